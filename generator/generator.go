@@ -1,0 +1,94 @@
+// Package generator turns a project, a value, into a plan of files, and a plan into files on disk.
+//
+// A generated project has two owners and no file with both. What is yours (main.go,
+// mcp_config.json, README.md) is written once and never touched again; what is ours (host.json, a
+// function.json a server, the carried runtime) is small, follows from the configuration, and is
+// brought in line by Plan.Write whenever the configuration changes.
+//
+// Planning does no I/O. Writing is all or nothing: every conflict is found and named before the
+// first byte is written, and no name can lead outside the project (os.Root).
+package generator
+
+import (
+	"io/fs"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// A Hosting is how Azure Functions runs the handler.
+type Hosting string
+
+// The hostings.
+const (
+	HostingCustom Hosting = "custom" // function.json per server, runtime "custom"
+)
+
+// An AuthLevel is the Functions key gate in front of a function.
+type AuthLevel string
+
+// The levels of function.json.
+const (
+	LevelAnonymous AuthLevel = "anonymous"
+	LevelFunction  AuthLevel = "function"
+	LevelAdmin     AuthLevel = "admin"
+)
+
+// A Project is everything that a scaffold depends on.
+type Project struct {
+	Name      string // the app's name; the last element of Module unless said otherwise
+	Module    string // module path of the generated go.mod
+	Hosting   Hosting
+	AuthLevel AuthLevel // empty: "function" for none and azure_default, "anonymous" where tokens guard
+
+	Config     *config.File // parsed without a lookup: ${NAME} stays
+	ConfigData []byte       // what mcp_config.json will hold, byte for byte
+
+	// Runtime holds the sources of the module that the project links against; they are laid under
+	// third_party/mcpfunc, to which go.mod points by a replace. See the root package's Source.
+	Runtime fs.FS
+}
+
+// An Owner says who may write a file after it has been written once.
+type Owner int
+
+// The owners.
+const (
+	Yours Owner = iota // written when absent, then left alone
+	Ours               // written whenever it differs
+)
+
+// A File is one planned file.
+type File struct {
+	Path  string // slash-separated, relative to the project
+	Data  []byte
+	Mode  fs.FileMode
+	Owner Owner
+}
+
+// A Plan is what a project should hold. Files are sorted by path.
+type Plan struct {
+	Files []File
+	// Prune lists generated files of ours that may be on disk from an earlier plan and must go
+	// when they are (the function.json of a server that was removed). It is filled by Stale.
+	Prune []string
+}
+
+// An Action is what writing would do to one path.
+type Action string
+
+// The actions.
+const (
+	Create    Action = "create"
+	Update    Action = "update"    // ours, and different
+	Unchanged Action = "unchanged" // the same bytes are there
+	Keep      Action = "keep"      // yours, and there already
+	Remove    Action = "remove"    // ours, and no longer planned
+	Conflict  Action = "conflict"  // something is there that we may not overwrite
+)
+
+// A Change is one line of a dry run.
+type Change struct {
+	Path   string `json:"path"`
+	Action Action `json:"action"`
+	Why    string `json:"why,omitempty"` // for a conflict: what is in the way
+}

@@ -1,0 +1,166 @@
+// Package config reads mcp_config.json: which servers there are, how each is started, guarded and
+// limited. It accepts the shapes that MCP clients already write, in JSON with comments and trailing
+// commas, and it edits such a file without touching a byte that the edit does not mean.
+//
+// Reading happens twice in a project's life. The generator parses without a lookup, so that
+// ${NAME} stays as it stands and no secret reaches a scaffold; the runtime parses with one, and a
+// name that is missing then is an error.
+package config
+
+import "time"
+
+// A Shape is the top-level form a file was found in.
+type Shape string
+
+// The accepted shapes, in the order in which they are looked for.
+const (
+	ShapeMCPServers Shape = "mcpServers"  // Claude Desktop, Cursor, most clients
+	ShapeServers    Shape = "servers"     // VS Code mcp.json, with inputs and envFile
+	ShapeMCPDotMany Shape = "mcp.servers" // VS Code settings.json
+	ShapeMCPDotOne  Shape = "mcp.server"  // the reference adapter
+)
+
+// A File is one configuration file, checked and with its defaults filled in.
+type File struct {
+	Path     string // as given to Parse; names the file in errors
+	Shape    Shape
+	Servers  []Server // in the order of the file, those that are switched off included
+	Inputs   []Input  // VS Code's "inputs"
+	Runtime  Runtime
+	Warnings []Warning
+}
+
+// Enabled returns the servers that are switched on, in the order of the file.
+func (f *File) Enabled() []Server {
+	var on []Server
+	for _, s := range f.Servers {
+		if s.Enabled {
+			on = append(on, s)
+		}
+	}
+	return on
+}
+
+// Default returns the server behind /api/mcp: Runtime.DefaultServer, else the first one switched
+// on. It reports false when none is.
+func (f *File) Default() (Server, bool) {
+	on := f.Enabled()
+	for _, s := range on {
+		if s.Name == f.Runtime.DefaultServer {
+			return s, true
+		}
+	}
+	if len(on) == 0 {
+		return Server{}, false
+	}
+	return on[0], true
+}
+
+// A Server is one entry of the servers object.
+type Server struct {
+	Name    string // its key: letters, digits, "-" and "_", at most 63
+	Line    int    // where the entry begins, from 1
+	Command string
+	Args    []string
+	Env     map[string]string
+	EnvFile string // VS Code's envFile; its variables come before Env
+
+	Dir              string        // working_dir or cwd; empty means the app's own
+	Timeout          time.Duration // timeout_seconds: to the child's first answer
+	RequestTimeout   time.Duration // request_timeout_seconds: one call; zero means none
+	RestartOnFailure bool
+	MaxRestarts      int
+	Framing          Framing
+	Enabled          bool
+	Description      string
+	InheritEnv       []string // names or globs that may pass from the app's environment
+	Auth             Auth
+	Sessions         Sessions
+}
+
+// Framing says how messages are told apart on a child's pipes.
+type Framing string
+
+// The framings. FramingAuto writes lines and follows what the child writes.
+const (
+	FramingAuto          Framing = "auto"
+	FramingNewline       Framing = "newline"
+	FramingContentLength Framing = "content-length"
+)
+
+// Sessions bounds the sessions of one server.
+type Sessions struct {
+	Idle            time.Duration // idle_seconds
+	Max             int           // zero means: as many as memory allows
+	MaxPerPrincipal int
+	Prewarm         int
+	RejectClientIDs bool // client_ids: "reject"
+	Anonymous       bool // anonymous_session
+}
+
+// AuthMethod names how callers of a server are known.
+type AuthMethod string
+
+// The methods of the reference adapter.
+const (
+	AuthNone         AuthMethod = "none"
+	AuthAzureDefault AuthMethod = "azure_default"
+	AuthAzureOBO     AuthMethod = "azure_obo"
+	AuthOAuth2Bearer AuthMethod = "oauth2_bearer"
+)
+
+// Auth is the auth object of a server. Every key is parsed and checked whatever the method; one
+// that does not belong to the method is an error, because a guard that is not read is no guard.
+type Auth struct {
+	Method           AuthMethod
+	Line             int  // where the object begins; zero when there is none
+	ForwardUserToken bool // false unless written
+	AllowPublic      bool // none: serve without keys on Azure
+
+	AzureClientID         string
+	AzureClientSecret     string
+	AzureTenantID         string
+	AzureAllowedTenants   []string
+	AzureAllowedClientIDs []string
+	AzureRequiredScopes   []string
+	AzureScopes           []string
+	AzureAuthority        string
+
+	OAuth2Issuer                    string
+	OAuth2Audience                  []string
+	OAuth2RequiredScopes            []string
+	OAuth2JWKSURI                   string
+	OAuth2IntrospectionEndpoint     string
+	OAuth2IntrospectionClientID     string
+	OAuth2IntrospectionClientSecret string
+	OAuth2ScopeImplies              map[string][]string
+}
+
+// Runtime is the top-level "runtime" object: what is not of one server.
+type Runtime struct {
+	DefaultServer    string
+	PublicURL        string
+	AllowedOrigins   []string
+	AllowedHosts     []string
+	MaxSessions      int   // zero means: as many as memory allows
+	MaxRequestBytes  int64 // max_message_bytes.up or a single number; 32 MiB
+	MaxResponseBytes int64 // max_message_bytes.down or a single number; 64 MiB
+	Keepalive        time.Duration
+	LogLevel         string // debug, info, warn, error
+}
+
+// An Input is one of VS Code's "inputs": a value that a person is asked for. As the runtime can ask
+// nobody, ${input:ID} is read from the environment variable EnvName.
+type Input struct {
+	ID, Type, Description string
+	Password              bool
+	EnvName               string // ID in upper case, other characters as "_": api-key → API_KEY
+}
+
+// A Warning is something a person should know that stops nothing.
+type Warning struct {
+	Path, Server, Key string
+	Line              int
+	Text              string // one sentence, without the place
+	Hint              string
+}
