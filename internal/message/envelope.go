@@ -1,0 +1,193 @@
+package message
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// A Kind says what a message is by the members it has (JSON-RPC 2.0, sections 4 to 6).
+type Kind uint8
+
+// The kinds.
+const (
+	Invalid      Kind = iota // JSON, and no JSON-RPC message
+	Request                  // method and id
+	Notification             // method, no id
+	Response                 // id with result or error
+	Batch                    // an array; MCP 2025-03-26 alone allows it
+)
+
+func (k Kind) String() string {
+	return [...]string{"invalid message", "request", "notification", "response", "batch"}[k]
+}
+
+// An Envelope is what a relay knows of a message. The texts it returns are JSON, exactly as they
+// stand in the message, and valid as long as the Envelope is.
+type Envelope struct {
+	kind  Kind
+	array bool
+	seen  [members]form
+	spans [members]span
+	text  []byte // the kept texts, one after another
+}
+
+// A form is what kind of value a member has; the zero form says that it has none.
+type form uint8
+
+const (
+	absent form = iota
+	scalarString
+	scalarOther // a number or a literal
+	kindContainer
+)
+
+type span struct {
+	from, to int32
+	escaped  bool
+}
+
+// Kind returns what the message is.
+func (e *Envelope) Kind() Kind { return e.kind }
+
+// Version reports whether the message says "jsonrpc": "2.0".
+func (e *Envelope) Version() bool { return string(e.of(version)) == `"2.0"` }
+
+// ID returns the id of a request or a response.
+func (e *Envelope) ID() []byte { return e.of(id) }
+
+// ProgressToken returns the token under which the sender of a request wants to hear of progress.
+func (e *Envelope) ProgressToken() []byte { return e.of(progressToken) }
+
+// ProgressOf returns the token that a progress notification carries.
+func (e *Envelope) ProgressOf() []byte { return e.of(progressOf) }
+
+// Cancels returns the id of the request that a cancellation names.
+func (e *Envelope) Cancels() []byte { return e.of(cancelled) }
+
+// RelatedTask returns the id of the task that the message says it belongs to.
+func (e *Envelope) RelatedTask() []byte { return e.of(taskID) }
+
+// TaskOf returns the id of the task that a request asks about.
+func (e *Envelope) TaskOf() []byte { return e.of(taskOf) }
+
+// IsError reports whether a response carries an error.
+func (e *Envelope) IsError() bool { return e.seen[failure] != absent }
+
+// Method returns the method of a request or notification, or "".
+func (e *Envelope) Method() string {
+	text := e.of(method)
+	if len(text) < 2 {
+		return ""
+	}
+	if e.spans[method].escaped {
+		return string(unescape(text[1 : len(text)-1]))
+	}
+	name := text[1 : len(text)-1]
+	if known, ok := methods[string(name)]; ok {
+		return known
+	}
+	return string(name)
+}
+
+// methods spares the usual names an allocation a message.
+var methods = func() map[string]string {
+	known := map[string]string{}
+	for _, name := range []string{
+		"initialize", "ping", "tools/list", "tools/call", "resources/list", "resources/read",
+		"resources/templates/list", "resources/subscribe", "resources/unsubscribe", "prompts/list",
+		"prompts/get", "completion/complete", "logging/setLevel", "sampling/createMessage",
+		"elicitation/create", "roots/list", "notifications/initialized", "notifications/cancelled",
+		"notifications/progress", "notifications/message", "notifications/tools/list_changed",
+		"notifications/resources/updated", "notifications/resources/list_changed",
+		"notifications/prompts/list_changed", "notifications/roots/list_changed",
+	} {
+		known[name] = name
+	}
+	return known
+}()
+
+func (e *Envelope) of(m member) []byte {
+	if e.seen[m] == absent || e.seen[m] == kindContainer {
+		return nil
+	}
+	return e.text[e.spans[m].from:e.spans[m].to]
+}
+
+func (e *Envelope) note(m member, f form) {
+	if m != none {
+		e.seen[m] = f
+	}
+}
+
+// open begins to keep the text of m, whose first byte is c.
+func (e *Envelope) open(m member, c byte) {
+	e.seen[m] = scalarOther
+	if c == '"' {
+		e.seen[m] = scalarString
+	}
+	e.spans[m] = span{from: int32(len(e.text)), to: int32(len(e.text))}
+}
+
+func (e *Envelope) close(m member, escaped bool) {
+	e.spans[m].to = int32(len(e.text))
+	e.spans[m].escaped = escaped
+}
+
+// length is how much of m's text has been kept so far.
+func (e *Envelope) length(m member) int { return len(e.text) - int(e.spans[m].from) }
+
+// forget makes m void, and what is inside it: its key has come again.
+func (e *Envelope) forget(m member) {
+	e.seen[m] = absent
+	for _, inner := range m.within() {
+		e.seen[inner] = absent
+	}
+}
+
+// settle decides what the message is, once it is complete.
+func (e *Envelope) settle() {
+	switch {
+	case e.array:
+		e.kind = Batch
+	case e.seen[method] == scalarString && e.seen[id] == absent:
+		e.kind = Notification
+	case e.seen[method] == scalarString && e.idUsable():
+		e.kind = Request
+	case e.seen[method] == absent && (e.seen[result] != absent || e.seen[failure] != absent) && e.idUsable():
+		e.kind = Response
+	default:
+		e.kind = Invalid
+	}
+}
+
+// idUsable reports whether the id is a string or a number. MCP forbids null ("basic", Requests).
+func (e *Envelope) idUsable() bool {
+	switch e.seen[id] {
+	case scalarString:
+		return true
+	case scalarOther:
+		c := e.of(id)[0]
+		return c == '-' || '0' <= c && c <= '9'
+	}
+	return false
+}
+
+// Key returns a form of an id or a token under which it is found again after a peer has decoded and
+// encoded it: escapes in strings are undone, numbers stay as they are written.
+func Key(text []byte) string {
+	if len(text) > 1 && text[0] == '"' && bytes.IndexByte(text, '\\') >= 0 {
+		return `"` + string(unescape(text[1:len(text)-1])) + `"`
+	}
+	return string(text)
+}
+
+// unescape returns the text between the quotes of a JSON string, without its escapes.
+func unescape(text []byte) []byte {
+	quoted := make([]byte, 0, len(text)+2)
+	quoted = append(append(append(quoted, '"'), text...), '"')
+	var plain string
+	if json.Unmarshal(quoted, &plain) != nil {
+		return text // cut off by a limit, so none of ours
+	}
+	return []byte(plain)
+}

@@ -1,0 +1,263 @@
+package message
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// A Message is one JSON-RPC message: its bytes, in pooled memory, and its envelope.
+//
+// It is filled by one goroutine (Append, then End) and read-only from then on. Whoever holds it
+// frees it once; Retain lets one more hold it. The bytes and the envelope are void after the last
+// Free.
+type Message struct {
+	scan   Scanner
+	size   int
+	small  []byte   // all bytes, while they are few
+	pieces []*Piece // all bytes, once they are many
+	ends   []int    // how much of each piece is used
+	dead   bool     // no longer stored, only scanned
+	refs   atomic.Int32
+}
+
+var messages = sync.Pool{New: func() any { return &Message{small: make([]byte, 0, smallSize)} }}
+
+// New returns an empty message.
+func New() *Message {
+	m := messages.Get().(*Message)
+	m.refs.Store(1)
+	return m
+}
+
+// Parse returns a message with a copy of data, or an error if it is not JSON.
+func Parse(data []byte) (*Message, error) {
+	m := New()
+	err := m.Append(data)
+	if err == nil {
+		err = m.End()
+	}
+	if err != nil {
+		m.Free()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Retain lets one more holder keep m. It returns m.
+func (m *Message) Retain() *Message {
+	m.refs.Add(1)
+	return m
+}
+
+// Free gives m's memory back when the last holder is done with it.
+func (m *Message) Free() {
+	switch n := m.refs.Add(-1); {
+	case n > 0:
+		return
+	case n < 0:
+		panic("message: freed twice")
+	}
+	m.drop()
+	m.scan.Reset()
+	m.dead = false
+	messages.Put(m)
+}
+
+// drop gives the bytes back.
+func (m *Message) drop() {
+	for i, p := range m.pieces {
+		FreePiece(p)
+		m.pieces[i] = nil
+	}
+	m.pieces, m.ends = m.pieces[:0], m.ends[:0]
+	m.small = m.small[:0]
+	m.size = 0
+}
+
+// Append adds the next bytes, and returns the scanner's error as soon as they cannot be JSON.
+func (m *Message) Append(p []byte) error {
+	err := m.scan.Scan(p)
+	m.store(p)
+	return err
+}
+
+// AppendPiece is Append for the first n bytes of a piece, which it takes over: no byte is copied.
+func (m *Message) AppendPiece(p *Piece, n int) error {
+	err := m.scan.Scan(p[:n])
+	if m.dead {
+		FreePiece(p)
+		return err
+	}
+	m.spill()
+	m.pieces, m.ends = append(m.pieces, p), append(m.ends, n)
+	m.size += n
+	return err
+}
+
+// Discard forgets the bytes, and all that will come, and goes on scanning: of a message over the
+// limit, its envelope is still worth knowing.
+func (m *Message) Discard() {
+	m.drop()
+	m.dead = true
+}
+
+// End says that all bytes are there. Only then is the envelope final.
+func (m *Message) End() error {
+	if err := m.scan.End(); err != nil {
+		return err
+	}
+	if m.scan.Newlines() {
+		m.flatten()
+	}
+	return nil
+}
+
+func (m *Message) store(p []byte) {
+	if m.dead {
+		return
+	}
+	m.size += len(p)
+	if len(m.pieces) == 0 && len(m.small)+len(p) <= smallSize {
+		m.small = append(m.small, p...)
+		return
+	}
+	m.spill()
+	for len(p) > 0 {
+		last := len(m.pieces) - 1
+		if last < 0 || m.ends[last] == PieceSize {
+			m.pieces, m.ends = append(m.pieces, NewPiece()), append(m.ends, 0)
+			last++
+		}
+		n := copy(m.pieces[last][m.ends[last]:], p)
+		m.ends[last] += n
+		p = p[n:]
+	}
+}
+
+// spill moves the small bytes into a piece.
+func (m *Message) spill() {
+	if len(m.small) == 0 {
+		return
+	}
+	p := NewPiece()
+	m.pieces, m.ends = append(m.pieces, p), append(m.ends, copy(p[:], m.small))
+	m.small = m.small[:0]
+}
+
+// flatten turns the line breaks between tokens into blanks, which mean the same: on a line a
+// message is one line (MCP transports, stdio), and so it is in an SSE event.
+func (m *Message) flatten() {
+	m.Each(func(part []byte) error {
+		for i, c := range part {
+			if c == '\n' || c == '\r' {
+				part[i] = ' '
+			}
+		}
+		return nil
+	})
+}
+
+// Envelope returns what the scan found.
+func (m *Message) Envelope() *Envelope { return m.scan.Envelope() }
+
+// Kind returns what the message is.
+func (m *Message) Kind() Kind { return m.scan.env.kind }
+
+// Len is the number of bytes held.
+func (m *Message) Len() int { return m.size }
+
+// Each calls f with the bytes, part by part and in order, until f returns an error.
+func (m *Message) Each(f func(part []byte) error) error {
+	if len(m.small) > 0 {
+		return f(m.small)
+	}
+	for i, p := range m.pieces {
+		if err := f(p[:m.ends[i]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteTo writes the bytes to w, a Write a part.
+func (m *Message) WriteTo(w io.Writer) (int64, error) {
+	var n int64
+	err := m.Each(func(part []byte) error {
+		k, err := w.Write(part)
+		n += int64(k)
+		return err
+	})
+	return n, err
+}
+
+// Small returns the bytes if they lie in one part that has room for extra more, else nil. The
+// caller may append to it and must not keep it.
+func (m *Message) Small(extra int) []byte {
+	switch {
+	case len(m.pieces) == 0 && len(m.small) > 0:
+		return m.small
+	case len(m.pieces) == 1 && m.ends[0]+extra <= PieceSize:
+		return m.pieces[0][:m.ends[0]]
+	}
+	return nil
+}
+
+// Bytes returns a copy of the bytes in one slice.
+func (m *Message) Bytes() []byte {
+	all := make([]byte, 0, m.size)
+	m.Each(func(part []byte) error {
+		all = append(all, part...)
+		return nil
+	})
+	return all
+}
+
+// Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError.
+func (m *Message) Fill(r io.Reader, limit int64) error {
+	for {
+		p := NewPiece()
+		n, err := readFull(r, p[:])
+		if int64(m.size+n) > limit {
+			FreePiece(p)
+			return &TooLargeError{Limit: limit}
+		}
+		var bad error
+		if n > smallSize {
+			bad = m.AppendPiece(p, n)
+		} else {
+			bad = m.Append(p[:n])
+			FreePiece(p)
+		}
+		if bad != nil {
+			return bad
+		}
+		switch err {
+		case nil:
+		case io.EOF:
+			return m.End()
+		default:
+			return err
+		}
+	}
+}
+
+// readFull reads until p is full or r ends.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var k int
+		k, err = r.Read(p[n:])
+		n += k
+	}
+	return n, err
+}
+
+// A TooLargeError is a message over the limit.
+type TooLargeError struct {
+	Limit int64 // bytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("message is larger than %d bytes", e.Limit)
+}

@@ -1,0 +1,476 @@
+package message
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// Limits of a scan. They bound memory, not what may pass: no client or server of MCP comes near.
+const (
+	MaxDepth  = 10_000 // nested objects and arrays, as in encoding/json
+	MaxMember = 4096   // bytes of JSON text of a member that we keep (an id, a token, a method)
+	maxKey    = 256    // a key longer than this, escapes included, is none of ours
+)
+
+// ErrUnfinished is returned by Scanner.End when the value is not complete.
+var ErrUnfinished = errors.New("unexpected end of JSON input")
+
+// A SyntaxError is a byte that no JSON value can have at its place.
+type SyntaxError struct {
+	Offset int64 // from the beginning of the message, from 0
+	Text   string
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Text) }
+
+type state uint8
+
+const (
+	wantValue      state = iota // a value, after ":" or "," or at the start
+	wantFirstValue              // after "[": a value or "]"
+	wantFirstKey                // after "{": a key or "}"
+	wantKey                     // after "," in an object
+	wantColon
+	wantEnd // after a value: "," or what closes
+	inString
+	inEscape
+	inHex
+	inMinus
+	inZero
+	inInteger
+	inPoint
+	inFraction
+	inE
+	inESign
+	inExponent
+	inLiteral
+	finished // the value is complete; only blanks may follow
+	failed
+)
+
+// A Scanner reads one JSON value. The zero value is ready; Reset makes it so again. It is not safe
+// for concurrent use.
+type Scanner struct {
+	env   Envelope
+	err   error
+	off   int64 // bytes consumed by earlier Writes
+	state state
+
+	stack []byte // '{' or '[', outermost first
+	rooms [roomDepth]room
+	next  member // what the coming value is
+
+	isKey   bool // the string being read is a key
+	key     []byte
+	keyEsc  bool
+	keepKey bool
+
+	capture member // the member whose text is being kept, or none
+	escaped bool   // the string being kept has an escape
+	hex     uint8
+	literal string // what is left of true, false or null
+
+	newlines bool
+}
+
+// Reset makes s ready for another message, keeping its memory.
+func (s *Scanner) Reset() {
+	*s = Scanner{stack: s.stack[:0], key: s.key[:0], env: Envelope{text: s.env.text[:0]}}
+}
+
+// Envelope returns what has been found so far; it is final once End has returned nil. It is valid
+// until Reset.
+func (s *Scanner) Envelope() *Envelope { return &s.env }
+
+// Newlines reports whether a CR or LF stood between tokens. Inside a token there can be none.
+func (s *Scanner) Newlines() bool { return s.newlines }
+
+// End says that no more bytes come, and returns an error unless they were exactly one JSON value.
+func (s *Scanner) End() error {
+	switch s.state {
+	case inZero, inInteger, inFraction, inExponent:
+		if len(s.stack) == 0 {
+			s.state = finished
+		}
+	}
+	if s.err != nil {
+		return s.err
+	}
+	if s.state != finished {
+		s.fail(ErrUnfinished)
+		return s.err
+	}
+	s.env.settle()
+	return nil
+}
+
+// Scan consumes the next piece of the message. After an error every further call returns it.
+func (s *Scanner) Scan(p []byte) error {
+	i := 0
+	for i < len(p) {
+		c := p[i]
+		switch s.state {
+		case inString:
+			i = s.scanString(p, i)
+			continue
+		case wantValue, wantFirstValue:
+			if blank(c) {
+				s.blank(c)
+				break
+			}
+			if c == ']' && s.state == wantFirstValue {
+				s.pop()
+				break
+			}
+			s.begin(c, i)
+		case wantFirstKey, wantKey:
+			if blank(c) {
+				s.blank(c)
+				break
+			}
+			switch {
+			case c == '"':
+				s.beginKey()
+			case c == '}' && s.state == wantFirstKey:
+				s.pop()
+			default:
+				s.unexpected(i, c, "a key")
+			}
+		case wantColon:
+			switch {
+			case c == ':':
+				s.state = wantValue
+			case blank(c):
+				s.blank(c)
+			default:
+				s.unexpected(i, c, "a colon")
+			}
+		case wantEnd, finished:
+			s.after(c, i)
+		case inEscape:
+			s.keep(c)
+			switch c {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+				s.state = inString
+			case 'u':
+				s.hex, s.state = 0, inHex
+			default:
+				s.unexpected(i, c, "an escape")
+			}
+		case inHex:
+			s.keep(c)
+			if !isHex(c) {
+				s.unexpected(i, c, "a hexadecimal digit")
+				break
+			}
+			if s.hex++; s.hex == 4 {
+				s.state = inString
+			}
+		case inLiteral:
+			if c != s.literal[0] {
+				s.unexpected(i, c, "a literal")
+				break
+			}
+			s.keep(c)
+			if s.literal = s.literal[1:]; s.literal == "" {
+				s.endValue()
+			}
+		case failed:
+			return s.err
+		default:
+			if s.number(c, i) {
+				continue // c is not of the number; look at it again
+			}
+		}
+		i++
+	}
+	s.off += int64(len(p))
+	return s.err
+}
+
+// begin starts the value whose first byte is c.
+func (s *Scanner) begin(c byte, i int) {
+	m := s.next
+	s.next = none
+	if c == '{' || c == '[' {
+		s.env.note(m, kindContainer)
+		s.push(c, m, i)
+		return
+	}
+	if m.kept() {
+		s.env.open(m, c)
+		s.capture = m
+	} else {
+		s.env.note(m, scalarOther)
+	}
+	switch {
+	case c == '"':
+		s.state = inString
+	case c == '-':
+		s.state = inMinus
+	case c == '0':
+		s.state = inZero
+	case '1' <= c && c <= '9':
+		s.state = inInteger
+	case c == 't':
+		s.state, s.literal = inLiteral, "rue"
+	case c == 'f':
+		s.state, s.literal = inLiteral, "alse"
+	case c == 'n':
+		s.state, s.literal = inLiteral, "ull"
+	default:
+		s.unexpected(i, c, "a value")
+		return
+	}
+	s.keep(c)
+}
+
+// after handles what may follow a value. It is also where a number ends.
+func (s *Scanner) after(c byte, i int) {
+	if blank(c) {
+		s.blank(c)
+		return
+	}
+	if len(s.stack) == 0 {
+		s.unexpected(i, c, "nothing after the value")
+		return
+	}
+	open := s.stack[len(s.stack)-1]
+	switch {
+	case c == ',' && open == '{':
+		s.state = wantKey
+	case c == ',':
+		s.state = wantValue
+	case c == '}' && open == '{', c == ']' && open == '[':
+		s.pop()
+	default:
+		s.unexpected(i, c, "a comma")
+	}
+}
+
+// number handles c inside a number. It reports true when the number ended before c.
+func (s *Scanner) number(c byte, i int) bool {
+	digit := '0' <= c && c <= '9'
+	switch s.state {
+	case inMinus:
+		switch {
+		case c == '0':
+			s.state = inZero
+		case digit:
+			s.state = inInteger
+		default:
+			s.unexpected(i, c, "a digit")
+		}
+	case inZero, inInteger:
+		switch {
+		case digit && s.state == inInteger:
+		case c == '.':
+			s.state = inPoint
+		case c == 'e' || c == 'E':
+			s.state = inE
+		default:
+			s.endValue()
+			return true
+		}
+	case inPoint, inFraction:
+		switch {
+		case digit:
+			s.state = inFraction
+		case s.state == inFraction && (c == 'e' || c == 'E'):
+			s.state = inE
+		case s.state == inFraction:
+			s.endValue()
+			return true
+		default:
+			s.unexpected(i, c, "a digit")
+		}
+	case inE, inESign, inExponent:
+		switch {
+		case digit:
+			s.state = inExponent
+		case s.state == inE && (c == '+' || c == '-'):
+			s.state = inESign
+		case s.state == inExponent:
+			s.endValue()
+			return true
+		default:
+			s.unexpected(i, c, "a digit")
+		}
+	}
+	s.keep(c)
+	return false
+}
+
+// scanString consumes string bytes from p[i:] and returns the index of the first it did not.
+func (s *Scanner) scanString(p []byte, i int) int {
+	start := i
+	i = stringStop(p, i)
+	s.keepAll(p[start:i])
+	if i == len(p) {
+		return i
+	}
+	switch c := p[i]; {
+	case c == '"':
+		if s.isKey {
+			s.endKey()
+		} else {
+			s.keep(c)
+			s.endValue()
+		}
+	case c == '\\':
+		s.keep(c)
+		s.keyEsc, s.escaped = true, true
+		s.state = inEscape
+	default:
+		s.unexpected(i, c, "no control character in a string")
+	}
+	return i + 1
+}
+
+// stringStop returns the index of the first byte of p[i:] that is a quote, a backslash or a control
+// character, or len(p). It looks at eight bytes at a time.
+func stringStop(p []byte, i int) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	for ; i+8 <= len(p); i += 8 {
+		x := binary.LittleEndian.Uint64(p[i:])
+		quote := x ^ ones*'"'
+		slash := x ^ ones*'\\'
+		// The lowest bit that is set is right; higher ones may be false, and do not matter.
+		stop := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
+		if stop != 0 {
+			return i + bits.TrailingZeros64(stop)/8
+		}
+	}
+	for ; i < len(p); i++ {
+		if c := p[i]; c == '"' || c == '\\' || c < 0x20 {
+			return i
+		}
+	}
+	return i
+}
+
+func (s *Scanner) beginKey() {
+	s.isKey, s.keyEsc = true, false
+	s.key = s.key[:0]
+	s.keepKey = len(s.stack) <= roomDepth && s.rooms[len(s.stack)-1] != elsewhere
+	s.state = inString
+}
+
+func (s *Scanner) endKey() {
+	s.isKey = false
+	s.state = wantColon
+	if !s.keepKey {
+		return
+	}
+	key := s.key
+	if s.keyEsc {
+		key = unescape(key)
+	}
+	s.next = s.rooms[len(s.stack)-1].member(key)
+	s.env.forget(s.next)
+}
+
+func (s *Scanner) endValue() {
+	if s.capture != none {
+		s.env.close(s.capture, s.escaped)
+		s.capture = none
+	}
+	s.escaped = false
+	s.state = wantEnd
+	if len(s.stack) == 0 {
+		s.state = finished
+	}
+}
+
+func (s *Scanner) push(c byte, m member, i int) {
+	if len(s.stack) == MaxDepth {
+		s.fail(&SyntaxError{s.off + int64(i), fmt.Sprintf("nested deeper than %d", MaxDepth)})
+		return
+	}
+	if len(s.stack) < roomDepth {
+		r := elsewhere
+		switch {
+		case c == '{' && len(s.stack) == 0:
+			r = inMessage
+		case c == '{':
+			r = m.room()
+		}
+		s.rooms[len(s.stack)] = r
+	}
+	if c == '[' && len(s.stack) == 0 {
+		s.env.array = true
+	}
+	s.stack = append(s.stack, c)
+	s.state = wantFirstValue
+	if c == '{' {
+		s.state = wantFirstKey
+	}
+}
+
+func (s *Scanner) pop() {
+	s.stack = s.stack[:len(s.stack)-1]
+	s.state = wantEnd
+	if len(s.stack) == 0 {
+		s.state = finished
+	}
+}
+
+// keep adds c to the key or member being kept, if any.
+func (s *Scanner) keep(c byte) {
+	switch {
+	case s.isKey:
+		if s.keepKey && len(s.key) < maxKey {
+			s.key = append(s.key, c)
+		}
+	case s.capture != none:
+		s.env.text = append(s.env.text, c)
+		s.checkMember()
+	}
+}
+
+func (s *Scanner) keepAll(p []byte) {
+	switch {
+	case s.isKey:
+		if s.keepKey {
+			s.key = append(s.key, p[:min(len(p), maxKey-len(s.key))]...)
+		}
+	case s.capture != none:
+		room := MaxMember + 1 - s.env.length(s.capture)
+		s.env.text = append(s.env.text, p[:min(len(p), room)]...)
+		s.checkMember()
+	}
+}
+
+func (s *Scanner) checkMember() {
+	if s.env.length(s.capture) > MaxMember {
+		s.fail(fmt.Errorf("%q is longer than %d bytes", s.capture.String(), MaxMember))
+	}
+}
+
+func (s *Scanner) blank(c byte) {
+	if c == '\n' || c == '\r' {
+		s.newlines = true
+	}
+}
+
+func (s *Scanner) unexpected(i int, c byte, want string) {
+	s.fail(&SyntaxError{s.off + int64(i), fmt.Sprintf("%q where JSON wants %s", c, want)})
+}
+
+func (s *Scanner) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+	s.state = failed
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
