@@ -165,6 +165,19 @@ func (m *Message) Envelope() *Envelope { return m.scan.Envelope() }
 // Kind returns what the message is.
 func (m *Message) Kind() Kind { return m.scan.env.kind }
 
+// IsContainer reports whether m is a JSON object or array, which a message always is.
+func (m *Message) IsContainer() bool { return m.scan.container }
+
+// Head returns a copy of the first n bytes, or of fewer.
+func (m *Message) Head(n int) []byte {
+	head := make([]byte, 0, n)
+	m.Each(func(part []byte) error {
+		head = append(head, part[:min(len(part), n-len(head))]...)
+		return nil
+	})
+	return head
+}
+
 // Len is the number of bytes held.
 func (m *Message) Len() int { return m.size }
 

@@ -72,7 +72,8 @@ type Scanner struct {
 	hex     uint8
 	literal string // what is left of true, false or null
 
-	newlines bool
+	newlines  bool
+	container bool // the value is an object or an array
 }
 
 // Reset makes s ready for another message, keeping its memory.
@@ -402,8 +403,8 @@ func (s *Scanner) push(c byte, m member, i int) {
 		}
 		s.rooms[len(s.stack)] = r
 	}
-	if c == '[' && len(s.stack) == 0 {
-		s.env.array = true
+	if len(s.stack) == 0 {
+		s.container, s.env.array = true, c == '['
 	}
 	s.stack = append(s.stack, c)
 	s.state = wantFirstValue
