@@ -1,0 +1,96 @@
+package generator
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What the host is told, and what main.go and the README must agree with.
+const (
+	// executable is compared with the zip entry's name letter by letter by Core Tools, which marks
+	// no other file executable: "./handler" would be published without its x bit.
+	executable = "handler"
+
+	// functionTimeout is written down because its expiry restarts the handler and so ends every
+	// session: the runtime ends its streams and calls before. Thirty minutes are the default of
+	// Flex Consumption, Premium and Dedicated, so nothing changes for them; "-1" would let a call
+	// that hangs hold a slot of the instance for good.
+	functionTimeout = "00:30:00"
+)
+
+var (
+	serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+	appName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+	modulePath = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+)
+
+// check fills in what may be left out and refuses what cannot become a project.
+func (p Project) check() (Project, error) {
+	if p.Module == "" {
+		p.Module = p.Name
+	}
+	if p.Name == "" {
+		p.Name = path.Base(p.Module)
+	}
+	if p.Hosting == "" {
+		p.Hosting = HostingCustom
+	}
+	switch {
+	case p.Module == "":
+		return p, errors.New("project has neither a name nor a module path")
+	case !appName.MatchString(p.Name):
+		return p, fmt.Errorf("project name %q must be letters, digits, dots, hyphens and underscores, at most 63, a letter or digit first", p.Name)
+	case !modulePath.MatchString(p.Module):
+		return p, fmt.Errorf("module path %q is not one that Go accepts", p.Module)
+	case p.Module == runtimeModule:
+		return p, fmt.Errorf("module path %q is the runtime's own", p.Module)
+	case p.Hosting != HostingCustom:
+		return p, fmt.Errorf("hosting %q is not known: want %q", p.Hosting, HostingCustom)
+	case p.AuthLevel != "" && !slices.Contains(levels, p.AuthLevel):
+		return p, fmt.Errorf("auth level %q is not known: want %q, %q or %q", p.AuthLevel, LevelAnonymous, LevelFunction, LevelAdmin)
+	case p.Config == nil:
+		return p, errors.New("project has no configuration")
+	case p.Runtime == nil:
+		return p, errors.New("project has no runtime sources")
+	}
+	return p, p.checkServers()
+}
+
+// checkServers holds names to what folders and routes can carry. The configuration has checked them
+// by its own rules; here a name becomes a path, so it is not taken on trust.
+func (p Project) checkServers() error {
+	on := p.Config.Enabled()
+	if len(on) == 0 {
+		return errors.New("no server is enabled, so there is nothing to serve")
+	}
+	byFold := map[string]string{}
+	for _, s := range on {
+		if !serverName.MatchString(s.Name) {
+			return fmt.Errorf("server %q: name must be letters, digits, hyphens and underscores, at most 63, a letter or digit first", s.Name)
+		}
+		fold := strings.ToLower(s.Name)
+		if fold == "sse" || fold == "message" {
+			return fmt.Errorf("server %q: /api/mcp/%s belongs to the default server", s.Name, fold)
+		}
+		if other, taken := byFold[fold]; taken {
+			return fmt.Errorf("servers %q and %q: names differ only in case, which neither routes nor function names do", other, s.Name)
+		}
+		byFold[fold] = s.Name
+	}
+	if d := p.Config.Runtime.DefaultServer; d != "" {
+		if s, _ := p.Config.Default(); s.Name != d {
+			return fmt.Errorf("default_server %q is not an enabled server", d)
+		}
+	}
+	return nil
+}
+
+// serverOf returns the server whose function a folder is.
+func serverOf(folder string) (string, bool) {
+	name, ok := strings.CutPrefix(folder, serverPrefix)
+	return name, ok && serverName.MatchString(name)
+}

@@ -1,0 +1,99 @@
+package generator
+
+import (
+	"slices"
+	"strings"
+)
+
+// A scaffold is what templates see: a checked project, and what follows from it. A choice between
+// two texts is made here.
+type scaffold struct {
+	Project
+	Requires  []string // "module version", without the runtime
+	GoVersion string
+}
+
+func (s scaffold) Executable() string      { return executable }
+func (s scaffold) FunctionTimeout() string { return functionTimeout }
+func (s scaffold) ErrorPrefix() string     { return s.Name + ":" }
+func (s scaffold) DefaultPath() string     { return "/api/mcp" }
+
+// DefaultServer returns the name of the server behind DefaultPath; check saw to it that there is one.
+func (s scaffold) DefaultServer() string {
+	d, _ := s.Config.Default()
+	return d.Name
+}
+
+// An endpoint is one server as the README shows it.
+type endpoint struct {
+	Server string
+	Path   string
+	Level  AuthLevel
+	Tokens bool // a bearer token is asked for
+}
+
+// Endpoints returns the enabled servers in the order of the file.
+func (s scaffold) Endpoints() []endpoint {
+	var es []endpoint
+	for _, server := range s.Config.Enabled() {
+		es = append(es, endpoint{
+			Server: server.Name,
+			Path:   "/api/mcp/" + server.Name,
+			Level:  s.level(server),
+			Tokens: guardedByTokens(server),
+		})
+	}
+	return es
+}
+
+// Example returns the endpoint that the README's command lines use: the default server.
+func (s scaffold) Example() endpoint {
+	es := s.Endpoints()
+	i := slices.IndexFunc(es, func(e endpoint) bool { return e.Server == s.DefaultServer() })
+	return es[i]
+}
+
+func (e endpoint) URL() string { return "https://<app>.azurewebsites.net" + e.Path }
+func (e endpoint) Keys() bool  { return e.Level != LevelAnonymous }
+
+// Guard says in words who may call.
+func (e endpoint) Guard() string {
+	var guards []string
+	switch e.Level {
+	case LevelFunction:
+		guards = append(guards, "whoever has a function key (`x-functions-key`)")
+	case LevelAdmin:
+		guards = append(guards, "whoever has the master key (`x-functions-key`)")
+	}
+	if e.Tokens {
+		guards = append(guards, "users with a bearer token")
+	}
+	if guards == nil {
+		return "anyone"
+	}
+	return strings.Join(guards, ", and only ")
+}
+
+// Placeholders returns the names of the environment variables that the app needs and has no default
+// for, sorted. Only names: values are not looked up, here or anywhere in this package.
+func (s scaffold) Placeholders() []string {
+	var names []string
+	for _, v := range s.Config.Variables {
+		// An empty workspaceFolder would be taken for a value; without one, the app says that only
+		// an editor knows it, and what to write instead.
+		if editors := v.Name == "workspaceFolder" || v.Name == "userHome"; !v.Optional && !editors {
+			names = append(names, v.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// PlaceholderList returns Placeholders as prose.
+func (s scaffold) PlaceholderList() string {
+	names := s.Placeholders()
+	for i, n := range names {
+		names[i] = "`" + n + "`"
+	}
+	return strings.Join(names, ", ")
+}
