@@ -1,0 +1,115 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// askPause is the Retry-After when a provider did not answer about one token.
+const askPause = 5 * time.Second
+
+// introspection asks an authorization server about a token, by RFC 7662.
+type introspection struct {
+	endpoint, clientID, secret string
+
+	issuer   string // "" when the endpoint alone stands for it
+	audience audiences
+	fetch    fetcher
+	now      func() time.Time
+}
+
+func newIntrospection(cfg config.Auth, audience audiences, env Env, fetch fetcher) *introspection {
+	return &introspection{
+		endpoint: cfg.OAuth2IntrospectionEndpoint,
+		clientID: cfg.OAuth2IntrospectionClientID,
+		secret:   cfg.OAuth2IntrospectionClientSecret,
+		issuer:   cfg.OAuth2Issuer,
+		audience: audience,
+		fetch:    fetch,
+		now:      env.Now,
+	}
+}
+
+func (i *introspection) ask(ctx context.Context, token string) (*Caller, error) {
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	if i.clientID != "" {
+		// Encoded first: RFC 6749, section 2.3.1.
+		req.SetBasicAuth(url.QueryEscape(i.clientID), url.QueryEscape(i.secret))
+	}
+	r, err := i.fetch.do(req, maxReply)
+	if err != nil {
+		return nil, &unavailableError{askPause, err}
+	}
+	if r.status != http.StatusOK {
+		return nil, &unavailableError{askPause, &statusError{i.endpoint, r.status}}
+	}
+	caller, err := i.read(r.body)
+	if err != nil {
+		return nil, err
+	}
+	caller.Token = token
+	return caller, nil
+}
+
+// read judges an answer (RFC 7662, section 2.2). That the token is active is what the server says;
+// that it is for us, and still good on our clock, is checked here.
+func (i *introspection) read(body []byte) (*Caller, error) {
+	object, err := decodeObject(body)
+	if err != nil {
+		return nil, &unavailableError{askPause, fmt.Errorf("introspection answer: %w", err)}
+	}
+	c := claims(object)
+	if c["active"] != true {
+		return nil, errors.New("not active")
+	}
+	if err := c.checkForm(); err != nil {
+		return nil, err
+	}
+	caller := &Caller{Claims: c}
+	var iss, username string
+	err = c.strs(map[string]*string{
+		"iss": &iss, "sub": &caller.Subject, "username": &username, "client_id": &caller.ClientID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if iss != "" && i.issuer != "" && iss != i.issuer {
+		return nil, fmt.Errorf("iss is %s, not %s", printable(iss), i.issuer)
+	}
+	if err := i.audience.check(c); err != nil {
+		return nil, err
+	}
+	if caller.IssuedAt, caller.Expires, err = c.lifetime(i.now(), false); err != nil {
+		return nil, err
+	}
+	if caller.Scopes, err = c.scopes(); err != nil {
+		return nil, err
+	}
+	provider := i.issuer
+	if provider == "" {
+		provider = i.endpoint
+	}
+	switch {
+	case caller.Subject != "":
+		caller.Principal = provider + "\x00" + caller.Subject
+	case username != "":
+		caller.Subject = username
+		caller.Principal = provider + "\x00username\x00" + username // never equal to a sub
+	default:
+		return nil, errors.New("neither sub nor username")
+	}
+	return caller, nil
+}

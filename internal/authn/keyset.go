@@ -1,0 +1,216 @@
+package authn
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	maxKeys    = 1000 // a set with more is refused
+	minRSABits = 2048 // NIST SP 800-131A; the upper bound, 4096, is go-jose's
+)
+
+// A key is a public key that may verify signatures.
+type key struct {
+	id     string // "" when the set does not name it
+	alg    string // "" when the set does not restrict it
+	issuer string // Entra: whose tokens it signs, perhaps with {tenantid}
+	public crypto.PublicKey
+}
+
+// fits reports whether k may be used with alg: by its type, and by what the set says of it.
+func (k key) fits(alg string) bool {
+	return (k.alg == "" || k.alg == alg) && suits(alg, k.public)
+}
+
+// A keySet is the usable part of a JWK set (RFC 7517, section 5). It is not changed once made.
+type keySet struct {
+	named   map[string]key
+	unnamed []key
+}
+
+// parseKeySet reads a JWK set and keeps the keys that are fit to verify with. The others are named
+// in dropped, for the log: one odd key must not take away the good ones. A set without any good key
+// is an error, as it would lock everybody out where the previous set would not.
+func parseKeySet(data []byte) (set *keySet, dropped []error, err error) {
+	object, err := decodeObject(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("key set: %w", err)
+	}
+	members, ok := object["keys"].([]any)
+	if !ok {
+		return nil, nil, errors.New(`key set: no list "keys"`)
+	}
+	if len(members) > maxKeys {
+		return nil, nil, fmt.Errorf("key set: %d keys are more than %d", len(members), maxKeys)
+	}
+	seen := make(map[string]int)
+	for _, m := range members {
+		if member, ok := m.(map[string]any); ok {
+			if id, ok := member["kid"].(string); ok {
+				seen[id]++
+			}
+		}
+	}
+	set = &keySet{named: make(map[string]key)}
+	for i, m := range members {
+		k, err := parseKey(m)
+		switch {
+		case err != nil:
+			dropped = append(dropped, fmt.Errorf("key %d: %w", i, err))
+		case k.id == "":
+			set.unnamed = append(set.unnamed, k)
+		case seen[k.id] > 1:
+			// Which of them was meant cannot be known.
+			dropped = append(dropped, fmt.Errorf("key %d: kid %s is used %d times", i, printable(k.id), seen[k.id]))
+		default:
+			set.named[k.id] = k
+		}
+	}
+	if len(set.named)+len(set.unnamed) == 0 {
+		return nil, dropped, errors.Join(append([]error{errors.New("key set: no usable key")}, dropped...)...)
+	}
+	return set, dropped, nil
+}
+
+// find returns the key for a token. A token without kid is only unambiguous when one key alone fits.
+func (s *keySet) find(alg, kid string) (key, bool) {
+	if kid != "" {
+		k, ok := s.named[kid]
+		return k, ok
+	}
+	var fitting []key
+	for _, k := range s.unnamed {
+		if k.fits(alg) {
+			fitting = append(fitting, k)
+		}
+	}
+	for _, k := range s.named {
+		if k.fits(alg) {
+			fitting = append(fitting, k)
+		}
+	}
+	if len(fitting) != 1 {
+		return key{}, false
+	}
+	return fitting[0], true
+}
+
+// parseKey reads one member of a set and says why it is not to be used, if so.
+func parseKey(member any) (key, error) {
+	m, ok := member.(map[string]any)
+	if !ok {
+		return key{}, errors.New("not an object")
+	}
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
+		if _, ok := m[name]; ok {
+			return key{}, fmt.Errorf("%s is not of a public key", name)
+		}
+	}
+	var k key
+	for name, field := range map[string]*string{"kid": &k.id, "alg": &k.alg, "issuer": &k.issuer} {
+		if v, ok := m[name]; ok {
+			if *field, ok = v.(string); !ok {
+				return key{}, fmt.Errorf("%s is not a string", name)
+			}
+		}
+	}
+	if len(k.id) > maxKeyID {
+		return key{}, fmt.Errorf("kid is longer than %d bytes", maxKeyID)
+	}
+	if use, ok := m["use"]; ok && use != "sig" {
+		return key{}, fmt.Errorf("use is %s", printable(fmt.Sprint(use)))
+	}
+	if ops, ok := m["key_ops"]; ok && !permitsVerify(ops) {
+		return key{}, errors.New("key_ops does not permit verify")
+	}
+	var err error
+	if k.public, err = publicKey(m); err != nil {
+		return key{}, err
+	}
+	return k, nil
+}
+
+func permitsVerify(ops any) bool {
+	list, _ := ops.([]any)
+	for _, op := range list {
+		if op == "verify" {
+			return true
+		}
+	}
+	return false
+}
+
+// publicKey decodes the key itself, with go-jose, which also checks that a point is on its curve.
+// It sees the members that make up a public key and no others: certificates play no part here.
+func publicKey(m map[string]any) (crypto.PublicKey, error) {
+	material := make(map[string]any)
+	for _, name := range []string{"kty", "crv", "x", "y", "n", "e"} {
+		if v, ok := m[name]; ok {
+			material[name] = v
+		}
+	}
+	data, err := json.Marshal(material)
+	if err != nil {
+		return nil, err
+	}
+	var parsed jose.JSONWebKey
+	if err := json.Unmarshal(data, &parsed); err != nil {
+		return nil, err
+	}
+	if !parsed.Valid() {
+		return nil, errors.New("not a valid key")
+	}
+	if k, ok := parsed.Key.(*rsa.PublicKey); ok {
+		if err := checkRSA(k); err != nil {
+			return nil, err
+		}
+	}
+	return parsed.Key, nil
+}
+
+func checkRSA(k *rsa.PublicKey) error {
+	switch {
+	case k.N.BitLen() < minRSABits:
+		return fmt.Errorf("an RSA key of %d bits is too short", k.N.BitLen())
+	case k.N.Bit(0) == 0:
+		return errors.New("an even RSA modulus")
+	case k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1:
+		return fmt.Errorf("an RSA exponent of %d", k.E)
+	case hasROCAFingerprint(k.N):
+		return errors.New("an RSA key of the ROCA kind (CVE-2017-15361)")
+	}
+	return nil
+}
+
+// hasROCAFingerprint reports whether n was made by the broken generator of CVE-2017-15361, whose
+// primes, and so their products, are powers of 65537 modulo every small prime. The chance that a
+// sound modulus looks like that is below 2^-27.
+func hasROCAFingerprint(n *big.Int) bool {
+	const generator = 65537
+	var modulus, residue big.Int
+	for prime := int64(3); prime <= 167; prime += 2 {
+		if !modulus.SetInt64(prime).ProbablyPrime(0) {
+			continue
+		}
+		rest := residue.Mod(n, &modulus).Int64()
+		power, found := int64(1), false
+		for range prime {
+			if power == rest {
+				found = true
+				break
+			}
+			power = power * generator % prime
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
