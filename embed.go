@@ -1,0 +1,48 @@
+// Package mcpfunc holds the sources of the module that a generated project carries with it, so that
+// a scaffold builds offline and without a published release. Programs import the runtime,
+// github.com/mcpfunc/mcpfunc/runtime, and not this package.
+package mcpfunc
+
+import (
+	"embed"
+	"io/fs"
+	"strings"
+	"testing/fstest"
+)
+
+// The packages below are the runtime and what it imports, on whatever system; a test compares them
+// with what the go command lists. The module files are named otherwise than they will be, because a
+// folder with a go.mod is a module of its own and not embedded.
+//
+//go:generate go test -run ^TestCarriedModuleIsTidy$ -update .
+//
+//go:embed templates/carried.mod templates/carried.sum
+//go:embed internal/config/*.go
+//go:embed internal/framing/*.go
+//go:embed internal/message/*.go
+var tree embed.FS
+
+// Source returns the files of the runtime's module as they are to lie in third_party/mcpfunc: the
+// runtime, the packages it needs, the licence, and a go.mod and go.sum that name no module but
+// theirs. Tests are left out. Every call returns a new tree that the caller may change.
+func Source() fs.FS {
+	src := fstest.MapFS{} // the standard library's only file system that is a value
+	err := fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := tree.ReadFile(path)
+		switch path {
+		case "templates/carried.mod":
+			path = "go.mod"
+		case "templates/carried.sum":
+			path = "go.sum"
+		}
+		src[path] = &fstest.MapFile{Data: data, Mode: 0o444}
+		return err
+	})
+	if err != nil {
+		panic(err) // embedded files are in memory: this is a broken build
+	}
+	return src
+}

@@ -1,0 +1,3 @@
+module github.com/mcpfunc/mcpfunc
+
+go 1.26
