@@ -1,0 +1,86 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sdk is a client that can play a scenario, or make one call and expect a text in the answer.
+type sdk struct {
+	name string
+	play func(t *testing.T, url, scenario string)
+	call func(t *testing.T, url, tool, args, want string)
+}
+
+func sdks() []sdk {
+	typescript := script{node, filepath.Join("clients", "typescript", "client.mjs")}
+	py := script{python, filepath.Join("clients", "python", "client.py")}
+	return []sdk{
+		{"go", func(t *testing.T, url, scenario string) { scenarios[scenario](t, url) }, callOnce},
+		{"typescript", typescript.play, typescript.call},
+		{"python", py.play, py.call},
+	}
+}
+
+func callOnce(t *testing.T, url, tool, args, want string) {
+	p := connect(t, url)
+	if !p.has(t, tool) {
+		t.Errorf("tools/list lacks %s", tool)
+	}
+	if got := p.mustCall(t, tool, arguments(t, args)); !strings.Contains(got, want) {
+		t.Errorf("%s answers %q, want %q in it", tool, got, want)
+	}
+	p.end(t)
+}
+
+// script is a client in another language: it takes a URL, a scenario and its arguments, and prints one
+// JSON object a check.
+type script struct{ interpreter, file string }
+
+func (s script) play(t *testing.T, url, scenario string) { s.run(t, url, scenario) }
+
+func (s script) call(t *testing.T, url, tool, args, want string) {
+	s.run(t, url, "call", tool, args, want)
+}
+
+// lastCheck is what a script prints when its scenario came to its end.
+const lastCheck = "every step was reached"
+
+func (s script) run(t *testing.T, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.interpreter, append([]string{s.file}, args...)...)
+	cmd.Env = environment()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	exit := cmd.Run()
+
+	var last string
+	for line := range strings.Lines(stdout.String()) {
+		var report struct {
+			Check  string
+			OK     bool
+			Detail string
+		}
+		if err := json.Unmarshal([]byte(line), &report); err != nil {
+			t.Errorf("%s printed %q, want a JSON object", s.file, line)
+			continue
+		}
+		if !report.OK {
+			t.Errorf("%s: %s", report.Check, report.Detail)
+		}
+		last = report.Check
+	}
+	if exit != nil || last != lastCheck {
+		t.Errorf("%s ended (%v) after %q\n%s", s.file, exit, last, stderr.String())
+	}
+}

@@ -1,0 +1,46 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestEveryClientPlaysEveryScenarioOnTheTypeScriptServer(t *testing.T) {
+	t.Parallel()
+	playAll(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": "npx", "args": ["-y", %q]}}}`,
+		pinned(t, "@modelcontextprotocol/server-everything")))
+}
+
+func TestEveryClientPlaysEveryScenarioOnThePythonServer(t *testing.T) {
+	t.Parallel()
+	playAll(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q, "args": [%q]}}}`, python, pythonServer(t)))
+}
+
+func playAll(t *testing.T, config string) {
+	b := bridge(t, config)
+	t.Run("client", func(t *testing.T) { // the group waits for its parallel tests before the bridge is taken down
+		for _, client := range sdks() {
+			for _, scenario := range slices.Sorted(maps.Keys(scenarios)) {
+				t.Run(client.name+"/"+scenario, func(t *testing.T) {
+					t.Parallel()
+					client.play(t, b.Endpoint("everything"), scenario)
+				})
+			}
+		}
+	})
+}
+
+// pythonServer is our server on the Python SDK, which can do what server-everything does and more.
+func pythonServer(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("servers", "everything.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
