@@ -2,7 +2,12 @@
 // host.json and the function.json files, starts the handler with the host's environment on a free
 // loopback port, waits until it answers, and passes requests on by the host's rules.
 //
-// It is what `mcpfunc dev` runs and what the end-to-end tests put in front of a built project.
+// It is what `mcpfunc dev` runs and what the end-to-end tests put in front of a built project. Where
+// the real host is awkward (a held response head, a limit on restarts, SIGKILL without a warning) so
+// is this one, because a handler that works here must work there.
+//
+// What it leaves out: scale-out, Easy Auth, bindings other than HTTP and timer, WebSockets, the admin
+// API but for ping and status.
 package hostemu
 
 import (
@@ -10,6 +15,9 @@ import (
 	"net"
 	"time"
 )
+
+// HostVersion is what the handler reads in X-Azure-Functions-HostVersion.
+const HostVersion = "4.1052.200.0"
 
 // Options adjusts a Host. Only Dir is required.
 type Options struct {
@@ -23,7 +31,11 @@ type Options struct {
 
 	IdleTimeout     time.Duration // no byte in either direction; zero 240 s, negative none
 	InitTimeout     time.Duration // to the handler's first answer; zero 30 s or host.json's
-	FunctionTimeout time.Duration // zero means what host.json says, else 30 min
+	FunctionTimeout time.Duration // zero means what host.json says, else 30 min; negative none
+
+	// FrontIdleTimeout cuts a client's connection on which no byte moved for so long, as the load
+	// balancer in front of Azure does after 230 s. Zero means none: there is none locally.
+	FrontIdleTimeout time.Duration
 
 	Output io.Writer // the handler's stdout and stderr, a line at a time; nil discards
 	Logf   func(format string, args ...any)
@@ -34,4 +46,39 @@ type Keys struct {
 	Master   string
 	Host     map[string]string            // any function
 	Function map[string]map[string]string // by function name
+}
+
+// The host's own figures, from its source.
+const (
+	defaultIdle     = 240 * time.Second // DefaultHttpProxyService: ActivityTimeout
+	defaultInit     = 30 * time.Second  // WorkerConstants
+	defaultFunction = 30 * time.Minute  // plans other than Consumption
+	defaultMaxBody  = 104_857_600       // bytes, before FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
+)
+
+// pace holds the figures that nobody but a test has a reason to change.
+type pace struct {
+	probe      time.Duration // between two readiness probes
+	wait       time.Duration // a request for a handler that is not ready: (3+1) × 30 s
+	kill       time.Duration // for a killed handler to be gone
+	drain      time.Duration // for the output of a dead handler whose children still hold its pipes
+	retry      time.Duration // before the second attempt to reach the handler; doubles
+	retryMax   time.Duration
+	attempts   int           // to reach the handler, the first included
+	crashes    int           // that stop the host
+	forgetting time.Duration // a crash later than this after the one before starts a new count
+}
+
+func realPace() pace {
+	return pace{
+		probe:      25 * time.Millisecond,
+		wait:       120 * time.Second,
+		kill:       time.Second,
+		drain:      100 * time.Millisecond,
+		retry:      50 * time.Millisecond,
+		retryMax:   250 * time.Millisecond,
+		attempts:   10,
+		crashes:    3,
+		forgetting: 30 * time.Minute,
+	}
 }

@@ -1,0 +1,242 @@
+package hostemu
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// forward sends the request itself, and the response when all of it is there, so that a stream never
+// arrives (DefaultHttpWorkerService.cs: ProcessHttpInAndOutInvocationRequest). A body without a
+// Content-Length is lost on the way: the host copies it only then.
+func (h *Host) forward(w http.ResponseWriter, r *http.Request, in invocation) error {
+	header := r.Header.Clone()
+	for _, name := range []string{"Connection", "Transfer-Encoding"} { // the client library's own
+		header.Del(name)
+	}
+	in.sign(header)
+	out := (&http.Request{
+		Method: r.Method,
+		URL:    in.handlerURL(rebuilt(r.URL.Query())),
+		Host:   r.Host,
+		Header: header,
+		Body:   http.NoBody,
+	}).WithContext(r.Context())
+	if r.ContentLength > 0 {
+		out.Body, out.ContentLength = r.Body, r.ContentLength
+	}
+	resp, err := h.transport.RoundTrip(out)
+	if err != nil {
+		return causeOr(r.Context(), err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return causeOr(r.Context(), err)
+	}
+	copyHead(w, resp)
+	_, _ = w.Write(body) // a client that is gone needs no error
+	return nil
+}
+
+// rebuilt is a query as the host puts it together again: one value a name, commas between several.
+func rebuilt(query url.Values) string {
+	joined := url.Values{}
+	for name, values := range query {
+		joined.Set(name, strings.Join(values, ","))
+	}
+	return strings.ReplaceAll(joined.Encode(), "+", "%20")
+}
+
+// sign adds the headers of the two buffered modes.
+func (in invocation) sign(header http.Header) {
+	header.Set("X-Azure-Functions-Hostversion", HostVersion)
+	header.Set("X-Azure-Functions-Invocationid", in.id)
+	agent := "Azure-Functions-Host/" + HostVersion
+	if given := header.Get("User-Agent"); given != "" {
+		agent = given + " " + agent
+	}
+	header.Set("User-Agent", agent)
+}
+
+// A result is what the handler answers to an envelope.
+type result struct {
+	Outputs     map[string]json.RawMessage
+	Logs        []string
+	ReturnValue json.RawMessage
+}
+
+// serveEnvelope calls an HTTP function by envelope and answers with its http output.
+func (h *Host) serveEnvelope(w http.ResponseWriter, r *http.Request, in invocation) error {
+	data, err := in.httpData(r)
+	if err != nil {
+		return err
+	}
+	res, err := h.envelope(r.Context(), in, data)
+	if err != nil {
+		return err
+	}
+	switch in.function.output {
+	case "":
+		w.WriteHeader(http.StatusOK)
+		return nil
+	case "$return":
+		return writeOutput(w, res.ReturnValue)
+	}
+	return writeOutput(w, res.Outputs[in.function.output])
+}
+
+// envelope posts JSON to /FunctionName and reads the JSON that comes back. A status other than 2xx
+// fails the invocation. An empty body or null never completes it: it hangs until functionTimeout, and
+// the handler is restarted then.
+func (h *Host) envelope(ctx context.Context, in invocation, data any) (*result, error) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(map[string]any{
+		"Data": map[string]any{in.function.input: data},
+		"Metadata": map[string]any{"sys": map[string]any{
+			"MethodName": in.function.Name,
+			"UtcNow":     time.Now().UTC(),
+			"RandGuid":   newGUID(),
+		}},
+	}); err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+in.target()+"/"+in.function.Name, &body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	in.sign(r.Header)
+	resp, err := (&http.Client{Transport: h.transport}).Do(r)
+	if err != nil {
+		return nil, causeOr(ctx, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, causeOr(ctx, err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, fmt.Errorf("the handler answered %s", resp.Status)
+	}
+	if text := bytes.TrimSpace(answer); len(text) == 0 || string(text) == "null" {
+		h.opts.Logf("%s: the handler answered with an empty body, so that the invocation never completes", in.function.Name)
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media != "application/json" && media != "text/json" {
+		return nil, fmt.Errorf("the handler's answer has the content type %q, not application/json", resp.Header.Get("Content-Type"))
+	}
+	var res result
+	if err := json.Unmarshal(answer, &res); err != nil {
+		return nil, fmt.Errorf("the handler's answer: %w", err)
+	}
+	for _, line := range res.Logs {
+		h.opts.Logf("%s: %s", in.function.Name, line)
+	}
+	return &res, nil
+}
+
+// httpData is an HTTP request inside an envelope.
+func (in invocation) httpData(r *http.Request) (any, error) {
+	query := map[string]string{}
+	for name, values := range r.URL.Query() {
+		query[name] = strings.Join(values, ",")
+	}
+	headers := map[string][]string(r.Header.Clone())
+	headers["Host"] = []string{r.Host}
+	data := map[string]any{
+		"Url":        "http://" + r.Host + r.URL.RequestURI(),
+		"Method":     r.Method,
+		"Query":      query,
+		"Headers":    headers,
+		"Params":     in.params,
+		"Identities": []any{},
+	}
+	if r.ContentLength <= 0 {
+		return data, nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if media == "application/octet-stream" || strings.HasPrefix(media, "multipart/") {
+		data["Body"] = body // base64
+	} else {
+		data["Body"] = string(body)
+	}
+	return data, nil
+}
+
+// timerData is a timer's state inside an envelope. Nothing is stored, so it never ran before.
+func timerData() any {
+	return map[string]any{
+		"Schedule":       map[string]any{"AdjustForDST": true},
+		"ScheduleStatus": nil,
+		"IsPastDue":      false,
+	}
+}
+
+// writeOutput turns an http output into a response: an object with statusCode (or status), headers
+// and body, or a bare value, which is the body of a 200. Text goes as text, anything else as JSON.
+func writeOutput(w http.ResponseWriter, output json.RawMessage) error {
+	var res struct {
+		StatusCode, Status json.RawMessage
+		Headers            map[string]any
+		Body               json.RawMessage
+	}
+	if len(output) == 0 || output[0] != '{' {
+		res.Body = output
+	} else if err := json.Unmarshal(output, &res); err != nil {
+		return fmt.Errorf("the http output: %w", err)
+	}
+	status, err := outputStatus(res.StatusCode, res.Status)
+	if err != nil {
+		return err
+	}
+	body, media := []byte(res.Body), "application/json; charset=utf-8"
+	var text string
+	switch {
+	case len(body) == 0 || string(body) == "null":
+		body = nil
+	case json.Unmarshal(body, &text) == nil:
+		body, media = []byte(text), "text/plain; charset=utf-8"
+	}
+	if body != nil {
+		w.Header().Set("Content-Type", media)
+	}
+	for name, value := range res.Headers {
+		w.Header().Set(name, fmt.Sprint(value))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that is gone needs no error
+	return nil
+}
+
+// outputStatus reads the first status there is, a number or a string of one.
+func outputStatus(candidates ...json.RawMessage) (int, error) {
+	for _, c := range candidates {
+		text := strings.Trim(string(c), `"`)
+		if text == "" || text == "null" {
+			continue
+		}
+		status, err := strconv.Atoi(text)
+		if err != nil || status < 100 || status > 999 {
+			return 0, errors.New("the http output's status is no status: " + text)
+		}
+		return status, nil
+	}
+	return http.StatusOK, nil
+}

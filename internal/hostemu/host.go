@@ -1,0 +1,288 @@
+package hostemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A Host is one running Functions host. Its methods may be called from any goroutine.
+type Host struct {
+	opts      Options
+	pace      pace
+	listener  net.Listener
+	transport *http.Transport // to the handler
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	orders   chan order
+	lines    chan string    // the handler's output
+	conns    sync.WaitGroup // clients' connections
+	timers   sync.WaitGroup // function timeouts that are being acted on
+	finished chan struct{}  // closed when every goroutine has ended
+
+	mu      sync.Mutex
+	state   state
+	changed chan struct{} // closed when state is replaced
+}
+
+// A life is one host life: an app and the port that its handler keeps over all restarts.
+type life struct {
+	*App
+	port int
+	env  []string // the handler's, but for its worker id
+}
+
+// Start loads the project, starts its handler and listens. It returns as soon as it listens; Ready
+// waits for the handler. The host owns opts.Listener from here on, and runs until Close, which must
+// be called; the end of ctx stops it too.
+func Start(ctx context.Context, opts Options) (*Host, error) {
+	return start(ctx, opts, realPace())
+}
+
+func start(ctx context.Context, opts Options, p pace) (*Host, error) {
+	if opts.Env == nil {
+		opts.Env = os.Environ()
+	}
+	if opts.Output == nil {
+		opts.Output = io.Discard
+	}
+	if opts.Logf == nil {
+		opts.Logf = func(string, ...any) {}
+	}
+	if opts.IdleTimeout == 0 {
+		opts.IdleTimeout = defaultIdle
+	}
+	if opts.Listener == nil {
+		l, err := net.Listen("tcp", "127.0.0.1:7071")
+		if err != nil {
+			return nil, err
+		}
+		opts.Listener = l
+	}
+	h := &Host{
+		opts:      opts,
+		pace:      p,
+		listener:  opts.Listener,
+		transport: newTransport(),
+		orders:    make(chan order),
+		lines:     make(chan string, 64),
+		finished:  make(chan struct{}),
+		changed:   make(chan struct{}),
+	}
+	app, err := h.load()
+	if err != nil {
+		return nil, errors.Join(err, h.listener.Close())
+	}
+	first, err := h.begin(app)
+	if err != nil {
+		return nil, errors.Join(err, h.listener.Close())
+	}
+	h.ctx, h.cancel = context.WithCancel(ctx)
+	h.publish(state{life: first, phase: starting})
+	go h.run(first)
+	return h, nil
+}
+
+// run holds everything that the host does, and ends when all of it has ended.
+func (h *Host) run(first *life) {
+	defer close(h.finished)
+	server := &http.Server{
+		Handler:  h,
+		ErrorLog: log.New(io.Discard, "", 0), // a client that breaks off is no news
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				h.conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				h.conns.Done()
+			}
+		},
+	}
+	var serving, printing sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(h.listener) })
+	printing.Go(func() {
+		for line := range h.lines {
+			_, _ = io.WriteString(h.opts.Output, line+"\n")
+		}
+	})
+
+	h.supervise(first) // until Close; the handler is dead then
+
+	_ = server.Close() // with the listener
+	serving.Wait()
+	h.conns.Wait()
+	h.timers.Wait()
+	h.transport.CloseIdleConnections()
+	close(h.lines)
+	printing.Wait()
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DisableCompression:    true, // bodies pass as they are
+		MaxIdleConnsPerHost:   256,
+		IdleConnTimeout:       time.Minute,
+		ExpectContinueTimeout: time.Second,
+		DialContext:           (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
+		Protocols:             http1(),
+	}
+}
+
+func http1() *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	return &p
+}
+
+// load reads the project and lets Options have the last word.
+func (h *Host) load() (*App, error) {
+	app, err := load(h.opts.Dir, h.opts.Env)
+	if err != nil {
+		return nil, err
+	}
+	if h.opts.InitTimeout != 0 {
+		app.InitTimeout = h.opts.InitTimeout
+	}
+	if h.opts.FunctionTimeout != 0 {
+		app.FunctionTimeout = h.opts.FunctionTimeout
+	}
+	return app, nil
+}
+
+// begin chooses the handler's port. The host tests that a fixed one can be bound.
+func (h *Host) begin(app *App) (*life, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(app.port)))
+	if err != nil {
+		return nil, keyError("customHandler:port", "%d cannot be bound: %w", app.port, err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	return &life{App: app, port: port, env: hostEnv(app.env, h.address())}, nil
+}
+
+// address is host:port as the local host calls itself.
+func (h *Host) address() string {
+	_, port, err := net.SplitHostPort(h.listener.Addr().String())
+	if err != nil {
+		return h.listener.Addr().String()
+	}
+	return net.JoinHostPort("localhost", port)
+}
+
+// URL returns where clients connect, without a trailing slash.
+func (h *Host) URL() string {
+	if tcp, ok := h.listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsUnspecified() {
+		return "http://" + tcp.String()
+	}
+	return "http://" + h.address()
+}
+
+// Functions returns the functions as they are now, with their URLs.
+func (h *Host) Functions() []Function {
+	st, _ := h.current()
+	functions := make([]Function, len(st.life.Functions))
+	copy(functions, st.life.Functions)
+	for i := range functions {
+		if functions[i].Trigger == "httpTrigger" {
+			functions[i].URL = h.URL() + "/" + functions[i].Route
+		}
+	}
+	return functions
+}
+
+// Ready waits until the handler has answered its first probe. It returns early with the reason when
+// waiting is no use: the host has stopped, the handler cannot be started, or there is no function.
+func (h *Host) Ready(ctx context.Context) error {
+	for {
+		st, changed := h.current()
+		switch {
+		case st.phase == stopped && st.err == nil:
+			return errors.New("the host is closed")
+		case st.err != nil:
+			return st.err
+		case len(st.life.Functions) == 0:
+			return fmt.Errorf("%s has no functions, so that the handler is not started", st.life.Dir)
+		case st.phase == ready:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("the handler does not answer on 127.0.0.1:%d yet: %w", st.life.port, context.Cause(ctx))
+		}
+	}
+}
+
+// Restart reads the project again, kills the handler and starts the new one, on the same listener;
+// requests wait meanwhile. With a project that cannot be loaded everything stays as it was. It
+// revives a host that has stopped by its own rules, and forgets the crashes.
+func (h *Host) Restart(ctx context.Context) error {
+	app, err := h.load()
+	if err != nil {
+		return err
+	}
+	begun := make(chan error, 1)
+	if err := h.give(ctx, order{next: app, begun: begun}); err != nil {
+		return err
+	}
+	select {
+	case err := <-begun:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-h.finished:
+		return errors.New("the host is closed")
+	}
+}
+
+// Wait returns when the host has stopped by its own rules, with the reason, or nil after Close.
+func (h *Host) Wait() error {
+	for {
+		st, changed := h.current()
+		if st.phase == stopped {
+			return st.err
+		}
+		<-changed
+	}
+}
+
+// Close kills the handler, not its children, and ends the host with all its goroutines. It may be
+// called again.
+func (h *Host) Close() error {
+	h.cancel()
+	<-h.finished
+	return nil
+}
+
+// TriggerTimer runs a timer function now and waits for its result.
+func (h *Host) TriggerTimer(ctx context.Context, name string) error {
+	st, err := h.await(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := st.life.function(name)
+	if err != nil {
+		return err
+	}
+	if f.Trigger != "timerTrigger" {
+		return fmt.Errorf("function %q has a %s, not a timerTrigger", f.Name, f.Trigger)
+	}
+	ctx, done := h.limit(ctx, st)
+	defer done()
+	in := invocation{id: newGUID(), life: st.life, worker: st.worker, function: f}
+	if _, err := h.envelope(ctx, in, timerData()); err != nil {
+		return fmt.Errorf("function %q: %w", f.Name, err)
+	}
+	return nil
+}
