@@ -1,0 +1,120 @@
+package process
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// A Child is a process of the operating system. It implements Process, Terminator, Complainer and
+// framing.PieceReader.
+type Child struct {
+	keeper *Keeper
+	cmd    *exec.Cmd
+	stdin  *os.File
+	stdout *pipe
+	stderr *pipe
+	once   sync.Once     // closes stdin
+	gone   chan struct{} // closed when the process has been waited for
+	err    error         // of that wait; set before gone is closed
+	tree   tree          // its descendants, as far as the system keeps them together
+	mark   string        // what its descendants carry in their environment, on Linux
+}
+
+// start runs spec. The caller has made keeper account for it.
+func start(k *Keeper, spec Spec) (*Child, error) {
+	path, err := Find(spec)
+	if err != nil {
+		return nil, err
+	}
+	c := &Child{keeper: k, gone: make(chan struct{})}
+	c.cmd = &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
+	c.cmd.Env = append([]string{}, spec.Env...)
+	var ends [3]*os.File // of the child
+	defer func() {
+		for _, f := range ends {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}()
+	var ours [3]*os.File
+	for i := range ends {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(ours[:])
+			return nil, &CommandError{Command: spec.Command, Err: err}
+		}
+		ends[i], ours[i] = w, r
+		if i == 0 {
+			ends[i], ours[i] = r, w
+		}
+	}
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = ends[0], ends[1], ends[2]
+	c.stdin, c.stdout, c.stderr = ours[0], newPipe(ours[1]), newPipe(ours[2])
+	if err := c.launch(); err != nil {
+		closeAll(ours[:])
+		return nil, &CommandError{Command: spec.Command, Err: err, Hint: Cure(spec.Command)}
+	}
+	return c, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// PID is the process id of the child, which leads a process group of that number.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
+// wait blocks until the child is gone, then takes everything else in its group with it. It is
+// called once, where the system wants it.
+func (c *Child) wait() {
+	c.err = c.reap()
+	c.stdout.finish()
+	c.stderr.finish()
+	close(c.gone)
+	c.keeper.ended(c)
+}
+
+// Wait returns once the child is gone, with an *exec.ExitError if it did not exit with 0. Any
+// number of goroutines may call it.
+func (c *Child) Wait() error {
+	<-c.gone
+	return c.err
+}
+
+// Read reads from the child's stdout. Once the child is gone it returns what is left and then
+// io.EOF, even if a process that escaped holds the other end.
+func (c *Child) Read(p []byte) (int, error) { return c.stdout.Read(p) }
+
+// ReadPiece is Read with memory that is taken only when there is something to read.
+func (c *Child) ReadPiece() (*message.Piece, int, error) { return c.stdout.ReadPiece() }
+
+// Stderr returns the child's stderr, which ends like Read does.
+func (c *Child) Stderr() io.Reader { return c.stderr }
+
+// Write writes to the child's stdin. It blocks while the child does not read, until Kill.
+func (c *Child) Write(p []byte) (int, error) { return c.stdin.Write(p) }
+
+// Close closes the child's stdin.
+func (c *Child) Close() (err error) {
+	c.once.Do(func() { err = c.stdin.Close() })
+	return err
+}
+
+// Terminate asks the child and its group to end.
+func (c *Child) Terminate() error { return c.tree.terminate(c) }
+
+// Kill ends the child and its group.
+func (c *Child) Kill() error {
+	err := c.tree.kill(c)
+	c.Close() // frees a Write that is blocked
+	return err
+}

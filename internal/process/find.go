@@ -1,0 +1,95 @@
+package process
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Find returns the file that spec.Command names: with a slash a path, relative to the child's
+// directory, else the first executable on the child's PATH, not on the app's.
+func Find(spec Spec) (string, error) {
+	name := spec.Command
+	if strings.ContainsRune(name, '/') || filepath.Base(name) != name {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(spec.Dir, name)
+		}
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return "", &CommandError{Command: spec.Command, Err: err}
+		}
+		if err := runnable(abs); err != nil {
+			return "", &CommandError{Command: spec.Command, Err: err}
+		}
+		return abs, nil
+	}
+	for _, dir := range filepath.SplitList(Getenv(spec.Env, "PATH")) {
+		if dir == "" || !filepath.IsAbs(dir) {
+			continue // the working directory is no place to look for programs
+		}
+		for _, ext := range extensions(spec.Env) {
+			path := filepath.Join(dir, name+ext)
+			if runnable(path) == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", &CommandError{Command: name, Err: exec.ErrNotFound, Hint: Cure(name)}
+}
+
+func runnable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return err
+	case info.IsDir():
+		return errors.New("is a directory")
+	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
+		return fs.ErrPermission
+	}
+	return nil
+}
+
+func extensions(env []string) []string {
+	if runtime.GOOS != "windows" {
+		return []string{""}
+	}
+	ext := Getenv(env, "PATHEXT")
+	if ext == "" {
+		ext = ".com;.exe;.bat;.cmd"
+	}
+	return append([]string{""}, strings.Split(ext, ";")...)
+}
+
+// Cure says how to get a program that many servers are started by, or "".
+func Cure(command string) string {
+	switch strings.TrimSuffix(filepath.Base(command), ".exe") {
+	case "uvx", "uv":
+		return "install uv, which brings uvx: https://docs.astral.sh/uv/getting-started/installation/"
+	case "npx", "npm", "node":
+		return "install Node.js, which brings npx: https://nodejs.org/en/download"
+	case "python", "python3":
+		return "install Python: https://www.python.org/downloads/"
+	case "docker":
+		return "install Docker, or choose a server that runs without it: Azure Functions has none"
+	}
+	return ""
+}
+
+// Getenv returns the last value of name in env, a list of key=value.
+func Getenv(env []string, name string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if key, value, ok := strings.Cut(env[i], "="); ok && key == name {
+			return value
+		}
+	}
+	return ""
+}

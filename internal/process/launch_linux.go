@@ -1,0 +1,94 @@
+package process
+
+import (
+	"errors"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// launch starts the child from a thread of its own, which then waits for it, as a thread must for
+// every child. The thread is what makes PR_SET_PDEATHSIG safe, since that signal comes when the
+// thread that forked ends (prctl(2)), and what gives the child a Landlock domain, since a domain
+// is a thread's and is inherited. A goroutine that ends while it is locked takes its thread along,
+// so the restrictions reach nothing else.
+func (c *Child) launch() error {
+	sys := &c.keeper.sys
+	c.mark = sys.newMark()
+	c.cmd.Env = append(c.cmd.Env, markName+"="+c.mark)
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if sys.landlock > 0 {
+			if err := enterDomain(sys.landlock); err != nil {
+				sys.dropMark(c.mark)
+				started <- err
+				return
+			}
+		}
+		if err := c.cmd.Start(); err != nil {
+			var ee *exec.Error
+			if errors.As(err, &ee) {
+				err = ee.Err
+			}
+			sys.dropMark(c.mark)
+			started <- err
+			return
+		}
+		sys.guard.tell('+', c.PID())
+		started <- nil
+		c.wait()
+	}()
+	return <-started
+}
+
+// landlockABI returns the version of Landlock that the kernel offers, or 0.
+func landlockABI() int {
+	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(v)
+}
+
+// enterDomain puts the calling thread, and all that it forks, into a Landlock domain of its own.
+// The domain itself is the point: a process can only trace, and so read the environment and memory
+// of, what is in its own domain or below (landlock(7), "Ptrace restrictions"), and from ABI 6 on
+// only signal that. Landlock wants to handle some access right; making character devices is one
+// that no server has anyway.
+func enterDomain(abi int) error {
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_CHAR}
+	if abi >= 6 {
+		attr.Scoped = unix.LANDLOCK_SCOPE_SIGNAL | unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
+	if errno != 0 {
+		return errno
+	}
+	defer unix.Close(int(fd))
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
+		return errno
+	}
+	// Under root these would let the child past the domain, and no server has a use for them. Who
+	// may not drop them does not have them.
+	for _, capability := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_PERFMON} {
+		unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
+	}
+	return nil
+}
+
+// reap waits for the child and takes its group with it. In between it stays a zombie, so that its
+// number is nobody else's.
+func (c *Child) reap() error {
+	for unix.Waitid(unix.P_PID, c.PID(), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	c.tree.end(c)
+	return c.cmd.Wait()
+}

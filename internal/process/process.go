@@ -1,0 +1,77 @@
+// Package process runs one child: it starts it, watches it, ends it and everything it started.
+//
+// On Linux a child gets a session and process group of its own, dies with the thread that started
+// it and so with the app (PR_SET_PDEATHSIG), and enters a Landlock domain of its own, so that it
+// can neither signal its siblings nor read their memory or environment. All of that is inherited
+// from the thread that forks, which is why every child has such a thread (launch_linux.go); it
+// costs no second exec. What a child leaves behind is adopted by the app, a sub-reaper, and swept;
+// should the app itself be killed, a guard outlives it for the moment it takes to do the same.
+package process
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// A Process is a running server. Read is its stdout, Write its stdin, and Close closes its stdin,
+// which asks it to stop. Read may be called while Write, Close, Wait or Kill is.
+type Process interface {
+	io.ReadWriteCloser
+	// Wait returns once the process is gone. What it wrote before can still be read.
+	Wait() error
+	// Kill ends it, and everything it started, at once.
+	Kill() error
+}
+
+// A Terminator can be asked to stop more firmly than by closing its stdin: SIGTERM to the group.
+type Terminator interface{ Terminate() error }
+
+// A Complainer has a stderr. It must be read to its end, or the process may block.
+type Complainer interface{ Stderr() io.Reader }
+
+// A Spec says what to run.
+type Spec struct {
+	Command string   // a name to be found on Env's PATH, or a path, relative to Dir
+	Args    []string // without the program's name; there is no shell
+	Env     []string // all of it, as key=value
+	Dir     string   // empty means the app's own
+}
+
+// A CommandError is a program that cannot be started.
+type CommandError struct {
+	Command string
+	Err     error
+	Hint    string // a cure, where we know one
+}
+
+func (e *CommandError) Error() string { return fmt.Sprintf("start %s: %v", e.Command, e.Err) }
+func (e *CommandError) Unwrap() error { return e.Err }
+
+// Stop climbs down the ladder of MCP's stdio shutdown (2025-11-25, basic/lifecycle, "stdio"): close
+// stdin, wait, SIGTERM, wait, SIGKILL. It returns once gone is closed, which the caller does when
+// p.Wait has returned. A grace of zero kills at once.
+func Stop(p Process, gone <-chan struct{}, grace time.Duration) {
+	p.Close()
+	if grace > 0 {
+		if within(gone, grace) {
+			return
+		}
+		if t, ok := p.(Terminator); ok && t.Terminate() == nil && within(gone, grace) {
+			return
+		}
+	}
+	p.Kill()
+	<-gone
+}
+
+func within(gone <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-gone:
+		return true
+	case <-t.C:
+		return false
+	}
+}

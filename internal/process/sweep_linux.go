@@ -1,0 +1,108 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// A sweep remembers what earlier rounds saw.
+type sweep struct{ zombies map[int]bool }
+
+// sweep makes one round: it kills orphans of children that are gone, reaps dead ones, and returns
+// how many of either it met, so that the caller comes again until there are none.
+func (s *system) sweep(w *sweep) (met int) {
+	self, own := os.Getpid(), session(os.Getpid())
+	zombies := map[int]bool{}
+	children := s.keeper.pids()
+	for _, p := range processes() {
+		if p.parent != self || children[p.pid] {
+			continue
+		}
+		switch {
+		case p.zombie:
+			// A child has a session of its own, and so has whatever it started. A zombie that
+			// another part of the program will wait for is gone by the next round.
+			if p.session == own {
+				continue
+			}
+			zombies[p.pid] = true
+			met++
+			if w.zombies[p.pid] {
+				syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
+			}
+		default:
+			mark := markOf(p.pid)
+			if strings.HasPrefix(mark, s.nonce+".") && !s.isLive(mark) {
+				syscall.Kill(p.pid, syscall.SIGKILL)
+				s.keeper.log.Warn("a server left a process behind; killed", "pid", p.pid)
+				met++
+			}
+		}
+	}
+	w.zombies = zombies
+	return met
+}
+
+type process struct {
+	pid, parent, group, session int
+	zombie                      bool
+}
+
+// processes lists what /proc shows.
+func processes() []process {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var all []process
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if p, ok := inspect(pid); ok {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+// inspect reads /proc/pid/stat (proc_pid_stat(5)).
+func inspect(pid int) (process, bool) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return process{}, false
+	}
+	// The second field is the name in parentheses, and may hold anything.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 4 {
+		return process{}, false
+	}
+	p := process{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
+	p.parent, _ = strconv.Atoi(fields[1])
+	p.group, _ = strconv.Atoi(fields[2])
+	p.session, _ = strconv.Atoi(fields[3])
+	return p, true
+}
+
+func session(pid int) int {
+	p, _ := inspect(pid)
+	return p.session
+}
+
+// markOf returns the mark in a process's environment, or "".
+func markOf(pid int) string {
+	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return ""
+	}
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if value, ok := bytes.CutPrefix(entry, []byte(markName+"=")); ok {
+			return string(value)
+		}
+	}
+	return ""
+}

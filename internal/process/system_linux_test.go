@@ -1,0 +1,145 @@
+package process
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be an app that starts a child and waits to be killed.
+func TestMain(m *testing.M) {
+	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
+		k := Open(slog.New(slog.DiscardHandler))
+		c, err := k.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+		if err != nil {
+			panic(err)
+		}
+		io.Copy(os.Stdout, c)
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func alive(pid int) bool {
+	p, ok := inspect(pid)
+	return ok && !p.zombie
+}
+
+// eventually polls, because what is waited for happens in other processes.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not within 5 s:", what)
+		}
+	}
+}
+
+const (
+	// Each prints the process ids of what must not survive, then "ready".
+	wrapper = `sh -c 'trap "" TERM HUP; echo $$; while :; do sleep 1; done' & echo $$; sleep 0.2; echo ready; wait`
+	daemon  = `(setsid sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
+)
+
+func pidsOf(t *testing.T, r io.Reader) (pids []int) {
+	t.Helper()
+	in := bufio.NewScanner(r)
+	for in.Scan() && in.Text() != "ready" {
+		pid, err := strconv.Atoi(in.Text())
+		if err != nil {
+			t.Fatal(in.Text())
+		}
+		pids = append(pids, pid)
+	}
+	if len(pids) != 2 {
+		t.Fatalf("%d processes, want 2", len(pids))
+	}
+	return pids
+}
+
+func TestNothingSurvivesAChild(t *testing.T) {
+	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon} {
+		t.Run(name, func(t *testing.T) {
+			k := open(t)
+			other := shell(t, k, daemon) // of another session, and not to be touched
+			others := pidsOf(t, other)
+			c := shell(t, k, script)
+			pids := pidsOf(t, c)
+			c.Kill()
+			for _, pid := range pids {
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
+			}
+			for _, pid := range others {
+				if !alive(pid) {
+					t.Errorf("%d of another child was killed", pid)
+				}
+			}
+			other.Kill()
+			for _, pid := range others {
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { _, ok := inspect(pid); return !ok })
+			}
+		})
+	}
+}
+
+func TestNothingSurvivesTheApp(t *testing.T) {
+	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon} {
+		t.Run(name, func(t *testing.T) {
+			app := exec.Command("/proc/self/exe")
+			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script)
+			out, err := app.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := app.Start(); err != nil {
+				t.Fatal(err)
+			}
+			pids := pidsOf(t, out)
+			app.Process.Kill()
+			app.Wait()
+			for _, pid := range pids {
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
+			}
+			eventually(t, "end of the guard", func() bool {
+				for _, p := range processes() {
+					if cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid)); !p.zombie && strings.HasPrefix(string(cmdline), guardName) {
+						return false
+					}
+				}
+				return true
+			})
+		})
+	}
+}
+
+func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
+	k := open(t)
+	if k.sys.landlock < 6 {
+		t.Logf("Landlock ABI %d: only what it offers is tested", k.sys.landlock)
+	}
+	victim := shell(t, k, `echo ready; cat`)
+	line(t, victim)
+	for name, pid := range map[string]int{"sibling": victim.PID(), "app": os.Getpid()} {
+		spy := shell(t, k, fmt.Sprintf(`cat /proc/%d/environ; kill -STOP %d 2>/dev/null && echo signalled; echo end`, pid, pid))
+		got, _ := io.ReadAll(spy)
+		want := "end\n"
+		if k.sys.landlock == 0 {
+			want = string(got)
+		}
+		if string(got) != want {
+			syscall.Kill(pid, syscall.SIGCONT)
+			t.Errorf("%s: the spy saw %q", name, got)
+		}
+	}
+	if k.sys.landlock == 0 && os.Getenv("CI") != "" {
+		t.Error("this kernel has no Landlock, so nothing was tested")
+	}
+}
