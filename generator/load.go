@@ -63,24 +63,25 @@ func moduleOf(mod []byte) string {
 	return ""
 }
 
-// askedLevel reads the level that host.json keeps for us, among the settings of extensions, where
-// the host looks for none by our name. The levels in function.json cannot stand in for it: they say
-// what was right for the servers as they were, and taking one of those for a wish would leave a
-// server open whose tokens have been switched off.
+// askedLevel reads the level that was asked for out of host.json, where it stands as the default of
+// customHandler.http.routes. The host reads that for routes in host.json only (HttpWorkerFunctionProvider
+// returns early without any), so it decides nothing here but what the next plan does. The levels in
+// function.json cannot stand in for it: they say what was right for the servers as they were, and
+// taking one of those for a wish would leave a server open whose tokens have been switched off.
 func askedLevel(root *os.Root) (AuthLevel, error) {
 	e, err := look(root, "host.json")
 	if err != nil || e.data == nil {
 		return "", err
 	}
 	var host struct {
-		Extensions struct {
-			MCPFunc struct {
-				AuthLevel AuthLevel `json:"authLevel"`
-			} `json:"mcpfunc"`
-		} `json:"extensions"`
+		CustomHandler struct {
+			HTTP struct {
+				DefaultAuthorizationLevel AuthLevel `json:"defaultAuthorizationLevel"`
+			} `json:"http"`
+		} `json:"customHandler"`
 	}
 	if err := json.Unmarshal(e.data, &host); err != nil {
 		return "", fmt.Errorf("read host.json: %w", err)
 	}
-	return host.Extensions.MCPFunc.AuthLevel, nil
+	return host.CustomHandler.HTTP.DefaultAuthorizationLevel, nil
 }
