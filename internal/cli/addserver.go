@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+type addServerOptions struct {
+	Project  string
+	Name     string // empty with From: all of its servers
+	Env      []string
+	Auth     string
+	From     string
+	Disabled bool
+	Command  []string // program and arguments
+	JSON     bool
+}
+
+func newAddServerCommand(env *Env, run func(context.Context, *Env, *addServerOptions) error) *cobra.Command {
+	opts := &addServerOptions{}
+	cmd := &cobra.Command{
+		Use:   "add-server NAME [-- COMMAND ARGS...]",
+		Short: "Add a server to the configuration",
+		Long: `Add an entry to mcp_config.json, every other byte of which stays as it is, and bring the
+generated files in line. The command follows "--" and is asked for on a terminal when it
+does not. With --from the entry of that name comes from another configuration; without
+NAME, all of its entries do. Write a secret as ${NAME}: it is read when the app starts.`,
+		Example: `  mcpfunc add-server time -- uvx mcp-server-time
+  mcpfunc add-server github --env 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- npx -y @modelcontextprotocol/server-github
+  mcpfunc add-server --from ~/.cursor/mcp.json`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.take(args, cmd.ArgsLenAtDash()); err != nil {
+				return err
+			}
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	flags := cmd.Flags()
+	bindProject(cmd, &opts.Project)
+	flags.StringArrayVar(&opts.Env, "env", nil, "set this in the server's environment (`NAME=value`); may be repeated")
+	flags.StringVar(&opts.Auth, "auth", "", "how callers are known: `none`, azure_default, azure_obo or oauth2_bearer")
+	flags.StringVar(&opts.From, "from", "", "take the entry from this `file`, of any accepted shape")
+	flags.BoolVar(&opts.Disabled, "disabled", false, "add it switched off")
+	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
+	return cmd
+}
+
+// take sorts the arguments; dash is how many of them stand before "--", or negative.
+func (o *addServerOptions) take(args []string, dash int) error {
+	if dash >= 0 {
+		args, o.Command = args[:dash], args[dash:]
+	}
+	switch {
+	case len(args) > 1:
+		return withHint(misusef("unexpected argument %q", args[1]), `write "--" before the command of the server`)
+	case len(args) == 1:
+		o.Name = args[0]
+	case o.From == "":
+		return misusef("a server needs a name")
+	}
+	if o.From != "" && (len(o.Command) > 0 || len(o.Env) > 0 || o.Auth != "" || o.Disabled) {
+		return misusef("--from takes the whole entry, so no command, --env, --auth or --disabled goes with it")
+	}
+	return checkAuthMethod(o.Auth)
+}
+
+func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
+	data, err := readProjectConfig(opts.Project)
+	if err != nil {
+		return err
+	}
+	if opts.From != "" {
+		data, err = importServers(env, data, opts.From, opts.Name)
+	} else {
+		data, err = addEntry(env, data, opts)
+	}
+	if err != nil {
+		return inProject(opts.Project, err)
+	}
+	return applyEdit(env, opts.Project, data, opts.JSON)
+}
+
+func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {
+	entry, err := newEntry(opts.Command, opts.Env, opts.Auth)
+	if err != nil {
+		return nil, err
+	}
+	if entry.Command == "" {
+		if env.Prompter == nil {
+			return nil, withHint(misusef("the server %q needs a command", opts.Name), `write it after "--": -- COMMAND ARGS...`)
+		}
+		if err := askCommand(env.Prompter, &entry); err != nil {
+			return nil, err
+		}
+	}
+	if opts.Disabled {
+		if entry, err = switchedOff(entry); err != nil {
+			return nil, err
+		}
+	}
+	return config.AddServer(data, opts.Name, entry)
+}
+
+// applyEdit makes data the configuration of the project in dir and brings the generated files in
+// line. Nothing is written unless all of it can be.
+func applyEdit(env *Env, dir string, data []byte, asJSON bool) error {
+	a, err := align(env, dir, data, false)
+	if err != nil {
+		return err
+	}
+	if err := writeConfig(dir, data); err != nil {
+		return err
+	}
+	changes, err := a.write()
+	if err != nil {
+		return withHint(fmt.Errorf("%s is changed, the generated files are not: %w", configName, err), `"mcpfunc generate" brings them in line`)
+	}
+	changes = append([]generator.Change{{Path: configName, Action: generator.Update}}, changes...)
+	return printChanges(env, changes, asJSON)
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+type buildOptions struct {
+	Dir    string
+	GOOS   string
+	GOARCH string
+}
+
+func newBuildCommand(env *Env, run func(context.Context, *Env, *buildOptions) error) *cobra.Command {
+	opts := &buildOptions{}
+	cmd := &cobra.Command{
+		Use:   "build [DIR]",
+		Short: "Compile the handler, ready to publish",
+		Long: `Compile the handler of the project in DIR (default: the current folder) to the path that
+host.json names, and print that path. The platform is that of Azure Functions, linux/amd64.
+The same sources and Go give the same bytes, wherever the project lies.`,
+		Example: `  mcpfunc build && func azure functionapp publish my-app
+  mcpfunc build myapp --goarch arm64`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Dir = dirArg(args)
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	cmd.Flags().StringVar(&opts.GOOS, "goos", "linux", "operating `system` to build for")
+	cmd.Flags().StringVar(&opts.GOARCH, "goarch", "amd64", "`architecture` to build for")
+	return cmd
+}
+
+func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
+	start := time.Now()
+	build := goBuild{
+		Dir: opts.Dir, GOOS: opts.GOOS, GOARCH: opts.GOARCH,
+		Env: env.Environ, Output: env.Stderr,
+	}
+	handler, err := build.run(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(handler)
+	if err != nil {
+		return err
+	}
+	env.note("built for %s/%s, %.1f MB, in %s", opts.GOOS, opts.GOARCH,
+		float64(info.Size())/1e6, time.Since(start).Round(10*time.Millisecond))
+	_, err = fmt.Fprintln(env.Stdout, handler)
+	return err
+}
+
+// dirArg returns the optional DIR argument of a command.
+func dirArg(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/spf13/cobra"
+)
+
+type callOptions struct {
+	clientOptions
+	Tool      string
+	Arguments string   // a JSON object, "-" for one on standard input, or nothing
+	Args      []string // name=value
+}
+
+func newCallCommand(env *Env, run func(context.Context, *Env, *callOptions) error) *cobra.Command {
+	opts := &callOptions{}
+	cmd := &cobra.Command{
+		Use:   "call URL|SERVER TOOL [JSON|-]",
+		Short: "Call a tool of a running server",
+		Long: `Connect as an MCP client, call a tool and print what it answers. The arguments are a JSON
+object, one on standard input (-), or --arg name=value, whose value is text where the
+tool's schema wants text and JSON where it can be read as that. Progress and log
+messages go to standard error. A tool that reports an error makes the command fail.`,
+		Example: `  mcpfunc call time get_current_time --arg timezone=Europe/Berlin
+  mcpfunc call demo add '{"a": 2, "b": 3}'
+  echo '{"message": "hello"}' | mcpfunc call demo echo - --json`,
+		Args: cobra.RangeArgs(2, 3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Target, opts.Tool = args[0], args[1]
+			if len(args) > 2 {
+				opts.Arguments = args[2]
+			}
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	opts.bind(cmd)
+	cmd.Flags().StringArrayVar(&opts.Args, "arg", nil, "one argument (`name=value`); may be repeated")
+	return cmd
+}
+
+func runCall(ctx context.Context, env *Env, opts *callOptions) error {
+	arguments, err := readArguments(opts.Arguments, env.Stdin)
+	if err != nil {
+		return err
+	}
+	for _, arg := range opts.Args {
+		if name, _, ok := strings.Cut(arg, "="); !ok || name == "" {
+			return misusef("argument %q is not of the form name=value", arg)
+		}
+	}
+	return opts.withSession(ctx, env, func(ctx context.Context, session *mcp.ClientSession) error {
+		if len(opts.Args) > 0 {
+			tool, err := findTool(ctx, session, opts.Tool)
+			if err != nil {
+				return err
+			}
+			for _, arg := range opts.Args {
+				name, value, _ := strings.Cut(arg, "=")
+				arguments[name] = argumentValue(tool, name, value)
+			}
+		}
+		return callTool(ctx, env, session, opts.Tool, arguments, opts.JSON)
+	})
+}
+
+// readArguments returns the arguments that text holds; "-" means what stdin holds.
+func readArguments(text string, stdin io.Reader) (map[string]json.RawMessage, error) {
+	arguments := map[string]json.RawMessage{}
+	if text == "" {
+		return arguments, nil
+	}
+	data := []byte(text)
+	if text == "-" {
+		var err error
+		if data, err = io.ReadAll(stdin); err != nil {
+			return nil, fmt.Errorf("read the arguments from standard input: %w", err)
+		}
+	}
+	if err := json.Unmarshal(data, &arguments); err != nil || arguments == nil {
+		return nil, withHint(misusef("the arguments are not a JSON object"),
+			`write them as '{"name": "value"}', or use --arg name=value`)
+	}
+	return arguments, nil
+}
+
+func findTool(ctx context.Context, session *mcp.ClientSession, name string) (*mcp.Tool, error) {
+	tools, err := allTools(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, tool := range tools {
+		if tool.Name == name {
+			return tool, nil
+		}
+		names = append(names, tool.Name)
+	}
+	slices.Sort(names)
+	return nil, withHint(fmt.Errorf("there is no tool %q", name), "there are "+strings.Join(names, ", "))
+}
+
+// argumentValue reads the value of an --arg. Text that happens to look like a number stays text
+// where the tool wants text.
+func argumentValue(tool *mcp.Tool, name, value string) json.RawMessage {
+	schema, _ := tool.InputSchema.(map[string]any)
+	properties, _ := schema["properties"].(map[string]any)
+	property, _ := properties[name].(map[string]any)
+	if property["type"] != "string" && json.Valid([]byte(value)) {
+		return json.RawMessage(value)
+	}
+	quoted, _ := json.Marshal(value) // a string always marshals
+	return quoted
+}
+
+// callTool calls a tool and prints its answer.
+func callTool(ctx context.Context, env *Env, session *mcp.ClientSession, tool string, arguments any, asJSON bool) error {
+	params := &mcp.CallToolParams{Name: tool, Arguments: arguments}
+	params.SetProgressToken("mcpfunc-call")
+	result, err := session.CallTool(ctx, params)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := printJSON(env.Stdout, result); err != nil {
+			return err
+		}
+	}
+	if result.IsError {
+		if text := contentText(result.Content); text != "" {
+			return fmt.Errorf("the tool %q reports: %s", tool, text)
+		}
+		return fmt.Errorf("the tool %q reports an error", tool)
+	}
+	if asJSON {
+		return nil
+	}
+	return printResult(env.Stdout, result)
+}
+
+// printResult prints the texts of a result as they are, and everything else as JSON.
+func printResult(w io.Writer, result *mcp.CallToolResult) error {
+	var errs error
+	for _, content := range result.Content {
+		if text, ok := content.(*mcp.TextContent); ok {
+			_, err := fmt.Fprintln(w, strings.TrimSuffix(text.Text, "\n"))
+			errs = errors.Join(errs, err)
+			continue
+		}
+		errs = errors.Join(errs, printJSON(w, content))
+	}
+	if len(result.Content) == 0 && result.StructuredContent != nil {
+		errs = printJSON(w, result.StructuredContent)
+	}
+	return errs
+}
+
+func contentText(contents []mcp.Content) string {
+	var texts []string
+	for _, content := range contents {
+		if text, ok := content.(*mcp.TextContent); ok {
+			texts = append(texts, text.Text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}

@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+)
+
+type demoOptions struct {
+	Dir  string // empty means a new temporary folder
+	Once bool
+	Port int // zero means any free one
+}
+
+func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) error) *cobra.Command {
+	opts := &demoOptions{}
+	cmd := &cobra.Command{
+		Use:   "demo [DIR]",
+		Short: "See it all at once, on an embedded server",
+		Long: `Scaffold a project around a small embedded server in DIR (default: a new temporary folder),
+build it, serve it under the built-in Functions host, connect as an MCP client and call
+its tools, and show how long each step takes. Go is all it needs. It then stays up until
+Ctrl-C, unless --once; the exit code is 0. The project stays.`,
+		Example: `  mcpfunc demo
+  mcpfunc demo ./demo --once`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				opts.Dir = args[0]
+			}
+			if opts.Port < 0 || opts.Port > 65535 {
+				return misusef("--port %d is no port", opts.Port)
+			}
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.Once, "once", false, "end after the last step")
+	cmd.Flags().IntVar(&opts.Port, "port", 0, "listen on this `port`; 0 takes a free one")
+	return cmd
+}
+
+// demoServer is the name of the server of the demo.
+const demoServer = "demo"
+
+func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
+	d := &demo{env: env, dir: opts.Dir}
+	if err := d.step("scaffold", d.scaffold); err != nil {
+		return err
+	}
+	if err := d.step("build", func() (string, error) { return d.build(ctx) }); err != nil {
+		return err
+	}
+	var host *hostemu.Host
+	err = d.step("serve", func() (detail string, err error) {
+		if host, err = serve(ctx, env, d.dir, opts.Port); err != nil {
+			return "", err
+		}
+		return endpointURL(host, demoServer), nil
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	if err := d.talk(ctx, endpointURL(host, demoServer)); err != nil {
+		return err
+	}
+
+	env.note("")
+	if err := showEndpoints(env, host, d.file); err != nil || opts.Once {
+		return err
+	}
+	env.note("It stays up until Ctrl-C; the project is in %s.", d.dir)
+	<-ctx.Done()
+	return nil
+}
+
+// A demo is a run of the demo command.
+type demo struct {
+	env  *Env
+	dir  string
+	file *config.File
+}
+
+// step does a step and shows how long it took.
+func (d *demo) step(name string, do func() (detail string, err error)) error {
+	start := time.Now()
+	detail, err := do()
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	style := styleFor(d.env, d.env.Stderr)
+	d.env.note("%s %-10s %8s  %s", style.green("ok"), name, since(start), detail)
+	return nil
+}
+
+// scaffold writes the project.
+func (d *demo) scaffold() (string, error) {
+	if d.dir == "" {
+		dir, err := os.MkdirTemp("", "mcpfunc-demo-")
+		if err != nil {
+			return "", err
+		}
+		d.dir = dir
+	}
+	command, err := d.command()
+	if err != nil {
+		return "", err
+	}
+	data, err := config.New(config.NamedEntry{Name: demoServer, Entry: config.Entry{
+		Command:     command,
+		Args:        []string{"demo-server"},
+		Description: "the embedded server of mcpfunc demo",
+	}})
+	if err != nil {
+		return "", err
+	}
+	if d.file, err = config.Parse(configName, data, nil); err != nil {
+		return "", err
+	}
+	plan, err := generator.Project{
+		Name: "mcpfunc-demo", Config: d.file, ConfigData: data, Runtime: d.env.Runtime,
+	}.Plan()
+	if err != nil {
+		return "", err
+	}
+	changes, err := plan.Write(d.dir, generator.Init, false)
+	if c := (*generator.ConflictError)(nil); errors.As(err, &c) {
+		return "", withHint(err, "name a folder that does not exist yet, or none")
+	}
+	return fmt.Sprintf("%s in %s", count(len(changes), "file"), d.dir), err
+}
+
+// command returns the absolute path of this program, for the server's command. Under `go run` the
+// program is gone when it ends; then a copy in the project stands in for it.
+func (d *demo) command() (string, error) {
+	self := d.env.Executable
+	if self == "" {
+		return "", errors.New("this program does not know where it lies")
+	}
+	if !strings.Contains(filepath.ToSlash(self), "/go-build") {
+		return self, nil
+	}
+	copied, err := filepath.Abs(filepath.Join(d.dir, "bin", filepath.Base(self)))
+	if err != nil {
+		return "", err
+	}
+	return copied, copyProgram(self, copied)
+}
+
+func copyProgram(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	// A copy that an earlier demo still runs from is replaced, not written into.
+	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+func (d *demo) build(ctx context.Context) (string, error) {
+	build := goBuild{Dir: d.dir, Env: d.env.Environ, Output: d.env.Stderr}
+	handler, err := build.run(ctx)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(handler)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %.1f MB for %s/%s", handler, float64(info.Size())/1e6, runtime.GOOS, runtime.GOARCH), nil
+}
+
+// talk connects as a client and calls every tool.
+func (d *demo) talk(ctx context.Context, url string) error {
+	opts := clientOptions{Target: url, Timeout: time.Minute}
+	connecting := time.Now()
+	return opts.withSession(ctx, d.env, func(ctx context.Context, session *mcp.ClientSession) error {
+		greeting := session.InitializeResult()
+		name := "a server without a name"
+		if greeting.ServerInfo != nil {
+			name = greeting.ServerInfo.Name
+		}
+		d.env.note("%s %-10s %8s  %s, MCP %s", styleFor(d.env, d.env.Stderr).green("ok"), "connect", since(connecting), name, greeting.ProtocolVersion)
+
+		err := d.step("list", func() (string, error) {
+			tools, err := allTools(ctx, session)
+			names := make([]string, len(tools))
+			for i, tool := range tools {
+				names[i] = tool.Name
+			}
+			return strings.Join(names, ", "), err
+		})
+		if err != nil {
+			return err
+		}
+		for _, call := range []struct {
+			tool      string
+			arguments map[string]any
+		}{
+			{"echo", map[string]any{"message": "hello"}},
+			{"add", map[string]any{"a": 2, "b": 40}},
+			{"slow-count", map[string]any{"to": 3}},
+		} {
+			err := d.step(call.tool, func() (string, error) {
+				params := &mcp.CallToolParams{Name: call.tool, Arguments: call.arguments}
+				params.SetProgressToken("demo")
+				result, err := session.CallTool(ctx, params)
+				if err != nil {
+					return "", err
+				}
+				if result.IsError {
+					return "", errors.New(contentText(result.Content))
+				}
+				return contentText(result.Content), nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+)
+
+// defaultPort is that of the Functions host when it runs locally.
+const defaultPort = 7071
+
+type devOptions struct {
+	Dir  string
+	Port int // zero means any free one
+}
+
+func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error) *cobra.Command {
+	opts := &devOptions{}
+	cmd := &cobra.Command{
+		Use:   "dev [DIR]",
+		Short: "Build and serve the project here, reload on change",
+		Long: `Bring the project in DIR (default: the current folder) in line, build it and serve it under a
+built-in Functions host on 127.0.0.1. When its configuration or code changes it is built
+and started again; what does not build is shown, and the old handler keeps serving.
+Sessions end with a reload. The endpoints are printed, a line each, once they answer.
+
+Ctrl-C ends the host, the handler and every server. As that is how dev is meant to end,
+the exit code is then 0.`,
+		Example: `  mcpfunc dev
+  mcpfunc dev myapp --port 8080`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Dir = dirArg(args)
+			if opts.Port < 0 || opts.Port > 65535 {
+				return misusef("--port %d is no port", opts.Port)
+			}
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	cmd.Flags().IntVar(&opts.Port, "port", defaultPort, "listen on this `port`; 0 takes a free one")
+	return cmd
+}
+
+func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
+	start := time.Now()
+	file, err := prepare(ctx, env, opts.Dir)
+	if err != nil {
+		return err
+	}
+	host, err := serve(ctx, env, opts.Dir, opts.Port)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+
+	env.note("serving after %s", since(start))
+	if err := showEndpoints(env, host, file); err != nil {
+		return err
+	}
+	return reloadOnChange(ctx, env, opts.Dir, host)
+}
+
+// reloadOnChange returns when ctx ends, without an error.
+func reloadOnChange(ctx context.Context, env *Env, dir string, host *hostemu.Host) error {
+	w, err := newWatcher(dir)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := w.look(); err != nil {
+		return err
+	}
+	style := styleFor(env, env.Stderr)
+	env.note("%s for changes in %s, Ctrl-C ends", style.dim("watching"), dir)
+	for {
+		if changed, err := w.next(ctx); !changed || err != nil {
+			return err
+		}
+		env.note("%s", style.dim("changed, building"))
+		start := time.Now()
+		file, err := reload(ctx, env, dir, host)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			env.note("%s%s", style.red("not reloaded: "), oneLine(err.Error()))
+			if hint := hintOf(err); hint != "" {
+				env.note("%s%s", style.cyan("hint: "), oneLine(hint))
+			}
+		default:
+			env.note("%s after %s: %s", style.green("reloaded"), since(start), count(len(file.Enabled()), "server"))
+		}
+	}
+}
+
+// reload builds the project and starts what came out of it. When it does not build, the handler
+// that runs is left alone.
+func reload(ctx context.Context, env *Env, dir string, host *hostemu.Host) (*config.File, error) {
+	file, err := prepare(ctx, env, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := host.Restart(ctx); err != nil {
+		return nil, err
+	}
+	return file, host.Ready(ctx)
+}
+
+// since is the time from start, as precise as a person cares for.
+func since(start time.Time) time.Duration { return time.Since(start).Round(time.Millisecond) }

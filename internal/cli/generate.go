@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+)
+
+type generateOptions struct {
+	Project string
+	Check   bool
+	Force   bool
+	JSON    bool
+}
+
+func newGenerateCommand(env *Env, run func(context.Context, *Env, *generateOptions) error) *cobra.Command {
+	opts := &generateOptions{}
+	cmd := &cobra.Command{
+		Use:   "generate",
+		Short: "Bring the generated files in line with the configuration",
+		Long: `Bring what follows from mcp_config.json in line with it: host.json, a function.json a
+server and the carried runtime. Files of yours are left alone. What was changed is
+printed, a line each. With --check nothing is written, and the command fails when
+something would be.`,
+		Example: `  mcpfunc generate
+  mcpfunc generate --check     in CI`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+	}
+	bindProject(cmd, &opts.Project)
+	cmd.Flags().BoolVar(&opts.Check, "check", false, "write nothing, fail when something is out of line")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "write over files of the carried runtime that were edited")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
+	return cmd
+}
+
+func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
+	a, err := alignDisk(env, opts.Project, opts.Force)
+	if err != nil {
+		return err
+	}
+	changes := withAction(a.changes, generator.Create, generator.Update, generator.Remove, generator.Conflict)
+	if !opts.Check {
+		if changes, err = a.write(); err != nil {
+			return err
+		}
+	}
+	if err := printChanges(env, changes, opts.JSON); err != nil {
+		return err
+	}
+	if opts.Check && len(changes) > 0 {
+		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" cures that`)
+	}
+	return nil
+}
+
+// printChanges prints one line a change, or a list.
+func printChanges(env *Env, changes []generator.Change, asJSON bool) error {
+	if asJSON {
+		if changes == nil {
+			changes = []generator.Change{}
+		}
+		return printJSON(env.Stdout, changes)
+	}
+	for _, c := range changes {
+		if _, err := fmt.Fprintf(env.Stdout, "%s %s\n", c.Action, c.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paths lists the paths of changes as a clause.
+func paths(changes []generator.Change) string {
+	names := make([]string, len(changes))
+	for i, c := range changes {
+		names[i] = c.Path
+	}
+	return strings.Join(names, ", ")
+}

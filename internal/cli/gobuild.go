@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+)
+
+// A goBuild compiles the handler of a project. The same sources and Go give the same bytes,
+// wherever the project lies: no paths (-trimpath), no build id, no state of a repository.
+type goBuild struct {
+	Dir    string
+	GOOS   string // empty means the platform that Go runs on
+	GOARCH string
+	Env    []string
+	Output io.Writer // what the compiler says
+}
+
+// run compiles and returns the handler's path, Dir included. A handler that was there, running or
+// not, is replaced only by one that compiled.
+func (b *goBuild) run(ctx context.Context) (string, error) {
+	name, err := handlerPath(b.Dir)
+	if err != nil {
+		return "", err
+	}
+	target := filepath.Join(b.Dir, filepath.FromSlash(name))
+
+	tmp, err := os.MkdirTemp(b.Dir, ".mcpfunc-build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	binary, err := filepath.Abs(filepath.Join(tmp, path.Base(name)))
+	if err != nil {
+		return "", err
+	}
+
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return "", fmt.Errorf("build the handler: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, goTool, "build",
+		"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary, ".")
+	cmd.Dir = b.Dir
+	// A scaffold carries its own replace; a workspace around it would refuse to build it.
+	cmd.Env = append(b.Env[:len(b.Env):len(b.Env)], "CGO_ENABLED=0", "GOWORK=off")
+	if b.GOOS != "" {
+		cmd.Env = append(cmd.Env, "GOOS="+b.GOOS)
+	}
+	if b.GOARCH != "" {
+		cmd.Env = append(cmd.Env, "GOARCH="+b.GOARCH)
+	}
+	cmd.Stdout, cmd.Stderr = b.Output, b.Output
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("build the handler: go build: %w", err)
+	}
+
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Rename(binary, target); err != nil {
+		// Windows does not replace a program that runs, but lets it be moved out of the way.
+		old := filepath.Join(tmp, "old")
+		if os.Rename(target, old) != nil || os.Rename(binary, target) != nil {
+			return "", fmt.Errorf("put the handler in place: %w", err)
+		}
+	}
+	return target, nil
+}
+
+// handlerPath returns where the Functions host looks for the handler of the project in dir:
+// customHandler.description.defaultExecutablePath of host.json, slash-separated and relative to
+// dir. Only the file at exactly this path is made executable when the project is published.
+func handlerPath(dir string) (string, error) {
+	file := filepath.Join(dir, "host.json")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", withHint(fmt.Errorf("%s is not a project: there is no host.json", dir),
+			`"mcpfunc init" writes one`)
+	}
+	if err != nil {
+		return "", err
+	}
+	var host struct {
+		CustomHandler struct {
+			Description struct {
+				DefaultExecutablePath string `json:"defaultExecutablePath"`
+			} `json:"description"`
+		} `json:"customHandler"`
+	}
+	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &host); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	name := host.CustomHandler.Description.DefaultExecutablePath
+	if name == "." || !fs.ValidPath(name) {
+		return "", withHint(
+			fmt.Errorf("%s: customHandler.description.defaultExecutablePath %q is not a plain path inside the project", file, name),
+			`write it without "./", "..", a drive or a leading "/"`)
+	}
+	return name, nil
+}

@@ -1,0 +1,255 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+type initOptions struct {
+	Dir       string
+	Config    string // empty: found, or asked for
+	Name      string // empty: that of the folder
+	Module    string // empty: the name
+	AuthLevel string // empty: by server
+	DryRun    bool
+	Force     bool
+	Yes       bool
+	JSON      bool
+
+	// One server described on the command line instead of a file.
+	Server  string
+	Auth    string
+	Env     []string
+	Command []string
+}
+
+func newInitCommand(env *Env, run func(context.Context, *Env, *initOptions) error) *cobra.Command {
+	opts := &initOptions{}
+	cmd := &cobra.Command{
+		Use:   "init [DIR] [-- COMMAND ARGS...]",
+		Short: "Scaffold a project from a configuration",
+		Long: `Write a complete Azure Functions project (custom handler, in Go) into DIR, by default the
+current folder. Its servers come from --config, from the command after "--", from the
+configuration that is found (here, ~, ~/.config/mcp), or, on a terminal, from answers.
+
+The files that were made are printed. When anything in DIR is in the way, every conflict is
+named and nothing is written. No ${NAME} is replaced: no secret gets into the project.`,
+		Example: `  mcpfunc init myapp
+  mcpfunc init myapp --config ~/.cursor/mcp.json --dry-run
+  mcpfunc init myapp --server time -- uvx mcp-server-time`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.take(args, cmd.ArgsLenAtDash()); err != nil {
+				return err
+			}
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Config, "config", "", "take the servers from this `file`, of any accepted shape")
+	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
+	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
+	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need: anonymous, function or admin\n(default: function, and anonymous where tokens guard a server)")
+	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
+	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known: none, azure_default, azure_obo or oauth2_bearer")
+	flags.StringArrayVar(&opts.Env, "env", nil, "set this in that server's environment (`NAME=value`); may be repeated")
+	flags.BoolVar(&opts.DryRun, "dry-run", false, "write nothing, print what would be done")
+	flags.BoolVar(&opts.Force, "force", false, "write over files that are in the way")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "ask nothing")
+	flags.BoolVar(&opts.JSON, "json", false, "print an object")
+	return cmd
+}
+
+// take sorts and checks the arguments; dash is how many of them stand before "--", or negative.
+func (o *initOptions) take(args []string, dash int) error {
+	if dash >= 0 {
+		args, o.Command = args[:dash], args[dash:]
+	}
+	if len(args) > 1 {
+		return withHint(misusef("unexpected argument %q", args[1]), `write "--" before the command of a server`)
+	}
+	o.Dir = dirArg(args)
+	levels := []generator.AuthLevel{"", generator.LevelAnonymous, generator.LevelFunction, generator.LevelAdmin}
+	switch {
+	case !slices.Contains(levels, generator.AuthLevel(o.AuthLevel)):
+		return misusef("--auth-level %q is none of anonymous, function and admin", o.AuthLevel)
+	case o.Config != "" && len(o.Command) > 0:
+		return misusef("the servers come from --config or from a command, not from both")
+	case len(o.Command) == 0 && (o.Server != "" || o.Auth != "" || len(o.Env) > 0):
+		return withHint(misusef("--server, --auth and --env describe a command, and there is none"), `write it after "--": -- COMMAND ARGS...`)
+	}
+	return checkAuthMethod(o.Auth)
+}
+
+// asks reports whether questions may be asked.
+func (o *initOptions) asks(env *Env) bool { return env.Prompter != nil && !o.Yes }
+
+func runInit(_ context.Context, env *Env, opts *initOptions) error {
+	src, err := chooseSource(env, opts)
+	if err != nil {
+		return err
+	}
+	if !src.described {
+		env.note("servers from %s", src.path)
+	}
+	file, err := config.Parse(src.path, src.data, nil)
+	if err != nil {
+		return err
+	}
+	warn(env, file.Warnings)
+	if opts.asks(env) && opts.AuthLevel == "" {
+		if opts.AuthLevel, err = askAuthLevel(env.Prompter); err != nil {
+			return err
+		}
+	}
+	name, err := projectName(opts)
+	if err != nil {
+		return err
+	}
+	plan, err := generator.Project{
+		Name: name, Module: opts.Module, AuthLevel: generator.AuthLevel(opts.AuthLevel),
+		Config: file, ConfigData: src.data, Runtime: env.Runtime,
+	}.Plan()
+	if err != nil {
+		return err
+	}
+	return carryOut(env, opts, file, plan)
+}
+
+// carryOut shows, confirms and writes the plan, as far as the options have it.
+func carryOut(env *Env, opts *initOptions, file *config.File, plan *generator.Plan) error {
+	changes, err := plan.Changes(opts.Dir, generator.Init)
+	if err != nil {
+		return err
+	}
+	conflicts := withAction(changes, generator.Conflict)
+	switch {
+	case opts.DryRun:
+		if err := printInit(env, opts, file, changes); err != nil {
+			return err
+		}
+		if len(conflicts) > 0 && !opts.Force {
+			return initConflict(conflicts)
+		}
+		return nil
+	case len(conflicts) > 0 && !opts.Force:
+		return initConflict(conflicts) // before anybody is asked whether to go on
+	case opts.asks(env):
+		summarize(env, opts, file, changes)
+		yes, err := env.Prompter.Confirm("Write the project?")
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return errors.New("nothing is written, as you answered no")
+		}
+	}
+	if changes, err = plan.Write(opts.Dir, generator.Init, opts.Force); err != nil {
+		if c := (*generator.ConflictError)(nil); errors.As(err, &c) {
+			return initConflict(c.Changes)
+		}
+		return err
+	}
+	if err := printInit(env, opts, file, pending(changes)); err != nil {
+		return err
+	}
+	nextSteps(env, opts.Dir, file)
+	return nil
+}
+
+func initConflict(conflicts []generator.Change) error {
+	return withHint(fmt.Errorf("nothing is written: %w", &generator.ConflictError{Changes: conflicts}),
+		"--force writes over files (not over links and folders), another DIR starts afresh")
+}
+
+// printInit prints what was or would be done.
+func printInit(env *Env, opts *initOptions, file *config.File, changes []generator.Change) error {
+	if !opts.JSON {
+		return printChanges(env, changes, false)
+	}
+	return printJSON(env.Stdout, struct {
+		Dir     string             `json:"dir"`
+		DryRun  bool               `json:"dry_run,omitempty"`
+		Servers []listedServer     `json:"servers"`
+		Changes []generator.Change `json:"changes"`
+	}{opts.Dir, opts.DryRun, listServers(file), changes})
+}
+
+// summarize shows what is about to be written: the carried runtime as one line, as it is many files
+// and none of them a surprise.
+func summarize(env *Env, opts *initOptions, file *config.File, changes []generator.Change) {
+	style := styleFor(env, env.Stderr)
+	env.note("%s into %s", style.bold("This will be written"), opts.Dir)
+	const carried = "third_party/"
+	runtimeFiles := 0
+	for _, c := range changes {
+		if strings.HasPrefix(c.Path, carried) {
+			runtimeFiles++
+			continue
+		}
+		env.note("  %s %s", style.green(string(c.Action)), c.Path)
+	}
+	env.note("  %s %s (%s)", style.green(string(generator.Create)), carried, count(runtimeFiles, "file"))
+	for _, s := range file.Enabled() {
+		env.note("  serves %s at %s", style.bold(s.Name), serverPath(s.Name))
+	}
+}
+
+// nextSteps says what to do with a new project.
+func nextSteps(env *Env, dir string, file *config.File) {
+	style := styleFor(env, env.Stderr)
+	env.note("\n%s", style.bold("Next:"))
+	if dir != "." {
+		env.note("  cd %s", dir)
+	}
+	if names := wanted(file); len(names) > 0 {
+		env.note("  fill in %s in local.settings.json", strings.Join(names, ", "))
+	}
+	env.note("  mcpfunc dev      build it and serve it here")
+	env.note("  mcpfunc build    compile it for Azure, then: func azure functionapp publish APP")
+}
+
+// wanted returns the variables that the app does not start without.
+func wanted(file *config.File) []string {
+	var names []string
+	for _, v := range file.Variables {
+		if !v.Optional && !slices.Contains(names, v.Name) {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+// projectName is what was asked for, else what the module's path ends in, else the folder's name as
+// far as a name may hold it.
+func projectName(opts *initOptions) (string, error) {
+	if opts.Name != "" || opts.Module != "" {
+		return opts.Name, nil
+	}
+	dir, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return "", err
+	}
+	return nameFrom(filepath.Base(dir), "app"), nil
+}
+
+var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// nameFrom makes a name of letters, digits, "-" and "_" of text, or returns otherwise.
+func nameFrom(text, otherwise string) string {
+	name := strings.Trim(notInName.ReplaceAllString(text, "-"), "-_")
+	if name = name[:min(len(name), 63)]; name == "" {
+		return otherwise
+	}
+	return name
+}

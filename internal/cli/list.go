@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+type listOptions struct {
+	Project string
+	Config  string // empty means that of the project
+	JSON    bool
+}
+
+func newListCommand(env *Env, run func(context.Context, *Env, *listOptions) error) *cobra.Command {
+	opts := &listOptions{}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the servers of the configuration",
+		Long: `List the servers of a project in the order of its mcp_config.json, with the path each is
+served at. A server that is switched off has none; the one marked * answers at /api/mcp too.`,
+		Example: `  mcpfunc list
+  mcpfunc list --json --project myapp
+  mcpfunc list --config ~/.cursor/mcp.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+	}
+	bindProject(cmd, &opts.Project)
+	cmd.Flags().StringVar(&opts.Config, "config", "", "list this `file` instead")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
+	return cmd
+}
+
+// A listedServer is a server as list shows it. Environment values are left out: they may be secret.
+type listedServer struct {
+	Name        string            `json:"name"`
+	Enabled     bool              `json:"enabled"`
+	Default     bool              `json:"default,omitempty"`
+	Path        string            `json:"path,omitempty"` // empty when it is switched off
+	Auth        config.AuthMethod `json:"auth"`
+	Command     string            `json:"command"`
+	Args        []string          `json:"args,omitempty"`
+	Description string            `json:"description,omitempty"`
+}
+
+func runList(_ context.Context, env *Env, opts *listOptions) error {
+	file, err := readConfig(env, configPath(opts.Project, opts.Config))
+	if err != nil {
+		return err
+	}
+	servers := listServers(file)
+	if opts.JSON {
+		return printJSON(env.Stdout, servers)
+	}
+	table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SERVER\tPATH\tAUTH\tCOMMAND\tDESCRIPTION")
+	for _, s := range servers {
+		path := s.Path
+		switch {
+		case !s.Enabled:
+			path = "(off)"
+		case s.Default:
+			path += " *"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, path, s.Auth,
+			oneLine(strings.Join(append([]string{s.Command}, s.Args...), " ")), oneLine(s.Description))
+	}
+	return table.Flush()
+}
+
+func listServers(file *config.File) []listedServer {
+	first, _ := file.Default()
+	servers := make([]listedServer, 0, len(file.Servers))
+	for _, s := range file.Servers {
+		l := listedServer{
+			Name: s.Name, Enabled: s.Enabled, Auth: s.Auth.Method,
+			Command: s.Command, Args: s.Args, Description: s.Description,
+		}
+		if s.Enabled {
+			l.Path = serverPath(s.Name)
+			l.Default = s.Name == first.Name
+		}
+		servers = append(servers, l)
+	}
+	return servers
+}
+
+// serverPath is where a server is served.
+func serverPath(name string) string { return "/api/mcp/" + name }
+
+// configPath returns file, or the configuration of the project in dir when file is empty.
+func configPath(dir, file string) string {
+	if file != "" {
+		return file
+	}
+	return filepath.Join(dir, configName)
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// configName is the configuration of a project; its handler reads it from its own folder.
+const configName = "mcp_config.json"
+
+const hintNoProject = `"mcpfunc init" makes a project, --project names the folder of one`
+
+// bindProject adds --project to a command that works on an existing project.
+func bindProject(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "project", ".", "`folder` of the project")
+}
+
+// readConfig reads the configuration file at path. Its warnings are printed.
+func readConfig(env *Env, path string) (*config.File, error) {
+	file, err := config.Load(path, nil)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == configName {
+			return nil, withHint(err, hintNoProject)
+		}
+		return nil, err
+	}
+	warn(env, file.Warnings)
+	return file, nil
+}
+
+// warn prints warnings, each on a line, with its hint.
+func warn(env *Env, warnings []config.Warning) {
+	style := styleFor(env, env.Stderr)
+	for _, w := range warnings {
+		env.note("%s %s", style.bold("warning:"), oneLine(w.String()))
+		if w.Hint != "" {
+			env.note("%s %s", style.cyan("hint:"), oneLine(w.Hint))
+		}
+	}
+}
+
+// An alignment is what brings a project in line with a configuration.
+type alignment struct {
+	dir     string
+	force   bool // carried files that were edited are written over
+	plan    *generator.Plan
+	changes []generator.Change
+	config  *config.File
+}
+
+// align plans the generated files of the project in dir for the configuration data, which need not
+// be the one on disk yet. Conflicts are an error here already, before anything is written.
+func align(env *Env, dir string, data []byte, force bool) (*alignment, error) {
+	file, err := config.Parse(filepath.Join(dir, configName), data, nil)
+	if err != nil {
+		return nil, err
+	}
+	warn(env, file.Warnings)
+	project, err := generator.Load(dir)
+	if errors.Is(err, generator.ErrNoProject) {
+		return nil, withHint(fmt.Errorf("%s: %w", dir, err), hintNoProject)
+	}
+	if err != nil {
+		return nil, err
+	}
+	project.Config, project.ConfigData, project.Runtime = file, data, env.Runtime
+	plan, err := project.Plan()
+	if err != nil {
+		return nil, err
+	}
+	changes, err := plan.Changes(dir, generator.Generate)
+	if err != nil {
+		return nil, err
+	}
+	if conflicts := withAction(changes, generator.Conflict); len(conflicts) > 0 && !force {
+		return nil, withHint(&generator.ConflictError{Changes: conflicts},
+			`"mcpfunc generate --force" writes over what was edited; a link or a folder must be moved by hand`)
+	}
+	return &alignment{dir: dir, force: force, plan: plan, changes: changes, config: file}, nil
+}
+
+// alignDisk is align for the configuration that is in dir.
+func alignDisk(env *Env, dir string, force bool) (*alignment, error) {
+	data, err := readProjectConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	return align(env, dir, data, force)
+}
+
+// readProjectConfig returns the bytes of the configuration of the project in dir.
+func readProjectConfig(dir string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(dir, configName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, withHint(fmt.Errorf("%s is not a project: there is no %s", dir, configName),
+			hintNoProject)
+	}
+	return data, err
+}
+
+// write brings the generated files in line and returns what was done.
+func (a *alignment) write() ([]generator.Change, error) {
+	changes, err := a.plan.Write(a.dir, generator.Generate, a.force)
+	return pending(changes), err
+}
+
+// pending returns the changes that do something.
+func pending(changes []generator.Change) []generator.Change {
+	return withAction(changes, generator.Create, generator.Update, generator.Remove)
+}
+
+func withAction(changes []generator.Change, actions ...generator.Action) []generator.Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c generator.Change) bool {
+		return !slices.Contains(actions, c.Action)
+	})
+}
+
+// writeConfig replaces the configuration of the project in dir in one step: a reader, the dev
+// server among them, sees the old file or the new one.
+func writeConfig(dir string, data []byte) error {
+	path := filepath.Join(dir, configName)
+	// A link keeps pointing where it did; the file behind it is what changes.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+configName+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // gone already when all went well
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// inProject names the file in errors of the edits, which know only its bytes.
+func inProject(dir string, err error) error {
+	if e := (*config.Error)(nil); errors.As(err, &e) && e.Path == "" {
+		named := *e
+		named.Path = filepath.Join(dir, configName)
+		return &named
+	}
+	return err
+}

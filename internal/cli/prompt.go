@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"errors"
+	"os"
+
+	"github.com/AlecAivazis/survey/v2"
+	"github.com/AlecAivazis/survey/v2/terminal"
+)
+
+// A Prompter asks the person at the terminal. Every method returns errInterrupted on Ctrl-C.
+//
+// The three methods keep survey, which its author has archived, replaceable.
+type Prompter interface {
+	// Input asks for a line. An answer that check refuses is asked for again; check may be nil.
+	Input(question, offered string, check func(string) error) (string, error)
+	// Select asks for one of options, of which the first is offered, and returns its index.
+	Select(question string, options []string) (int, error)
+	// Confirm asks for yes or no, and offers yes.
+	Confirm(question string) (bool, error)
+}
+
+// surveyPrompter prompts on standard error, so that standard output carries results only.
+type surveyPrompter struct{ in, out *os.File }
+
+func (p *surveyPrompter) Input(question, offered string, check func(string) error) (answer string, err error) {
+	var opts []survey.AskOpt
+	if check != nil {
+		opts = append(opts, survey.WithValidator(func(v any) error { return check(v.(string)) }))
+	}
+	err = p.ask(&survey.Input{Message: question, Default: offered}, &answer, opts...)
+	return answer, err
+}
+
+func (p *surveyPrompter) Select(question string, options []string) (answer int, err error) {
+	err = p.ask(&survey.Select{Message: question, Options: options}, &answer)
+	return answer, err
+}
+
+func (p *surveyPrompter) Confirm(question string) (answer bool, err error) {
+	err = p.ask(&survey.Confirm{Message: question, Default: true}, &answer)
+	return answer, err
+}
+
+func (p *surveyPrompter) ask(prompt survey.Prompt, answer any, opts ...survey.AskOpt) error {
+	err := survey.AskOne(prompt, answer, append(opts, survey.WithStdio(p.in, p.out, p.out))...)
+	if errors.Is(err, terminal.InterruptErr) {
+		return errInterrupted
+	}
+	return err
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+type removeServerOptions struct {
+	Project string
+	Name    string
+	JSON    bool
+}
+
+func newRemoveServerCommand(env *Env, run func(context.Context, *Env, *removeServerOptions) error) *cobra.Command {
+	opts := &removeServerOptions{}
+	cmd := &cobra.Command{
+		Use:   "remove-server NAME",
+		Short: "Remove a server from the configuration",
+		Long: `Remove an entry from mcp_config.json, every other byte of which stays as it is, and bring
+the generated files in line. To switch a server off and keep it, write "disabled": true.`,
+		Example: `  mcpfunc remove-server time
+  mcpfunc remove-server time --project myapp`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Name = args[0]
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	bindProject(cmd, &opts.Project)
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
+	return cmd
+}
+
+func runRemoveServer(_ context.Context, env *Env, opts *removeServerOptions) error {
+	data, err := readProjectConfig(opts.Project)
+	if err != nil {
+		return err
+	}
+	if data, err = config.RemoveServer(data, opts.Name); err != nil {
+		return inProject(opts.Project, err)
+	}
+	return applyEdit(env, opts.Project, data, opts.JSON)
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newRootCommand(env *Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mcpfunc",
+		Short: "Run stdio MCP servers as a service on Azure Functions",
+		Long: `mcpfunc makes a service of MCP servers that speak stdio: it reads an mcp_config.json
+and writes a complete Azure Functions project in Go, a custom handler that gives
+every session its own server process behind streamable HTTP.`,
+		Example: `  mcpfunc demo                  see it work, on an embedded server
+  mcpfunc init myapp            scaffold a project from the mcp_config.json found here
+  mcpfunc dev myapp             build it and serve it on http://127.0.0.1:7071
+  mcpfunc call time now         call a tool of the server "time"`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := fmt.Errorf("unknown command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return withHint(err, fmt.Sprintf("did you mean %q?", near[0]))
+			}
+			return err
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+
+	root.AddGroup(
+		&cobra.Group{ID: groupProject, Title: "Write a project:"},
+		&cobra.Group{ID: groupRun, Title: "Build and run it:"},
+		&cobra.Group{ID: groupClient, Title: "Talk to it:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupProject,
+		newInitCommand(env, runInit),
+		newAddServerCommand(env, runAddServer),
+		newRemoveServerCommand(env, runRemoveServer),
+		newListCommand(env, runList),
+		newValidateCommand(env, runValidate),
+		newGenerateCommand(env, runGenerate),
+	)
+	add(groupRun,
+		newDevCommand(env, runDev),
+		newBuildCommand(env, runBuild),
+		newDemoCommand(env, runDemo),
+		newDoctorCommand(env, runDoctor),
+	)
+	add(groupClient,
+		newToolsCommand(env, runTools),
+		newCallCommand(env, runCall),
+	)
+	root.AddCommand(newVersionCommand(env, runVersion), newDemoServerCommand(env, runDemoServer))
+	return root
+}
+
+// The groups of the root's help.
+const (
+	groupProject = "project"
+	groupRun     = "run"
+	groupClient  = "client"
+)

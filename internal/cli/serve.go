@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+)
+
+// prepare brings a project in line with its configuration, checks that its variables are set here,
+// and compiles its handler for this machine.
+func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
+	a, err := alignDisk(env, dir, false)
+	if err != nil {
+		return nil, err
+	}
+	lookup, err := settingsLookup(env, dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := config.Load(filepath.Join(dir, configName), lookup); err != nil {
+		return nil, err
+	}
+	changes, err := a.write()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		env.note("%s %s", c.Action, c.Path)
+	}
+	build := goBuild{Dir: dir, Env: env.Environ, Output: env.Stderr}
+	if _, err := build.run(ctx); err != nil {
+		return nil, err
+	}
+	return a.config, nil
+}
+
+// serve starts the built-in host on 127.0.0.1:port (zero: any free one) and waits until the handler
+// answers. What the handler says goes to standard error.
+func serve(ctx context.Context, env *Env, dir string, port int) (*hostemu.Host, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, withHint(fmt.Errorf("port %d is taken", port), "another dev server or func start may run; --port takes another one")
+	}
+	if err != nil {
+		return nil, err
+	}
+	style := styleFor(env, env.Stderr)
+	host, err := hostemu.Start(ctx, hostemu.Options{
+		Dir:      dir,
+		Listener: listener,
+		Env:      env.Environ,
+		Output:   env.Stderr,
+		Logf:     func(format string, args ...any) { env.note(style.dim("host: ")+format, args...) },
+	})
+	if err != nil {
+		return nil, err // the listener, which the host owns, is closed
+	}
+	if err := host.Ready(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the handler: %w", err), host.Close())
+	}
+	return host, nil
+}
+
+// endpointURL is where the host serves a server.
+func endpointURL(host *hostemu.Host, server string) string { return host.URL() + serverPath(server) }
+
+// showEndpoints prints a line for each server on standard output, and on standard error how to reach
+// the first of them.
+func showEndpoints(env *Env, host *hostemu.Host, file *config.File) error {
+	for _, s := range file.Enabled() {
+		if _, err := fmt.Fprintf(env.Stdout, "%s\t%s\n", s.Name, endpointURL(host, s.Name)); err != nil {
+			return err
+		}
+	}
+	first, _ := file.Default()
+	url := endpointURL(host, first.Name)
+	style := styleFor(env, env.Stderr)
+	token := ""
+	if first.Auth.Method == config.AuthAzureOBO || first.Auth.Method == config.AuthOAuth2Bearer {
+		token = ` -H "Authorization: Bearer $TOKEN"`
+	}
+	env.note("\n%s", style.bold("Try it:"))
+	env.note(`  curl %s -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream'%s -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'`, url, token)
+	env.note("%s", style.bold("In VS Code, .vscode/mcp.json:"))
+	env.note(`  {"servers": {%q: {"type": "http", "url": %q}}}`+"\n", first.Name, url)
+	return nil
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"runtime"
+
+	"golang.org/x/term"
+)
+
+// isTerminal reports whether w is a file that a person is in front of.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// A style colours words, or leaves them as they are.
+type style struct{ on bool }
+
+// styleFor returns the style for text that goes to w.
+func styleFor(env *Env, w io.Writer) style {
+	if noColor, _ := env.lookup("NO_COLOR"); noColor != "" || !isTerminal(w) {
+		return style{}
+	}
+	if term, _ := env.lookup("TERM"); term == "dumb" {
+		return style{}
+	}
+	// The old Windows console shows escape sequences as they are; Windows Terminal says who it is.
+	if _, modern := env.lookup("WT_SESSION"); runtime.GOOS == "windows" && !modern {
+		return style{}
+	}
+	return style{on: true}
+}
+
+func (s style) bold(text string) string  { return s.paint("1", text) }
+func (s style) dim(text string) string   { return s.paint("2", text) }
+func (s style) red(text string) string   { return s.paint("31", text) }
+func (s style) green(text string) string { return s.paint("32", text) }
+func (s style) cyan(text string) string  { return s.paint("36", text) }
+
+func (s style) paint(code, text string) string {
+	if !s.on {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}

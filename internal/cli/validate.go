@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+type validateOptions struct {
+	Project string
+	Config  string // empty means that of the project
+	Resolve bool
+	JSON    bool
+}
+
+func newValidateCommand(env *Env, run func(context.Context, *Env, *validateOptions) error) *cobra.Command {
+	opts := &validateOptions{}
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the configuration",
+		Long: `Check the mcp_config.json of a project, or another file, by the rules of the runtime. The
+first error is shown with its line and makes the command fail; warnings do not. With
+--resolve every ${NAME} must have a value in the environment or in local.settings.json,
+as when the app starts; values are not shown.`,
+		Example: `  mcpfunc validate
+  mcpfunc validate --resolve
+  mcpfunc validate --config ~/.cursor/mcp.json --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+	}
+	bindProject(cmd, &opts.Project)
+	cmd.Flags().StringVar(&opts.Config, "config", "", "check this `file` instead")
+	cmd.Flags().BoolVar(&opts.Resolve, "resolve", false, "every ${NAME} must have a value here")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
+	return cmd
+}
+
+// A finding is an error or a warning as validate --json shows it.
+type finding struct {
+	Line   int    `json:"line,omitempty"`
+	Server string `json:"server,omitempty"`
+	Key    string `json:"key,omitempty"`
+	Text   string `json:"text"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
+	path := configPath(opts.Project, opts.Config)
+	var lookup func(string) (string, bool)
+	if opts.Resolve {
+		var err error
+		if lookup, err = settingsLookup(env, filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	file, err := config.Load(path, lookup)
+	if opts.JSON {
+		return errors.Join(printFindings(env, path, file, err), err)
+	}
+	if err != nil {
+		return err
+	}
+	warn(env, file.Warnings)
+	on := len(file.Enabled())
+	_, err = fmt.Fprintf(env.Stdout, "%s is valid: %s, %d switched on\n", path, count(len(file.Servers), "server"), on)
+	return err
+}
+
+func printFindings(env *Env, path string, file *config.File, err error) error {
+	report := struct {
+		File     string    `json:"file"`
+		Valid    bool      `json:"valid"`
+		Error    *finding  `json:"error,omitempty"`
+		Warnings []finding `json:"warnings"`
+	}{File: path, Valid: err == nil, Warnings: []finding{}}
+
+	if e := (*config.Error)(nil); errors.As(err, &e) {
+		report.Error = &finding{e.Line, e.Server, e.Key, e.Err.Error(), e.Hint}
+	}
+	if file != nil {
+		for _, w := range file.Warnings {
+			report.Warnings = append(report.Warnings, finding{w.Line, w.Server, w.Key, w.Text, w.Hint})
+		}
+	}
+	return printJSON(env.Stdout, report)
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

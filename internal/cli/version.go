@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+type versionOptions struct{ JSON bool }
+
+func newVersionCommand(env *Env, run func(context.Context, *Env, *versionOptions) error) *cobra.Command {
+	opts := &versionOptions{}
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of mcpfunc",
+		Long:  `Print the version of mcpfunc, of the Go that built it, and the platform.`,
+		Example: `  mcpfunc version
+  mcpfunc version --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
+	return cmd
+}
+
+func runVersion(_ context.Context, env *Env, opts *versionOptions) error {
+	v := struct {
+		Version  string `json:"version"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	if opts.JSON {
+		return printJSON(env.Stdout, v)
+	}
+	_, err := fmt.Fprintf(env.Stdout, "mcpfunc %s %s %s\n", v.Version, v.Go, v.Platform)
+	return err
+}
+
+// buildVersion returns the version that the go command stamped into this binary.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
