@@ -28,6 +28,10 @@ type File struct {
 	Inputs   []Input  // VS Code's "inputs"
 	Runtime  Runtime
 	Warnings []Warning
+
+	// Variables are the references of the enabled servers and of "runtime", in the order of the
+	// file, whether they were resolved or left as they stand.
+	Variables []Variable
 }
 
 // Enabled returns the servers that are switched on, in the order of the file.
@@ -142,11 +146,11 @@ type Runtime struct {
 	PublicURL        string
 	AllowedOrigins   []string
 	AllowedHosts     []string
-	MaxSessions      int   // zero means: as many as memory allows
-	MaxRequestBytes  int64 // max_message_bytes.up or a single number; 32 MiB
-	MaxResponseBytes int64 // max_message_bytes.down or a single number; 64 MiB
-	Keepalive        time.Duration
-	LogLevel         string // debug, info, warn, error
+	MaxSessions      int           // zero means: as many as memory allows
+	MaxRequestBytes  int64         // max_message_bytes.up or a single number; 32 MiB
+	MaxResponseBytes int64         // max_message_bytes.down or a single number; 64 MiB
+	Keepalive        time.Duration // keepalive_seconds; zero means none
+	LogLevel         string        // debug, info, warn, error
 }
 
 // An Input is one of VS Code's "inputs": a value that a person is asked for. As the runtime can ask
@@ -155,6 +159,16 @@ type Input struct {
 	ID, Type, Description string
 	Password              bool
 	EnvName               string // ID in upper case, other characters as "_": api-key → API_KEY
+	Default               string // used when EnvName is not set, but never for a Password
+}
+
+// A Variable is one ${NAME} of the file: an app setting that the app will ask for.
+type Variable struct {
+	Name        string // of the environment variable; an input's EnvName
+	Server, Key string // who asks, as in an Error
+	Line        int
+	Optional    bool // has a default
+	Secret      bool // stands in a client secret, or is an input that is typed unseen
 }
 
 // A Warning is something a person should know that stops nothing.

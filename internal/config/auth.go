@@ -1,0 +1,272 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+)
+
+// authOwners says which methods a key of "auth" belongs to; nil means all. "method" itself apart,
+// what is not here is no key.
+var authOwners = map[string][]AuthMethod{
+	"forward_user_token": nil,
+	"allow_public":       {AuthNone},
+
+	"azure_client_id": {AuthAzureDefault, AuthAzureOBO},
+	"azure_tenant_id": {AuthAzureDefault, AuthAzureOBO},
+	"azure_scopes":    {AuthAzureDefault, AuthAzureOBO},
+	"azure_authority": {AuthAzureDefault, AuthAzureOBO},
+
+	"azure_client_secret":      {AuthAzureOBO},
+	"azure_allowed_tenants":    {AuthAzureOBO},
+	"azure_allowed_client_ids": {AuthAzureOBO},
+	"azure_required_scopes":    {AuthAzureOBO},
+
+	"oauth2_issuer":                      {AuthOAuth2Bearer},
+	"oauth2_audience":                    {AuthOAuth2Bearer},
+	"oauth2_required_scopes":             {AuthOAuth2Bearer},
+	"oauth2_jwks_uri":                    {AuthOAuth2Bearer},
+	"oauth2_introspection_endpoint":      {AuthOAuth2Bearer},
+	"oauth2_introspection_client_id":     {AuthOAuth2Bearer},
+	"oauth2_introspection_client_secret": {AuthOAuth2Bearer},
+	"oauth2_scope_implies":               {AuthOAuth2Bearer},
+}
+
+// defaultAzureScope is what the reference adapter asks for when azure_scopes is absent.
+const defaultAzureScope = "https://management.azure.com/.default"
+
+// auth reads "auth". It is stricter than the rest of the file, since what is skipped here leaves a
+// server unguarded: a key that is not known, or that another method reads, is an error, and so is a
+// block that names no method.
+//
+// For azure_obo the tenant may be absent, as the reference adapter's own example has none, and so
+// may the secret, in whose place a federated credential can stand: the runtime then looks for
+// AZURE_TENANT_ID and for the credential, and refuses to start without. For oauth2_bearer the
+// runtime decides what proves the audience of an opaque token.
+func (p *parser) auth(n node) (Auth, error) {
+	members, err := n.members()
+	if err != nil {
+		return Auth{}, err
+	}
+	a := Auth{Line: n.line()}
+	if a.Method, err = authMethod(n, members); err != nil {
+		return Auth{}, err
+	}
+	for _, m := range members {
+		if err := checkOwner(m, a.Method); err != nil {
+			return Auth{}, err
+		}
+		if m.null() {
+			continue
+		}
+		if err := a.set(m); err != nil {
+			return Auth{}, err
+		}
+		p.secretInFile(m)
+	}
+	if err := a.check(n, members); err != nil {
+		return Auth{}, err
+	}
+	if a.Method == AuthAzureOBO && a.AzureScopes == nil {
+		a.AzureScopes = []string{defaultAzureScope}
+	}
+	if m, ok := find(members, "forward_user_token"); ok && a.ForwardUserToken {
+		p.warn(m.fail("hands the user's token to the server's process").cure("set it to false unless the server cannot work without"))
+	}
+	return a, nil
+}
+
+// authMethod reads "method", which must be written out and, once there is a block, must be there.
+func authMethod(n node, members []member) (AuthMethod, error) {
+	words := []string{string(AuthNone), string(AuthAzureDefault), string(AuthAzureOBO), string(AuthOAuth2Bearer)}
+	m, ok := find(members, "method")
+	if !ok {
+		return "", n.missing("method", "is missing").cure("it is one of %s", enumerate(words))
+	}
+	m.vars = nil
+	s, err := m.choice(words...)
+	return AuthMethod(s), err
+}
+
+// checkOwner says why a key cannot stand beside a method.
+func checkOwner(m member, method AuthMethod) error {
+	if m.name == "method" {
+		return nil
+	}
+	owners, known := authOwners[m.name]
+	if !known {
+		keys := []string{"method"}
+		for k := range authOwners {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		return unknownKey(m, keys)
+	}
+	if owners == nil || slices.Contains(owners, method) {
+		return nil
+	}
+	names := make([]string, len(owners))
+	for i, o := range owners {
+		names[i] = string(o)
+	}
+	return m.at.fail("belongs to the method %s, not to %q", enumerate(names), method).cure("remove it, or change the method")
+}
+
+// set reads one key.
+func (a *Auth) set(m member) (err error) {
+	switch m.name {
+	case "forward_user_token":
+		a.ForwardUserToken, err = m.flag()
+	case "allow_public":
+		a.AllowPublic, err = m.flag()
+	case "azure_client_id":
+		a.AzureClientID, err = m.guid()
+	case "azure_client_secret":
+		a.AzureClientSecret, err = m.filled()
+	case "azure_tenant_id":
+		a.AzureTenantID, err = m.guid()
+	case "azure_allowed_tenants":
+		a.AzureAllowedTenants, err = m.guids("*")
+	case "azure_allowed_client_ids":
+		a.AzureAllowedClientIDs, err = m.guids("")
+	case "azure_required_scopes":
+		a.AzureRequiredScopes, err = m.words()
+	case "azure_scopes":
+		a.AzureScopes, err = m.words()
+	case "azure_authority":
+		a.AzureAuthority, err = m.issuer()
+	case "oauth2_issuer":
+		a.OAuth2Issuer, err = m.issuer()
+	case "oauth2_audience":
+		a.OAuth2Audience, err = m.oneOrMore()
+	case "oauth2_required_scopes":
+		a.OAuth2RequiredScopes, err = m.words()
+	case "oauth2_jwks_uri":
+		a.OAuth2JWKSURI, err = m.endpoint()
+	case "oauth2_introspection_endpoint":
+		a.OAuth2IntrospectionEndpoint, err = m.endpoint()
+	case "oauth2_introspection_client_id":
+		a.OAuth2IntrospectionClientID, err = m.filled()
+	case "oauth2_introspection_client_secret":
+		a.OAuth2IntrospectionClientSecret, err = m.filled()
+	case "oauth2_scope_implies":
+		a.OAuth2ScopeImplies, err = m.implications()
+	}
+	return err
+}
+
+// check demands what a method cannot do without, and refuses what goes together with nothing.
+func (a *Auth) check(n node, members []member) error {
+	if m, ok := find(members, "forward_user_token"); ok && a.ForwardUserToken && (a.Method == AuthNone || a.Method == AuthAzureDefault) {
+		return m.fail("cannot be true with the method %q, which knows no user", a.Method).
+			cure("use %q or %q", AuthAzureOBO, AuthOAuth2Bearer)
+	}
+	switch {
+	case a.Method == AuthAzureOBO && a.AzureClientID == "":
+		return n.missing("azure_client_id", "is missing, and the method %q needs it", a.Method).
+			cure("it is the application (client) ID of the app registration that the tokens are for")
+	case a.Method == AuthOAuth2Bearer && a.OAuth2Issuer == "":
+		return n.missing("oauth2_issuer", "is missing, and the method %q needs it", a.Method)
+	case a.OAuth2IntrospectionClientSecret != "" && a.OAuth2IntrospectionClientID == "":
+		return n.missing("oauth2_introspection_client_id", "is missing beside its secret")
+	}
+	return nil
+}
+
+// secretInFile warns of a secret that is written out.
+func (p *parser) secretInFile(m member) {
+	if strings.HasSuffix(m.name, "_secret") && !strings.Contains(m.val.Value.(hujson.Literal).String(), "${") {
+		p.warn(m.fail("is written out in the file").cure("write ${NAME}, and set NAME as an app setting or Key Vault reference"))
+	}
+}
+
+var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// guid reads the ID of a tenant or of an app. A domain name would not do: tokens carry the ID.
+func (n node) guid() (string, error) {
+	s, err := n.text()
+	if err == nil && !n.pending(s) && !guid.MatchString(s) {
+		return "", n.fail("must be a GUID, as 00000000-0000-0000-0000-000000000000")
+	}
+	return s, err
+}
+
+// guids reads a list of IDs that is not empty, or one that holds nothing but the wildcard.
+func (n node) guids(wildcard string) ([]string, error) {
+	list, err := n.words()
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, n.fail("must not be an empty list, which would let nobody in").cure("remove the key, or name somebody")
+	}
+	for _, s := range list {
+		if s == wildcard && len(list) == 1 || n.pending(s) || guid.MatchString(s) {
+			continue
+		}
+		e := n.fail("must be a list of GUIDs")
+		if wildcard != "" {
+			e.cure("a list of %q alone means any", wildcard)
+		}
+		return nil, e
+	}
+	return list, nil
+}
+
+// issuer reads an https URL without query and fragment (RFC 8414, section 2).
+func (n node) issuer() (string, error) { return n.secureURL("?#", "user, query and fragment") }
+
+// endpoint reads an https URL; some providers give theirs a query.
+func (n node) endpoint() (string, error) { return n.secureURL("#", "user and fragment") }
+
+// secureURL reads an https URL. On a loopback address http passes here; whether it may be used is
+// for the runtime to say.
+func (n node) secureURL(marks, without string) (string, error) {
+	s, err := n.filled()
+	if err != nil || n.pending(s) {
+		return s, err
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, marks+" ") ||
+		u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+		return "", n.fail("must be an https URL without %s", without)
+	}
+	return s, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// oneOrMore reads a string, or a list of them that is not empty.
+func (n node) oneOrMore() ([]string, error) {
+	if n.val.Value.Kind() == '"' {
+		s, err := n.filled()
+		return []string{s}, err
+	}
+	list, err := n.words()
+	if err == nil && len(list) == 0 {
+		return nil, n.fail("must not be an empty list")
+	}
+	return list, err
+}
+
+// implications reads which scopes a scope holds.
+func (n node) implications() (map[string][]string, error) {
+	members, err := n.members()
+	if err != nil {
+		return nil, err
+	}
+	implied := make(map[string][]string, len(members))
+	for _, m := range members {
+		if implied[m.name], err = m.words(); err != nil {
+			return nil, err
+		}
+	}
+	return implied, nil
+}

@@ -1,0 +1,286 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+)
+
+// AddServer returns data with one more server, behind those that are there: in the servers object
+// that Parse would read, or in a new "mcpServers" when there is none. It follows the file in its
+// indentation, its line ends and its trailing commas, and leaves every other byte as it is. The
+// result parses, and holds the servers of data and the new one.
+//
+// Errors are *Error without a path. A name that is taken is one, and so is anything that Parse finds
+// in the result, be it in the entry or elsewhere in the file.
+func AddServer(data []byte, name string, entry Entry) ([]byte, error) {
+	d, err := read("", data)
+	if err != nil {
+		return nil, err
+	}
+	o, err := outlined(d)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.accepts(name); err != nil {
+		return nil, err
+	}
+	body, err := entry.value(name)
+	if err != nil {
+		return nil, err
+	}
+	edited := d.spliced(o.add(name, body))
+	if _, err := Parse("", edited, nil); err != nil {
+		return nil, err
+	}
+	return edited, nil
+}
+
+// RemoveServer returns data without the server of that name, the comments on the lines directly
+// above it and the one behind it on its last line. Every other byte stays, but for the comma that
+// has nothing to separate any more. The file need not be sound otherwise, so that a broken entry
+// can be removed; a server that "runtime.default_server" names cannot. Errors are *Error without a
+// path.
+func RemoveServer(data []byte, name string) ([]byte, error) {
+	d, err := read("", data)
+	if err != nil {
+		return nil, err
+	}
+	o, err := outlined(d)
+	if err != nil {
+		return nil, err
+	}
+	if o.shape == "" {
+		return nil, o.lacksServers()
+	}
+	members, err := o.servers.members()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+	if i < 0 {
+		names := make([]string, len(members))
+		for i, m := range members {
+			names[i] = m.name
+		}
+		e := &Error{Line: o.servers.line(), Server: name, Err: errors.New("is not in the file")}
+		if s := nearest(name, names); s != "" {
+			e.cure("did you mean %q?", s)
+		}
+		return nil, e
+	}
+	if err := o.spares(name); err != nil {
+		return nil, err
+	}
+	return d.spliced(d.remove(o.servers.val, i)), nil
+}
+
+// accepts says why a server of that name cannot be added.
+func (o *outline) accepts(name string) error {
+	at := o.root
+	if o.shape != "" {
+		at = o.servers
+	}
+	at.server, at.key = name, ""
+	if err := checkName(at, name); err != nil {
+		return err
+	}
+	if o.shape == "" {
+		return nil
+	}
+	fields, err := o.servers.fields()
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		if strings.EqualFold(f.name, name) {
+			f.at.server, f.at.key = f.name, ""
+			return f.at.fail("is in the file already").cure("remove it first, or choose another name")
+		}
+	}
+	return nil
+}
+
+// spares says why a server cannot be removed.
+func (o *outline) spares(name string) error {
+	top, ok := find(o.top, "runtime")
+	if !ok || top.val.Value.Kind() != '{' {
+		return nil
+	}
+	fields, err := top.fields()
+	if err != nil {
+		return err
+	}
+	if m, ok := find(fields, "default_server"); ok {
+		if s, err := m.text(); err == nil && s == name {
+			return m.fail("names %q, so it cannot be removed", name).cure("let it name another server first")
+		}
+	}
+	return nil
+}
+
+// A splice replaces the bytes from at to end.
+type splice struct {
+	at, end int
+	with    string
+}
+
+// spliced returns the document's file with the splices made. None may overlap; of those at one
+// offset the first comes first.
+func (d *document) spliced(splices []splice) []byte {
+	slices.SortStableFunc(splices, func(a, b splice) int { return cmp.Compare(a.at, b.at) })
+	var out bytes.Buffer
+	if d.bom {
+		out.WriteString(byteOrderMark)
+	}
+	done := 0
+	for _, s := range splices {
+		out.Write(d.text[done:s.at])
+		out.WriteString(s.with)
+		done = s.end
+	}
+	out.Write(d.text[done:])
+	return out.Bytes()
+}
+
+// add places one entry.
+func (o *outline) add(name string, entry value) []splice {
+	d := o.doc
+	st := d.style()
+	if o.shape != "" {
+		// Where the last entry stands on one line, so does the next.
+		if there := o.servers.val.Value.(*hujson.Object).Members; len(there) > 0 {
+			last := there[len(there)-1].Value
+			st.flat = bytes.IndexByte(d.text[last.StartOffset:last.EndOffset], '\n') < 0
+		}
+		return d.append(o.servers.val, name, entry, st)
+	}
+	servers := pairs{{name, entry}}
+	for _, m := range o.top {
+		if m.name == string(ShapeMCPServers) { // null, or it would be the shape
+			st.flat = !d.spread()
+			text := st.render(servers, indentOf(d.text, m.at.val.StartOffset))
+			return []splice{{m.val.StartOffset, m.val.EndOffset, text}}
+		}
+	}
+	return d.append(d.root, string(ShapeMCPServers), servers, st)
+}
+
+// append places a member behind those of an object.
+func (d *document) append(v hujson.Value, name string, body value, st style) []splice {
+	object := v.Value.(*hujson.Object)
+	brace := v.EndOffset - 1
+	begin := brace - len(object.AfterExtra)
+	outer := indentOf(d.text, v.StartOffset)
+
+	// Behind the last member and the comment on its line. What else is commented there, be it an
+	// entry that is switched off so, stays last; but in an object without members it comes first.
+	lines := stretches(object.AfterExtra, begin)
+	at, closes := max(begin, lines[0].commentEnd), len(lines) > 1
+	if len(object.Members) == 0 {
+		for _, l := range lines {
+			at = max(at, l.commentEnd)
+		}
+		closes = closes && lines[len(lines)-1].start >= at
+	}
+
+	var splices []splice
+	var after string
+	indent, own := outer+st.unit, len(lines) > 1
+	if n := len(object.Members); n > 0 {
+		last := object.Members[n-1]
+		if beginsLine(d.text, last.Name.StartOffset) {
+			indent, own = indentOf(d.text, last.Name.StartOffset), true
+		}
+		if last.Value.AfterExtra != nil {
+			after = ","
+		} else {
+			splices = append(splices, splice{last.Value.EndOffset, last.Value.EndOffset, ","})
+		}
+	} else if !own {
+		own = d.spread()
+	}
+
+	if !own {
+		st.flat = true
+		before := st.space
+		if len(object.Members) == 0 {
+			before = ""
+		}
+		text := before + st.member(name, body, indent) + after
+		return append(splices, splice{at, at, text})
+	}
+	text := st.newline + indent + st.member(name, body, indent) + after
+	if closes {
+		return append(splices, splice{at, at, text})
+	}
+	return append(splices, splice{at, brace, text + st.newline + outer})
+}
+
+// remove takes out the member of that index with what belongs to it.
+func (d *document) remove(v hujson.Value, index int) []splice {
+	object := v.Value.(*hujson.Object)
+	member := object.Members[index]
+	isLast := index == len(object.Members)-1
+	trailing := isLast && member.Value.AfterExtra != nil
+
+	above := stretches(member.Name.BeforeExtra, member.Name.StartOffset-len(member.Name.BeforeExtra))
+	behind, extra := member.Value.EndOffset, object.AfterExtra
+	if !isLast {
+		extra = object.Members[index+1].Name.BeforeExtra
+	}
+	if !isLast || trailing {
+		behind += len(member.Value.AfterExtra) + len(",")
+	}
+	below := stretches(extra, behind)
+
+	last := below[len(below)-1]
+	if isLast && index == 0 && !slices.ContainsFunc(below, stretch.commented) && !above[0].commented() && attached(above) <= 1 {
+		return []splice{{v.StartOffset + 1, last.next, ""}} // nothing is left but blanks
+	}
+
+	var splices []splice
+	comma := -1 // in front of the member, once nothing follows it
+	if isLast && !trailing && index > 0 {
+		before := object.Members[index-1].Value
+		comma = before.EndOffset + len(before.AfterExtra)
+		splices = append(splices, splice{comma, comma + 1, ""})
+	}
+
+	own := len(above) > 1
+	if own {
+		first := above[attached(above)]
+		switch {
+		case below[0].broken:
+			return append(splices, splice{first.start, below[0].next, ""})
+		case isLast:
+			return append(splices, splice{first.start, behind, ""})
+		}
+		// The next one stands on the same line, and moves up.
+		return append(splices, splice{first.content, below[0].content, ""})
+	}
+	switch {
+	case comma >= 0:
+		splices[0].end = member.Value.EndOffset
+		return splices
+	case trailing && index > 0:
+		return append(splices, splice{above[0].start, behind, ""})
+	case below[0].broken && !isLast:
+		return append(splices, splice{above[0].content, below[0].end, ""})
+	}
+	return append(splices, splice{above[0].content, below[0].content, ""})
+}
+
+// attached returns the index of the first of the lines above a member that are its comments: no
+// blank line stands between, and none is the rest of what precedes.
+func attached(above []stretch) int {
+	k := len(above) - 1
+	for k > 1 && above[k-1].commented() {
+		k--
+	}
+	return k
+}

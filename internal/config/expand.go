@@ -1,0 +1,125 @@
+package config
+
+import "strings"
+
+// An expander resolves the variables of strings. The zero value leaves them as they stand, and only
+// checks that they are well formed.
+type expander struct {
+	lookup func(name string) (string, bool)
+	inputs map[string]Input // by ID
+	note   func(Variable)   // learns of every variable; may be nil
+}
+
+// A reference is what stands between "${" and "}".
+type reference struct {
+	name       string // of the variable
+	fallback   string
+	defaulted  bool // a fallback is there, be it empty
+	whenEmpty  bool // the fallback also stands in for an empty value, as in a shell
+	secret     bool
+	editorOnly bool // one of the names that VS Code fills in
+}
+
+// expand replaces the variables of s, a string of n. With no lookup it returns s itself.
+func (x *expander) expand(n node, s string) (string, error) {
+	var out strings.Builder
+	for rest := s; ; {
+		before, after, found := strings.Cut(rest, "${")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		if strings.HasSuffix(before, "$") { // $${
+			out.WriteString("{")
+			rest = after
+			continue
+		}
+		body, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return "", n.fail("opens a variable with ${ and does not close it").cure("write $${ for a literal ${")
+		}
+		ref, err := x.reference(n, body)
+		if err != nil {
+			return "", err
+		}
+		value, err := x.resolve(n, ref)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(value)
+		rest = tail
+	}
+	if x.lookup == nil {
+		return s, nil
+	}
+	return out.String(), nil
+}
+
+// reference parses the inside of ${...}. What is malformed is not quoted in the error, as it may be
+// a piece of a secret.
+func (x *expander) reference(n node, body string) (reference, error) {
+	var ref reference
+	ref.name, ref.fallback, ref.defaulted = strings.Cut(body, ":-")
+	ref.whenEmpty = ref.defaulted
+	if strings.Contains(ref.fallback, "${") {
+		return ref, n.fail("puts a variable into the default of another").cure("defaults are plain text")
+	}
+	scheme, name, schemed := strings.Cut(ref.name, ":")
+	switch {
+	case !schemed:
+		ref.editorOnly = ref.name == "workspaceFolder" || ref.name == "userHome"
+	case scheme == "env":
+		ref.name = name
+	case scheme == "input":
+		ref.name = envName(name)
+		if input, ok := x.inputs[name]; ok {
+			ref.secret = input.Password
+			if !ref.defaulted && input.Default != "" && !input.Password {
+				ref.fallback, ref.defaulted = input.Default, true
+			}
+		}
+	case variableName(scheme):
+		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).cure("write ${NAME} and set NAME as an app setting")
+	}
+	if !variableName(ref.name) {
+		return ref, n.fail("holds a ${...} that names no variable").cure("write $${ for a literal ${")
+	}
+	ref.secret = ref.secret || strings.HasSuffix(n.key, "_secret")
+	return ref, nil
+}
+
+// resolve returns the value of a reference; nothing when there is no lookup.
+func (x *expander) resolve(n node, ref reference) (string, error) {
+	if x.note != nil {
+		x.note(Variable{Name: ref.name, Server: n.server, Key: n.key, Line: n.line(), Optional: ref.defaulted, Secret: ref.secret})
+	}
+	if x.lookup == nil {
+		return "", nil
+	}
+	value, set := x.lookup(ref.name)
+	switch {
+	case set && strings.ContainsRune(value, 0):
+		return "", n.fail("needs the variable %s, which holds a NUL character", ref.name)
+	case set && !(value == "" && ref.whenEmpty):
+		return value, nil
+	case ref.defaulted:
+		return ref.fallback, nil
+	case ref.editorOnly:
+		return "", n.fail("uses ${%s}, which only an editor knows", ref.name).cure("write a path that is relative to the app")
+	}
+	return "", n.fail("needs the variable %s, which is not set", ref.name).
+		cure("set %s in the app settings, or write ${%[1]s:-default}", ref.name)
+}
+
+// variableName reports whether s can name a variable: letters, digits and "_", not first a digit.
+func variableName(s string) bool {
+	for i, r := range s {
+		switch {
+		case r == '_', 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
+		case '0' <= r && r <= '9' && i > 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

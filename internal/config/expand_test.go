@@ -1,0 +1,133 @@
+package config
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestVariablesAreReplaced(t *testing.T) {
+	t.Parallel()
+	lookup := environ("A", "1", "EMPTY", "", "QUOTE", `"}, "b": {`, "AGAIN", "${A}", "workspaceFolder", "/app", "MY_ID", "x")
+	for in, want := range map[string]string{
+		`plain $A $(A) {A}`:    `plain $A $(A) {A}`,
+		`${A}`:                 `1`,
+		`a${A}b${A}`:           `a1b1`,
+		`${env:A}`:             `1`,
+		`${EMPTY}`:             ``,
+		`${EMPTY:-d}`:          `d`,
+		`${NONE:-d: -x}`:       `d: -x`,
+		`${NONE:-}`:            ``,
+		`${A:-d}`:              `1`,
+		`${QUOTE}`:             `"}, "b": {`,
+		`${AGAIN}`:             `${A}`,
+		`$${A}`:                `${A}`,
+		`$$${A}`:               `$${A}`,
+		`${A}$`:                `1$`,
+		`${workspaceFolder}/x`: `/app/x`,
+		`${input:my-id}`:       `x`,
+		`${input:other:-d}`:    `d`,
+	} {
+		f, err := one(t, `"command": "x", "args": ["`+escape(in)+`"]`, lookup)
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		if got := f.Servers[0].Args[0]; got != want {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func escape(s string) string {
+	var out []rune
+	for _, r := range s {
+		if r == '"' || r == '\\' {
+			out = append(out, '\\')
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
+
+func TestVariableThatCannotBeReplacedIsAnError(t *testing.T) {
+	t.Parallel()
+	const literal = ` | write $${ for a literal ${`
+	for in, want := range map[string]string{
+		`${NONE}`:        `needs the variable NONE, which is not set | set NONE in the app settings, or write ${NONE:-default}`,
+		`${env:NONE}`:    `needs the variable NONE, which is not set | set NONE in the app settings, or write ${NONE:-default}`,
+		`${input:my-id}`: `needs the variable MY_ID, which is not set | set MY_ID in the app settings, or write ${MY_ID:-default}`,
+		`${userHome}`:    `uses ${userHome}, which only an editor knows | write a path that is relative to the app`,
+		`${config:a.b}`:  `uses a ${config:...} variable, which only an editor can resolve | write ${NAME} and set NAME as an app setting`,
+		`${A`:            `opens a variable with ${ and does not close it` + literal,
+		`${}`:            `holds a ${...} that names no variable` + literal,
+		`${A B}`:         `holds a ${...} that names no variable` + literal,
+		`${1A}`:          `holds a ${...} that names no variable` + literal,
+		`${input:}`:      `holds a ${...} that names no variable` + literal,
+		`${A:-${B}}`:     `puts a variable into the default of another | defaults are plain text`,
+	} {
+		_, err := one(t, "\"command\": \"x\",\n\"env\": {\n\"K\": \""+in+`"}`, environ())
+		if got := sentence(t, err); got != `c.json:3: server "s": "env.K" `+want {
+			t.Errorf("%s:\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
+func TestMalformedVariableIsAnErrorForTheGeneratorToo(t *testing.T) {
+	t.Parallel()
+	_, err := one(t, `"command": "${A"`, nil)
+	want := `c.json:1: server "s": "command" opens a variable with ${ and does not close it | write $${ for a literal ${`
+	if got := sentence(t, err); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func TestOnlyTheServerThatNamesAVariableCausesItsLookup(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	lookup := func(name string) (string, bool) {
+		asked = append(asked, name)
+		return name, true
+	}
+	_, err := Parse("", []byte(`{"x": "${TOP}", "mcpServers": {
+		"a": {"command": "${A}", "env": {"${KEY}": "${B}"}, "unknown": "${U}"},
+		"off": {"command": "${OFF}", "disabled": true}}}`), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"A", "B"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
+	}
+}
+
+func TestInputFallsBackToItsDefaultUnlessItIsSecret(t *testing.T) {
+	t.Parallel()
+	data := []byte(`{"servers": {"s": {"command": "x", "args": ["${input:a}", "${input:b}"]}},
+		"inputs": [{"id": "a", "default": "da"}, {"id": "b", "default": "db", "password": true}]}`)
+	f, err := Parse("", data, environ("B", "vb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"da", "vb"}, f.Servers[0].Args); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := Parse("", data, environ()); err == nil {
+		t.Error("a password took its default")
+	}
+}
+
+func TestInputsThatShareAVariableAreAWarning(t *testing.T) {
+	t.Parallel()
+	f, err := Parse("", []byte(`{"servers": {}, "inputs": [{"id": "a-b"}, {"id": "a.b"}, {"id": "1"}]}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`line 1: "inputs" asks for "a-b" and "a.b", which are both read from A_B`}
+	if diff := cmp.Diff(want, texts(f.Warnings)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := f.Inputs[2].EnvName; got != "_1" {
+		t.Errorf("got %s, want _1", got)
+	}
+}

@@ -1,0 +1,89 @@
+package config
+
+import "strings"
+
+// inputs reads VS Code's "inputs", which stand beside the servers object and resolve no variables.
+func (p *parser) inputs() error {
+	beside := p.outline.top
+	if p.outline.shape == ShapeMCPDotMany || p.outline.shape == ShapeMCPDotOne {
+		beside = p.outline.mcp
+	}
+	m, ok := find(beside, "inputs")
+	if !ok {
+		return nil
+	}
+	list, err := m.elements("objects")
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]Input, len(list))
+	byEnv := make(map[string]string, len(list))
+	for _, n := range list {
+		input, err := readInput(n)
+		if err != nil {
+			return err
+		}
+		if _, twice := byID[input.ID]; twice {
+			return n.fail("holds the id %q twice", input.ID)
+		}
+		if other, taken := byEnv[input.EnvName]; taken {
+			p.warn(n.fail("asks for %q and %q, which are both read from %s", other, input.ID, input.EnvName))
+		}
+		byID[input.ID], byEnv[input.EnvName] = input, input.ID
+		p.file.Inputs = append(p.file.Inputs, input)
+	}
+	p.on.inputs, p.off.inputs = byID, byID
+	return nil
+}
+
+// readInput takes what the runtime has a use for; what else an input holds (options, command
+// arguments) is for the editor.
+func readInput(n node) (Input, error) {
+	members, err := n.members()
+	if err != nil {
+		return Input{}, err
+	}
+	var in Input
+	for _, m := range members {
+		if m.null() {
+			continue
+		}
+		switch m.name {
+		case "id":
+			in.ID, err = m.filled()
+		case "type":
+			in.Type, err = m.text()
+		case "description":
+			in.Description, err = m.text()
+		case "password":
+			in.Password, err = m.flag()
+		case "default":
+			in.Default, err = m.text()
+		}
+		if err != nil {
+			return Input{}, err
+		}
+	}
+	if in.ID == "" {
+		return Input{}, n.missing("id", "is missing")
+	}
+	in.EnvName = envName(in.ID)
+	return in, nil
+}
+
+// envName is the environment variable that stands for the input id.
+func envName(id string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+			return r
+		}
+		return '_'
+	}, id)
+	if name != "" && '0' <= name[0] && name[0] <= '9' {
+		return "_" + name
+	}
+	return name
+}

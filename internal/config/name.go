@@ -1,0 +1,47 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+)
+
+// A server's name is a segment of its URL, the name of its function and a folder of the scaffold,
+// on any disk.
+var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+
+// devices are names that Windows gives to no file, whatever their case.
+var devices = regexp.MustCompile(`^(?i:con|prn|aux|nul|(com|lpt)[0-9])$`)
+
+// checkName says why a name, written at n, cannot be a server's.
+func checkName(n node, name string) error {
+	switch {
+	case name == "":
+		return n.fail("a server needs a name")
+	case !serverName.MatchString(name):
+		e := n.fail(`a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit`)
+		if s := suggestName(name); s != "" {
+			e.cure("rename it, for example to %q", s)
+		}
+		return e
+	case devices.MatchString(name):
+		return n.fail("Windows keeps this name for a device, so no folder can have it").cure("rename it, for example to %q", name+"-server")
+	case reserved(name):
+		return n.fail("/api/mcp/%s belongs to the HTTP+SSE transport of the default server", strings.ToLower(name)).cure("rename it, for example to %q", name+"-server")
+	}
+	return nil
+}
+
+// reserved reports whether /api/mcp/NAME is one of the two endpoints that MCP 2024-11-05 needs
+// beside /api/mcp itself. Routes know no letter case.
+func reserved(name string) bool {
+	return strings.EqualFold(name, "sse") || strings.EqualFold(name, "message")
+}
+
+// suggestName makes an acceptable name of one that is not, or returns "".
+func suggestName(name string) string {
+	name = strings.Trim(regexp.MustCompile(`[^A-Za-z0-9_-]+`).ReplaceAllString(name, "-"), "-_")
+	if len(name) > 63 || devices.MatchString(name) || reserved(name) {
+		return ""
+	}
+	return name
+}

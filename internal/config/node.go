@@ -1,0 +1,253 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tailscale/hujson"
+)
+
+// A node is one value of a document and where it stands, so that whoever reads it can say what is
+// wrong with it. Its methods return an *Error or nothing.
+type node struct {
+	doc    *document
+	val    hujson.Value
+	server string
+	key    string
+	vars   *expander // nil where a string is taken as it stands
+}
+
+// A member is a named value of an object.
+type member struct {
+	node
+	name string
+	at   node // the name itself, for what is wrong with the key and not with its value
+}
+
+func (n node) line() int { return n.doc.line(n.val.StartOffset) }
+
+// fail says what is wrong with the value: a predicate of its key.
+func (n node) fail(format string, args ...any) *Error {
+	return &Error{Path: n.doc.path, Line: n.line(), Server: n.server, Key: n.key, Err: fmt.Errorf(format, args...)}
+}
+
+// missing says that an object lacks a key.
+func (n node) missing(name, format string, args ...any) *Error {
+	e := n.fail(format, args...)
+	e.Key = join(n.key, name)
+	return e
+}
+
+// null reports whether the value is null, which for every optional key means that it is absent.
+func (n node) null() bool { return n.val.Value.Kind() == 'n' }
+
+// fields returns the members of an object as they stand, duplicates included.
+func (n node) fields() ([]member, error) {
+	object, ok := n.val.Value.(*hujson.Object)
+	if !ok {
+		return nil, n.fail("must be an object, not %s", kind(n.val))
+	}
+	fields := make([]member, 0, len(object.Members))
+	for _, m := range object.Members {
+		name := m.Name.Value.(hujson.Literal).String()
+		field := member{node: n, name: name, at: n}
+		field.val, field.key = m.Value, join(n.key, name)
+		field.at.val, field.at.key = m.Name, field.key
+		fields = append(fields, field)
+	}
+	return fields, nil
+}
+
+// members returns the members of an object, none of which may be written twice: one reader would
+// obey the first, another the last.
+func (n node) members() ([]member, error) {
+	fields, err := n.fields()
+	if err != nil {
+		return nil, err
+	}
+	lines := make(map[string]int, len(fields))
+	for _, f := range fields {
+		if first, twice := lines[f.name]; twice {
+			return nil, f.at.fail("is written twice, on lines %d and %d", first, f.at.line())
+		}
+		lines[f.name] = f.at.line()
+	}
+	return fields, nil
+}
+
+// text reads a string and resolves its variables.
+func (n node) text() (string, error) {
+	if n.val.Value.Kind() != '"' {
+		return "", n.fail("must be a string, not %s", kind(n.val))
+	}
+	s := n.val.Value.(hujson.Literal).String()
+	if strings.ContainsRune(s, 0) {
+		return "", n.fail("must not hold a NUL character")
+	}
+	if n.vars == nil {
+		return s, nil
+	}
+	return n.vars.expand(n, s)
+}
+
+// filled reads a string that must not be blank.
+func (n node) filled() (string, error) {
+	s, err := n.text()
+	if err == nil && strings.TrimSpace(s) == "" {
+		return "", n.fail("must not be empty")
+	}
+	return s, err
+}
+
+// pending reports whether s still holds a variable because nothing is resolved here. No more can
+// be said about such a string.
+func (n node) pending(s string) bool {
+	return n.vars != nil && n.vars.lookup == nil && strings.Contains(s, "${")
+}
+
+// choice reads one of a few words.
+func (n node) choice(words ...string) (string, error) {
+	s, err := n.text()
+	if err != nil || n.pending(s) {
+		return s, err
+	}
+	for _, w := range words {
+		if s == w {
+			return s, nil
+		}
+	}
+	e := n.fail("must be %s, not %q", enumerate(words), s)
+	if w := nearest(s, words); w != "" {
+		e.cure("did you mean %q?", w)
+	}
+	return "", e
+}
+
+// elements returns the values of a list, which is one of what.
+func (n node) elements(what string) ([]node, error) {
+	array, ok := n.val.Value.(*hujson.Array)
+	if !ok {
+		return nil, n.fail("must be a list of %s, not %s", what, kind(n.val))
+	}
+	list := make([]node, len(array.Elements))
+	for i, v := range array.Elements {
+		list[i] = n
+		list[i].val = v
+	}
+	return list, nil
+}
+
+// texts reads a list of strings.
+func (n node) texts() ([]string, error) {
+	elements, err := n.elements("strings")
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, element := range elements {
+		if element.val.Value.Kind() != '"' {
+			return nil, element.fail("must be a list of strings, but holds %s", kind(element.val))
+		}
+		s, err := element.text()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// words reads a list of strings none of which is empty or has a blank in it.
+func (n node) words() ([]string, error) {
+	list, err := n.texts()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		if s == "" || !n.pending(s) && strings.ContainsAny(s, " \t\r\n") {
+			return nil, n.fail("must be a list of strings without blanks")
+		}
+	}
+	return list, nil
+}
+
+// flag reads true or false.
+func (n node) flag() (bool, error) {
+	switch n.val.Value.Kind() {
+	case 't':
+		return true, nil
+	case 'f':
+		return false, nil
+	}
+	return false, n.fail("must be true or false, not %s", kind(n.val))
+}
+
+// whole reads a whole number from least to most.
+func (n node) whole(least, most int64) (int64, error) {
+	if n.val.Value.Kind() != '0' {
+		return 0, n.fail("must be a whole number, not %s", kind(n.val))
+	}
+	i, err := strconv.ParseInt(string(n.val.Value.(hujson.Literal)), 10, 64)
+	if err != nil || i < least || i > most {
+		return 0, n.fail("must be a whole number from %d to %d", least, most)
+	}
+	return i, nil
+}
+
+// count is whole for an int.
+func (n node) count(least, most int) (int, error) {
+	i, err := n.whole(int64(least), int64(most))
+	return int(i), err
+}
+
+// seconds reads a time span in seconds, fractions allowed.
+func (n node) seconds(least, most int) (time.Duration, error) {
+	if n.val.Value.Kind() != '0' {
+		return 0, n.fail("must be a number of seconds, not %s", kind(n.val))
+	}
+	f, err := strconv.ParseFloat(string(n.val.Value.(hujson.Literal)), 64)
+	if err != nil || f < float64(least) || f > float64(most) {
+		return 0, n.fail("must be a number of seconds from %d to %d", least, most)
+	}
+	return time.Duration(math.Round(f * float64(time.Second))), nil
+}
+
+// kind names the kind of a value as a person would.
+func kind(v hujson.Value) string {
+	switch v.Value.Kind() {
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case 't', 'f':
+		return "true or false"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	}
+	return "null"
+}
+
+func join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+// enumerate renders `"a", "b" or "c"`.
+func enumerate(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	if len(quoted) < 2 {
+		return strings.Join(quoted, "")
+	}
+	last := len(quoted) - 1
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}

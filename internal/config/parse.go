@@ -1,0 +1,141 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// Load reads and parses the file at path; see Parse. A file over 1 MiB is refused, not read.
+func Load(path string, lookup func(string) (string, bool)) (*File, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, lookup)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return data, nil
+}
+
+// unreadable drops the path that the operating system's error repeats.
+func unreadable(path string, err error) *Error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return &Error{Path: path, Err: &readError{err}}
+}
+
+type readError struct{ err error }
+
+func (e *readError) Error() string { return "cannot be read: " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// Parse reads a configuration. The path serves only to name the file in errors, all of which are
+// *Error; the first one in the order of the file ends the reading, and the File is then nil. What
+// is merely doubtful is in File.Warnings. Of a server that is switched off, nothing is resolved and
+// what is wrong is a warning, unless it is in two minds about being off or its name is refused.
+//
+// With a nil lookup every ${NAME} stays as it stands and satisfies whatever its key demands. With a
+// lookup, which is os.LookupEnv or like it, these are replaced in the strings of the servers that
+// are switched on and of "runtime", after the JSON has been taken apart, so that no value can add
+// to it:
+//
+//	${NAME}            the variable; an error when it is not set
+//	${NAME:-default}   likewise, or the default when it is not set or empty
+//	${env:NAME}        VS Code's form of the same
+//	${input:ID}        the variable Input.EnvName, else the input's default
+//	$${                a literal ${
+//
+// Names are passed to lookup as they are written. A caller that knows what VS Code's
+// ${workspaceFolder} and ${userHome} are may therefore answer these names; os.LookupEnv does not,
+// and the error then says so.
+//
+// "type", "auth.method" and what says whether a server is on must be written out: a scaffold
+// depends on them.
+func Parse(path string, data []byte, lookup func(string) (string, bool)) (*File, error) {
+	doc, err := read(path, data)
+	if err != nil {
+		return nil, err
+	}
+	o, err := outlined(doc)
+	if err != nil {
+		return nil, err
+	}
+	if o.shape == "" {
+		return nil, o.lacksServers()
+	}
+	p := newParser(o, lookup)
+	for _, other := range o.others {
+		p.warn(o.servers.fail("is used, and %q beside it is not", other))
+	}
+	if err := p.inputs(); err != nil {
+		return nil, err
+	}
+	if err := p.servers(); err != nil {
+		return nil, err
+	}
+	if err := p.runtime(); err != nil {
+		return nil, err
+	}
+	p.strays()
+	return p.file, nil
+}
+
+// A parser fills a File from an outline.
+type parser struct {
+	outline *outline
+	file    *File
+	on, off *expander // for what is switched on, and for what is not
+}
+
+func newParser(o *outline, lookup func(string) (string, bool)) *parser {
+	p := &parser{outline: o, file: &File{Path: o.doc.path, Shape: o.shape}}
+	p.on = &expander{lookup: lookup, note: func(v Variable) { p.file.Variables = append(p.file.Variables, v) }}
+	p.off = &expander{}
+	return p
+}
+
+// warn turns a problem that stops nothing into a Warning.
+func (p *parser) warn(e *Error) {
+	p.file.Warnings = append(p.file.Warnings, Warning{
+		Path: e.Path, Server: e.Server, Key: e.Key, Line: e.Line, Text: e.clause(), Hint: e.Hint,
+	})
+}
+
+// unknown warns of a key that means nothing here.
+func (p *parser) unknown(m member, known []string) {
+	p.warn(unknownKey(m, known))
+}
+
+func unknownKey(m member, known []string) *Error {
+	e := m.at.fail("is not a key that is known here")
+	if k := nearest(m.name, known); k != "" {
+		e.cure("did you mean %q?", k)
+	}
+	return e
+}
+
+// strays warns of top-level keys that look like a slip. Others are none of our business: the file
+// may be the settings of an editor.
+func (p *parser) strays() {
+	known := []string{"mcpServers", "servers", "inputs", "runtime", "mcp"}
+	for _, m := range p.outline.top {
+		if e := unknownKey(m, known); e.Hint != "" && !slices.Contains(known, m.name) {
+			p.warn(e)
+		}
+	}
+}

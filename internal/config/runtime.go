@@ -1,0 +1,197 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+var sessionKeys = []string{"idle_seconds", "max", "max_per_principal", "prewarm", "client_ids", "anonymous_session"}
+
+// sessions reads "sessions" over its defaults.
+func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
+	members, err := n.members()
+	if err != nil {
+		return s, err
+	}
+	for _, m := range members {
+		if m.null() {
+			continue
+		}
+		switch m.name {
+		case "idle_seconds":
+			s.Idle, err = m.seconds(1, 30*day)
+		case "max":
+			s.Max, err = m.count(0, 100_000)
+		case "max_per_principal":
+			s.MaxPerPrincipal, err = m.count(1, 100_000)
+		case "prewarm":
+			s.Prewarm, err = m.count(0, 1000)
+		case "client_ids":
+			var word string
+			word, err = m.choice("accept", "reject")
+			s.RejectClientIDs = word == "reject"
+		case "anonymous_session":
+			s.Anonymous, err = m.flag()
+		default:
+			p.unknown(m, sessionKeys)
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+var runtimeKeys = []string{
+	"default_server", "public_url", "allowed_origins", "allowed_hosts", "max_sessions", "max_message_bytes",
+	"keepalive_seconds", "log_level",
+}
+
+// A message must have room for an initialize, and a length that 32 bits can count.
+const (
+	leastMessageBytes = 4 << 10
+	mostMessageBytes  = 1 << 30
+)
+
+// runtime reads the top-level "runtime". The servers have been read.
+func (p *parser) runtime() error {
+	r := &p.file.Runtime
+	*r = Runtime{MaxRequestBytes: 32 << 20, MaxResponseBytes: 64 << 20, Keepalive: 20 * time.Second, LogLevel: "info"}
+	top, ok := find(p.outline.top, "runtime")
+	if !ok {
+		return nil
+	}
+	top.vars = p.on
+	members, err := top.members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.null() {
+			continue
+		}
+		switch m.name {
+		case "default_server":
+			r.DefaultServer, err = p.defaultServer(m)
+		case "public_url":
+			r.PublicURL, err = m.publicURL()
+		case "allowed_origins":
+			r.AllowedOrigins, err = m.origins()
+		case "allowed_hosts":
+			r.AllowedHosts, err = m.hosts()
+		case "max_sessions":
+			r.MaxSessions, err = m.count(0, 100_000)
+		case "max_message_bytes":
+			err = p.messageBytes(m)
+		case "keepalive_seconds":
+			r.Keepalive, err = m.seconds(0, 3600)
+		case "log_level":
+			r.LogLevel, err = m.choice("debug", "info", "warn", "error")
+		default:
+			p.unknown(m, runtimeKeys)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultServer reads the name of a server that is switched on.
+func (p *parser) defaultServer(m member) (string, error) {
+	name, err := m.filled()
+	if err != nil || m.pending(name) {
+		return name, err
+	}
+	var on []string
+	for _, s := range p.file.Servers {
+		switch {
+		case s.Name == name && s.Enabled:
+			return name, nil
+		case s.Name == name:
+			return "", m.fail("names the server %q, which is switched off", name)
+		case s.Enabled:
+			on = append(on, s.Name)
+		}
+	}
+	e := m.fail("names the server %q, which is not there", name)
+	if s := nearest(name, on); s != "" {
+		e.cure("did you mean %q?", s)
+	}
+	return "", e
+}
+
+// messageBytes reads one number for both directions, or {"up": n, "down": n}.
+func (p *parser) messageBytes(m member) (err error) {
+	r := &p.file.Runtime
+	if m.val.Value.Kind() != '{' {
+		r.MaxRequestBytes, err = m.whole(leastMessageBytes, mostMessageBytes)
+		r.MaxResponseBytes = r.MaxRequestBytes
+		return err
+	}
+	members, err := m.members()
+	if err != nil {
+		return err
+	}
+	for _, way := range members {
+		switch {
+		case way.null():
+		case way.name == "up":
+			r.MaxRequestBytes, err = way.whole(leastMessageBytes, mostMessageBytes)
+		case way.name == "down":
+			r.MaxResponseBytes, err = way.whole(leastMessageBytes, mostMessageBytes)
+		default:
+			p.unknown(way, []string{"up", "down"})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publicURL reads the address that clients see, without what a path can be joined to no more.
+func (n node) publicURL() (string, error) {
+	s, err := n.filled()
+	if err != nil || n.pending(s) {
+		return s, err
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+		return "", n.fail("must be an http or https URL without user, query and fragment")
+	}
+	return strings.TrimRight(s, "/"), nil
+}
+
+// origins reads a list of origins as browsers send them (RFC 6454, section 6.2), or "*".
+func (n node) origins() ([]string, error) {
+	list, err := n.words()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		if n.pending(s) || s == "*" {
+			continue
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || s != u.Scheme+"://"+u.Host {
+			return nil, n.fail("must be a list of origins, as https://example.com, and %q is none", s)
+		}
+	}
+	return list, nil
+}
+
+// hosts reads a list of host names with or without a port.
+func (n node) hosts() ([]string, error) {
+	list, err := n.words()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		if !n.pending(s) && strings.ContainsAny(s, "/@?#") {
+			return nil, n.fail("must be a list of host names, as example.com or localhost:7071, and %q is none", s)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,317 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/tailscale/hujson"
+)
+
+// serverKeys are the keys of an entry.
+var serverKeys = []string{
+	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
+	"restart_on_failure", "max_restarts", "framing", "enabled", "disabled", "description", "inherit_env",
+	"auth", "sessions", "type",
+}
+
+const day = 24 * 60 * 60 // in seconds
+
+// A draft is a Server while its keys are read, with what has to be compared once all are.
+type draft struct {
+	Server
+	parser  *parser
+	entry   node
+	dirs    []member // working_dir, cwd
+	dirText []string // their values
+	command *member
+	remote  *member // the first key that only a remote server has
+	unknown []member
+}
+
+// servers reads the servers object.
+func (p *parser) servers() error {
+	fields, err := p.outline.servers.fields()
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]member, len(fields)) // by name in lower case
+	for _, f := range fields {
+		f.place(f.name)
+		if err := checkName(f.at, f.name); err != nil {
+			return err
+		}
+		if err := clash(f, seen); err != nil {
+			return err
+		}
+		s, err := p.server(f)
+		if err != nil {
+			return err
+		}
+		p.file.Servers = append(p.file.Servers, s)
+	}
+	return nil
+}
+
+// place makes a member of the servers object speak as the server of that name.
+func (m *member) place(server string) {
+	m.server, m.at.server = server, server
+	m.key, m.at.key = "", ""
+}
+
+// clash says why a name cannot stand beside those that were seen. Functions, and some disks, do not
+// tell letter case apart.
+func clash(f member, seen map[string]member) error {
+	lower := strings.ToLower(f.name)
+	other, taken := seen[lower]
+	seen[lower] = f
+	switch {
+	case !taken:
+		return nil
+	case other.name == f.name:
+		return f.at.fail("is written twice, on lines %d and %d", other.at.line(), f.at.line())
+	}
+	return f.at.fail("differs from %q on line %d only in letter case", other.name, other.at.line()).cure("rename one of them")
+}
+
+// server reads one entry.
+func (p *parser) server(m member) (Server, error) {
+	members, err := m.members()
+	if err != nil {
+		return Server{}, err
+	}
+	d := &draft{parser: p, entry: m.node, Server: Server{
+		Name:             m.name,
+		Line:             m.at.line(),
+		Timeout:          30 * time.Second,
+		RestartOnFailure: true,
+		MaxRestarts:      3,
+		Framing:          FramingAuto,
+		Auth:             Auth{Method: AuthNone},
+		Sessions:         Sessions{Idle: time.Hour, MaxPerPrincipal: 8, Anonymous: true},
+	}}
+	if d.Enabled, err = switchedOn(members); err != nil {
+		return Server{}, err
+	}
+	vars := p.on
+	if !d.Enabled {
+		vars = p.off
+	}
+	for _, f := range members {
+		if f.null() {
+			continue
+		}
+		f.vars = vars
+		if err := d.tolerate(d.set(f)); err != nil {
+			return Server{}, err
+		}
+	}
+	if err := d.tolerate(d.checkStart()); err != nil {
+		return Server{}, err
+	}
+	if err := d.tolerate(d.checkDir()); err != nil {
+		return Server{}, err
+	}
+	return d.Server, nil
+}
+
+// tolerate turns an error into a warning when the server is switched off, which is cure enough.
+func (d *draft) tolerate(err error) error {
+	if e, ok := err.(*Error); ok && !d.Enabled {
+		e.Hint = ""
+		d.parser.warn(e)
+		return nil
+	}
+	return err
+}
+
+// switchedOn reads "enabled" and "disabled", which may both be there if they agree.
+func switchedOn(members []member) (bool, error) {
+	on := true
+	enabled, hasEnabled := find(members, "enabled")
+	if hasEnabled {
+		var err error
+		if on, err = enabled.flag(); err != nil {
+			return false, err
+		}
+	}
+	if disabled, ok := find(members, "disabled"); ok {
+		off, err := disabled.flag()
+		if err != nil {
+			return false, err
+		}
+		if hasEnabled && on == off {
+			return false, disabled.fail(`contradicts "enabled" on line %d`, enabled.line()).cure("keep one of the two")
+		}
+		on = !off
+	}
+	return on, nil
+}
+
+// set reads one key.
+func (d *draft) set(m member) (err error) {
+	switch m.name {
+	case "command":
+		d.command = &m
+		d.Command, err = m.filled()
+		d.Command = strings.TrimSpace(d.Command)
+	case "args":
+		d.Args, err = m.texts()
+	case "env":
+		d.Env, err = environment(m.node)
+	case "envFile":
+		d.EnvFile, err = m.filled()
+	case "working_dir", "cwd":
+		d.Dir, err = m.filled()
+		d.dirs, d.dirText = append(d.dirs, m), append(d.dirText, d.Dir)
+	case "timeout_seconds":
+		d.Timeout, err = m.seconds(1, 3600)
+	case "request_timeout_seconds":
+		d.RequestTimeout, err = m.seconds(0, day)
+	case "restart_on_failure":
+		d.RestartOnFailure, err = m.flag()
+	case "max_restarts":
+		d.MaxRestarts, err = m.count(0, 100)
+	case "framing":
+		var s string
+		s, err = m.choice(string(FramingAuto), string(FramingNewline), string(FramingContentLength))
+		d.Framing = Framing(s)
+	case "enabled", "disabled": // see switchedOn
+	case "description":
+		d.Description, err = m.text()
+	case "inherit_env":
+		d.InheritEnv, err = d.inherited(m.node)
+	case "auth":
+		d.Auth, err = d.parser.auth(m.node)
+	case "sessions":
+		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
+	case "type":
+		err = checkType(m)
+	default:
+		if d.remote == nil && (m.name == "url" || m.name == "serverUrl" || m.name == "httpUrl") {
+			d.remote = &m
+			return nil
+		}
+		d.unknown = append(d.unknown, m)
+		d.parser.unknown(m, serverKeys)
+	}
+	return err
+}
+
+// checkType refuses every transport but ours. The word stands in the file: whether there is
+// something to scaffold cannot wait for a variable.
+func checkType(m member) error {
+	m.vars = nil
+	s, err := m.text()
+	switch {
+	case err != nil:
+		return err
+	case s == "stdio":
+		return nil
+	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "ws":
+		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).cure(`set "disabled": true, or remove the server`)
+	}
+	e := m.fail(`must be "stdio", not %q`, s)
+	if nearest(s, []string{"stdio"}) == "" {
+		return e.cure(`set "disabled": true, or remove the server`)
+	}
+	return e.cure(`did you mean "stdio"?`)
+}
+
+// environment reads "env". Numbers and booleans become their text exactly as it is written.
+func environment(n node) (map[string]string, error) {
+	members, err := n.members()
+	if err != nil {
+		return nil, err
+	}
+	env := make(map[string]string, len(members))
+	for _, m := range members {
+		if m.name == "" || strings.ContainsAny(m.name, "=\x00") {
+			return nil, m.at.fail(`is no name for a variable: it must not be empty nor hold "="`)
+		}
+		switch m.val.Value.Kind() {
+		case '"':
+			if env[m.name], err = m.text(); err != nil {
+				return nil, err
+			}
+		case '0', 't', 'f':
+			env[m.name] = string(m.val.Value.(hujson.Literal))
+		default:
+			return nil, m.fail("must be a string, a number, true or false, not %s", kind(m.val))
+		}
+	}
+	return env, nil
+}
+
+// inherited reads "inherit_env": names, or globs as of path.Match.
+func (d *draft) inherited(n node) ([]string, error) {
+	names, err := n.words()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if _, err := path.Match(name, ""); err != nil || strings.Contains(name, "=") {
+			return nil, n.fail("must be a list of names or globs, which %q is not", name)
+		}
+		if strings.Trim(name, "*") == "" {
+			d.parser.warn(n.fail("lets every variable of the app pass, except those that never may").cure("name the ones that the server needs"))
+		}
+	}
+	return names, nil
+}
+
+// checkStart says why the entry describes no program that can be started.
+func (d *draft) checkStart() error {
+	if d.command == nil {
+		if d.remote != nil {
+			return d.remote.fail("makes it a remote server, but mcpfunc serves only programs that speak stdio").cure(`set "disabled": true, or remove the server`)
+		}
+		e := d.entry.missing("command", "is missing")
+		for _, m := range d.unknown {
+			if nearest(m.name, serverKeys) == "command" {
+				e.Line = m.at.line()
+				return e.cure("did you mean %q by %q?", "command", m.name)
+			}
+		}
+		return e
+	}
+	if d.remote != nil {
+		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
+	}
+	words := strings.Fields(d.Command)
+	if len(words) < 2 || d.command.pending(d.Command) {
+		return nil
+	}
+	// A path may hold blanks; the name of a program that is looked for on PATH hardly ever does.
+	e := d.command.fail("is one word, the program, as no shell splits it")
+	if !strings.ContainsAny(words[0], `/\`) {
+		e.cure(`write "command": %q, "args": [%s]`, words[0], quoteAll(words[1:]))
+		if len(d.Args) == 0 {
+			return e
+		}
+	} else {
+		e = d.command.fail("is taken whole as the path of a program").cure(`if %q is the program, move the rest to "args"`, words[0])
+		if len(d.Args) > 0 {
+			return nil
+		}
+	}
+	d.parser.warn(e)
+	return nil
+}
+
+// checkDir refuses two directories.
+func (d *draft) checkDir() error {
+	if len(d.dirs) == 2 && d.dirText[0] != d.dirText[1] {
+		return d.dirs[1].fail("contradicts %q on line %d", d.dirs[0].name, d.dirs[0].line()).cure("keep one of the two")
+	}
+	return nil
+}
+
+func quoteAll(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	return strings.Join(quoted, ", ")
+}
