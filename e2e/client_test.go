@@ -13,20 +13,24 @@ import (
 	"time"
 )
 
-// sdk is a client that can play a scenario, or make one call and expect a text in the answer.
+// sdk is a client that can make one call and expect a text in the answer, and perhaps play a scenario.
 type sdk struct {
 	name string
-	play func(t *testing.T, url, scenario string)
 	call func(t *testing.T, url, tool, args, want string)
+	play func(t *testing.T, url, scenario string) // nil if it cannot
 }
 
+// sdks are the clients. Those for Go and the second for Python ask for 2026-07-28 first and fall back;
+// the others speak nothing newer than 2025-11-25.
 func sdks() []sdk {
 	typescript := script{node, filepath.Join("clients", "typescript", "client.mjs")}
-	py := script{python, filepath.Join("clients", "python", "client.py")}
+	python1 := script{python, filepath.Join("clients", "python", "client.py")}
+	python2 := script{tool("python2", "bin", "python"), filepath.Join("clients", "python2", "client.py")}
 	return []sdk{
-		{"go", func(t *testing.T, url, scenario string) { scenarios[scenario](t, url) }, callOnce},
-		{"typescript", typescript.play, typescript.call},
-		{"python", py.play, py.call},
+		{"go", callOnce, func(t *testing.T, url, scenario string) { scenarios[scenario](t, url) }},
+		{"typescript", typescript.call, typescript.play},
+		{"python", python1.call, python1.play},
+		{"python2", python2.call, nil},
 	}
 }
 

@@ -53,7 +53,7 @@ timed() { # timed WHAT COMMAND...: stdout is dropped, a failure shows what the c
 	printf "%6d ms  %s\n" "$(((${EPOCHREALTIME/./} - ${start/./}) / 1000))" "$what"
 }
 
-want=$(cat "$here/package-lock.json" "$here/requirements.txt" "$here/install.sh" | sha256sum)
+want=$(cat "$here/package-lock.json" "$here"/requirements-*.txt "$here/install.sh" | sha256sum)
 
 node_packages() {
 	mkdir -p "$tools/npm"
@@ -65,14 +65,18 @@ node_packages() {
 
 python_packages() {
 	python3 -m venv --clear "$tools/python"
-	"$tools/python/bin/pip" install --disable-pip-version-check --no-deps -r "$here/requirements.txt"
+	"$tools/python/bin/pip" install --disable-pip-version-check --no-deps -r "$here/requirements-v1.txt"
 	"$tools/python/bin/python" -c 'import mcp'
+	# A second environment, because the client of SDK 2 negotiates in another way than that of SDK 1.
+	python3 -m venv --clear --without-pip "$tools/python2"
+	"$tools/python/bin/uv" pip install --python "$tools/python2/bin/python" --no-deps -r "$here/requirements-v2.txt"
+	"$tools/python2/bin/python" -c 'import mcp'
 }
 
 if [[ $(cat "$tools/stamp" 2>/dev/null) != "$want" ]]; then
 	rm -f "$tools/stamp"
 	timed "npm: clients, conformance suites, Node 22" node_packages
-	timed "PyPI: mcp, uv" python_packages
+	timed "PyPI: mcp 1 and 2, uv" python_packages
 	echo "$want" >"$tools/stamp"
 fi
 

@@ -34,6 +34,7 @@ class Peer {
   updates = [];
   sampled = [];
   elicited = [];
+  errors = [];
 
   static async connect(url, roots) {
     const peer = new Peer();
@@ -42,7 +43,7 @@ class Peer {
       { name: "mcpfunc-e2e-typescript", version: "1" },
       { capabilities: { sampling: {}, elicitation: { form: {} }, roots: { listChanged: true } } },
     );
-    peer.client.onerror = (error) => (peer.lastError = error);
+    peer.client.onerror = (error) => void peer.errors.push(String(error));
     peer.client.setRequestHandler(types.ListRootsRequestSchema, () => ({ roots: peer.roots }));
     peer.client.setRequestHandler(types.CreateMessageRequestSchema, ({ params }) => {
       peer.sampled.push(params);
@@ -74,6 +75,7 @@ class Peer {
 
   // Ends the session as a tidy client does: DELETE, then close.
   async end() {
+    check("nothing came that the client could not place", this.errors.length === 0, this.errors);
     await this.transport.terminateSession();
     await this.client.close();
   }
@@ -137,6 +139,7 @@ const scenarios = {
       const count = await until("cancelled-operations", async () => Number(await peer.call("cancelled-operations")));
       check("the server saw the cancellation", count === 1, String(count));
     }
+    peer.errors = []; // a server may still answer what was cancelled, and the SDK has forgotten the request
     await peer.end();
   },
 
