@@ -14,8 +14,7 @@ import (
 // with what the go command lists. The module files are named otherwise than they will be, because a
 // folder with a go.mod is a module of its own and not embedded.
 //
-//go:generate go test -run ^TestCarriedModuleIsTidy$ -update .
-//
+//go:generate go test -run ^TestCarriedModuleIsTidy$ . -update
 //go:embed templates/carried.mod templates/carried.sum
 //go:embed internal/config/*.go
 //go:embed internal/framing/*.go

@@ -9,7 +9,7 @@ import (
 // two texts is made here.
 type scaffold struct {
 	Project
-	Requires  []string // "module version", without the runtime
+	Requires  []string // "module version", what the runtime requires
 	GoVersion string
 }
 
@@ -17,6 +17,18 @@ func (s scaffold) Executable() string      { return executable }
 func (s scaffold) FunctionTimeout() string { return functionTimeout }
 func (s scaffold) ErrorPrefix() string     { return s.Name + ":" }
 func (s scaffold) DefaultPath() string     { return "/api/mcp" }
+
+// Indirect returns Requires as `go mod tidy` writes it, so that tidying changes nothing.
+func (s scaffold) Indirect() string {
+	switch len(s.Requires) {
+	case 0:
+		return ""
+	case 1:
+		return "require " + s.Requires[0] + " // indirect"
+	}
+	requires := slices.Sorted(slices.Values(s.Requires)) // the carried go.mod has two blocks
+	return "require (\n\t" + strings.Join(requires, " // indirect\n\t") + " // indirect\n)"
+}
 
 // DefaultServer returns the name of the server behind DefaultPath; check saw to it that there is one.
 func (s scaffold) DefaultServer() string {
