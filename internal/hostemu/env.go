@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,8 +23,8 @@ func lookup(env []string, name string) (string, bool) {
 	return "", false
 }
 
-// localSettings returns env with the Values of local.settings.json behind it, as `func start` merges
-// them: what the environment already has wins. Having no such file is right.
+// localSettings returns env behind the Values of local.settings.json, as `func start` merges them:
+// what the environment already has wins. Having no such file is right.
 func localSettings(dir string, env []string) ([]string, error) {
 	const name = "local.settings.json"
 	if _, err := os.Stat(filepath.Join(dir, name)); os.IsNotExist(err) {
@@ -39,7 +40,7 @@ func localSettings(dir string, env []string) ([]string, error) {
 	if file.IsEncrypted {
 		return nil, fmt.Errorf("%s: encrypted settings cannot be read here; decrypt them with `func settings decrypt`", name)
 	}
-	merged := env[:len(env):len(env)]
+	var values []string
 	for key, value := range file.Values {
 		switch value.(type) {
 		case map[string]any, []any:
@@ -47,11 +48,10 @@ func localSettings(dir string, env []string) ([]string, error) {
 		case nil:
 			value = ""
 		}
-		if _, ok := lookup(env, key); !ok {
-			merged = append(merged, fmt.Sprintf("%s=%v", key, value))
-		}
+		values = append(values, fmt.Sprintf("%s=%v", key, value))
 	}
-	return merged, nil
+	slices.Sort(values) // names that differ in case only must not take turns
+	return append(values, env...), nil
 }
 
 // hostEnv returns env with what a host running locally adds to it; address is where it listens.

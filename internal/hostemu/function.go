@@ -45,12 +45,12 @@ func parseLevel(text string) (level, error) {
 
 // A binding is one element of "bindings", as far as it matters here.
 type binding struct {
-	Type      string
-	Direction string
-	Name      string
-	AuthLevel *string
-	Methods   []string
-	Route     string
+	Type      string   `json:"type"`
+	Direction string   `json:"direction"`
+	Name      string   `json:"name"`
+	AuthLevel *string  `json:"authLevel"`
+	Methods   []string `json:"methods"`
+	Route     string   `json:"route"`
 }
 
 var functionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_\-]{0,127}$`)
@@ -84,8 +84,8 @@ func readFunction(dir, name, file string) (Function, error) {
 		return Function{}, fmt.Errorf(`%s: folder %q is no function name: letters, digits, "-" and "_", a letter first, at most 128`, file, name)
 	}
 	var metadata struct {
-		Bindings []binding
-		Disabled json.RawMessage // true, or the name of a setting, which counts as false here
+		Bindings []binding       `json:"bindings"`
+		Disabled json.RawMessage `json:"disabled"` // true, or the name of a setting, which counts as false here
 	}
 	if err := readJSON(dir, file, &metadata); err != nil {
 		return Function{}, err

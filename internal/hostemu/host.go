@@ -25,8 +25,8 @@ type Host struct {
 	cancel   context.CancelFunc
 	orders   chan order
 	lines    chan string    // the handler's output
+	workers  sync.WaitGroup // processes and what reads their output
 	conns    sync.WaitGroup // clients' connections
-	timers   sync.WaitGroup // function timeouts that are being acted on
 	finished chan struct{}  // closed when every goroutine has ended
 
 	mu      sync.Mutex
@@ -109,21 +109,39 @@ func (h *Host) run(first *life) {
 	}
 	var serving, printing sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(h.listener) })
-	printing.Go(func() {
-		for line := range h.lines {
-			_, _ = io.WriteString(h.opts.Output, line+"\n")
-		}
-	})
+	silent := make(chan struct{})
+	printing.Go(func() { h.print(silent) })
 
 	h.supervise(first) // until Close; the handler is dead then
 
 	_ = server.Close() // with the listener
 	serving.Wait()
 	h.conns.Wait()
-	h.timers.Wait()
 	h.transport.CloseIdleConnections()
-	close(h.lines)
+	h.workers.Wait()
+	close(silent)
 	printing.Wait()
+}
+
+// print writes the handler's lines until it is silent and all of them are written.
+func (h *Host) print(silent <-chan struct{}) {
+	write := func(line string) { _, _ = io.WriteString(h.opts.Output, line+"\n") }
+	for {
+		select {
+		case line := <-h.lines:
+			write(line)
+			continue
+		case <-silent:
+		}
+		for {
+			select {
+			case line := <-h.lines:
+				write(line)
+			default:
+				return
+			}
+		}
+	}
 }
 
 func newTransport() *http.Transport {
@@ -258,7 +276,7 @@ func (h *Host) Wait() error {
 }
 
 // Close kills the handler, not its children, and ends the host with all its goroutines. It may be
-// called again.
+// called again. It waits for opts.Output to take what the handler has written.
 func (h *Host) Close() error {
 	h.cancel()
 	<-h.finished
@@ -278,7 +296,7 @@ func (h *Host) TriggerTimer(ctx context.Context, name string) error {
 	if f.Trigger != "timerTrigger" {
 		return fmt.Errorf("function %q has a %s, not a timerTrigger", f.Name, f.Trigger)
 	}
-	ctx, done := h.limit(ctx, st)
+	ctx, done := limit(ctx, st)
 	defer done()
 	in := invocation{id: newGUID(), life: st.life, worker: st.worker, function: f}
 	if _, err := h.envelope(ctx, in, timerData()); err != nil {

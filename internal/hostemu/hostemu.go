@@ -38,7 +38,9 @@ type Options struct {
 	FrontIdleTimeout time.Duration
 
 	Output io.Writer // the handler's stdout and stderr, a line at a time; nil discards
-	Logf   func(format string, args ...any)
+
+	// Logf takes what the host itself has to say, from several goroutines; nil discards.
+	Logf func(format string, args ...any)
 }
 
 // Keys are the access keys that EnforceKeys asks for, in x-functions-key or ?code=.

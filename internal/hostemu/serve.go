@@ -86,7 +86,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, path string
 		return
 	}
 
-	ctx, done := h.limit(ctx, state{life: in.life, worker: in.worker})
+	ctx, done := limit(ctx, state{life: in.life, worker: in.worker})
 	defer done()
 	begun, err := h.invoke(w, r.WithContext(ctx), in)
 	if err == nil {
@@ -175,24 +175,17 @@ func (h *Host) await(ctx context.Context) (state, error) {
 
 // limit bounds an invocation by functionTimeout, at whose end the handler is killed and started anew.
 // done must be called.
-func (h *Host) limit(ctx context.Context, st state) (_ context.Context, done func()) {
+func limit(ctx context.Context, st state) (_ context.Context, done func()) {
 	if st.life.FunctionTimeout < 0 {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, st.life.FunctionTimeout, errFunctionTimeout)
-	h.timers.Add(1)
 	stop := context.AfterFunc(ctx, func() {
-		defer h.timers.Done()
 		if errors.Is(context.Cause(ctx), errFunctionTimeout) {
-			_ = h.give(h.ctx, order{expired: st.worker}) // a closing host kills it anyway
+			st.worker.expire()
 		}
 	})
-	return ctx, func() {
-		if stop() {
-			h.timers.Done()
-		}
-		cancel()
-	}
+	return ctx, func() { stop(); cancel() }
 }
 
 // invoke passes the request on in the app's mode. It reports whether the client has got the head of a

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -31,8 +33,8 @@ func (s settings) flatten(path string, value any) {
 	}
 	switch v := value.(type) {
 	case map[string]any:
-		for name, member := range v {
-			s.flatten(join(name), member)
+		for _, name := range slices.Sorted(maps.Keys(v)) { // in one order, for keys that differ in case only
+			s.flatten(join(name), v[name])
 		}
 	case []any:
 		for i, element := range v {

@@ -29,10 +29,9 @@ type state struct {
 
 // An order is a wish to the supervisor; one field is set.
 type order struct {
-	next    *App       // begin a new life with it
-	begun   chan error // with next: what became of it; has room for one
-	expired *worker    // an invocation on this worker exceeded functionTimeout
-	giveUp  error      // a request waited too long for the handler
+	next   *App       // begin a new life with it
+	begun  chan error // with next: what became of it; has room for one
+	giveUp error      // a request waited too long for the handler
 }
 
 func (h *Host) publish(st state) {
@@ -67,7 +66,9 @@ func (h *Host) give(ctx context.Context, o order) error {
 func (h *Host) supervise(l *life) {
 	for l != nil {
 		o, why := h.live(l)
-		h.publish(state{life: l, phase: stopped, err: why})
+		if o.next == nil { // else requests wait for the next life
+			h.publish(state{life: l, phase: stopped, err: why})
+		}
 		if why != nil {
 			h.opts.Logf("host stopped: %v", why)
 		}
@@ -149,9 +150,9 @@ const (
 
 // runWorker runs the handler once. No process is left when it returns.
 func (h *Host) runWorker(l *life) (end ending) {
-	now := state{life: l, phase: starting}
-	h.publish(now)
+	now := state{life: l, phase: starting} // as published already
 	var ended <-chan struct{}
+	var expired <-chan struct{}
 	var probed <-chan error
 	w, err := h.launch(l)
 	switch {
@@ -167,12 +168,9 @@ func (h *Host) runWorker(l *life) (end ending) {
 		ctx, cancel := context.WithCancel(h.ctx)
 		answer := make(chan error, 1)
 		go func() { answer <- h.probe(ctx, l); close(answer) }()
-		ended, probed = w.ended, answer
+		ended, expired, probed = w.ended, w.expired, answer
 		defer func() {
-			// What comes from here on waits for the next handler, if there will be one.
-			if end.crash != nil || end.restart != "" {
-				h.publish(state{life: l, phase: starting})
-			}
+			h.publish(state{life: l, phase: starting}) // what comes from here on waits
 			w.kill(h.pace.kill)
 			cancel()
 			for range answer {
@@ -208,13 +206,10 @@ func (h *Host) runWorker(l *life) (end ending) {
 			default:
 				return ending{crash: crashError(w)}
 			}
+		case <-expired:
+			return ending{restart: "an invocation exceeded functionTimeout"}
 		case o := <-h.orders:
-			if o.expired == nil {
-				return ending{order: o}
-			}
-			if o.expired == w {
-				return ending{restart: "an invocation exceeded functionTimeout"}
-			}
+			return ending{order: o}
 		case <-h.ctx.Done():
 			return ending{}
 		}
@@ -242,6 +237,7 @@ func (h *Host) launch(l *life) (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the handler: %w", err)
 	}
+	h.workers.Go(func() { <-w.ended })
 	h.opts.Logf("handler started with pid %d on 127.0.0.1:%d: %q", cmd.Process.Pid, l.port, cmd.Args)
 	return w, nil
 }

@@ -18,6 +18,9 @@ type worker struct {
 	ended chan struct{} // closed when the process is gone and its output is read
 	code  int           // once ended; 128 + n after signal n
 
+	expired chan struct{} // closed by expire
+	expire  func()        // says that an invocation exceeded functionTimeout; may be called again
+
 	mu     sync.Mutex
 	errors []string // the last lines of stderr
 }
@@ -25,7 +28,8 @@ type worker struct {
 // startWorker starts cmd and sends each line it writes to lines. stdin is the host's own, for that
 // is how the real host leaves it. The worker must be ended by kill, whatever became of it.
 func startWorker(cmd *exec.Cmd, lines chan<- string, drain time.Duration) (*worker, error) {
-	w := &worker{cmd: cmd, ended: make(chan struct{})}
+	w := &worker{cmd: cmd, ended: make(chan struct{}), expired: make(chan struct{})}
+	w.expire = sync.OnceFunc(func() { close(w.expired) })
 	started := make(chan error)
 	go w.run(lines, drain, started)
 	if err := <-started; err != nil {
