@@ -67,27 +67,21 @@ func (p *Plan) steps(root *os.Root, mode Mode) ([]step, error) {
 			return nil, err
 		}
 	}
-	var sums map[string]string
+	sums, err := writtenSums(root)
+	if err != nil {
+		return nil, err
+	}
 	var steps []step
 	for _, f := range p.Files {
 		s := step{Change: Change{Path: f.Path}, file: f}
-		if root != nil {
-			var err error
-			if s.found, err = look(root, f.Path); err != nil {
-				return nil, err
-			}
-			if sums == nil {
-				if sums, err = writtenSums(root); err != nil {
-					return nil, err
-				}
-			}
+		if s.found, err = look(root, f.Path); err != nil {
+			return nil, err
 		}
 		s.decide(mode, sums)
 		steps = append(steps, s)
 	}
 	for _, path := range p.Prune {
 		s := step{Change: Change{Path: path, Action: Remove}}
-		var err error
 		if s.found, err = look(root, path); err != nil {
 			return nil, err
 		}

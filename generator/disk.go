@@ -18,8 +18,11 @@ type entry struct {
 
 // look reads what lies at name without following a link, neither at name nor on the way to it:
 // os.Root would stop a link that leaves the project, but one that stays inside leads to a file that
-// the plan does not name.
+// the plan does not name. In a nil root there is nothing.
 func look(root *os.Root, name string) (entry, error) {
+	if root == nil {
+		return entry{}, nil
+	}
 	parts := strings.Split(name, "/")
 	for i := range parts {
 		at := path.Join(parts[:i+1]...)

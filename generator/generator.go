@@ -1,9 +1,10 @@
 // Package generator turns a project, a value, into a plan of files, and a plan into files on disk.
 //
 // A generated project has two owners and no file with both. What is yours (main.go,
-// mcp_config.json, README.md) is written once and never touched again; what is ours (host.json, a
-// function.json a server, the carried runtime) is small, follows from the configuration, and is
-// brought in line by Plan.Write whenever the configuration changes.
+// mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json and the two lists of
+// ignored files, which people edit) is written once and never touched again; what is ours (host.json,
+// every function.json, the carried runtime) is small, follows from the configuration, and is brought
+// in line by Plan.Write whenever the configuration changes.
 //
 // Planning does no I/O. Writing is all or nothing: every conflict is found and named before the
 // first byte is written, and no name can lead outside the project (os.Root).
