@@ -80,7 +80,7 @@ func split(token string) (header, payload, signature string, err error) {
 	}
 	header, rest, _ := strings.Cut(token, ".")
 	payload, signature, _ = strings.Cut(rest, ".")
-	if header == "" || payload == "" || signature == "" {
+	if header == "" || signature == "" {
 		return "", "", "", errors.New("an empty segment")
 	}
 	return header, payload, signature, nil
