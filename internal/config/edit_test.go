@@ -1,0 +1,182 @@
+package config
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+)
+
+// added is the entry that the files of testdata/edit show.
+var added = Entry{
+	Command: "uvx", Args: []string{"mcp-server-git", "--repo"},
+	Env: []EnvVar{{"TOKEN", "${TOKEN}"}, {"A", "<&>"}},
+}
+
+// Each file holds a configuration "before", and what it is "added" to, or "without NAME". Each is
+// edited as it stands, with CRLF line ends, and behind a byte order mark.
+func TestEditLeavesEveryOtherByte(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("testdata/edit/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := archive.Files[0].Data
+		for _, after := range archive.Files[1:] {
+			for name, layout := range map[string]func([]byte) []byte{
+				"LF":     func(b []byte) []byte { return b },
+				"CRLF":   func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")) },
+				"BOM":    func(b []byte) []byte { return append([]byte(byteOrderMark), b...) },
+				"no end": func(b []byte) []byte { return bytes.TrimSuffix(b, []byte("\n")) },
+			} {
+				if string(before) == "{}\n" && name == "no end" {
+					continue // nothing says what ends its lines
+				}
+				var got []byte
+				if gone, ok := strings.CutPrefix(after.Name, "without "); ok {
+					got, err = RemoveServer(layout(before), gone)
+				} else {
+					got, err = AddServer(layout(before), "new", added)
+				}
+				if err != nil {
+					t.Errorf("%s, %s, %s: %v", path, after.Name, name, err)
+				} else if diff := cmp.Diff(string(layout(after.Data)), string(got)); diff != "" {
+					t.Errorf("%s, %s, %s (-want +got):\n%s", path, after.Name, name, diff)
+				}
+			}
+		}
+	}
+}
+
+func TestNewFileHoldsItsServersInOrder(t *testing.T) {
+	t.Parallel()
+	got, err := New(
+		NamedEntry{"b", Entry{
+			Command: "node", Dir: "srv", Description: "two\nlines",
+			Auth: Auth{Method: AuthAzureOBO, AzureClientID: "${ID}", AzureScopes: []string{"s"}, ForwardUserToken: true},
+		}},
+		NamedEntry{"a", Entry{Command: "uvx", Auth: Auth{Method: AuthNone}}},
+		NamedEntry{"c", Entry{Command: "uvx", Auth: Auth{
+			Method: AuthOAuth2Bearer, OAuth2Issuer: "https://i", OAuth2ScopeImplies: map[string][]string{"w": {"r"}, "a": {"w", "r"}},
+		}}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{
+  "mcpServers": {
+    "b": {
+      "command": "node",
+      "working_dir": "srv",
+      "description": "two\nlines",
+      "auth": {
+        "method": "azure_obo",
+        "azure_client_id": "${ID}",
+        "azure_scopes": ["s"],
+        "forward_user_token": true
+      }
+    },
+    "a": {
+      "command": "uvx"
+    },
+    "c": {
+      "command": "uvx",
+      "auth": {
+        "method": "oauth2_bearer",
+        "oauth2_issuer": "https://i",
+        "oauth2_scope_implies": {
+          "a": ["w", "r"],
+          "w": ["r"]
+        }
+      }
+    }
+  }
+}
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestEditThatCannotBeMadeIsAnError(t *testing.T) {
+	t.Parallel()
+	const file = "{\"mcpServers\": {\n\"git\": {\"command\": \"x\"}},\n\"runtime\": {\"default_server\": \"git\"}}"
+	x := Entry{Command: "x"}
+	add := func(data, name string, e Entry) func() ([]byte, error) {
+		return func() ([]byte, error) { return AddServer([]byte(data), name, e) }
+	}
+	remove := func(data, name string) func() ([]byte, error) {
+		return func() ([]byte, error) { return RemoveServer([]byte(data), name) }
+	}
+	for want, edit := range map[string]func() ([]byte, error){
+		`line 2: server "git": is in the file already | remove it first, or choose another name`:                                                           add(file, "Git", x),
+		`line 1: server "a/b": a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit | rename it, for example to "a-b"`: add(file, "a/b", x),
+		`line 3: server "new": "command" is missing`:                                                                                                    add(file, "new", Entry{}),
+		`server "new": the entry holds a string that is not UTF-8`:                                                                                      add(file, "new", Entry{Command: "\xff"}),
+		`server "new": the entry is not the text of one JSON object`:                                                                                    add(file, "new", Entry{Raw: []byte(`{}, "evil": {}`)}),
+		`line 1: server "a": "type" must be "stdio", not "x" | set "disabled": true, or remove the server`:                                              add(`{"servers": {"a": {"type": "x"}}}`, "new", x),
+		`line 1: "servers" must be an object, not a list`:                                                                                               add(`{"servers": []}`, "new", x),
+		`line 1: server "gti": is not in the file | did you mean "git"?`:                                                                                remove(file, "gti"),
+		`line 3: "runtime.default_server" names "git", so it cannot be removed | let it name another server first`:                                      remove(file, "git"),
+		`line 1: holds no servers: it has none of "mcpServers", "servers", "mcp.servers" and "mcp.server" | put the servers into {"mcpServers": {...}}`: remove(`{}`, "git"),
+	} {
+		data, err := edit()
+		if got := sentence(t, err); got != want || data != nil {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestBrokenEntryCanBeRemoved(t *testing.T) {
+	t.Parallel()
+	got, err := RemoveServer([]byte(`{"servers": {"a/b": {"type": "http"}, "c": {"command": "x"}}, "runtime": []}`), "a/b")
+	if want := `{"servers": {"c": {"command": "x"}}, "runtime": []}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+func TestImportedEntryIsWrittenAsItStands(t *testing.T) {
+	t.Parallel()
+	source := "{\r\n\t\"inputs\": [{\"id\": \"api-key\", \"password\": true}],\r\n\t\"servers\": {\r\n" +
+		"\t\t\"github\": {\r\n\t\t\t// pinned\r\n\t\t\t\"command\": \"npx\",\r\n\r\n\t\t\t\"env\": {\"KEY\": \"${input:api-key}\", \"N\": 1.0},\r\n\t\t},\r\n" +
+		"\t\t\"remote\": {\"type\": \"http\", \"url\": \"https://x\"},\r\n\t\t\"a b\": {\"command\": \"x\"}\r\n\t}\r\n}\r\n"
+	list, err := Import("mcp.json", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 3 {
+		t.Fatalf("got %d servers, want 3", len(list))
+	}
+	github := list[0]
+	if github.Err != nil || github.Name != "github" || github.Server.Command != "npx" {
+		t.Errorf("got %+v", github)
+	}
+	if diff := cmp.Diff([]Variable{{Name: "API_KEY", Server: "github", Key: "env.KEY", Line: 8, Secret: true}}, github.Variables); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	for i, want := range map[int]string{
+		1: `mcp.json:10: server "remote": "type" is "http", but mcpfunc serves only programs that speak stdio | set "disabled": true, or remove the server`,
+		2: `mcp.json:11: server "a b": a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit | rename it, for example to "a-b"`,
+	} {
+		if got := sentence(t, list[i].Err); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	got, err := New(github.NamedEntry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "{\n  \"mcpServers\": {\n    \"github\": {\n    \t// pinned\n    \t\"command\": \"npx\",\n\n" +
+		"    \t\"env\": {\"KEY\": \"${input:api-key}\", \"N\": 1.0},\n    }\n  }\n}\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
