@@ -209,6 +209,9 @@ func (h *Host) runWorker(l *life) (end ending) {
 		case <-expired:
 			return ending{restart: "an invocation exceeded functionTimeout"}
 		case o := <-h.orders:
+			if o.giveUp != nil && now.phase == ready {
+				continue // it answered in the very moment
+			}
 			return ending{order: o}
 		case <-h.ctx.Done():
 			return ending{}
