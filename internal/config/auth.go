@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/tailscale/hujson"
 )
 
 // authOwners says which methods a key of "auth" belongs to; nil means all. "method" itself apart,
@@ -71,7 +69,7 @@ func (p *parser) auth(n node) (Auth, error) {
 	if err := a.check(n, members); err != nil {
 		return Auth{}, err
 	}
-	if a.Method == AuthAzureOBO && a.AzureScopes == nil {
+	if _, written := find(members, "azure_scopes"); a.Method == AuthAzureOBO && !written {
 		a.AzureScopes = []string{defaultAzureScope}
 	}
 	if m, ok := find(members, "forward_user_token"); ok && a.ForwardUserToken {
@@ -179,7 +177,7 @@ func (a *Auth) check(n node, members []member) error {
 
 // secretInFile warns of a secret that is written out.
 func (p *parser) secretInFile(m member) {
-	if strings.HasSuffix(m.name, "_secret") && !strings.Contains(m.val.Value.(hujson.Literal).String(), "${") {
+	if strings.HasSuffix(m.name, "_secret") && !strings.Contains(m.written(), "${") {
 		p.warn(m.fail("is written out in the file").cure("write ${NAME}, and set NAME as an app setting or Key Vault reference"))
 	}
 }

@@ -89,6 +89,14 @@ func TestEveryAzureKeyIsRead(t *testing.T) {
 	}
 }
 
+func TestEmptyScopeListAllowsNone(t *testing.T) {
+	t.Parallel()
+	got, _, err := authOf(t, `{"method": "azure_obo", "azure_client_id": "`+client+`", "azure_scopes": []}`, nil)
+	if err != nil || got.AzureScopes != nil {
+		t.Errorf("got %q, %v", got.AzureScopes, err)
+	}
+}
+
 func TestAuthBlockThatGuardsNothingIsAnError(t *testing.T) {
 	t.Parallel()
 	const (

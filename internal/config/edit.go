@@ -16,7 +16,7 @@ import (
 // result parses, and holds the servers of data and the new one.
 //
 // Errors are *Error without a path. A name that is taken is one, and so is anything that Parse finds
-// in the result, be it in the entry or elsewhere in the file.
+// in the result, be it in the entry or elsewhere in the file; its line is then one of the result.
 func AddServer(data []byte, name string, entry Entry) ([]byte, error) {
 	d, err := read("", data)
 	if err != nil {

@@ -112,6 +112,20 @@ func TestBrokenEntryIsNamedWithItsKey(t *testing.T) {
 	}
 }
 
+func TestErrorShowsWhatIsWrittenAndNoValue(t *testing.T) {
+	t.Parallel()
+	for entry, want := range map[string]string{
+		`"command": "npx x --key ${KEY}"`:           `"command" is one word, the program, as no shell splits it | write "command": "npx", "args": ["x", "--key", "${KEY}"]`,
+		`"command": "npx", "framing": "${KEY}"`:     `"framing" must be "auto", "newline" or "content-length", not "${KEY}"`,
+		`"command": "${KEY}", "timeout_seconds": 0`: `"timeout_seconds" must be a number of seconds from 1 to 3600`,
+	} {
+		_, err := one(t, entry, environ("KEY", "s3cret words"))
+		if got := sentence(t, err); got != `c.json:1: server "s": `+want {
+			t.Errorf("{%s}:\n got %s\nwant %s", entry, got, want)
+		}
+	}
+}
+
 func TestBrokenRuntimeIsNamedWithItsKey(t *testing.T) {
 	t.Parallel()
 	for runtime, want := range map[string]string{

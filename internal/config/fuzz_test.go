@@ -113,7 +113,7 @@ func TestEditHoldsInAnyLayout(t *testing.T) {
 		}
 		return s
 	}
-	for range 3000 {
+	for range 500 {
 		var b bytes.Buffer
 		tokens := []string{"{", `"mcpServers"`, ":", "{"}
 		for i := range random.IntN(4) {

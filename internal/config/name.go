@@ -45,3 +45,24 @@ func suggestName(name string) string {
 	}
 	return name
 }
+
+// place makes a member of the servers object speak as the server of that name.
+func (m *member) place(server string) {
+	m.server, m.at.server = server, server
+	m.key, m.at.key = "", ""
+}
+
+// clash says why a name cannot stand beside those that were seen. Functions, and some disks, do not
+// tell letter case apart.
+func clash(f member, seen map[string]member) error {
+	lower := strings.ToLower(f.name)
+	other, taken := seen[lower]
+	seen[lower] = f
+	switch {
+	case !taken:
+		return nil
+	case other.name == f.name:
+		return f.at.fail("is written twice, on lines %d and %d", other.at.line(), f.at.line())
+	}
+	return f.at.fail("differs from %q on line %d only in letter case", other.name, other.at.line()).cure("rename one of them")
+}

@@ -78,12 +78,15 @@ func (n node) members() ([]member, error) {
 	return fields, nil
 }
 
+// written returns a string with its variables as they stand.
+func (n node) written() string { return n.val.Value.(hujson.Literal).String() }
+
 // text reads a string and resolves its variables.
 func (n node) text() (string, error) {
 	if n.val.Value.Kind() != '"' {
 		return "", n.fail("must be a string, not %s", kind(n.val))
 	}
-	s := n.val.Value.(hujson.Literal).String()
+	s := n.written()
 	if strings.ContainsRune(s, 0) {
 		return "", n.fail("must not hold a NUL character")
 	}
@@ -119,7 +122,7 @@ func (n node) choice(words ...string) (string, error) {
 			return s, nil
 		}
 	}
-	e := n.fail("must be %s, not %q", enumerate(words), s)
+	e := n.fail("must be %s, not %q", enumerate(words), n.written())
 	if w := nearest(s, words); w != "" {
 		e.cure("did you mean %q?", w)
 	}
@@ -241,13 +244,18 @@ func join(key, name string) string {
 
 // enumerate renders `"a", "b" or "c"`.
 func enumerate(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return quoteAll(words)
+	}
+	return quoteAll(words[:last]) + " or " + strconv.Quote(words[last])
+}
+
+// quoteAll renders `"a", "b"`.
+func quoteAll(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = strconv.Quote(w)
 	}
-	if len(quoted) < 2 {
-		return strings.Join(quoted, "")
-	}
-	last := len(quoted) - 1
-	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+	return strings.Join(quoted, ", ")
 }

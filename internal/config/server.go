@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"path"
 	"strings"
 	"time"
@@ -16,15 +15,18 @@ var serverKeys = []string{
 	"auth", "sessions", "type",
 }
 
-const day = 24 * 60 * 60 // in seconds
+const (
+	day = 24 * 60 * 60 // in seconds
+
+	leaveOut = `set "disabled": true, or remove the server`
+)
 
 // A draft is a Server while its keys are read, with what has to be compared once all are.
 type draft struct {
 	Server
 	parser  *parser
 	entry   node
-	dirs    []member // working_dir, cwd
-	dirText []string // their values
+	dir     *member // working_dir or cwd, whichever came last
 	command *member
 	remote  *member // the first key that only a remote server has
 	unknown []member
@@ -52,27 +54,6 @@ func (p *parser) servers() error {
 		p.file.Servers = append(p.file.Servers, s)
 	}
 	return nil
-}
-
-// place makes a member of the servers object speak as the server of that name.
-func (m *member) place(server string) {
-	m.server, m.at.server = server, server
-	m.key, m.at.key = "", ""
-}
-
-// clash says why a name cannot stand beside those that were seen. Functions, and some disks, do not
-// tell letter case apart.
-func clash(f member, seen map[string]member) error {
-	lower := strings.ToLower(f.name)
-	other, taken := seen[lower]
-	seen[lower] = f
-	switch {
-	case !taken:
-		return nil
-	case other.name == f.name:
-		return f.at.fail("is written twice, on lines %d and %d", other.at.line(), f.at.line())
-	}
-	return f.at.fail("differs from %q on line %d only in letter case", other.name, other.at.line()).cure("rename one of them")
 }
 
 // server reads one entry.
@@ -108,9 +89,6 @@ func (p *parser) server(m member) (Server, error) {
 		}
 	}
 	if err := d.tolerate(d.checkStart()); err != nil {
-		return Server{}, err
-	}
-	if err := d.tolerate(d.checkDir()); err != nil {
 		return Server{}, err
 	}
 	return d.Server, nil
@@ -163,8 +141,7 @@ func (d *draft) set(m member) (err error) {
 	case "envFile":
 		d.EnvFile, err = m.filled()
 	case "working_dir", "cwd":
-		d.Dir, err = m.filled()
-		d.dirs, d.dirText = append(d.dirs, m), append(d.dirText, d.Dir)
+		err = d.setDir(m)
 	case "timeout_seconds":
 		d.Timeout, err = m.seconds(1, 3600)
 	case "request_timeout_seconds":
@@ -199,6 +176,19 @@ func (d *draft) set(m member) (err error) {
 	return err
 }
 
+// setDir reads one of two names for the same; they must agree.
+func (d *draft) setDir(m member) error {
+	dir, err := m.filled()
+	if err != nil {
+		return err
+	}
+	if d.dir != nil && dir != d.Dir {
+		return m.fail("contradicts %q on line %d", d.dir.name, d.dir.line()).cure("keep one of the two")
+	}
+	d.dir, d.Dir = &m, dir
+	return nil
+}
+
 // checkType refuses every transport but ours. The word stands in the file: whether there is
 // something to scaffold cannot wait for a variable.
 func checkType(m member) error {
@@ -210,11 +200,11 @@ func checkType(m member) error {
 	case s == "stdio":
 		return nil
 	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "ws":
-		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).cure(`set "disabled": true, or remove the server`)
+		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).cure(leaveOut)
 	}
 	e := m.fail(`must be "stdio", not %q`, s)
 	if nearest(s, []string{"stdio"}) == "" {
-		return e.cure(`set "disabled": true, or remove the server`)
+		return e.cure(leaveOut)
 	}
 	return e.cure(`did you mean "stdio"?`)
 }
@@ -265,7 +255,7 @@ func (d *draft) inherited(n node) ([]string, error) {
 func (d *draft) checkStart() error {
 	if d.command == nil {
 		if d.remote != nil {
-			return d.remote.fail("makes it a remote server, but mcpfunc serves only programs that speak stdio").cure(`set "disabled": true, or remove the server`)
+			return d.remote.fail("makes it a remote server, but mcpfunc serves only programs that speak stdio").cure(leaveOut)
 		}
 		e := d.entry.missing("command", "is missing")
 		for _, m := range d.unknown {
@@ -279,39 +269,29 @@ func (d *draft) checkStart() error {
 	if d.remote != nil {
 		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
 	}
-	words := strings.Fields(d.Command)
-	if len(words) < 2 || d.command.pending(d.Command) {
+	return d.checkWords()
+}
+
+// checkWords complains of a command line where a program should be. A path may hold blanks; the name
+// of a program that is looked for on PATH hardly ever does. It goes by what is written and not by
+// what variables made of it, which may be secret.
+func (d *draft) checkWords() error {
+	written := d.command.written()
+	words := strings.Fields(written)
+	if len(words) < 2 || strings.Contains(words[0], "${") {
 		return nil
 	}
-	// A path may hold blanks; the name of a program that is looked for on PATH hardly ever does.
-	e := d.command.fail("is one word, the program, as no shell splits it")
-	if !strings.ContainsAny(words[0], `/\`) {
-		e.cure(`write "command": %q, "args": [%s]`, words[0], quoteAll(words[1:]))
+	if strings.ContainsAny(words[0], `/\`) {
 		if len(d.Args) == 0 {
-			return e
+			d.parser.warn(d.command.fail("is taken whole as the path of a program").cure(`if %q is the program, move the rest to "args"`, words[0]))
 		}
-	} else {
-		e = d.command.fail("is taken whole as the path of a program").cure(`if %q is the program, move the rest to "args"`, words[0])
-		if len(d.Args) > 0 {
-			return nil
-		}
+		return nil
+	}
+	e := d.command.fail("is one word, the program, as no shell splits it").
+		cure(`write "command": %q, "args": [%s]`, words[0], quoteAll(words[1:]))
+	if len(d.Args) == 0 {
+		return e
 	}
 	d.parser.warn(e)
 	return nil
-}
-
-// checkDir refuses two directories.
-func (d *draft) checkDir() error {
-	if len(d.dirs) == 2 && d.dirText[0] != d.dirText[1] {
-		return d.dirs[1].fail("contradicts %q on line %d", d.dirs[0].name, d.dirs[0].line()).cure("keep one of the two")
-	}
-	return nil
-}
-
-func quoteAll(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = fmt.Sprintf("%q", w)
-	}
-	return strings.Join(quoted, ", ")
 }
