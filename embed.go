@@ -16,9 +16,12 @@ import (
 //
 //go:generate go test -run ^TestCarriedModuleIsTidy$ . -update
 //go:embed templates/carried.mod templates/carried.sum
+//go:embed internal/authn/*.go
 //go:embed internal/config/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
+//go:embed internal/process/*.go
+//go:embed internal/session/*.go
 var tree embed.FS
 
 // Source returns the files of the runtime's module as they are to lie in third_party/mcpfunc: the
