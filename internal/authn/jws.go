@@ -32,7 +32,7 @@ type jws struct {
 
 // parseJWS takes a token apart. algs are the algorithms that may be named in its header; a token
 // that names another one is refused here, so that no key is ever tried with an algorithm that the
-// token chose (RFC 8725, section 3.1). jwk, jku, x5u and x5c are never looked at.
+// token chose (RFC 8725, section 3.1). jku, x5u and x5c are never looked at.
 func parseJWS(token string, algs []string) (*jws, error) {
 	if len(token) > maxTokenBytes {
 		return nil, fmt.Errorf("a token of %d bytes is more than %d", len(token), maxTokenBytes)
@@ -100,9 +100,9 @@ func (j *jws) readHeader(algs []string) error {
 	if err := refuseVariants(j.header, known); err != nil {
 		return err
 	}
-	for _, name := range []string{"crit", "b64", "enc", "zip"} {
-		// Whoever does not understand crit has to refuse (RFC 7515, section 4.1.11), and the others
-		// change what the payload is.
+	for _, name := range []string{"crit", "b64", "enc", "zip", "jwk"} {
+		// Whoever does not understand crit has to refuse (RFC 7515, section 4.1.11); b64, enc and zip
+		// change what the payload is; and a token that brings its own key is a proof of possession.
 		if _, ok := j.header[name]; ok {
 			return fmt.Errorf("%s is not supported", name)
 		}

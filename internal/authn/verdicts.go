@@ -97,31 +97,35 @@ func (v *verdicts) drop(e *list.Element) {
 	v.recent.Remove(e)
 }
 
-// settle asks. Others wait for the answer, so the end of ctx does not end the asking; the client's
-// own timeout does.
+// settle asks. Others wait for the answer, so the end of ctx does not end the asking: time does.
 func (v *verdicts) settle(ctx context.Context, d *verdict, token string) {
 	d.err = &unavailableError{time.Second, errors.New("asking panicked")}
 	defer func() { // even so, as others wait
 		now := v.now()
-		var outage *unavailableError
-		switch {
-		case errors.As(d.err, &outage):
-			d.until = now
-		case d.err != nil:
-			d.until = now.Add(badVerdict)
-		default:
-			d.until = now.Add(goodVerdict)
-			if exp := d.caller.Expires; !exp.IsZero() && exp.Add(leeway).Before(d.until) {
-				d.until = exp.Add(leeway)
-			}
-		}
+		d.until = now.Add(standing(d, now))
 		close(d.done)
 	}()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	defer cancel()
 	select {
 	case v.asking <- struct{}{}:
 		defer func() { <-v.asking }()
-		d.caller, d.err = v.ask(context.WithoutCancel(ctx), token)
+		d.caller, d.err = v.ask(ctx, token)
 	case <-ctx.Done():
-		d.err = &unavailableError{time.Second, ctx.Err()}
+		d.err = &unavailableError{time.Second, errors.New("too many tokens to ask about")}
 	}
+}
+
+// standing returns for how long a verdict stands from now on.
+func standing(d *verdict, now time.Time) time.Duration {
+	var outage *unavailableError
+	switch {
+	case errors.As(d.err, &outage):
+		return 0
+	case d.err != nil:
+		return badVerdict
+	case d.caller.Expires.IsZero():
+		return goodVerdict
+	}
+	return min(goodVerdict, d.caller.Expires.Add(leeway).Sub(now))
 }
