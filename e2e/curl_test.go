@@ -69,22 +69,9 @@ type rpc struct {
 
 // failure is what the bridge says of a child that did not answer.
 type failure struct {
-	Reason   string   `json:"reason"`
-	ExitCode *int     `json:"exit_code"`
-	Signal   string   `json:"signal"`
-	Stderr   textList `json:"stderr"`
-}
-
-// textList reads a string, or a list of strings as its lines.
-type textList string
-
-func (l *textList) UnmarshalJSON(raw []byte) error {
-	var lines []string
-	if json.Unmarshal(raw, &lines) == nil {
-		*l = textList(strings.Join(lines, "\n"))
-		return nil
-	}
-	return json.Unmarshal(raw, (*string)(l))
+	ExitCode *int `json:"exit_code"`
+	Signal   string
+	Stderr   []string
 }
 
 // message is the JSON-RPC answer in a body, JSON or the last event of a stream.

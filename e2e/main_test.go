@@ -69,7 +69,14 @@ func pinned(t *testing.T, name string) string {
 	return ""
 }
 
-// program builds a Go package once for all tests and returns the path of the binary.
+var (
+	mcpfunc           = sync.OnceValues(func() (string, error) { return goBuild("mcpfunc", "./cmd/mcpfunc") })
+	conformanceServer = sync.OnceValues(func() (string, error) {
+		return goBuild("everything-server", "github.com/modelcontextprotocol/go-sdk/conformance/everything-server")
+	})
+)
+
+// program is a Go program that was built once for all tests.
 func program(t *testing.T, build func() (string, error)) string {
 	t.Helper()
 	path, err := build()
@@ -78,12 +85,6 @@ func program(t *testing.T, build func() (string, error)) string {
 	}
 	return path
 }
-
-var (
-	mcpfunc               = sync.OnceValues(func() (string, error) { return goBuild("mcpfunc", "./cmd/mcpfunc") })
-	conformanceServer     = sync.OnceValues(func() (string, error) { return goBuild("everything-server", conformanceServerPath) })
-	conformanceServerPath = "github.com/modelcontextprotocol/go-sdk/conformance/everything-server"
-)
 
 func goBuild(name, pkg string) (string, error) {
 	path := filepath.Join(built, name)

@@ -59,7 +59,7 @@ func TestServerThatCannotStartIsQuoted(t *testing.T) {
 		t.Fatalf("initialize: HTTP %d %s, want the error -32603", got.Status, got.Body)
 	}
 	said := m.Error.Data
-	if said.ExitCode == nil || *said.ExitCode != 2 || !strings.Contains(string(said.Stderr), "server.py") {
+	if said.ExitCode == nil || *said.ExitCode != 2 || !strings.Contains(strings.Join(said.Stderr, "\n"), "server.py") {
 		t.Errorf("the child's own error: %s, want exit code 2 and Python's sentence about server.py", got.Body)
 	}
 }
