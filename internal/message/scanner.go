@@ -14,6 +14,9 @@ const (
 	maxKey    = 256    // a key longer than this, escapes included, is none of ours
 )
 
+// ErrMember is returned for a member that is longer than MaxMember.
+var ErrMember = errors.New("a member is too long")
+
 // ErrUnfinished is returned by Scanner.End when the value is not complete.
 var ErrUnfinished = errors.New("unexpected end of JSON input")
 
@@ -449,7 +452,7 @@ func (s *Scanner) keepAll(p []byte) {
 
 func (s *Scanner) checkMember() {
 	if s.env.length(s.capture) > MaxMember {
-		s.fail(fmt.Errorf("%q is longer than %d bytes", s.capture.String(), MaxMember))
+		s.fail(fmt.Errorf("%w: %q has more than %d bytes", ErrMember, s.capture, MaxMember))
 	}
 }
 

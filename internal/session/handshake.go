@@ -1,0 +1,196 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// handshake is what a process must be told again when it is started again: what the client said
+// when the session began, and the state that it asked for since. It is guarded by the session's mu.
+type handshake struct {
+	request       *message.Message // initialize; nil until the client has sent it
+	version       string           // that the server answered; "" until it has
+	capabilities  []byte           // that it answered, as JSON
+	follow        *message.Message // notifications/initialized, once it was sent
+	level         *message.Message // the last logging/setLevel that was granted
+	subscriptions []subscription   // resources/subscribe that were granted, in order
+}
+
+type subscription struct {
+	uri     string
+	request *message.Message
+}
+
+// maxSubscriptions bounds how many subscriptions are replayed; later ones are lost by a restart.
+const maxSubscriptions = 256
+
+// Introduce returns the handshake of a session whose client does not initialize: we do it in its
+// place, for this protocol version and without any capability of a client.
+func introduce(version string) handshake {
+	request, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
+		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"mcpfunc","version":"1"}}}`, version))
+	if err != nil {
+		panic(fmt.Sprintf("session: protocol version %q is not checked", version))
+	}
+	follow, _ := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}`))
+	return handshake{request: request, follow: follow}
+}
+
+func (h *handshake) initialized(m *message.Message) {
+	if h.follow == nil {
+		h.follow = m.Retain()
+	}
+}
+
+// initializeResult is what we read of the answer to initialize.
+type initializeResult struct {
+	Result struct {
+		ProtocolVersion string          `json:"protocolVersion"`
+		Capabilities    json.RawMessage `json:"capabilities"`
+	} `json:"result"`
+	Error *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// shaken records the client's initialize and its answer.
+func (s *Session) shaken(request, answer *message.Message) {
+	var a initializeResult
+	if json.Unmarshal(answer.Bytes(), &a) != nil || a.Result.ProtocolVersion == "" {
+		return // an error, which the client gets; there is no session then
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shake.request, s.shake.version, s.shake.capabilities = request, a.Result.ProtocolVersion, a.Result.Capabilities
+}
+
+// recordState records a state that the client asked for, if it was granted.
+func (s *Session) recordState(method string, request, answer *message.Message) {
+	if answer.Envelope().IsError() {
+		return
+	}
+	if method == "logging/setLevel" {
+		s.mu.Lock()
+		s.shake.level = request
+		s.mu.Unlock()
+		return
+	}
+	var asked struct {
+		Params struct {
+			URI string `json:"uri"`
+		} `json:"params"`
+	}
+	if json.Unmarshal(request.Bytes(), &asked) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kept []subscription
+	for _, sub := range s.shake.subscriptions {
+		if sub.uri != asked.Params.URI {
+			kept = append(kept, sub)
+		}
+	}
+	if method == "resources/subscribe" && len(kept) < maxSubscriptions {
+		kept = append(kept, subscription{asked.Params.URI, request})
+	}
+	s.shake.subscriptions = kept
+}
+
+// replay says the handshake to a fresh process, and compares what it answers. Without one it does
+// nothing: the client will say it. A call is never said again: it may have had its effect.
+func (s *Session) replay(r *run) error {
+	s.mu.Lock()
+	h := s.shake
+	s.mu.Unlock()
+	if h.request == nil {
+		return nil
+	}
+	limit := s.server.StartTimeout
+	clock := time.AfterFunc(limit, func() {
+		r.ended.CompareAndSwap(nil, &Failure{
+			Text: "the server did not answer initialize within " + limit.String(), Reason: ReasonTimeout, Retryable: true,
+			Hint: "raise timeout_seconds",
+		})
+		r.p.Kill()
+	})
+	defer clock.Stop()
+	answer, err := s.ask(r, h.request)
+	if err != nil {
+		return err
+	}
+	defer answer.Free()
+	if err := s.compare(answer); err != nil {
+		return err
+	}
+	if h.follow != nil {
+		if err := s.write(context.Background(), r, h.follow); err != nil {
+			return err
+		}
+	}
+	again := h.subscriptions
+	if h.level != nil {
+		again = append([]subscription{{"", h.level}}, again...)
+	}
+	for _, sub := range again {
+		answer, err := s.ask(r, sub.request)
+		if err != nil {
+			return err
+		}
+		if answer.Envelope().IsError() {
+			s.log.Warn("the restarted server refused a state that it had granted before", "method", sub.request.Envelope().Method())
+		}
+		answer.Free()
+	}
+	return nil
+}
+
+// ask writes a request and returns its answer. What else comes in between is routed.
+func (s *Session) ask(r *run, request *message.Message) (*message.Message, error) {
+	if err := s.write(context.Background(), r, request); err != nil {
+		return nil, err
+	}
+	for {
+		m, err := s.read(r)
+		if err != nil {
+			return nil, err
+		}
+		e := m.Envelope()
+		if e.Kind() == message.Response && message.Key(e.ID()) == message.Key(request.Envelope().ID()) {
+			return m, nil
+		}
+		s.route(m)
+	}
+}
+
+// compare checks a server's answer to a replayed initialize against the first one, which it records
+// if there was none.
+func (s *Session) compare(answer *message.Message) error {
+	var a initializeResult
+	if err := json.Unmarshal(answer.Bytes(), &a); err != nil {
+		return err
+	}
+	if a.Error != nil {
+		return &Failure{Text: "the server refused to initialize: " + s.table.redact(a.Error.Message), Reason: ReasonStart}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &s.shake
+	switch {
+	case h.version == "":
+		h.version, h.capabilities = a.Result.ProtocolVersion, a.Result.Capabilities
+	case h.version != a.Result.ProtocolVersion:
+		return &Failure{
+			Text:   fmt.Sprintf("the restarted server speaks protocol version %s, and before it was %s", a.Result.ProtocolVersion, h.version),
+			Reason: ReasonChanged, Retryable: true,
+		}
+	case !bytes.Equal(h.capabilities, a.Result.Capabilities):
+		s.log.Warn("the restarted server has other capabilities than before")
+	}
+	return nil
+}

@@ -1,0 +1,393 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// A Server says how the sessions of one server are run. It is not changed once it is in use.
+type Server struct {
+	Name    string
+	Framing framing.Mode
+	// Launch starts a process for caller, the value that Open was given.
+	Launch func(ctx context.Context, caller any) (process.Process, error)
+	// Runner is a key of what is to run if a first start may take long, because a package runner
+	// downloads it then; otherwise empty.
+	Runner string
+
+	MaxMessage   int64         // bytes of one message of the process
+	StartTimeout time.Duration // to the first answer
+	CallTimeout  time.Duration // of one request; zero for none
+	Grace        time.Duration // per rung of the ladder
+	Restart      bool
+	MaxRestarts  int // within restartWindow
+
+	Idle            time.Duration
+	Max             int // sessions; zero for no limit of its own
+	MaxPerPrincipal int
+}
+
+const (
+	restartWindow = 10 * time.Minute
+	anonymousIdle = time.Minute      // of a session whose client asked for none
+	runnerTimeout = 10 * time.Minute // how long a first download may go on after its caller gave up
+	cancelGrace   = 2 * time.Second  // how long a cancelled request may still be answered
+	stallTimeout  = 15 * time.Second // of a write that the process does not read, or a client that does not
+)
+
+// ErrDuplicate says that a request with the same id is in flight in this session.
+var ErrDuplicate = errors.New("a request with this id is in flight")
+
+// A Session is one client's process and what is said to and by it. Its methods may be called from
+// any goroutine.
+type Session struct {
+	Key
+	server *Server
+	caller any
+	table  *Table
+	log    *slog.Logger
+	idle   time.Duration
+	pen    chan struct{}   // held by who writes to the process; capacity 1
+	ctx    context.Context // until the session ends
+	cancel context.CancelFunc
+	over   chan struct{} // closed when the process is gone and will not come back
+
+	mu         sync.Mutex
+	x          exchange
+	events     eventLog
+	streams    map[int]*Stream // those with ids that clients know
+	standalone *Stream
+	lastStream int
+	shake      handshake
+	now        *run          // the process, when it can be talked to
+	changed    chan struct{} // closed and replaced when now or why changes
+	why        *Failure      // why the session has ended; nil while it has not
+	active     int           // HTTP requests inside
+	left       time.Time     // when active became 0
+	clock      *time.Timer   // of the idle end; nil while it is not set
+	crashes    []time.Time   // within restartWindow
+}
+
+func newSession(t *Table, key Key, server *Server, caller any, shake handshake, idle time.Duration) *Session {
+	s := &Session{
+		Key: key, server: server, caller: caller, table: t, idle: idle, shake: shake,
+		log: t.log.With("server", key.Server, "session", t.alias(key)),
+		pen: make(chan struct{}, 1), over: make(chan struct{}),
+		x: newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.standalone = &Stream{s: s, first: 1, keep: true, room: make(chan struct{}, 1)}
+	s.streams[0] = s.standalone
+	return s
+}
+
+// Enter says that an HTTP request is inside, which keeps the session from idling out. It reports
+// false if the session has ended; otherwise Leave must follow.
+func (s *Session) Enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return false
+	}
+	s.active++
+	return true
+}
+
+// Leave says that the HTTP request is done. The idle clock starts when the last one has left.
+func (s *Session) Leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.active--; s.active > 0 || s.why != nil {
+		return
+	}
+	s.left = time.Now()
+	if s.clock == nil {
+		s.clock = time.AfterFunc(s.idle, s.tick)
+	}
+}
+
+// tick ends the session if it has been idle for long enough, else looks again when it may be.
+func (s *Session) tick() {
+	s.mu.Lock()
+	s.clock = nil
+	if s.active > 0 || s.why != nil {
+		s.mu.Unlock()
+		return // Leave sets the clock again
+	}
+	if rest := s.idle - time.Since(s.left); rest > 0 {
+		s.clock = time.AfterFunc(rest, s.tick)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.Close("the session was idle for " + s.idle.String())
+}
+
+// idleSince reports since when nobody has used the session, if nobody does.
+func (s *Session) idleSince() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left, s.active == 0 && s.why == nil
+}
+
+// Alive reports whether the session has not ended.
+func (s *Session) Alive() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why == nil
+}
+
+// Protocol is the protocol version that the process negotiated, or "" before it has.
+func (s *Session) Protocol() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shake.version
+}
+
+// A Way is how the answers to a POST may come.
+type Way int
+
+// The ways.
+const (
+	ByStream   Way = iota // on the POST's own stream, with what belongs to them
+	ByAnswer              // on the POST's own stream, which takes nothing but the answers
+	ByListener            // on the standalone stream (2024-11-05, HTTP with SSE)
+)
+
+// Send passes the messages of one POST to the process, which it takes over, and returns a reader of
+// the stream that the answers will come on; nil if none of them wants an answer there.
+//
+// It fails with ErrDuplicate, a *Failure, or ctx's error; then none of the messages has an answer
+// to come.
+func (s *Session) Send(ctx context.Context, messages []*message.Message, way Way) (*Reader, error) {
+	defer func() {
+		for _, m := range messages {
+			m.Free()
+		}
+	}()
+	proc, err := s.running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, slips, err := s.register(messages, way)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		if !s.inspect(m) {
+			continue
+		}
+		if err := s.write(ctx, proc, m); err != nil {
+			s.withdraw(slips)
+			return nil, err
+		}
+		s.afterwards(m)
+	}
+	return r, nil
+}
+
+// register makes a stream with a slip for every request among messages.
+func (s *Session) register(messages []*message.Message, way Way) (*Reader, []*slip, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return nil, nil, s.why
+	}
+	st := s.standalone
+	if way != ByListener {
+		st = &Stream{s: s, first: 1, plain: way == ByAnswer, room: make(chan struct{}, 1)}
+	}
+	var slips []*slip
+	for _, m := range messages {
+		if m.Kind() != message.Request {
+			continue
+		}
+		e := m.Envelope()
+		sl := &slip{
+			stream: st, id: append([]byte(nil), e.ID()...), key: message.Key(e.ID()),
+			token: message.Key(e.ProgressToken()), method: e.Method(),
+		}
+		if sl.method == "tasks/result" {
+			sl.task = message.Key(e.TaskOf())
+		}
+		if !s.x.add(sl) {
+			for _, earlier := range slips {
+				s.x.remove(earlier)
+			}
+			return nil, nil, ErrDuplicate
+		}
+		s.prepare(sl, m)
+		slips = append(slips, sl)
+	}
+	if len(slips) == 0 || way == ByListener {
+		return nil, slips, nil
+	}
+	s.lastStream++
+	st.number = s.lastStream
+	st.reader = st.newReader(1)
+	return st.reader, slips, nil
+}
+
+// prepare sets the clocks and the notes of a request that is about to be sent. mu is held.
+func (s *Session) prepare(sl *slip, m *message.Message) {
+	limit := s.server.CallTimeout
+	switch sl.method {
+	case "initialize":
+		limit = s.server.StartTimeout
+		asked := m.Retain()
+		sl.note = func(answer *message.Message) { s.shaken(asked, answer) }
+	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
+		asked := m.Retain()
+		sl.note = func(answer *message.Message) { s.recordState(sl.method, asked, answer) }
+	}
+	if limit > 0 {
+		sl.timer = time.AfterFunc(limit, func() { s.late(sl, limit) })
+	}
+}
+
+// withdraw takes back slips whose request was not sent.
+func (s *Session) withdraw(slips []*slip) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sl := range slips {
+		if s.x.slips[sl.key] == sl {
+			s.x.remove(sl)
+		}
+	}
+}
+
+// inspect reports whether m, a message of the client, goes to the process. An answer does if the
+// process that runs now asked for it: one that was started since may have used the same id.
+func (s *Session) inspect(m *message.Message) bool {
+	if m.Kind() != message.Response {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := m.Envelope().ID()
+	if _, ok := find(s.x.asked, id); !ok {
+		s.log.Debug("answer of the client to no request in flight", "id", string(id))
+		return false
+	}
+	delete(s.x.asked, message.Key(id))
+	return true
+}
+
+// afterwards draws the consequences of a notification that has been sent.
+func (s *Session) afterwards(m *message.Message) {
+	if m.Kind() != message.Notification {
+		return
+	}
+	switch m.Envelope().Method() {
+	case "notifications/initialized":
+		s.mu.Lock()
+		s.shake.initialized(m)
+		s.mu.Unlock()
+	case "notifications/cancelled":
+		s.mu.Lock()
+		sl, ok := find(s.x.slips, m.Envelope().Cancels())
+		if ok && sl.method != "initialize" {
+			// A server should not answer now (utilities/cancellation), but the HTTP request must end.
+			if sl.timer != nil {
+				sl.timer.Stop()
+			}
+			sl.timer = time.AfterFunc(cancelGrace, func() {
+				s.fail(sl, &Failure{Text: "the request was cancelled", Reason: ReasonCanceled})
+			})
+		}
+		s.mu.Unlock()
+	}
+}
+
+// late is called when a request has not been answered in time.
+func (s *Session) late(sl *slip, limit time.Duration) {
+	if sl.method == "initialize" {
+		s.startTimedOut(limit)
+		return
+	}
+	if s.fail(sl, &Failure{
+		Text: "the server did not answer within " + limit.String(), Reason: ReasonSlow, Retryable: true,
+		Hint: "raise request_timeout_seconds",
+	}) {
+		s.tellCancelled(sl.id, "timeout")
+	}
+}
+
+// fail answers one request with f. It reports false if it has been answered already.
+func (s *Session) fail(sl *slip, f *Failure) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.x.slips[sl.key] != sl {
+		return false
+	}
+	s.answer(sl, f.Answer(sl.id))
+	return true
+}
+
+// failAll answers every request that waits with f, and forgets what the process asked. mu is held.
+func (s *Session) failAll(f *Failure) {
+	for _, sl := range s.x.slips {
+		s.answer(sl, f.Answer(sl.id))
+	}
+	clear(s.x.asked)
+}
+
+// tellCancelled asks the process to stop working on a request.
+func (s *Session) tellCancelled(id []byte, reason string) {
+	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
+		string(id) + `,"reason":"` + reason + `"}}`))
+	if err != nil {
+		return // not reached: the id was scanned
+	}
+	defer m.Free()
+	s.mu.Lock()
+	proc := s.now
+	s.mu.Unlock()
+	if proc != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stallTimeout)
+		defer cancel()
+		s.write(ctx, proc, m)
+	}
+}
+
+// Close ends the session: its id is unknown from now on, what waits is answered, streams end, and
+// the process goes down the ladder, which Close does not wait for. Only the first call counts.
+func (s *Session) Close(why string) {
+	s.end(&Failure{Text: why, Reason: ReasonClosed, Retryable: true})
+}
+
+// end is Close for any reason.
+func (s *Session) end(f *Failure) {
+	s.mu.Lock()
+	if s.why != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.why = f
+	if s.clock != nil {
+		s.clock.Stop()
+	}
+	s.failAll(f)
+	for _, st := range s.streams {
+		st.end()
+	}
+	s.standalone.end()
+	s.notify()
+	s.mu.Unlock()
+	s.table.forget(s)
+	s.cancel()
+	s.log.Info("session ended", "why", f.Text, "reason", f.Reason)
+}
+
+// notify wakes those who wait for now or why. mu is held.
+func (s *Session) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}

@@ -1,0 +1,325 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Key is what a session is found by. Another principal's session is as unknown as one that never
+// was.
+type Key struct{ Server, Principal, ID string }
+
+// prefix begins every id that we mint. An id with it that is not alive here was, or is made up: no
+// client chooses it.
+const prefix = "mcpf-"
+
+// Minted reports whether id looks like one of ours.
+func Minted(id string) bool { return strings.HasPrefix(id, prefix) }
+
+// mint returns a new id: 130 random bits in visible ASCII (MCP transports, "Session Management").
+func mint() string { return prefix + rand.Text() }
+
+var (
+	// ErrUnknown says that there is no such session.
+	ErrUnknown = errors.New("no such session")
+	// ErrClosed says that the app is shutting down.
+	ErrClosed = errors.New("the app is shutting down")
+)
+
+// A FullError says that there is no room for another session.
+type FullError struct {
+	What       string // whose limit it is
+	Limit      int
+	RetryAfter time.Duration
+}
+
+func (e *FullError) Error() string { return "there is no room for another session: " + e.What }
+
+// Limits bounds a Table. Zero means no limit.
+type Limits struct {
+	Sessions int // of all servers
+	Starts   int // processes starting at a time; zero means four times the processors
+}
+
+// A Table holds the sessions of an app. Its methods may be called from any goroutine.
+type Table struct {
+	log    *slog.Logger
+	redact func(string) string
+	limits Limits
+	starts *starts
+	count  counters
+	secret [16]byte // of alias
+
+	mu       sync.Mutex
+	sessions map[Key]*Session
+	alive    map[*Session]struct{}              // those with a process, or on the way to one or from one
+	awaited  map[Key]map[chan *Session]struct{} // who waits for a client to open a session
+	closed   bool
+}
+
+type counters struct{ opened, ended, restarts, evicted, refused atomic.Int64 }
+
+// NewTable returns an empty Table. redact takes secrets out of what processes print.
+func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Table {
+	if limits.Starts == 0 {
+		limits.Starts = 4 * runtime.GOMAXPROCS(0)
+	}
+	t := &Table{
+		log: log, redact: redact, limits: limits, starts: newStarts(limits.Starts),
+		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
+	}
+	rand.Read(t.secret[:])
+	return t
+}
+
+// alias names a session in the log. Who reads the log cannot use it as an id.
+func (t *Table) alias(k Key) string {
+	sum := sha256.Sum256([]byte(string(t.secret[:]) + k.Server + "\x00" + k.Principal + "\x00" + k.ID))
+	return hex.EncodeToString(sum[:4])
+}
+
+// Find returns the session under key, entered: Leave must follow. It fails with ErrUnknown.
+func (t *Table) Find(key Key) (*Session, error) {
+	t.mu.Lock()
+	s := t.sessions[key]
+	t.mu.Unlock()
+	if s == nil || !s.Enter() {
+		return nil, ErrUnknown
+	}
+	return s, nil
+}
+
+// An Opening says which session Open opens.
+type Opening struct {
+	Server    *Server
+	Principal string
+	Caller    any    // for Server.Launch
+	ID        string // that the client chose; empty to mint one
+	// Version is the protocol version for which we initialize the process ourselves, because the
+	// client does not; empty if it does.
+	Version string
+	// Fresh ends a session that is there under ID, instead of returning it.
+	Fresh bool
+}
+
+// Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
+// there it returns that, unless Fresh is set. The process starts in the background. It fails with
+// a *FullError or ErrClosed.
+func (t *Table) Open(o Opening) (*Session, error) {
+	key := Key{o.Server.Name, o.Principal, o.ID}
+	idle := o.Server.Idle
+	var shake handshake
+	if o.Version != "" {
+		shake = introduce(o.Version)
+		if o.ID == "" {
+			idle = min(idle, anonymousIdle)
+		}
+	}
+	if o.ID == "" {
+		key.ID = mint()
+	}
+	for {
+		s, evict, err := t.admit(key, o, shake, idle)
+		if evict == nil {
+			return s, err
+		}
+		if o.Fresh && evict.Key == key {
+			evict.Close("the client initialized it anew")
+			continue
+		}
+		t.count.evicted.Add(1)
+		evict.Close("there was no room for a newer one, and it was idle the longest")
+	}
+}
+
+// admit enters a session under key, or says which one must go first.
+func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (s, evict *Session, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, nil, ErrClosed
+	}
+	if s := t.sessions[key]; s != nil {
+		if !o.Fresh && s.Enter() {
+			return s, nil, nil
+		}
+		return nil, s, nil
+	}
+	if evict, err := t.room(key, o.Server); err != nil || evict != nil {
+		if err != nil {
+			t.count.refused.Add(1)
+		}
+		return nil, evict, err
+	}
+	s = newSession(t, key, o.Server, o.Caller, shake, idle)
+	s.active = 1
+	t.sessions[key] = s
+	t.alive[s] = struct{}{}
+	t.count.opened.Add(1)
+	for ch := range t.awaited[key] {
+		ch <- s // capacity 1, and sent to once
+	}
+	delete(t.awaited, key)
+	go func() {
+		s.supervise()
+		t.mu.Lock()
+		delete(t.alive, s)
+		t.mu.Unlock()
+		t.count.ended.Add(1)
+	}()
+	return s, nil, nil
+}
+
+// room says whether there is room for a session of key: it returns nil if so, else an idle session
+// that must end first, the one that has been idle the longest, or a *FullError. mu is held.
+func (t *Table) room(key Key, server *Server) (evict *Session, err error) {
+	for _, limit := range []struct {
+		max  int
+		what string
+		of   func(Key) bool
+	}{
+		{server.MaxPerPrincipal, "this caller has as many as one caller may have on this server", func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
+		{server.Max, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
+		{t.limits.Sessions, "the app has as many as it may have", func(Key) bool { return true }},
+	} {
+		if limit.max <= 0 {
+			continue
+		}
+		if t.countOf(limit.of) < limit.max {
+			continue
+		}
+		if oldest := t.idlest(limit.of); oldest != nil {
+			return oldest, nil
+		}
+		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
+	}
+	return nil, nil
+}
+
+func (t *Table) countOf(of func(Key) bool) (n int) {
+	for k := range t.sessions {
+		if of(k) {
+			n++
+		}
+	}
+	return n
+}
+
+// idlest returns the session that nobody has used for the longest time, or nil if all are in use.
+func (t *Table) idlest(of func(Key) bool) (oldest *Session) {
+	var since time.Time
+	for k, s := range t.sessions {
+		if !of(k) {
+			continue
+		}
+		if left, idle := s.idleSince(); idle && (oldest == nil || left.Before(since)) {
+			oldest, since = s, left
+		}
+	}
+	return oldest
+}
+
+// Await waits until a session is opened under key, and returns it, entered: Leave must follow. It
+// opens nothing. It fails with ctx's error or ErrClosed.
+func (t *Table) Await(ctx context.Context, key Key) (*Session, error) {
+	for {
+		t.mu.Lock()
+		if t.closed {
+			t.mu.Unlock()
+			return nil, ErrClosed
+		}
+		if s := t.sessions[key]; s != nil && s.Enter() {
+			t.mu.Unlock()
+			return s, nil
+		}
+		ch := make(chan *Session, 1)
+		if t.awaited[key] == nil {
+			t.awaited[key] = map[chan *Session]struct{}{}
+		}
+		t.awaited[key][ch] = struct{}{}
+		t.mu.Unlock()
+		select {
+		case s, ok := <-ch:
+			if ok && s.Enter() {
+				return s, nil
+			}
+		case <-ctx.Done():
+			t.mu.Lock()
+			delete(t.awaited[key], ch)
+			if len(t.awaited[key]) == 0 {
+				delete(t.awaited, key)
+			}
+			t.mu.Unlock()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// forget makes s unknown under its key.
+func (t *Table) forget(s *Session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sessions[s.Key] == s {
+		delete(t.sessions, s.Key)
+	}
+}
+
+// Stats are the figures of a Table.
+type Stats struct {
+	Sessions  int   // that clients can reach
+	Processes int   // alive, starting or ending
+	Opened    int64 // since the start
+	Ended     int64
+	Restarts  int64          // of processes within their session
+	Evicted   int64          // sessions ended to make room
+	Refused   int64          // for want of room
+	Servers   map[string]int // sessions, by server
+}
+
+// Stats returns the figures of now.
+func (t *Table) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	st := Stats{
+		Sessions: len(t.sessions), Processes: len(t.alive), Servers: map[string]int{},
+		Opened: t.count.opened.Load(), Ended: t.count.ended.Load(), Restarts: t.count.restarts.Load(),
+		Evicted: t.count.evicted.Load(), Refused: t.count.refused.Load(),
+	}
+	for k := range t.sessions {
+		st.Servers[k.Server]++
+	}
+	return st
+}
+
+// Close ends all sessions, in parallel, and returns when their processes are gone. Nothing opens
+// from then on.
+func (t *Table) Close() {
+	t.mu.Lock()
+	t.closed = true
+	var all []*Session
+	for s := range t.alive {
+		all = append(all, s)
+	}
+	for _, waiting := range t.awaited {
+		for ch := range waiting {
+			close(ch)
+		}
+	}
+	clear(t.awaited)
+	t.mu.Unlock()
+	for _, s := range all {
+		s.Close("the app is shutting down")
+	}
+	for _, s := range all {
+		<-s.over
+	}
+}

@@ -1,0 +1,108 @@
+package streamhttp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// errGone says that the client went away before it had an answer.
+var errGone = errors.New("the client is gone")
+
+// answer gives the answers to one POST. It decides late between one JSON body and an SSE stream:
+// if the answers are the first that comes, they are a body.
+type answer struct {
+	*request
+	s            *session.Session
+	reader       *session.Reader
+	batch        bool // the POST had several messages
+	json, stream bool // what the client takes
+	refused      bool // the answer was an error
+}
+
+// write returns errGone if the client has not got everything.
+func (a *answer) write() error {
+	var first []session.Event
+	defer func() {
+		for _, e := range first {
+			e.Free()
+		}
+	}()
+	patience := time.NewTimer(a.Keepalive)
+	defer patience.Stop()
+	for a.json {
+		e, state := a.reader.Take()
+		switch state {
+		case session.Taken:
+			first = append(first, e)
+			a.refused = e.Envelope().IsError()
+			if e.Kind() != message.Response && a.stream {
+				return a.events(first)
+			}
+			if e.Last {
+				return a.body(first)
+			}
+			continue
+		case session.Ended, session.Cut:
+			return a.body(first)
+		}
+		var tooLong <-chan time.Time
+		if a.stream {
+			tooLong = patience.C
+		}
+		select {
+		case <-a.reader.Ready():
+		case <-tooLong:
+			return a.events(first)
+		case <-a.r.Context().Done():
+			return errGone
+		}
+	}
+	return a.events(first)
+}
+
+// body gives the answers as one JSON body.
+func (a *answer) body(answers []session.Event) error {
+	if len(answers) == 0 { // the session ended in a way that answered nobody
+		a.refuse(http.StatusServiceUnavailable, codeInternal, "the session ended")
+		return errGone
+	}
+	if a.refused && !a.batch && !a.s.Alive() {
+		a.w.Header().Del(HeaderSession)
+	}
+	if !a.batch {
+		m := answers[0].Message
+		if a.refused && a.s.Protocol() == "" {
+			a.w.Header().Del(HeaderSession) // initialize was refused: there is no session
+		}
+		a.head(http.StatusOK, "application/json", m.Len())
+		_, err := m.WriteTo(a.w)
+		return err
+	}
+	a.head(http.StatusOK, "application/json", -1)
+	for i, e := range answers {
+		sep := ","
+		if i == 0 {
+			sep = "["
+		}
+		io.WriteString(a.w, sep)
+		if _, err := e.WriteTo(a.w); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(a.w, "]")
+	return err
+}
+
+// events gives the answers as an SSE stream, beginning with those that have been taken already.
+func (a *answer) events(first []session.Event) error {
+	if a.refused && a.s.Protocol() == "" {
+		a.w.Header().Del(HeaderSession)
+	}
+	a.begin()
+	return a.streamFrom(a.s, a.reader, first)
+}

@@ -1,0 +1,210 @@
+package streamhttp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// The header fields of MCP (transports, "Session Management", "Protocol Version Header",
+// "Resumability").
+const (
+	HeaderSession = "Mcp-Session-Id"
+	HeaderVersion = "Mcp-Protocol-Version"
+	headerResume  = "Last-Event-Id"
+)
+
+// Codes of JSON-RPC errors that an Endpoint makes. What is not of JSON-RPC itself follows the
+// custom of the SDKs, which clients know (MCP 2026-07-28, basic, "Error codes").
+const (
+	codeParse       = -32700
+	codeInvalid     = -32600
+	codeInternal    = -32603
+	codeNoSession   = -32001
+	codeUnsupported = -32022 // a protocol version
+)
+
+// versions are the protocol versions that are spoken here, the newest last.
+var versions = []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"}
+
+const (
+	latest      = "2025-11-25"
+	unversioned = "2025-03-26" // what a client speaks that does not say (2025-06-18, transports)
+	primed      = "2025-11-25" // from here on an SSE stream begins with an empty event
+	maxBatch    = 64
+	maxID       = 128 // bytes of a session id that a client chose
+)
+
+// An Endpoint is one server at one URL. It is safe for concurrent use; its fields are not changed
+// once it is in use.
+type Endpoint struct {
+	Table  *session.Table
+	Server *session.Server
+	Log    *slog.Logger
+
+	MaxBody   int64         // bytes of a POST
+	Keepalive time.Duration // between comments on a silent SSE stream
+	MaxStream time.Duration // of one SSE answer; the client then resumes
+
+	ClientIDs bool // accept session ids that clients choose
+	Anonymous bool // open a session for a request without id
+}
+
+// A Caller is who asks.
+type Caller struct {
+	Principal string
+	Value     any // handed to the server's Launch
+}
+
+// request is one HTTP request on its way.
+type request struct {
+	*Endpoint
+	w      http.ResponseWriter
+	r      *http.Request
+	caller Caller
+}
+
+// Serve answers one request to the streamable HTTP endpoint.
+func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
+	q := &request{e, w, r, caller}
+	if !q.versionSpoken() {
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		q.post()
+	case http.MethodGet:
+		q.get()
+	case http.MethodDelete:
+		q.delete()
+	default:
+		w.Header().Set("Allow", "GET, POST, DELETE")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not allowed here")
+	}
+}
+
+// refuse answers with a JSON-RPC error that belongs to no request.
+func (q *request) refuse(status, code int, text string) {
+	q.refuseID(status, code, text, nil, "")
+}
+
+// refuseID answers with a JSON-RPC error. data is JSON or empty.
+func (q *request) refuseID(status, code int, text string, id []byte, data string) {
+	if id == nil {
+		id = []byte("null")
+	}
+	if data != "" {
+		data = `,"data":` + data
+	}
+	body := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
+	body = append(body, `,"error":{"code":`...)
+	body = strconv.AppendInt(body, int64(code), 10)
+	body = append(body, `,"message":`...)
+	body = append(body, quote(text)...)
+	body = append(body, data+"}}"...)
+	q.head(status, "application/json", len(body))
+	q.w.Write(body)
+}
+
+// head writes the response head.
+func (q *request) head(status int, contentType string, length int) {
+	h := q.w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	if length >= 0 {
+		h.Set("Content-Length", strconv.Itoa(length))
+	}
+	q.w.WriteHeader(status)
+}
+
+// failed answers for an error of the session layer.
+func (q *request) failed(err error, id []byte) {
+	var full *session.FullError
+	var failure *session.Failure
+	switch {
+	case errors.Is(err, session.ErrUnknown):
+		q.refuse(http.StatusNotFound, codeNoSession, "session not found")
+	case errors.Is(err, session.ErrDuplicate):
+		q.refuse(http.StatusBadRequest, codeInvalid, err.Error())
+	case errors.Is(err, session.ErrClosed):
+		q.w.Header().Set("Retry-After", "5")
+		q.refuseID(http.StatusServiceUnavailable, codeInternal, err.Error(), id, `{"reason":"shutting_down","retryable":true}`)
+	case errors.As(err, &full):
+		seconds := strconv.Itoa(int(full.RetryAfter / time.Second))
+		q.w.Header().Set("Retry-After", seconds)
+		q.refuseID(http.StatusServiceUnavailable, codeInternal, full.Error(), id,
+			`{"reason":"full","retryable":true,"limit":`+strconv.Itoa(full.Limit)+`,"retry_after":`+seconds+`}`)
+	case errors.As(err, &failure) && id != nil:
+		answer := failure.Answer(id)
+		defer answer.Free()
+		q.head(http.StatusOK, "application/json", answer.Len())
+		answer.WriteTo(q.w)
+	case errors.As(err, &failure):
+		q.refuse(http.StatusServiceUnavailable, codeInternal, failure.Text)
+	case errors.Is(err, context.Canceled):
+		// The client is gone; nobody reads this.
+	default:
+		q.Log.Error("request failed", "error", err)
+		q.refuseID(http.StatusInternalServerError, codeInternal, "internal error", id, "")
+	}
+}
+
+// body reads and checks the message of a POST. It has answered when it returns nil.
+func (q *request) body() *message.Message {
+	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
+		return nil
+	}
+	if q.r.ContentLength > q.MaxBody {
+		q.tooLarge()
+		return nil
+	}
+	m := message.New()
+	err = m.Fill(q.r.Body, q.MaxBody)
+	var large *message.TooLargeError
+	var syntax *message.SyntaxError
+	switch {
+	case err == nil && m.IsContainer():
+		return m
+	case errors.As(err, &large):
+		q.tooLarge()
+	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
+		text := "the body is no JSON-RPC message"
+		if err != nil {
+			text += ": " + err.Error()
+		}
+		q.refuse(http.StatusBadRequest, codeParse, text)
+	default:
+		q.refuse(http.StatusBadRequest, codeParse, "the body could not be read")
+	}
+	m.Free()
+	return nil
+}
+
+func (q *request) tooLarge() {
+	q.w.Header().Set("Connection", "close")
+	q.refuse(http.StatusRequestEntityTooLarge, codeInvalid, "the body is larger than "+strconv.FormatInt(q.MaxBody, 10)+" bytes")
+}
+
+// checked reports whether m is a message that a client may send, alone or in a batch. It has
+// answered when it returns false.
+func (q *request) checked(m *message.Message) bool {
+	e := m.Envelope()
+	switch {
+	case m.Kind() == message.Invalid || m.Kind() == message.Batch:
+		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
+	case !e.Version():
+		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)
+	default:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,121 @@
+package streamhttp
+
+import (
+	"bufio"
+	"net/http"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// retryAfter is what a client waits before it takes up a broken stream, in milliseconds as SSE has
+// it (HTML, server-sent events, "retry").
+const retryAfter = "1000"
+
+// begin writes the head of an SSE answer. The Functions host holds it back until the first byte of
+// the body, so that something must follow at once.
+func (q *request) begin() {
+	h := q.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no") // proxies that buffer would keep events back
+	q.w.WriteHeader(http.StatusOK)
+}
+
+// stream gives what reader brings, until the stream ends, the client goes away or the stream has
+// been open for MaxStream. It keeps the events for a client that comes back.
+func (q *request) stream(s *session.Session, reader *session.Reader) error {
+	return q.streamFrom(s, reader, nil)
+}
+
+// streamFrom is stream, with events first that have been taken already. The caller frees those.
+func (q *request) streamFrom(s *session.Session, reader *session.Reader, first []session.Event) error {
+	out := newEvents(q)
+	before := reader.Keep()
+	if s.Protocol() >= primed {
+		out.prime(before)
+	} else {
+		out.comment("ok")
+	}
+	for _, e := range first {
+		out.event(e)
+		if e.Last {
+			return out.flush()
+		}
+	}
+	keepalive := time.NewTimer(q.Keepalive)
+	defer keepalive.Stop()
+	end := time.NewTimer(q.MaxStream)
+	defer end.Stop()
+	for {
+		e, state := reader.Take()
+		switch state {
+		case session.Taken:
+			out.event(e)
+			e.Free()
+			if e.Last {
+				return out.flush()
+			}
+			continue
+		case session.Ended:
+			return out.flush()
+		case session.Cut:
+			out.flush()
+			return errGone
+		}
+		if err := out.flush(); err != nil {
+			return errGone
+		}
+		keepalive.Reset(q.Keepalive)
+		select {
+		case <-reader.Ready():
+		case <-keepalive.C:
+			out.comment("keep-alive")
+		case <-end.C:
+			return errGone // and the client resumes
+		case <-q.r.Context().Done():
+			return errGone
+		}
+	}
+}
+
+// events writes server-sent events. It is flushed when there is nothing more to write.
+type events struct {
+	w     *bufio.Writer
+	flush func() error
+}
+
+func newEvents(q *request) *events {
+	w := bufio.NewWriterSize(q.w, 4<<10)
+	rc := http.NewResponseController(q.w)
+	return &events{w: w, flush: func() error {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return rc.Flush()
+	}}
+}
+
+// prime writes an event without data, so that the client has an id to resume from before anything
+// has happened (MCP 2025-11-25, transports, "Sending Messages to the Server").
+func (o *events) prime(id string) {
+	o.w.WriteString("id: " + id + "\nretry: " + retryAfter + "\ndata: \n\n")
+}
+
+// comment writes what clients ignore.
+func (o *events) comment(text string) {
+	o.w.WriteString(": " + text + "\n\n")
+}
+
+// event writes one message. It lies on one line, since a Message has no line breaks.
+func (o *events) event(e session.Event) {
+	o.w.WriteString("event: message\n")
+	if e.ID != "" {
+		o.w.WriteString("id: ")
+		o.w.WriteString(e.ID)
+		o.w.WriteByte('\n')
+	}
+	o.w.WriteString("data: ")
+	e.WriteTo(o.w)
+	o.w.WriteString("\n\n")
+}

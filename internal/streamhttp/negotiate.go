@@ -1,0 +1,86 @@
+package streamhttp
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// versionSpoken reports whether the request's protocol version, if it names one, is spoken here. It
+// has answered when it returns false: with 400, and with the error by which a client of a newer
+// revision learns what to fall back to (MCP 2026-07-28, basic/versioning).
+func (q *request) versionSpoken() bool {
+	v := q.r.Header.Get(HeaderVersion)
+	if v == "" || slices.Contains(versions, v) {
+		return true
+	}
+	var id []byte
+	if q.r.Method == http.MethodPost {
+		m := message.New()
+		if m.Fill(q.r.Body, q.MaxBody) == nil && m.Kind() == message.Request {
+			id = m.Envelope().ID()
+		}
+		defer m.Free()
+	}
+	spoken, _ := json.Marshal(versions)
+	q.refuseID(http.StatusBadRequest, codeUnsupported, "protocol version "+v+" is not supported", id,
+		`{"supported":`+string(spoken)+`,"requested":`+string(quote(v))+`}`)
+	return false
+}
+
+// accepts says what forms of answer the client takes. MCP demands that a POST lists both; one that
+// says nothing takes anything (RFC 9110, section 12.5.1), and one that lists one gets that.
+func (q *request) accepts() (jsonBody, stream bool) {
+	values := q.r.Header.Values("Accept")
+	if len(values) == 0 {
+		return true, true
+	}
+	for value := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		kind, params, err := mime.ParseMediaType(value)
+		if err != nil || params["q"] == "0" {
+			continue
+		}
+		switch kind {
+		case "*/*":
+			jsonBody, stream = true, true
+		case "application/json", "application/*":
+			jsonBody = true
+		case "text/event-stream", "text/*":
+			stream = true
+		}
+	}
+	return jsonBody, stream
+}
+
+// sessionID returns the session id that the request names, or "". It has answered when it reports
+// false.
+func (q *request) sessionID() (string, bool) {
+	id := q.r.Header.Get(HeaderSession)
+	if id == "" {
+		return "", true
+	}
+	if len(id) > maxID || strings.ContainsFunc(id, func(c rune) bool { return c < 0x21 || c > 0x7e }) {
+		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is at most 128 visible ASCII characters")
+		return "", false
+	}
+	return id, true
+}
+
+// chosen reports whether id may name a session that its client opens by using it.
+func (q *request) chosen(id string) bool {
+	return id != "" && q.ClientIDs && !session.Minted(id)
+}
+
+func (q *request) key(id string) session.Key {
+	return session.Key{Server: q.Server.Name, Principal: q.caller.Principal, ID: id}
+}
+
+func quote(text string) []byte {
+	quoted, _ := json.Marshal(text)
+	return quoted
+}

@@ -1,0 +1,255 @@
+package streamhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// post sends the messages of a POST and gives the answers.
+func (q *request) post() {
+	jsonBody, stream := q.accepts()
+	if !jsonBody && !stream {
+		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list application/json and text/event-stream")
+		return
+	}
+	m := q.body()
+	if m == nil {
+		return
+	}
+	messages := []*message.Message{m}
+	defer func() { // of what was not sent
+		for _, m := range messages {
+			m.Free()
+		}
+	}()
+	if m.Kind() != message.Batch && !q.checked(m) {
+		return
+	}
+	s, opened, ok := q.session(m)
+	if !ok {
+		return
+	}
+	defer s.Leave()
+	if m.Kind() == message.Batch {
+		if messages, ok = q.split(s, m); !ok {
+			return
+		}
+	}
+	id := firstID(messages)
+	initialize := len(messages) == 1 && m.Kind() == message.Request && m.Envelope().Method() == "initialize"
+	if opened {
+		// Set before it is known that the session comes to be; taken back if it does not.
+		q.w.Header().Set(HeaderSession, s.ID)
+	}
+	way := session.ByStream
+	if !stream {
+		way = session.ByAnswer
+	}
+	sent := messages
+	messages = nil
+	reader, err := s.Send(q.r.Context(), sent, way)
+	if err != nil {
+		q.w.Header().Del(HeaderSession)
+		if opened {
+			s.Abandon()
+		}
+		q.failed(err, id)
+		return
+	}
+	if reader == nil {
+		q.w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	defer reader.Leave()
+	a := &answer{request: q, s: s, reader: reader, batch: len(sent) > 1, json: jsonBody, stream: stream}
+	switch err := a.write(); {
+	case initialize && opened && err != nil:
+		s.Abandon()
+	case initialize && a.refused:
+		s.Close("the server refused to initialize")
+	}
+}
+
+// session finds or opens the session of a POST whose message, or batch, is m. It reports whether it
+// opened one, and has answered when ok is false.
+func (q *request) session(m *message.Message) (s *session.Session, opened, ok bool) {
+	id, ok := q.sessionID()
+	if !ok {
+		return nil, false, false
+	}
+	initialize := m.Kind() == message.Request && m.Envelope().Method() == "initialize"
+	var err error
+	switch {
+	case id == "" && initialize, q.chosen(id) && initialize:
+		s, err = q.open(id, "", true)
+		opened = true
+	case id == "" && m.Kind() == message.Request && q.Anonymous:
+		s, err = q.open("", q.version(), false)
+		opened = true
+	case id == "":
+		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: send initialize first, and then the header Mcp-Session-Id that its answer carries")
+		return nil, false, false
+	default:
+		s, err = q.Table.Find(q.key(id))
+		if errors.Is(err, session.ErrUnknown) && q.chosen(id) && m.Kind() == message.Request {
+			s, err = q.open(id, q.version(), false)
+		}
+	}
+	if err != nil {
+		var mid []byte
+		if m.Kind() == message.Request {
+			mid = m.Envelope().ID()
+		}
+		q.failed(err, mid)
+		return nil, false, false
+	}
+	return s, opened, true
+}
+
+// open opens a session: with an id that the client chose or a minted one, and, unless version is
+// empty, initialized by us.
+func (q *request) open(id, version string, fresh bool) (*session.Session, error) {
+	return q.Table.Open(session.Opening{
+		Server: q.Server, Principal: q.caller.Principal, Caller: q.caller.Value, ID: id, Version: version, Fresh: fresh,
+	})
+}
+
+// version is the protocol version for a session that we initialize.
+func (q *request) version() string {
+	if v := q.r.Header.Get(HeaderVersion); v != "" {
+		return v
+	}
+	return latest
+}
+
+// split returns the messages of a batch, instead of which it has answered when ok is false. Only
+// the revision 2025-03-26 knows batches, and initialize may not be in one.
+func (q *request) split(s *session.Session, batch *message.Message) (messages []*message.Message, ok bool) {
+	defer batch.Free()
+	if v := s.Protocol(); v != unversioned {
+		q.refuse(http.StatusBadRequest, codeInvalid, "protocol version "+v+" has no batches: send one message a POST")
+		return nil, false
+	}
+	messages, err := message.Split(batch)
+	free := func() ([]*message.Message, bool) {
+		for _, m := range messages {
+			m.Free()
+		}
+		return nil, false
+	}
+	if err != nil || len(messages) == 0 || len(messages) > maxBatch {
+		q.refuse(http.StatusBadRequest, codeInvalid, "a batch has 1 to 64 messages")
+		return free()
+	}
+	for _, m := range messages {
+		if !q.checked(m) {
+			return free()
+		}
+		if m.Envelope().Method() == "initialize" {
+			q.refuse(http.StatusBadRequest, codeInvalid, "initialize cannot be in a batch")
+			return free()
+		}
+	}
+	return messages, true
+}
+
+// firstID is the id of the first request among messages, or nil.
+func firstID(messages []*message.Message) []byte {
+	for _, m := range messages {
+		if m.Kind() == message.Request {
+			return append([]byte(nil), m.Envelope().ID()...)
+		}
+	}
+	return nil
+}
+
+// get opens the standalone stream, or resumes a broken one.
+func (q *request) get() {
+	if _, stream := q.accepts(); !stream {
+		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream; this URL is for MCP clients")
+		return
+	}
+	id, ok := q.sessionID()
+	if !ok {
+		return
+	}
+	if id == "" {
+		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
+		return
+	}
+	s, err := q.Table.Find(q.key(id))
+	if errors.Is(err, session.ErrUnknown) && q.chosen(id) {
+		q.awaitSession(id)
+		return
+	}
+	if err != nil {
+		q.failed(err, nil)
+		return
+	}
+	defer s.Leave()
+	var reader *session.Reader
+	if last := q.r.Header.Get(headerResume); last != "" {
+		if reader, err = s.Resume(last); err != nil {
+			q.refuse(http.StatusBadRequest, codeInvalid, "cannot resume after "+last+": "+err.Error())
+			return
+		}
+	} else {
+		reader = s.Listen()
+	}
+	defer reader.Leave()
+	q.begin()
+	q.stream(s, reader)
+}
+
+// awaitSession holds a GET whose id a client chose until that client opens the session. It starts
+// nothing: a GET costs no process.
+func (q *request) awaitSession(id string) {
+	q.begin()
+	out := newEvents(q)
+	out.comment("waiting for the session")
+	end, cancel := context.WithTimeout(q.r.Context(), q.MaxStream)
+	defer cancel()
+	for {
+		if out.flush() != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(end, q.Keepalive)
+		s, err := q.Table.Await(ctx, q.key(id))
+		cancel()
+		switch {
+		case err == nil:
+			defer s.Leave()
+			reader := s.Listen()
+			defer reader.Leave()
+			q.stream(s, reader)
+			return
+		case end.Err() != nil || errors.Is(err, session.ErrClosed):
+			return
+		}
+		out.comment("still waiting")
+	}
+}
+
+// delete ends a session.
+func (q *request) delete() {
+	id, ok := q.sessionID()
+	if !ok {
+		return
+	}
+	if id == "" {
+		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
+		return
+	}
+	s, err := q.Table.Find(q.key(id))
+	if err != nil {
+		q.failed(err, nil)
+		return
+	}
+	s.Close("the client ended it")
+	s.Leave()
+	q.w.WriteHeader(http.StatusNoContent)
+}
