@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
@@ -75,6 +74,10 @@ func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
 	if err != nil {
 		return err
 	}
+	before, err := config.Parse(configName, data, nil)
+	if err != nil {
+		return inProject(opts.Project, err)
+	}
 	if opts.From != "" {
 		data, err = importServers(env, data, opts.From, opts.Name)
 	} else {
@@ -83,7 +86,17 @@ func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
 	if err != nil {
 		return inProject(opts.Project, err)
 	}
-	return applyEdit(env, opts.Project, data, opts.JSON)
+	a, err := applyEdit(env, opts.Project, data, opts.JSON)
+	if err != nil {
+		return err
+	}
+	known := wanted(before.Variables)
+	for _, name := range wanted(a.config.Variables) {
+		if !slices.Contains(known, name) {
+			env.note("%s must have a value when the app starts: here in local.settings.json, on Azure as an app setting", name)
+		}
+	}
+	return nil
 }
 
 func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {
@@ -105,22 +118,4 @@ func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {
 		}
 	}
 	return config.AddServer(data, opts.Name, entry)
-}
-
-// applyEdit makes data the configuration of the project in dir and brings the generated files in
-// line. Nothing is written unless all of it can be.
-func applyEdit(env *Env, dir string, data []byte, asJSON bool) error {
-	a, err := align(env, dir, data, false)
-	if err != nil {
-		return err
-	}
-	if err := writeConfig(dir, data); err != nil {
-		return err
-	}
-	changes, err := a.write()
-	if err != nil {
-		return withHint(fmt.Errorf("%s is changed, the generated files are not: %w", configName, err), `"mcpfunc generate" brings them in line`)
-	}
-	changes = append([]generator.Change{{Path: configName, Action: generator.Update}}, changes...)
-	return printChanges(env, changes, asJSON)
 }

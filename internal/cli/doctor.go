@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -104,6 +105,9 @@ func checkGo(ctx context.Context) check {
 func checkCommand(program string, otherwise status) check {
 	path, err := exec.LookPath(program)
 	if err != nil {
+		if filepath.Base(program) != program {
+			return check{Name: program, Status: otherwise, Detail: "no program is there"}
+		}
 		return check{Name: program, Status: otherwise, Detail: "not on PATH", Hint: installHint(program)}
 	}
 	return check{Name: program, Status: statusOK, Detail: path}
@@ -122,20 +126,22 @@ func checkProject(env *Env, dir string) []check {
 	}
 	checks := []check{{Name: configName, Status: statusOK, Detail: count(len(file.Enabled()), "server") + " switched on"}}
 
-	lookup, err := settingsLookup(env, dir)
-	if err == nil {
-		_, err = config.Load(path, lookup)
-	}
+	resolved, err := resolveConfig(env, dir)
 	if err != nil {
 		checks = append(checks, failure("variables", err))
+	} else {
+		file = resolved // commands may hold variables too
 	}
 	seen := map[string]bool{}
 	for _, s := range file.Enabled() {
-		if seen[s.Command] {
-			continue
+		command := s.Command
+		if strings.ContainsAny(command, `/\`) && !filepath.IsAbs(command) {
+			command = filepath.Join(dir, s.Dir, command) // the app runs in its own folder
 		}
-		seen[s.Command] = true
-		checks = append(checks, checkCommand(s.Command, statusFail))
+		if !seen[command] {
+			seen[command] = true
+			checks = append(checks, checkCommand(command, statusFail))
+		}
 	}
 	return checks
 }

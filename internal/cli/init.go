@@ -99,9 +99,6 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 	if err != nil {
 		return err
 	}
-	if !src.described {
-		env.note("servers from %s", src.path)
-	}
 	file, err := config.Parse(src.path, src.data, nil)
 	if err != nil {
 		return err
@@ -212,22 +209,11 @@ func nextSteps(env *Env, dir string, file *config.File) {
 	if dir != "." {
 		env.note("  cd %s", dir)
 	}
-	if names := wanted(file); len(names) > 0 {
+	if names := wanted(file.Variables); len(names) > 0 {
 		env.note("  fill in %s in local.settings.json", strings.Join(names, ", "))
 	}
 	env.note("  mcpfunc dev      build it and serve it here")
 	env.note("  mcpfunc build    compile it for Azure, then: func azure functionapp publish APP")
-}
-
-// wanted returns the variables that the app does not start without.
-func wanted(file *config.File) []string {
-	var names []string
-	for _, v := range file.Variables {
-		if !v.Optional && !slices.Contains(names, v.Name) {
-			names = append(names, v.Name)
-		}
-	}
-	return names
 }
 
 // projectName is what was asked for, else what the module's path ends in, else the folder's name as

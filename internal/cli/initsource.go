@@ -17,9 +17,8 @@ import (
 
 // A source is where the servers of a new project come from.
 type source struct {
-	path      string // names it in messages
-	data      []byte // what the project's mcp_config.json will hold
-	described bool   // by the command line or by answers: there is no file
+	path string // names it in messages
+	data []byte // what the project's mcp_config.json will hold
 }
 
 // chooseSource finds the servers: what the command line names, else what a person picks, else what
@@ -45,6 +44,7 @@ func chooseSource(env *Env, opts *initOptions) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
+	env.note("servers from %s", path)
 	return fileSource(env, path)
 }
 
@@ -83,7 +83,7 @@ func ownedByApp(path string) bool {
 
 func describedSource(name string, entry config.Entry) (source, error) {
 	data, err := config.New(config.NamedEntry{Name: name, Entry: entry})
-	return source{path: configName, data: data, described: true}, err
+	return source{path: configName, data: data}, err
 }
 
 // candidates returns the configuration files that are there: what discovery would take first, then

@@ -123,38 +123,3 @@ func withAction(changes []generator.Change, actions ...generator.Action) []gener
 		return !slices.Contains(actions, c.Action)
 	})
 }
-
-// writeConfig replaces the configuration of the project in dir in one step: a reader, the dev
-// server among them, sees the old file or the new one.
-func writeConfig(dir string, data []byte) error {
-	path := filepath.Join(dir, configName)
-	// A link keeps pointing where it did; the file behind it is what changes.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+configName+"-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
-}
-
-// inProject names the file in errors of the edits, which know only its bytes.
-func inProject(dir string, err error) error {
-	if e := (*config.Error)(nil); errors.As(err, &e) && e.Path == "" {
-		named := *e
-		named.Path = filepath.Join(dir, configName)
-		return &named
-	}
-	return err
-}

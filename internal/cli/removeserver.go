@@ -42,5 +42,6 @@ func runRemoveServer(_ context.Context, env *Env, opts *removeServerOptions) err
 	if data, err = config.RemoveServer(data, opts.Name); err != nil {
 		return inProject(opts.Project, err)
 	}
-	return applyEdit(env, opts.Project, data, opts.JSON)
+	_, err = applyEdit(env, opts.Project, data, opts.JSON)
+	return err
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
+	"os/exec"
 	"strconv"
 	"syscall"
 
@@ -20,11 +20,7 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	lookup, err := settingsLookup(env, dir)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := config.Load(filepath.Join(dir, configName), lookup); err != nil {
+	if _, err := resolveConfig(env, dir); err != nil {
 		return nil, err
 	}
 	changes, err := a.write()
@@ -34,11 +30,23 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	for _, c := range changes {
 		env.note("%s %s", c.Action, c.Path)
 	}
+	warnMissing(env, a.config)
 	build := goBuild{Dir: dir, Env: env.Environ, Output: env.Stderr}
 	if _, err := build.run(ctx); err != nil {
 		return nil, err
 	}
 	return a.config, nil
+}
+
+// warnMissing warns of commands that are not here. The other servers work without them.
+func warnMissing(env *Env, file *config.File) {
+	style := styleFor(env, env.Stderr)
+	for _, s := range file.Enabled() {
+		if _, err := exec.LookPath(s.Command); errors.Is(err, exec.ErrNotFound) {
+			env.note("%s server %q: %s is not on PATH", style.bold("warning:"), s.Name, s.Command)
+			env.note("%s%s", style.cyan("hint: "), installHint(s.Command))
+		}
+	}
 }
 
 // serve starts the built-in host on 127.0.0.1:port (zero: any free one) and waits until the handler

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // settingsLookup answers for the variables that the app of the project in dir sees on this
@@ -35,4 +38,24 @@ func settingsLookup(env *Env, dir string) (func(string) (string, bool), error) {
 		}
 		return fmt.Sprint(value), true
 	}, nil
+}
+
+// resolveConfig reads the configuration of the project in dir as its app does on this machine.
+func resolveConfig(env *Env, dir string) (*config.File, error) {
+	lookup, err := settingsLookup(env, dir)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(filepath.Join(dir, configName), lookup)
+}
+
+// wanted returns the names of the variables that the app does not start without.
+func wanted(variables []config.Variable) []string {
+	var names []string
+	for _, v := range variables {
+		if !v.Optional && !slices.Contains(names, v.Name) {
+			names = append(names, v.Name)
+		}
+	}
+	return names
 }

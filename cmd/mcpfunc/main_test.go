@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this binary the command mcpfunc when it is called so, which is also the server
+// behind the scenes: mcpfunc demo-server.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mcpfunc": main})
+}
+
+func TestScript(t *testing.T) {
+	t.Parallel()
+	cache := goEnv(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, cache...)
+			// Scenes have no home of their own: what they find is what they hold.
+			e.Setenv("HOME", e.WorkDir+"/home")
+			e.Setenv("USERPROFILE", e.WorkDir+"/home")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  cmdExits,
+			"binary": cmdBinary,
+			"files":  cmdFiles,
+		},
+	})
+}
+
+// goEnv lets a scene build with the caches of the developer and without the network.
+func goEnv(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return []string{"GOCACHE=" + lines[0], "GOMODCACHE=" + lines[1], "GOPROXY=off", "GOTOOLCHAIN=local"}
+}
+
+// cmdExits is "exits CODE PROGRAM ARGS...": the program ends with that exit code.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := (*exec.ExitError)(nil)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if want, err := strconv.Atoi(args[0]); err != nil || got != want {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+// cmdBinary is "binary FILE SIZE": it writes SIZE bytes that are no text.
+func cmdBinary(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: binary file size")
+	}
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// cmdFiles is "files DIR NAME...": DIR holds these entries and no others.
+func cmdFiles(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: files dir [name...]")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	got := make([]string, len(entries))
+	for i, e := range entries {
+		got[i] = e.Name()
+	}
+	if g, w := strings.Join(got, " "), strings.Join(args[1:], " "); g != w {
+		ts.Fatalf("%s holds %q, want %q", args[0], g, w)
+	}
+}
