@@ -212,15 +212,3 @@ func (g *entra) authorize(c claims, caller *Caller) error {
 	caller.Principal = caller.TenantID + "\x00" + caller.ObjectID
 	return nil
 }
-
-// understandsClaims reports whether the client declared that it can handle a claims challenge.
-func understandsClaims(c *Caller) bool {
-	const capability = "cp1"
-	switch v := c.Claims["xms_cc"].(type) {
-	case string:
-		return v == capability
-	case []any:
-		return slices.Contains(v, any(capability))
-	}
-	return false
-}

@@ -24,6 +24,15 @@ type cloud struct {
 	sts       string // the issuer of version 1.0 tokens, without the tenant
 }
 
+// cloudFor returns the cloud that the configuration names, else the environment, else the public one.
+func cloudFor(cfg config.Auth, env Env) (cloud, error) {
+	authority := cfg.AzureAuthority
+	if authority == "" {
+		authority = env.AuthorityHost
+	}
+	return cloudOf(authority, env.Development)
+}
+
 // cloudOf returns the cloud of an authority host as in AZURE_AUTHORITY_HOST, which may lack its
 // scheme. An authority that is not Microsoft's issues both versions under its own name.
 func cloudOf(authority string, development bool) (cloud, error) {
@@ -108,11 +117,7 @@ func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 	if !isGUID(clientID) {
 		return nil, fmt.Errorf("azure_client_id: %s is not the id of an app registration", printable(cfg.AzureClientID))
 	}
-	authority := cfg.AzureAuthority
-	if authority == "" {
-		authority = env.AuthorityHost
-	}
-	cloud, err := cloudOf(authority, env.Development)
+	cloud, err := cloudFor(cfg, env)
 	if err != nil {
 		return nil, err
 	}

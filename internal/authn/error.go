@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"math"
@@ -190,28 +189,3 @@ type unavailableError struct {
 
 func (e *unavailableError) Error() string { return e.err.Error() }
 func (e *unavailableError) Unwrap() error { return e.err }
-
-// InteractionRequired is the answer when the identity provider will exchange this caller's token
-// only after another sign-in: a conditional access policy, or continuous access evaluation. claims
-// is the JSON that the provider sent. A client that did not declare that it understands such challenges (cp1 in xms_cc) is told in
-// plain words instead.
-func InteractionRequired(c *Caller, authorizationURI, metadataURL, claims string) *Error {
-	if !understandsClaims(c) {
-		return &Error{
-			Status:  http.StatusForbidden,
-			Code:    CodeInteractionRequired,
-			Message: "Signing in again is required by a policy of your organization",
-		}
-	}
-	return &Error{
-		Status:  http.StatusUnauthorized,
-		Code:    CodeInteractionRequired,
-		Message: "Signing in again is required by a policy of your organization",
-		Challenge: &Challenge{
-			Error:            "insufficient_claims",
-			AuthorizationURI: authorizationURI,
-			ResourceMetadata: metadataURL,
-			Claims:           base64.StdEncoding.EncodeToString([]byte(claims)),
-		},
-	}
-}

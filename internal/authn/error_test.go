@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
+	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
 )
 
@@ -36,11 +37,12 @@ func TestAnswersAreTheDocumentedOnes(t *testing.T) {
 		{f.unavailable(&unavailableError{1500 * time.Millisecond, errNoCredentials}), 503,
 			`{"error":{"code":"auth_unavailable","message":"The identity provider cannot be reached"}}`,
 			map[string]string{"Retry-After": "2", "WWW-Authenticate": ""}},
-		{InteractionRequired(&Caller{Claims: map[string]any{"xms_cc": []any{"cp1"}}}, "https://login/authorize", metadataURL, `{"a":1}`), 401,
+		{InteractionRequired(config.Auth{}, Env{MetadataURL: metadataURL},
+			&Caller{TenantID: tenantA, Claims: map[string]any{"xms_cc": []any{"cp1"}}}, `{"a":1}`), 401,
 			`{"error":{"code":"interaction_required","message":"Signing in again is required by a policy of your organization"}}`,
-			map[string]string{"WWW-Authenticate": `Bearer authorization_uri="https://login/authorize", error="insufficient_claims", ` +
-				`claims="eyJhIjoxfQ==", resource_metadata="` + metadataURL + `"`}},
-		{InteractionRequired(&Caller{}, "https://login/authorize", metadataURL, `{"a":1}`), 403,
+			map[string]string{"WWW-Authenticate": `Bearer authorization_uri="https://login.microsoftonline.com/` + tenantA +
+				`/oauth2/v2.0/authorize", error="insufficient_claims", claims="eyJhIjoxfQ==", resource_metadata="` + metadataURL + `"`}},
+		{InteractionRequired(config.Auth{}, Env{}, &Caller{}, `{"a":1}`), 403,
 			`{"error":{"code":"interaction_required","message":"Signing in again is required by a policy of your organization"}}`,
 			map[string]string{"WWW-Authenticate": ""}},
 	} {
