@@ -100,9 +100,17 @@ func New(cfg config.Auth, env Env) (Guard, error) {
 	case config.AuthNone, config.AuthAzureDefault:
 		return open{}, nil
 	case config.AuthAzureOBO:
-		return newEntra(cfg, env)
+		g, err := newEntra(cfg, env)
+		if err != nil {
+			return nil, err
+		}
+		return bearer{g.judge, g.refuse}, nil
 	case config.AuthOAuth2Bearer:
-		return newOAuth2(cfg, env)
+		g, err := newOAuth2(cfg, env)
+		if err != nil {
+			return nil, err
+		}
+		return bearer{g.judge, g.refuse}, nil
 	}
 	return nil, fmt.Errorf("unknown auth method %q", cfg.Method)
 }

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,29 @@ import (
 
 // maxTokenBytes bounds a bearer token. Entra's largest are about 10 KiB, with many groups.
 const maxTokenBytes = 16 << 10
+
+// bearer guards a server whose callers bring a bearer token.
+type bearer struct {
+	// judge returns who holds a token. Its error is an *Error, an *unavailableError, or says what
+	// is wrong with the token.
+	judge  func(ctx context.Context, token string) (*Caller, error)
+	refuse refusals
+}
+
+func (g bearer) Check(r *http.Request) (*Caller, error) {
+	token, err := bearerToken(r)
+	if errors.Is(err, errNoCredentials) {
+		return nil, g.refuse.anonymous(err)
+	}
+	if err != nil {
+		return nil, g.refuse.invalid(err)
+	}
+	caller, err := g.judge(r.Context(), token)
+	if err != nil {
+		return nil, g.refuse.judged(err)
+	}
+	return caller, nil
+}
 
 // errNoCredentials means that a request made no attempt to authenticate.
 var errNoCredentials = errors.New("no bearer token in the Authorization header")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -59,24 +58,9 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 	return g, nil
 }
 
-// Check judges the token of r: first all that it says, against the configuration; then, for tokens
-// of permitted tenants only, its signature; and then what its user may do. Only the last step can
-// answer 403, as what an unsigned token says is worth nothing.
-func (g *entra) Check(r *http.Request) (*Caller, error) {
-	raw, err := bearerToken(r)
-	if errors.Is(err, errNoCredentials) {
-		return nil, g.refuse.anonymous(err)
-	}
-	if err != nil {
-		return nil, g.refuse.invalid(err)
-	}
-	caller, err := g.judge(r.Context(), raw)
-	if err != nil {
-		return nil, g.refuse.judged(err)
-	}
-	return caller, nil
-}
-
+// judge looks first at all that a token says, against the configuration; then, for tokens of
+// permitted tenants only, at its signature; and then at what its user may do. Only the last step
+// can answer 403, as what an unsigned token says is worth nothing.
 func (g *entra) judge(ctx context.Context, raw string) (*Caller, error) {
 	token, err := parseJWT(raw, []string{"RS256"})
 	if err != nil {

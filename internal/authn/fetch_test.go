@@ -226,16 +226,13 @@ func TestT24DocumentCannotSendUsElsewhere(t *testing.T) {
 
 func TestTransportIsTheGuardedOneByDefault(t *testing.T) {
 	t.Parallel()
-	g, err := newEntra(config.Auth{
-		AzureClientID: clientID, AzureTenantID: tenantA, AzureAuthority: "https://127.0.0.1:1",
-	}, Env{}.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newGuard(t, config.Auth{
+		Method: config.AuthAzureOBO, AzureClientID: clientID, AzureTenantID: tenantA, AzureAuthority: "https://127.0.0.1:1",
+	}, Env{})
 	l := newEntraLab(t)
 	issuer := "https://127.0.0.1:1/" + tenantA + "/v2.0"
 	token := l.token(claim("iss", issuer), claim("exp", time.Now().Unix()+600), claim("iat", nil), claim("nbf", nil))
-	_, err = check(g, token)
+	_, err := check(g, token)
 	e := wantRefusal(t, "issuer on loopback", err, http.StatusServiceUnavailable)
 	if !strings.Contains(e.Error(), "not allowed") {
 		t.Errorf("got %v, want a refusal to connect", e)

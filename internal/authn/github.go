@@ -37,6 +37,9 @@ func usesGitHub(cfg config.Auth) bool {
 }
 
 func newGitHub(cfg config.Auth, fetch fetcher) *github {
+	if cfg.OAuth2IntrospectionClientSecret == "" {
+		return &github{fetch: fetch}
+	}
 	return &github{cfg.OAuth2IntrospectionClientID, cfg.OAuth2IntrospectionClientSecret, fetch}
 }
 

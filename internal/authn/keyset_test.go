@@ -186,7 +186,17 @@ func TestTokenWithoutKeyIDNeedsAnUnambiguousKey(t *testing.T) {
 	t.Parallel()
 	one := with(rsaJWK("a", rsaKey().N, 65537), "alg", "RS256")
 	other := with(rsaJWK("b", rsaKey().N, 65537), "alg", "PS256")
-	set, _, err := parseKeySet(jwks(one, other))
+	set, _, err := parseKeySet(jwks(without(one, "kid")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := set.find("RS256", ""); !ok {
+		t.Error("the only key, which has no id, is not found")
+	}
+	if _, ok := set.find("RS256", "a"); ok {
+		t.Error("a key without id was found by one")
+	}
+	set, _, err = parseKeySet(jwks(one, other))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 
 // The schedule is Microsoft's for signing keys: refresh every hour, ask again for a key that is not
 // known at most every five minutes, and when the issuer cannot be reached work on with the last
-// good set, for a day at most.
+// good set, for a day at most. After that the answer is 503 and not 401: a client that is told to
+// get another token gets one, and is no better off.
 const (
 	keysTTL          = 24 * time.Hour
 	keysRefresh      = time.Hour
@@ -34,6 +35,7 @@ type keySource struct {
 	mu       sync.Mutex
 	set      *keySet
 	fetched  time.Time     // when set was
+	tried    time.Time     // when the latest attempt ended
 	due      time.Time     // no scheduled attempt before
 	forced   time.Time     // no attempt for an unknown key before
 	pause    time.Duration // before the next attempt, while there has been no set
@@ -84,13 +86,13 @@ func (s *keySource) current(ctx context.Context) (*keySet, error) {
 	return s.outcome()
 }
 
-// newer returns a set fetched since began, or the one there is if it is too early to ask again.
+// newer returns a set asked for since began, or the one there is if it is too early to ask again.
 func (s *keySource) newer(ctx context.Context, began time.Time) (*keySet, error) {
 	s.mu.Lock()
 	now := s.now()
 	switch {
 	case s.inFlight != nil:
-	case !s.fetched.Before(began), now.Before(s.forced):
+	case !s.tried.Before(began), now.Before(s.forced):
 		defer s.mu.Unlock()
 		if s.lastErr != nil {
 			// The key may be one that we could not hear of.
@@ -158,8 +160,7 @@ func (s *keySource) attempt(ctx context.Context) error {
 func (s *keySource) finish(set *keySet, err error) {
 	s.mu.Lock()
 	now := s.now()
-	s.inFlight = nil
-	s.lastErr = err
+	s.inFlight, s.tried, s.lastErr = nil, now, err
 	switch {
 	case err == nil:
 		s.set, s.fetched, s.pause = set, now, keysFirstPause

@@ -152,9 +152,13 @@ func TestT21NewAndWithdrawnKeys(t *testing.T) {
 		wantKey(t, s, "a", "unknown") // withdrawn at the next refresh
 		wantKey(t, s, "b", "ok")
 		i.set(errors.New("503"))
-		time.Sleep(keysUnknownPause)
+		time.Sleep(keysRefresh + keysJitter)
+		before := i.count()
 		wantKey(t, s, "c", "unavailable") // perhaps new: nobody could say
 		wantKey(t, s, "b", "ok")
+		if got := i.count() - before; got != 1 {
+			t.Errorf("%d fetches for one request, want 1", got)
+		}
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func newOAuth2(cfg config.Auth, env Env) (*oauth2, error) {
 		refuse:   refusals{scope: advertised(cfg.OAuth2RequiredScopes), metadataURL: env.MetadataURL},
 		now:      env.Now,
 	}
-	if g.audience.any {
+	if g.audience.any && cfg.OAuth2IntrospectionClientSecret == "" {
 		env.Logger.Warn("tokens made for other services are accepted; this is not conformant with MCP", "oauth2_audience", anyAudience)
 	}
 	fetch := newFetcher(env)
@@ -118,18 +117,11 @@ func advertised(required []string) string {
 	return strings.Join(ask, " ")
 }
 
-// Check judges the token of r.
-func (g *oauth2) Check(r *http.Request) (*Caller, error) {
-	raw, err := bearerToken(r)
-	if errors.Is(err, errNoCredentials) {
-		return nil, g.refuse.anonymous(err)
-	}
+// judge finds out who holds a token, and whether it grants enough.
+func (g *oauth2) judge(ctx context.Context, raw string) (*Caller, error) {
+	caller, err := g.identify(ctx, raw)
 	if err != nil {
-		return nil, g.refuse.invalid(err)
-	}
-	caller, err := g.judge(r.Context(), raw)
-	if err != nil {
-		return nil, g.refuse.judged(err)
+		return nil, err
 	}
 	if missing := missingScopes(g.required, caller.Scopes, g.implies); len(missing) > 0 {
 		return nil, g.refuse.missingScopes(missing)
@@ -137,17 +129,17 @@ func (g *oauth2) Check(r *http.Request) (*Caller, error) {
 	return caller, nil
 }
 
-func (g *oauth2) judge(ctx context.Context, raw string) (*Caller, error) {
+func (g *oauth2) identify(ctx context.Context, raw string) (*Caller, error) {
 	switch {
 	case g.keys != nil && looksLikeJWT(raw):
-		return g.judgeJWT(ctx, raw)
+		return g.identifyJWT(ctx, raw)
 	case g.opaque != nil:
 		return g.opaque.of(ctx, raw)
 	}
 	return nil, errors.New("not a JWT, and there is no oauth2_introspection_endpoint to ask about other tokens")
 }
 
-func (g *oauth2) judgeJWT(ctx context.Context, raw string) (*Caller, error) {
+func (g *oauth2) identifyJWT(ctx context.Context, raw string) (*Caller, error) {
 	token, err := parseJWT(raw, signatureAlgorithms())
 	if err != nil {
 		return nil, err

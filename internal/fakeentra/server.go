@@ -78,7 +78,7 @@ type Endpoint string
 const (
 	Discovery Endpoint = "discovery"
 	Keys      Endpoint = "keys"
-	TokenEnd  Endpoint = "token"
+	Grant     Endpoint = "token"
 )
 
 // Requests returns how many requests an endpoint has had, answered or not.
@@ -150,7 +150,7 @@ func (s *Server) routes() http.Handler {
 	s.handle(mux, Discovery, "GET /{tenant}/v2.0"+config, s.discovery(v2))
 	s.handle(mux, Keys, "GET /{tenant}/discovery/keys", s.keySet)
 	s.handle(mux, Keys, "GET /{tenant}/discovery/v2.0/keys", s.keySet)
-	s.handle(mux, TokenEnd, "POST /{tenant}/oauth2/v2.0/token", s.token)
+	s.handle(mux, Grant, "POST /{tenant}/oauth2/v2.0/token", s.token)
 	return mux
 }
 
