@@ -93,7 +93,11 @@ func TestT54AllInvalidTokensGetTheSameAnswer(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+token)
 		_, err := l.guard.Check(r)
 		w := httptest.NewRecorder()
-		wantRefusal(t, name, err, http.StatusUnauthorized).ServeHTTP(w, r)
+		e := wantRefusal(t, name, err, http.StatusUnauthorized)
+		if tail := token[max(0, len(token)-20):]; len(tail) == 20 && strings.Contains(e.Error(), tail) {
+			t.Errorf("%s: the reason has the token in it: %s", name, e)
+		}
+		e.ServeHTTP(w, r)
 		var answer strings.Builder
 		w.Result().Write(&answer)
 		answers[answer.String()] = append(answers[answer.String()], name)

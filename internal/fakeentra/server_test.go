@@ -88,6 +88,54 @@ func TestMicrosoftsLibrarySeesTheClaimsChallenge(t *testing.T) {
 	}
 }
 
+func TestAppWithoutSecretPresentsAnAssertion(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.AddApp(App{ClientID: clientID, Assertion: func(jwt string) error {
+		if jwt != "of.the.identity" {
+			return errors.New("not the managed identity's token")
+		}
+		return nil
+	}})
+	for assertion, want := range map[string]bool{"of.the.identity": true, "of.somebody.else": false} {
+		credential := confidential.NewCredFromAssertionCallback(
+			func(context.Context, confidential.AssertionRequestOptions) (string, error) { return assertion, nil })
+		client, err := confidential.New(s.URL+"/"+tenant, clientID, credential,
+			confidential.WithHTTPClient(s.Client()), confidential.WithInstanceDiscovery(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.AcquireTokenOnBehalfOf(t.Context(), s.Issue(userToken()), []string{arm + "/.default"})
+		if got := err == nil; got != want {
+			t.Errorf("assertion %s: exchanged %v, want %v (%v)", assertion, got, want, err)
+		}
+	}
+}
+
+func TestBrokenServerRecoversWhenMended(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	status := func() int {
+		resp, err := s.Client().Get(s.URL + "/common/discovery/keys")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	s.Break(Outage())
+	if got := status(); got != http.StatusServiceUnavailable {
+		t.Errorf("broken: status %d", got)
+	}
+	s.Mend()
+	if got := status(); got != http.StatusOK {
+		t.Errorf("mended: status %d", got)
+	}
+	if got := s.Requests(Keys); got != 2 {
+		t.Errorf("%d requests counted, want both", got)
+	}
+}
+
 func msalClient(t *testing.T, s *Server) confidential.Client {
 	t.Helper()
 	secret, err := confidential.NewCredFromSecret("s3cret")
