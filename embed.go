@@ -16,12 +16,16 @@ import (
 //
 //go:generate go test -run ^TestCarriedModuleIsTidy$ . -update
 //go:embed templates/carried.mod templates/carried.sum
+//go:embed LICENSE
+//go:embed internal/authenv/*.go
 //go:embed internal/authn/*.go
 //go:embed internal/config/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
 //go:embed internal/process/*.go
 //go:embed internal/session/*.go
+//go:embed internal/streamhttp/*.go
+//go:embed runtime/*.go
 var tree embed.FS
 
 // Source returns the files of the runtime's module as they are to lie in third_party/mcpfunc: the

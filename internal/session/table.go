@@ -183,15 +183,17 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (
 // that must end first, the one that has been idle the longest, or a *FullError. mu is held.
 func (t *Table) room(key Key, server *Server) (evict *Session, err error) {
 	for _, limit := range []struct {
-		max  int
-		what string
-		of   func(Key) bool
+		max   int
+		known bool // counts only where callers are known
+		what  string
+		of    func(Key) bool
 	}{
-		{server.MaxPerPrincipal, "this caller has as many as one caller may have on this server", func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
-		{server.Max, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
-		{t.limits.Sessions, "the app has as many as it may have", func(Key) bool { return true }},
+		{server.MaxPerPrincipal, true, "this caller has as many as one caller may have on this server",
+			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
+		{server.Max, false, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
+		{t.limits.Sessions, false, "the app has as many as it may have", func(Key) bool { return true }},
 	} {
-		if limit.max <= 0 {
+		if limit.max <= 0 || limit.known && key.Principal == "" {
 			continue
 		}
 		if t.countOf(limit.of) < limit.max {
@@ -298,6 +300,27 @@ func (t *Table) Stats() Stats {
 		st.Servers[k.Server]++
 	}
 	return st
+}
+
+// Room returns an error while no session could be opened whoever asked.
+func (t *Table) Room() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	all := func(Key) bool { return true }
+	if max := t.limits.Sessions; max > 0 && len(t.sessions) >= max && t.idlest(all) == nil {
+		return &FullError{What: "the app has as many as it may have", Limit: max}
+	}
+	return nil
+}
+
+// Refuse makes Open fail with ErrClosed from now on. Sessions that are there go on.
+func (t *Table) Refuse() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
 }
 
 // Close ends all sessions, in parallel, and returns when their processes are gone. Nothing opens

@@ -43,38 +43,48 @@ func (q *request) streamFrom(s *session.Session, reader *session.Reader, first [
 			return out.flush()
 		}
 	}
-	keepalive := time.NewTimer(q.Keepalive)
-	defer keepalive.Stop()
 	end := time.NewTimer(q.MaxStream)
 	defer end.Stop()
+	if !out.follow(reader, q.r.Context().Done(), end.C, q.Keepalive) {
+		return errGone
+	}
+	return nil
+}
+
+// follow writes what reader brings until its stream has ended, and flushes whenever there is nothing
+// more to write. It reports false if it stopped before: because the client is gone or too slow, or
+// because it is time to make it come back.
+func (o *events) follow(reader *session.Reader, gone <-chan struct{}, enough <-chan time.Time, every time.Duration) bool {
+	keepalive := time.NewTimer(every)
+	defer keepalive.Stop()
 	for {
 		e, state := reader.Take()
 		switch state {
 		case session.Taken:
-			out.event(e)
+			o.event(e)
 			e.Free()
 			if e.Last {
-				return out.flush()
+				return o.flush() == nil
 			}
 			continue
 		case session.Ended:
-			return out.flush()
+			return o.flush() == nil
 		case session.Cut:
-			out.flush()
-			return errGone
+			o.flush()
+			return false
 		}
-		if err := out.flush(); err != nil {
-			return errGone
+		if o.flush() != nil {
+			return false
 		}
-		keepalive.Reset(q.Keepalive)
+		keepalive.Reset(every)
 		select {
 		case <-reader.Ready():
 		case <-keepalive.C:
-			out.comment("keep-alive")
-		case <-end.C:
-			return errGone // and the client resumes
-		case <-q.r.Context().Done():
-			return errGone
+			o.comment("keep-alive")
+		case <-enough:
+			return false
+		case <-gone:
+			return false
 		}
 	}
 }

@@ -1,0 +1,115 @@
+// Package authenv decides what environment a server's process sees: a short list of names from the
+// app's own environment, what the configuration sets, and what the auth method grants.
+//
+// The app's environment holds the keys of everything: the storage account that the host's access
+// keys lie in, the managed identity, other servers' secrets. So nothing passes that is not named
+// here or in the configuration, and some names do not pass even then.
+package authenv
+
+import (
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// passed are the names that every process needs to run at all, or to be downloaded.
+var passed = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP", "TERM",
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+	"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+	"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8", "VIRTUAL_ENV",
+	"NODE_PATH", "DOTNET_ROOT", "JAVA_HOME", "GOCOVERDIR",
+	// Windows
+	"SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE",
+	"HOMEDRIVE", "HOMEPATH", "PROGRAMFILES", "PROGRAMDATA", "PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS",
+}
+
+// prefixes are of names that pass unless they sound like a secret: locale, and where package runners
+// find packages and keep them.
+var prefixes = []string{"LC_", "UV_", "PIP_", "NPM_CONFIG_"}
+
+// denied are names that never pass: with any of them a process could act as the app, or as the
+// host.
+var denied = []string{
+	"AZUREWEBJOBS*", "AZUREFUNCTIONSJOBHOST__*", "WEBSITE_*", "FUNCTIONS_*", "APPSETTING_*", "SQLCONNSTR_*", "CUSTOMCONNSTR_*",
+	"MYSQLCONNSTR_*", "SQLAZURECONNSTR_*", "POSTGRESQLCONNSTR_*", "APPLICATIONINSIGHTS_*", "APPINSIGHTS_*", "MACHINEKEY_*",
+	"AZUREWEBENCRYPTIONKEY", "CONTAINER_*KEY*", "*_PROVIDER_AUTHENTICATION_SECRET",
+	"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "MCPFUNC_*",
+}
+
+// secretWords make a name sound like a secret.
+var secretWords = []string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "_KEY"}
+
+// Base returns those entries of environ that a process may see: the short list, and what inherit,
+// names or globs, adds. A name that is denied does not pass whatever inherit says.
+func Base(environ, inherit []string) []string {
+	var base []string
+	for _, entry := range environ {
+		name, _, ok := strings.Cut(entry, "=")
+		if ok && name != "" && passes(name, inherit) {
+			base = append(base, entry)
+		}
+	}
+	return base
+}
+
+func passes(name string, inherit []string) bool {
+	upper := strings.ToUpper(name)
+	if Denied(name) {
+		return false
+	}
+	if slices.Contains(passed, upper) {
+		return true
+	}
+	if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(upper, p) }) && !SoundsSecret(name) {
+		return true
+	}
+	return slices.ContainsFunc(inherit, func(glob string) bool {
+		ok, err := path.Match(glob, name)
+		return err == nil && ok
+	})
+}
+
+// Denied reports whether a variable of the app never reaches a process.
+func Denied(name string) bool {
+	upper := strings.ToUpper(name)
+	return slices.ContainsFunc(denied, func(glob string) bool {
+		ok, _ := path.Match(glob, upper)
+		return ok
+	})
+}
+
+// SoundsSecret reports whether a variable's name suggests that its value is a secret.
+func SoundsSecret(name string) bool {
+	upper := strings.ToUpper(name)
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(upper, word) })
+}
+
+// Join returns base with the entries of each layer, in order: the last one to name a variable has
+// it. What a process cannot do without is added when it is missing: a HOME to keep caches in, which
+// a Functions app does not always have, and Python's output unbuffered, without which its answers
+// stay in its buffer.
+func Join(base []string, layers ...map[string]string) []string {
+	vars := map[string]string{"HOME": os.TempDir(), "PYTHONUNBUFFERED": "1"}
+	if runtime.GOOS == "windows" {
+		delete(vars, "HOME")
+	}
+	for _, entry := range base {
+		name, value, _ := strings.Cut(entry, "=")
+		vars[name] = value
+	}
+	for _, layer := range layers {
+		for name, value := range layer {
+			vars[name] = value
+		}
+	}
+	joined := make([]string, 0, len(vars))
+	for name, value := range vars {
+		joined = append(joined, name+"="+value)
+	}
+	slices.Sort(joined)
+	return joined
+}

@@ -1,0 +1,76 @@
+package streamhttp
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// The HTTP with SSE of 2024-11-05: a GET opens the session and is its only stream; its first event
+// names the URL that messages are posted to.
+
+// ServeSSE answers a GET: it opens a session, which ends with the connection. messages is the path
+// for POSTs.
+func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Caller, messages string) {
+	q := &request{e, w, r, caller}
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", "GET")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes GET alone")
+		return
+	}
+	if _, stream := q.accepts(); !stream {
+		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream")
+		return
+	}
+	s, err := q.open("", "", false)
+	if err != nil {
+		q.failed(err, nil)
+		return
+	}
+	defer s.Leave()
+	defer s.Close("the client closed its stream")
+	reader := s.Listen()
+	defer reader.Leave()
+	q.begin()
+	out := newEvents(q)
+	out.w.WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + "\n\n")
+	if out.flush() != nil {
+		return
+	}
+	end := time.NewTimer(e.MaxStream)
+	defer end.Stop()
+	out.follow(reader, r.Context().Done(), end.C, e.Keepalive)
+}
+
+// ServeMessage answers a POST of one message to a session that ServeSSE opened.
+func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller Caller) {
+	q := &request{e, w, r, caller}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes POST alone")
+		return
+	}
+	s, err := q.Table.Find(q.key(r.URL.Query().Get("sessionId")))
+	if err != nil {
+		q.failed(err, nil)
+		return
+	}
+	defer s.Leave()
+	m := q.body()
+	if m == nil {
+		return
+	}
+	if !q.checked(m) {
+		m.Free()
+		return
+	}
+	id := firstID([]*message.Message{m})
+	if _, err := s.Send(r.Context(), []*message.Message{m}, session.ByListener); err != nil {
+		q.failed(err, id)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}

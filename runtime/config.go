@@ -1,0 +1,158 @@
+package mcpfunc
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// A Config is what an App serves. LoadConfig makes one of a file; a literal needs only Servers.
+type Config struct {
+	Servers       []Server // those switched on
+	DefaultServer string   // name of the one behind /api/mcp; empty means the first
+
+	PublicURL      string   // scheme and host by which clients reach the app; needed for OAuth metadata
+	AllowedOrigins []string // of web pages that may call the app, as scheme://host[:port]
+	AllowedHosts   []string // that requests may name; empty means any
+
+	MaxSessions      int           // of all servers together; zero no limit
+	MaxRequestBytes  int64         // of a POST; zero 32 MiB
+	MaxResponseBytes int64         // of one message of a server; zero 64 MiB
+	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
+	LogLevel         slog.Level
+
+	// Development says that the app runs on a developer's machine: web pages of this machine may
+	// call it, and identity providers on it are believed.
+	Development bool
+}
+
+// LoadConfig reads the configuration file at path; empty means the first well-known file that
+// exists. ${NAME} is replaced from the environment, where an empty variable is a missing one. It is
+// one of two functions here that read the environment; the other is FunctionsAddr.
+//
+// An error about the file's contents says where in it and, where there is one, a cure.
+func LoadConfig(path string) (*Config, error) {
+	if path == "" {
+		home, _ := os.UserHomeDir()
+		dir, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		if path, err = config.Discover(dir, home); err != nil {
+			return nil, err
+		}
+	}
+	file, err := config.Load(path, lookup)
+	if err != nil {
+		return nil, withHint(err)
+	}
+	return fromFile(file, os.Getenv)
+}
+
+// ParseConfig is LoadConfig for a file's contents in hand. lookup says what ${NAME} means; nil
+// leaves it as it stands. It reads nothing else.
+func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) (*Config, error) {
+	file, err := config.Parse("mcp_config.json", data, lookup)
+	if err != nil {
+		return nil, withHint(err)
+	}
+	return fromFile(file, func(string) string { return "" })
+}
+
+func lookup(name string) (string, bool) {
+	value := os.Getenv(name)
+	return value, value != ""
+}
+
+// fromFile makes a Config of a parsed file, with what the platform says of itself.
+func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
+	rt := file.Runtime
+	cfg := &Config{
+		DefaultServer: rt.DefaultServer, PublicURL: rt.PublicURL,
+		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
+		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
+		Keepalive:   rt.Keepalive,
+		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
+	}
+	if cfg.Keepalive == 0 {
+		cfg.Keepalive = -1
+	}
+	if err := cfg.LogLevel.UnmarshalText([]byte(rt.LogLevel)); err != nil {
+		cfg.LogLevel = slog.LevelInfo
+	}
+	if host := getenv("WEBSITE_HOSTNAME"); cfg.PublicURL == "" && host != "" {
+		cfg.PublicURL = "https://" + host
+		if loopback(host) {
+			cfg.PublicURL = "http://" + host
+		}
+	}
+	if cfg.Development && len(cfg.AllowedHosts) == 0 {
+		// Against DNS rebinding: a page in the developer's browser can make a name of its own point
+		// here, but not be called localhost.
+		cfg.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
+	}
+	for _, s := range file.Enabled() {
+		server, err := fromEntry(file.Path, s)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Servers = append(cfg.Servers, server)
+	}
+	return cfg, nil
+}
+
+func fromEntry(path string, s config.Server) (Server, error) {
+	server := Server{
+		Name: s.Name, Command: s.Command, Args: s.Args, Env: s.Env, InheritEnv: s.InheritEnv, Dir: s.Dir,
+		Description: s.Description, StartTimeout: s.Timeout, RequestTimeout: s.RequestTimeout,
+		NoRestart: !s.RestartOnFailure || s.MaxRestarts == 0, MaxRestarts: s.MaxRestarts, Framing: Framing(s.Framing),
+		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal,
+		RejectClientIDs: s.Sessions.RejectClientIDs, NoAnonymous: !s.Sessions.Anonymous,
+		method: s.Auth,
+	}
+	if s.EnvFile == "" {
+		return server, nil
+	}
+	vars, err := config.LoadEnvFile(s.EnvFile)
+	if err != nil {
+		return Server{}, &config.Error{Path: path, Line: s.Line, Server: s.Name, Key: "envFile", Err: err}
+	}
+	for name, value := range s.Env {
+		vars[name] = value
+	}
+	server.Env = vars
+	return server, nil
+}
+
+// withHint puts a configuration error's cure into its text: the generated main prints one line.
+func withHint(err error) error {
+	var ce *config.Error
+	if errors.As(err, &ce) && ce.Hint != "" {
+		return &hinted{err, ce.Hint}
+	}
+	return err
+}
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Error() string { return h.error.Error() + " (hint: " + h.hint + ")" }
+func (h *hinted) Unwrap() error { return h.error }
+
+// loopback reports whether hostport names this machine.
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	host = strings.Trim(host, "[]")
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}

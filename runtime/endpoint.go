@@ -1,0 +1,128 @@
+package mcpfunc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
+	"github.com/mcpfunc/mcpfunc/internal/authn"
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/streamhttp"
+)
+
+// A server is one MCP server as the App serves it.
+type server struct {
+	spec     Server
+	endpoint *streamhttp.Endpoint
+	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
+}
+
+// guarded is a path with who may use it.
+type guarded struct {
+	guard    authn.Guard
+	metadata *resourceMetadata // nil when clients bring no token
+}
+
+func (s *server) path() string { return mcpPath + "/" + s.spec.Name }
+
+// newServer checks a server and makes its guards.
+func (a *App) newServer(spec Server) (*server, error) {
+	switch {
+	case !validName(spec.Name):
+		return nil, errors.New("a name has letters, digits, \"-\" and \"_\", at most 63, and begins with a letter or digit")
+	case spec.Command == "":
+		return nil, errors.New("the command is missing")
+	case !slices.Contains([]Framing{"", DetectFraming, LineFraming, HeaderFraming}, spec.Framing):
+		return nil, fmt.Errorf("framing %q is none", spec.Framing)
+	}
+	if spec.Dir != "" {
+		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("the working directory %s is no directory", spec.Dir)
+		}
+	}
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&spec.StartTimeout, 30*time.Second)
+	def(&spec.IdleTimeout, time.Hour)
+	if spec.MaxRestarts == 0 {
+		spec.MaxRestarts = 3
+	}
+	if spec.MaxPerCaller == 0 {
+		spec.MaxPerCaller = 8
+	}
+	s := &server{spec: spec, guards: map[string]guarded{}}
+	paths := []string{s.path()}
+	if strings.EqualFold(spec.Name, a.cfg.DefaultServer) || a.cfg.DefaultServer == "" && len(a.servers) == 0 {
+		paths = append(paths, mcpPath)
+	}
+	for _, path := range paths {
+		g, err := a.guard(spec, path)
+		if err != nil {
+			return nil, err
+		}
+		s.guards[path] = g
+	}
+	return s, nil
+}
+
+func validName(name string) bool {
+	if name == "" || len(name) > 63 || name[0] == '-' || name[0] == '_' || strings.EqualFold(name, "sse") || strings.EqualFold(name, "message") {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_')
+	})
+}
+
+// connect gives s its endpoint.
+func (a *App) connect(s *server) {
+	spec := s.spec
+	max := spec.MaxRestarts
+	s.endpoint = &streamhttp.Endpoint{
+		Table: a.table, Log: a.log,
+		MaxBody: a.cfg.MaxRequestBytes, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
+		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.NoAnonymous,
+		Server: &session.Server{
+			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
+			MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
+			Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: max,
+			Idle: spec.IdleTimeout, Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller,
+		},
+	}
+	if spec.Framing == "" {
+		s.endpoint.Server.Framing = framing.Auto
+	}
+}
+
+// launch returns what starts a process of this server: the app's launcher, with the environment
+// that this caller's process may see.
+func (a *App) launch(spec Server) func(context.Context, any) (process.Process, error) {
+	return func(ctx context.Context, caller any) (process.Process, error) {
+		granted, err := a.grant(ctx, spec, caller)
+		if err != nil {
+			return nil, err
+		}
+		env := authenv.Join(authenv.Base(os.Environ(), spec.InheritEnv), spec.Env, granted)
+		return a.opts.Launcher.Launch(a.keeper.With(ctx), spec, env)
+	}
+}
+
+// runner returns a key of what a package runner would download, or "" if the command is none.
+func runner(spec Server) string {
+	switch strings.TrimSuffix(filepath.Base(spec.Command), ".exe") {
+	case "uvx", "uv", "npx", "npm", "pnpm", "yarn", "bunx", "bun", "pipx", "deno", "dnx", "docker", "podman":
+		return spec.Command + "\x00" + strings.Join(spec.Args, "\x00")
+	}
+	return ""
+}

@@ -1,0 +1,115 @@
+package mcpfunc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+
+	"github.com/mcpfunc/mcpfunc/internal/authn"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// wellKnown is where RFC 9728, section 3.1, puts the metadata of a resource: before its path.
+const wellKnown = "/.well-known/oauth-protected-resource"
+
+type resourceMetadata = oauthex.ProtectedResourceMetadata
+
+// guard makes the guard of one path of a server.
+func (a *App) guard(spec Server, path string) (guarded, error) {
+	if spec.Auth != nil {
+		return guarded{guard: custom{spec.Auth}}, nil
+	}
+	method := spec.method
+	if method.Method == "" {
+		method.Method = config.AuthNone
+	}
+	base := strings.TrimSuffix(a.cfg.PublicURL, "/")
+	env := authn.Env{
+		Development:   a.cfg.Development,
+		AuthorityHost: os.Getenv("AZURE_AUTHORITY_HOST"),
+		TenantID:      os.Getenv("AZURE_TENANT_ID"),
+		Logger:        a.log,
+	}
+	if base != "" {
+		env.Resource, env.MetadataURL = base+path, base+wellKnown+path
+	}
+	if method.Method == config.AuthAzureOBO || method.Method == config.AuthOAuth2Bearer {
+		if base == "" {
+			return guarded{}, errors.New("the public URL is not known, and OAuth clients need it; set runtime.public_url")
+		}
+	}
+	g, err := authn.New(method, env)
+	if err != nil {
+		return guarded{}, err
+	}
+	m, err := authn.Metadata(method, env)
+	if err != nil {
+		return guarded{}, err
+	}
+	return guarded{g, m}, nil
+}
+
+// custom is a guard that a user of this package wrote.
+type custom struct{ Auth }
+
+func (c custom) Check(r *http.Request) (*authn.Caller, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		token = ""
+	}
+	info, err := c.Verify(r.Context(), token, r)
+	var refused *AuthError
+	switch {
+	case errors.As(err, &refused):
+		e := &authn.Error{Status: refused.Status, Code: refused.Code, Message: refused.Message}
+		if refused.Status == http.StatusUnauthorized {
+			e.Challenge = &authn.Challenge{}
+		}
+		return nil, e
+	case err != nil:
+		return nil, err
+	case info == nil || info.UserID == "":
+		return nil, errors.New("Auth.Verify named no user")
+	}
+	return &authn.Caller{
+		Principal: "custom\x00" + info.UserID, Token: token, Subject: info.UserID, Scopes: info.Scopes,
+		Expires: info.Expiration, Claims: map[string]any{infoClaim: info},
+	}, nil
+}
+
+// infoClaim is where a custom caller keeps its TokenInfo.
+const infoClaim = "mcpfunc:token_info"
+
+// grant returns what a process may know of its caller.
+func (a *App) grant(ctx context.Context, spec Server, caller any) (map[string]string, error) {
+	c, _ := caller.(*authn.Caller)
+	if spec.Auth == nil || c == nil {
+		return nil, nil
+	}
+	info, _ := c.Claims[infoClaim].(*auth.TokenInfo)
+	vars, err := spec.Auth.Environ(ctx, c.Token, info)
+	if err != nil {
+		return nil, fmt.Errorf("environment of the caller: %w", err)
+	}
+	return vars, nil
+}
+
+// refuseUnauthorized answers a request that a guard refused.
+func (a *App) refuseUnauthorized(w http.ResponseWriter, r *http.Request, err error) {
+	var refused *authn.Error
+	if errors.As(err, &refused) {
+		a.log.Debug("request refused", "path", r.URL.Path, "status", refused.Status, "why", refused.Error())
+		refused.ServeHTTP(w, r)
+		return
+	}
+	a.log.Error("cannot tell who is calling", "path", r.URL.Path, "error", err)
+	writeJSON(w, http.StatusInternalServerError, map[string]any{
+		"error": map[string]string{"code": "internal_error", "message": "The caller could not be verified"},
+	})
+}

@@ -1,0 +1,56 @@
+package mcpfunc
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// A Launcher starts the process that serves one session. Most custom ones change s and hand it on
+// to ExecLauncher. Launch is called from many goroutines at once; ctx ends with the session.
+type Launcher interface {
+	Launch(ctx context.Context, s Server, env []string) (Process, error)
+}
+
+// A LauncherFunc is a function that is a Launcher.
+type LauncherFunc func(ctx context.Context, s Server, env []string) (Process, error)
+
+// Launch calls f.
+func (f LauncherFunc) Launch(ctx context.Context, s Server, env []string) (Process, error) {
+	return f(ctx, s, env)
+}
+
+// A Process is a running server: Read is its stdout, Write its stdin, and Close closes its stdin,
+// which asks it to stop. Read may be called while Write, Close, Wait or Kill is.
+//
+// It may also have Stderr() io.Reader, which is then drained into the log, and Terminate() error,
+// which asks it to stop more firmly.
+type Process interface {
+	io.ReadWriteCloser
+	Wait() error // returns once it is gone; what it wrote before can still be read
+	Kill() error // ends it, and everything it started, at once
+}
+
+// ExecLauncher runs child processes. Each has a process group of its own and dies with the app,
+// with all that it started. On Linux it can neither signal its siblings nor read their memory or
+// environment, where the kernel has Landlock.
+type ExecLauncher struct{}
+
+// Launch starts s.Command with env and nothing else in its environment. A program that cannot be
+// started is a *CommandError.
+func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process, error) {
+	keeper, ok := process.From(ctx)
+	if !ok { // not called by an App: nobody will ask for it, so it keeps itself
+		keeper = process.Open(slog.Default())
+	}
+	child, err := keeper.Start(process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir})
+	if err != nil {
+		return nil, err
+	}
+	return child, nil
+}
+
+// A CommandError is a program that cannot be started, with a Hint where there is a cure.
+type CommandError = process.CommandError

@@ -1,0 +1,116 @@
+package mcpfunc
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+
+	"github.com/mcpfunc/mcpfunc/internal/authn"
+	"github.com/mcpfunc/mcpfunc/internal/streamhttp"
+)
+
+// mcpPath is where MCP is served: the default server here, every server below.
+const mcpPath = "/api/mcp"
+
+// route sends a request to its room. It works on the path as it was sent, never on a cleaned one:
+// the Functions host checked the access key of the route that it matched, and a path that means
+// another one after cleaning must not get there.
+func (a *App) route(w http.ResponseWriter, r *http.Request) {
+	path := strings.ToLower(r.URL.EscapedPath()) // the host's routes do not know case
+	if path != "/" {
+		path = strings.TrimSuffix(path, "/")
+	}
+	switch path {
+	case "/", "":
+		a.root(w, r)
+		return
+	case "/api/health":
+		a.health(w, r)
+		return
+	case "/api/session_metrics":
+		a.sessionMetrics(w, r)
+		return
+	case "/api/metrics":
+		a.metrics(w, r)
+		return
+	}
+	if rest, ok := strings.CutPrefix(path, wellKnown); ok && (rest == "" || rest[0] == '/') {
+		a.wellKnown(w, r, rest)
+		return
+	}
+	if rest, ok := strings.CutPrefix(path, mcpPath); ok && (rest == "" || rest[0] == '/') {
+		a.mcp(w, r, strings.TrimPrefix(rest, "/"))
+		return
+	}
+	notFound(w)
+}
+
+func notFound(w http.ResponseWriter) {
+	writeJSON(w, http.StatusNotFound, map[string]any{
+		"error": map[string]string{"code": "not_found", "message": "There is nothing at this path"},
+	})
+}
+
+// mcp serves what is below mcpPath: "", a server, or the two endpoints of HTTP with SSE of either.
+func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
+	name, endpoint, _ := strings.Cut(rest, "/")
+	if name == "sse" || name == "message" { // no server has such a name
+		name, endpoint = "", rest
+	}
+	s, path := a.byName[name], mcpPath+"/"+name
+	if name == "" {
+		s, path = a.fallback(), mcpPath
+	}
+	if s == nil || endpoint != "" && endpoint != "sse" && endpoint != "message" {
+		notFound(w)
+		return
+	}
+	if name != "" {
+		path = s.path()
+	}
+	if !a.door(w, r) {
+		return
+	}
+	caller, err := s.guards[path].guard.Check(r)
+	if err != nil {
+		a.refuseUnauthorized(w, r, err)
+		return
+	}
+	if r.Method == http.MethodPost {
+		a.count(1)
+		defer a.count(-1)
+	}
+	who := streamhttp.Caller{Principal: caller.Principal, Value: caller}
+	switch endpoint {
+	case "sse":
+		s.endpoint.ServeSSE(w, r, who, path+"/message")
+	case "message":
+		s.endpoint.ServeMessage(w, r, who)
+	default:
+		s.endpoint.Serve(w, r, who)
+	}
+}
+
+// wellKnown serves the metadata of the protected resource at path (RFC 9728); at the root, of the
+// only one there is.
+func (a *App) wellKnown(w http.ResponseWriter, r *http.Request, path string) {
+	var found *resourceMetadata
+	for _, s := range a.servers {
+		for at, g := range s.guards {
+			if g.metadata == nil {
+				continue
+			}
+			if strings.ToLower(at) == path || path == "" && len(a.servers) == 1 && at == mcpPath {
+				found = g.metadata
+			}
+		}
+	}
+	if found == nil {
+		notFound(w)
+		return
+	}
+	auth.ProtectedResourceMetadataHandler(found).ServeHTTP(w, r)
+}
+
+var _ authn.Guard = custom{}

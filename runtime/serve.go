@@ -1,0 +1,59 @@
+package mcpfunc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Bounds of the HTTP server. There is no bound for a whole request or answer, which would cut
+// streams: bodies and streams have bounds of their own.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+)
+
+// FunctionsAddr is where the Functions host expects a custom handler: on loopback, at the port
+// FUNCTIONS_CUSTOMHANDLER_PORT, or 8080 outside the host.
+func FunctionsAddr() string {
+	port := os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT")
+	if port == "" {
+		port = "8080"
+	}
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
+func listenAndServe(ctx context.Context, addr string, a *App) error {
+	defer a.Close()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen for the Functions host: %w", err)
+	}
+	srv := &http.Server{
+		Handler: a, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		err = nil
+	}
+	a.Close() // which ends all streams, so that Shutdown has nothing to wait for
+	stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if srv.Shutdown(stop) != nil {
+		srv.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	<-served
+	return nil
+}
