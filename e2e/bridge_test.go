@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,9 +37,7 @@ func bridge(t *testing.T, config string, env ...string) *Bridge {
 		t.Fatal(err)
 	}
 	output := new(transcript)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	host, err := hostemu.Start(ctx, hostemu.Options{
+	host, err := hostemu.Start(context.Background(), hostemu.Options{
 		Dir:      dir,
 		Listener: listener,
 		Env:      append(environment(), env...),
@@ -60,10 +57,12 @@ func bridge(t *testing.T, config string, env ...string) *Bridge {
 			t.Logf("the project's output:\n%s", output)
 		}
 	})
-	if err := host.Ready(ctx); err != nil {
+	starting, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := host.Ready(starting); err != nil {
 		t.Fatalf("wait for the handler: %v", err)
 	}
-	b.URL = strings.TrimSuffix(host.URL(), "/")
+	b.URL = host.URL()
 	return b
 }
 
