@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -43,22 +45,35 @@ func (w *transcript) String() string {
 	return w.text.String()
 }
 
+// patience is how long a test waits for what must come.
+const patience = time.Minute
+
 // await waits until the text behind offset holds want, and returns the offset behind it.
-func (w *transcript) await(t *testing.T, offset int, want string) int {
-	t.Helper()
+func (w *transcript) await(offset int, want string) (int, error) {
+	deadline := time.After(patience)
 	for {
 		w.mu.Lock()
 		text, changed := w.text.String(), w.changed
 		w.mu.Unlock()
 		if i := strings.Index(text[offset:], want); i >= 0 {
-			return offset + i + len(want)
+			return offset + i + len(want), nil
 		}
 		select {
 		case <-changed:
-		case <-t.Context().Done():
-			t.Fatalf("%q never came; there is:\n%s", want, text)
+		case <-deadline:
+			return 0, fmt.Errorf("%q never came; there is:\n%s", want, text)
 		}
 	}
+}
+
+// mustAwait is await for the test's own goroutine.
+func (w *transcript) mustAwait(t *testing.T, offset int, want string) int {
+	t.Helper()
+	next, err := w.await(offset, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
 }
 
 func TestCommandLinesBecomeOptions(t *testing.T) {

@@ -199,7 +199,7 @@ func TestTheDemoServerEndsWithItsInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout.await(t, 0, `"id":1`)
+	stdout.mustAwait(t, 0, `"id":1`)
 	if err := client.Close(); err != nil {
 		t.Fatal(err)
 	}

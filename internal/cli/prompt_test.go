@@ -1,0 +1,308 @@
+//go:build unix
+
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+)
+
+// A person sits at the other end of a pseudo-terminal.
+type person struct {
+	screen *transcript
+	keys   *os.File
+	tty    *os.File
+	idle   term.State // of the terminal while nobody is asked
+}
+
+// seat gives env a terminal with a person at it.
+func seat(t *testing.T, env *Env) *person {
+	t.Helper()
+	keys, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pty.Setsize(keys, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
+		t.Fatal(err)
+	}
+	idle, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &person{screen: newTranscript(), keys: keys, tty: tty, idle: *idle}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		p.watch()
+	}()
+	t.Cleanup(func() {
+		if err := errors.Join(tty.Close(), keys.Close()); err != nil {
+			t.Error(err)
+		}
+		<-watched
+	})
+	env.Stderr = tty
+	env.Prompter = &surveyPrompter{in: tty, out: tty}
+	return p
+}
+
+// whereAmI is how a program asks a terminal for the place of the cursor.
+const whereAmI = "\x1b[6n"
+
+// watch keeps what is shown, and answers whereAmI as terminals do. What is in the transcript has been
+// answered.
+func (p *person) watch() {
+	var shown strings.Builder
+	answered := 0
+	buf := make([]byte, 4096)
+	for {
+		n, err := p.keys.Read(buf)
+		if err != nil {
+			return
+		}
+		shown.Write(buf[:n])
+		for ; answered < strings.Count(shown.String(), whereAmI); answered++ {
+			if _, err := p.keys.WriteString("\x1b[1;1R"); err != nil {
+				return
+			}
+		}
+		_, _ = p.screen.Write(buf[:n])
+	}
+}
+
+// An answer is what a person types at a question.
+type answer struct {
+	question string
+	keys     string
+	list     bool // the question offers a list
+}
+
+// answers types each answer once its question waits for it. Whoever types earlier gets between the
+// prompt and the terminal, which talk about the cursor first.
+func (p *person) answers(t *testing.T, list ...answer) (done <-chan struct{}) {
+	typed := make(chan struct{})
+	go func() {
+		defer close(typed)
+		at := 0
+		for _, a := range list {
+			var err error
+			if at, err = p.waitFor(at, a); err != nil {
+				t.Error(err)
+				a.keys = ctrlC // lets the command end
+			}
+			if _, err := p.keys.WriteString(a.keys); err != nil {
+				t.Error(err)
+			}
+			if t.Failed() {
+				return
+			}
+		}
+	}()
+	return typed
+}
+
+// waitFor waits until an answer can be typed, and returns the offset on the screen behind the question.
+func (p *person) waitFor(at int, a answer) (int, error) {
+	at, err := p.screen.await(at, a.question)
+	if err != nil {
+		return 0, err
+	}
+	if a.list {
+		return at, p.asked() // it reads keys only
+	}
+	// A line asks for the width of the terminal and then for the place of the cursor.
+	if at, err = p.screen.await(at, whereAmI); err != nil {
+		return 0, err
+	}
+	return p.screen.await(at, whereAmI)
+}
+
+// asked waits until the terminal hands over single keys.
+func (p *person) asked() error {
+	deadline := time.After(patience)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		state, err := term.GetState(int(p.tty.Fd()))
+		if err != nil || *state != p.idle {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return errors.New("nobody is asked")
+		}
+	}
+}
+
+const (
+	enter = "\r"
+	down  = "\x1b[B"
+	ctrlC = "\x03"
+)
+
+func TestInitAsksForAServer(t *testing.T) {
+	t.Chdir(t.TempDir())
+	env, stdout, _ := testEnv()
+	p := seat(t, env)
+	done := p.answers(t,
+		answer{"Command line of the server", "uvx mcp-server-time '--local-timezone=Europe/Berlin'" + enter, false},
+		answer{"Name of the server:", "clock" + enter, false},
+		answer{"How are callers known?", down + enter, true},
+		answer{"Which Functions key", down + down + enter, true},
+		answer{"Write the project?", enter, false},
+	)
+	if code := run(t.Context(), []string{"init", "app"}, env); code != exitDone {
+		t.Fatalf("exit code = %d:\n%s", code, p.screen)
+	}
+	<-done
+
+	want := `{
+  "mcpServers": {
+    "clock": {
+      "command": "uvx",
+      "args": ["mcp-server-time", "--local-timezone=Europe/Berlin"],
+      "auth": {
+        "method": "azure_default"
+      }
+    }
+  }
+}
+`
+	got, err := os.ReadFile(filepath.Join("app", configName))
+	if err != nil || string(got) != want {
+		t.Errorf("the configuration is %s, %v", got, err)
+	}
+	function, err := os.ReadFile(filepath.Join("app", "mcp-clock", "function.json"))
+	if err != nil || !strings.Contains(string(function), `"authLevel": "function"`) {
+		t.Errorf("the function is %s, %v", function, err)
+	}
+	if got := stdout.String(); !strings.Contains(got, "create main.go\n") || strings.Contains(got, "\x1b") {
+		t.Errorf("the results are %q", got)
+	}
+	if got := p.screen.String(); !strings.Contains(got, "(time)") {
+		t.Errorf("no name was offered:\n%s", got)
+	}
+	if got := p.screen.String(); !strings.Contains(got, "serves") || !strings.Contains(got, "/api/mcp/clock") {
+		t.Errorf("there was no summary before the last question:\n%s", got)
+	}
+}
+
+func TestInitOffersTheFilesThatAreThere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	env, _, _ := testEnv()
+	env.Home, env.ConfigDir = filepath.Join("home"), filepath.Join("home", "settings")
+	for path, text := range map[string]string{
+		".mcp.json":             `{"mcpServers": {"here": {"command": "here"}}}`,
+		"home/.cursor/mcp.json": `{"mcpServers": {"cursor": {"command": "cursor"}}}`,
+		"home/settings/Claude/claude_desktop_config.json": `{"theme": "dark", "mcpServers": {"desk": {"command": "desk"}}}`,
+		"home/settings/Code/User/settings.json":           `{"editor.fontSize": 12}`,
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := seat(t, env)
+	done := p.answers(t,
+		answer{"Where do the servers come from?", down + down + enter, true},
+		answer{"Which Functions key", enter, true},
+		answer{"Write the project?", enter, false},
+	)
+	if code := run(t.Context(), []string{"init", "app"}, env); code != exitDone {
+		t.Fatalf("exit code = %d:\n%s", code, p.screen)
+	}
+	<-done
+	if _, err := os.Stat(filepath.Join("app", "mcp-desk")); err != nil {
+		t.Error(err)
+	}
+	screen := p.screen.String()
+	for _, want := range []string{".mcp.json (here)", "mcp.json (cursor)", "claude_desktop_config.json (desk)", "describe a server"} {
+		if !strings.Contains(screen, want) {
+			t.Errorf("%q was not offered", want)
+		}
+	}
+	if strings.Contains(screen, filepath.Join("User", "settings.json")) {
+		t.Error("settings without servers were offered")
+	}
+}
+
+func TestAnswersCanStopInit(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		answers []answer
+		code    int
+		said    string
+	}{
+		{"no", []answer{{"Which Functions key", enter, true}, {"Write the project?", "n" + enter, false}}, exitFailed, "nothing is written, as you answered no"},
+		{"interrupt", []answer{{"Which Functions key", ctrlC, true}}, exitInterrupted, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			env, _, _ := testEnv()
+			p := seat(t, env)
+			done := p.answers(t, test.answers...)
+			if code := run(t.Context(), []string{"init", "app", "--", "uvx", "thing"}, env); code != test.code {
+				t.Errorf("exit code = %d, want %d", code, test.code)
+			}
+			<-done
+			p.screen.mustAwait(t, 0, test.said)
+			if _, err := os.Stat("app"); err == nil {
+				t.Error("there is a project")
+			}
+		})
+	}
+}
+
+func TestYesAnswersAll(t *testing.T) {
+	t.Chdir(t.TempDir())
+	env, stdout, _ := testEnv()
+	p := seat(t, env)
+	if code := run(t.Context(), []string{"init", "app", "--yes", "--", "uvx", "thing"}, env); code != exitDone {
+		t.Errorf("exit code = %d:\n%s", code, p.screen)
+	}
+	if got := stdout.String(); !strings.Contains(got, "create main.go\n") {
+		t.Errorf("the results are %q", got)
+	}
+}
+
+func TestAddServerAsksForTheCommand(t *testing.T) {
+	t.Chdir(t.TempDir())
+	env, _, stderr := testEnv()
+	if code := run(t.Context(), []string{"init", ".", "--", "uvx", "thing"}, env); code != exitDone {
+		t.Fatal(stderr)
+	}
+	p := seat(t, env)
+	done := p.answers(t,
+		answer{"Command line of the server", "'" + enter, false}, // refused: the quote is open
+		answer{"Command line of the server", "npx -y other" + enter, false},
+	)
+	if code := run(t.Context(), []string{"add-server", "other"}, env); code != exitDone {
+		t.Errorf("exit code = %d:\n%s", code, p.screen)
+	}
+	<-done
+	data, err := os.ReadFile(configName)
+	if err != nil || !strings.Contains(string(data), `"args": ["-y", "other"]`) {
+		t.Errorf("the configuration is %s, %v", data, err)
+	}
+}
+
+func TestColourFollowsTheTerminal(t *testing.T) {
+	env, _, _ := testEnv()
+	p := seat(t, env)
+	run(t.Context(), []string{"inti"}, env)
+	p.screen.mustAwait(t, 0, "\x1b[31mmcpfunc: \x1b[0munknown command")
+
+	env.Environ = []string{"NO_COLOR=1"}
+	run(t.Context(), []string{"iint"}, env)
+	p.screen.mustAwait(t, 0, "mcpfunc: unknown command \"iint\"")
+}
