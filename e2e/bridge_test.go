@@ -123,7 +123,7 @@ type transcript struct {
 	buf bytes.Buffer
 }
 
-const transcriptLimit = 64 << 10
+const transcriptLimit = 16 << 10 // bytes
 
 func (w *transcript) Write(p []byte) (int, error) {
 	w.mu.Lock()
