@@ -1,12 +1,10 @@
 package generator
 
 import (
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"testing/fstest"
 
 	"golang.org/x/tools/txtar"
 
@@ -19,7 +17,7 @@ func TestGeneratedProjectsBuildOffline(t *testing.T) {
 	t.Parallel()
 	eachStory(t, func(t *testing.T, _ *txtar.Archive, p Project, _ *Plan) {
 		dir := t.TempDir()
-		p.Runtime = runtimeSource(t)
+		p.Runtime = mcpfunc.Source()
 		write(t, plan(t, p), dir, Init)
 		before := tree(t, dir)
 		goTool(t, dir, "vet", "./...")
@@ -38,7 +36,7 @@ func TestGeneratedProjectsBuildOffline(t *testing.T) {
 func TestTidyChangesNothing(t *testing.T) {
 	t.Parallel()
 	p := withServers("git")
-	p.Runtime = runtimeSource(t)
+	p.Runtime = mcpfunc.Source()
 	dir := t.TempDir()
 	write(t, plan(t, p), dir, Init)
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "tidy", "-diff")
@@ -59,31 +57,4 @@ func goTool(t *testing.T, dir string, args ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("go %v in %s: %v\n%s", args, filepath.Base(dir), err, out)
 	}
-}
-
-// runtimeSource is what projects carry, with a runtime of no behaviour until there is one.
-func runtimeSource(t *testing.T) fs.FS {
-	t.Helper()
-	src := mcpfunc.Source().(fstest.MapFS)
-	src["runtime/app.go"] = &fstest.MapFile{Data: []byte(`package mcpfunc
-
-import (
-	"context"
-
-	"github.com/mcpfunc/mcpfunc/internal/config"
-)
-
-const SupportsScaffold1 = true
-
-type App struct{}
-
-func LoadConfig(path string) (*config.File, error)       { return config.Load(path, nil) }
-func New(cfg *config.File, opts *struct{}) (*App, error) { return &App{}, nil }
-func FunctionsAddr() string                              { return "127.0.0.1:0" }
-func (a *App) ListenAndServe(ctx context.Context, addr string) error {
-	<-ctx.Done()
-	return nil
-}
-`)}
-	return src
 }

@@ -164,7 +164,7 @@ func (s *Session) ask(r *run, request *message.Message) (*message.Message, error
 		if e.Kind() == message.Response && message.Key(e.ID()) == message.Key(request.Envelope().ID()) {
 			return m, nil
 		}
-		s.route(m)
+		s.pass(m)
 	}
 }
 

@@ -69,12 +69,21 @@ func (s *Session) launch() (*run, error) {
 	}
 	r := &run{p: p, turn: turn, answered: make(chan struct{}), gone: make(chan struct{})}
 	r.stderr = listen(p, s.log, s.table.redact)
-	r.pipes = framing.New(p, p, s.server.Framing, s.server.MaxMessage, func(head []byte, size int64) {
-		s.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", s.table.redact(string(head)), "bytes", size)
-	})
+	r.pipes = framing.New(p, p, s.server.Framing, s.server.MaxMessage, s.noise)
 	s.log.Info("server started", "pid", pidOf(p))
 	time.AfterFunc(max(s.server.StartTimeout, s.patience()), func() { turn.done(false) })
 	return r, nil
+}
+
+// noiseBytes is how much of what is no message is logged.
+const noiseBytes = 256
+
+// noise reports what the process wrote to its stdout that is no message. It is logged and skipped:
+// a print statement that was left in a server must not end a session.
+func (s *Session) noise(head []byte, size int64) {
+	if s.said.allow(s.log) {
+		s.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", s.table.redact(string(head)), "bytes", size)
+	}
 }
 
 // patience is how long a start may go on after its caller has given up.
@@ -106,9 +115,25 @@ func (s *Session) serve(r *run) {
 		if err != nil {
 			return
 		}
+		s.pass(m)
+	}
+}
+
+// pass routes one message, or those of a batch, and waits for a client that is far behind.
+func (s *Session) pass(m *message.Message) {
+	if m.Kind() != message.Batch {
 		if st := s.route(m); st != nil {
 			s.hold(st)
 		}
+		return
+	}
+	parts, err := message.Split(m)
+	if err != nil || len(parts) == 0 {
+		s.noise(m.Head(noiseBytes), int64(m.Len()))
+	}
+	m.Free()
+	for _, part := range parts {
+		s.pass(part)
 	}
 }
 
@@ -122,7 +147,7 @@ func (s *Session) read(r *run) (*message.Message, error) {
 		case errors.As(err, &large):
 			e := m.Envelope()
 			s.log.Warn("the server wrote a message over the limit", "kind", e.Kind().String(), "limit", large.Limit)
-			f := &Failure{Text: "the server's answer is " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
+			f := &Failure{Text: "the server's answer is too large: " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
 			if e.Kind() == message.Response {
 				answer := f.Answer(e.ID())
 				m.Free()
@@ -200,14 +225,9 @@ func (s *Session) await(r *run) {
 func (s *Session) comeBack(f *Failure) bool {
 	s.mu.Lock()
 	now := time.Now()
-	for len(s.crashes) > 0 && now.Sub(s.crashes[0]) > restartWindow {
-		s.crashes = s.crashes[1:]
-	}
-	can := s.server.Restart && s.shake.version != "" && f.Reason != ReasonChanged
-	left := s.server.MaxRestarts - len(s.crashes)
-	if !can || left <= 0 {
+	left := s.restartsLeft(now)
+	if left == 0 || s.shake.version == "" || f.Reason == ReasonChanged {
 		s.mu.Unlock()
-		f.RestartsLeft = 0
 		s.end(f)
 		return false
 	}
@@ -226,6 +246,17 @@ func (s *Session) comeBack(f *Failure) bool {
 	case <-time.After(pause):
 		return true
 	}
+}
+
+// restartsLeft is how many more times the process may die and be started again. mu is held.
+func (s *Session) restartsLeft(now time.Time) int {
+	for len(s.crashes) > 0 && now.Sub(s.crashes[0]) > restartWindow {
+		s.crashes = s.crashes[1:]
+	}
+	if !s.server.Restart {
+		return 0
+	}
+	return max(0, s.server.MaxRestarts-len(s.crashes))
 }
 
 // backOff is the pause before the n-th restart within the window: 0.1 s, doubled each time up to

@@ -58,6 +58,7 @@ type Session struct {
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
 	over   chan struct{} // closed when the process is gone and will not come back
+	said   limiter       // of noise that is logged; of the supervising goroutine
 
 	mu         sync.Mutex
 	x          exchange
@@ -82,6 +83,7 @@ func newSession(t *Table, key Key, server *Server, caller any, shake handshake, 
 		pen: make(chan struct{}, 1), over: make(chan struct{}),
 		x: newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}
+	s.said = limiter{tokens: lineBurst, last: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.standalone = &Stream{s: s, first: 1, keep: true, room: make(chan struct{}, 1)}
 	s.streams[0] = s.standalone
@@ -327,6 +329,7 @@ func (s *Session) fail(sl *slip, f *Failure) bool {
 	if s.x.slips[sl.key] != sl {
 		return false
 	}
+	f.RestartsLeft = s.restartsLeft(time.Now())
 	s.answer(sl, f.Answer(sl.id))
 	return true
 }

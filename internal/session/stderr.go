@@ -134,7 +134,7 @@ func (l *limiter) allow(log *slog.Logger) bool {
 
 func (l *limiter) report(log *slog.Logger) {
 	if l.dropped > 0 {
-		log.Warn("lines of stderr were not logged, there were too many", "lines", l.dropped)
+		log.Warn("the server wrote too many lines; some were not logged", "lines", l.dropped)
 		l.dropped = 0
 	}
 }

@@ -165,17 +165,28 @@ func (r *Reader) Take() (Event, State) {
 }
 
 // Keep makes the events of the stream outlive their sending, because the client is about to learn
-// their ids. It returns the id that comes before the first of them.
-func (r *Reader) Keep() string {
+// their ids. What the reader has taken so far, it gives back, to take it again with its id. Keep
+// returns the id that comes before the first event.
+func (r *Reader) Keep(taken []Event) string {
 	st, s := r.st, r.st.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !st.keep {
-		st.keep = true
-		s.streams[st.number] = st
-		for _, m := range st.events {
-			s.events.add(st, m.Len())
-		}
+	if st.keep {
+		return st.eventID(r.at - 1)
+	}
+	st.keep = true
+	s.streams[st.number] = st
+	held := st.events
+	st.events = make([]*message.Message, 0, len(taken)+len(held))
+	for _, e := range taken {
+		st.events = append(st.events, e.Message)
+	}
+	st.events = append(st.events, held...)
+	st.first -= len(taken)
+	st.sent -= len(taken)
+	r.at -= len(taken)
+	for _, m := range st.events {
+		s.events.add(st, m.Len())
 	}
 	return st.eventID(r.at - 1)
 }

@@ -26,29 +26,24 @@ type answer struct {
 
 // write returns errGone if the client has not got everything.
 func (a *answer) write() error {
-	var first []session.Event
-	defer func() {
-		for _, e := range first {
-			e.Free()
-		}
-	}()
+	var taken []session.Event
 	patience := time.NewTimer(a.Keepalive)
 	defer patience.Stop()
 	for a.json {
 		e, state := a.reader.Take()
 		switch state {
 		case session.Taken:
-			first = append(first, e)
+			taken = append(taken, e)
 			a.refused = e.Envelope().IsError()
 			if e.Kind() != message.Response && a.stream {
-				return a.events(first)
+				return a.events(taken)
 			}
 			if e.Last {
-				return a.body(first)
+				return a.body(taken)
 			}
 			continue
 		case session.Ended, session.Cut:
-			return a.body(first)
+			return a.body(taken)
 		}
 		var tooLong <-chan time.Time
 		if a.stream {
@@ -57,28 +52,31 @@ func (a *answer) write() error {
 		select {
 		case <-a.reader.Ready():
 		case <-tooLong:
-			return a.events(first)
+			return a.events(taken)
 		case <-a.r.Context().Done():
+			free(taken)
 			return errGone
 		}
 	}
-	return a.events(first)
+	return a.events(taken)
+}
+
+func free(events []session.Event) {
+	for _, e := range events {
+		e.Free()
+	}
 }
 
 // body gives the answers as one JSON body.
 func (a *answer) body(answers []session.Event) error {
+	defer free(answers)
 	if len(answers) == 0 { // the session ended in a way that answered nobody
 		a.refuse(http.StatusServiceUnavailable, codeInternal, "the session ended")
 		return errGone
 	}
-	if a.refused && !a.batch && !a.s.Alive() {
-		a.w.Header().Del(HeaderSession)
-	}
+	a.dropSession()
 	if !a.batch {
 		m := answers[0].Message
-		if a.refused && a.s.Protocol() == "" {
-			a.w.Header().Del(HeaderSession) // initialize was refused: there is no session
-		}
 		a.head(http.StatusOK, "application/json", m.Len())
 		_, err := m.WriteTo(a.w)
 		return err
@@ -98,11 +96,16 @@ func (a *answer) body(answers []session.Event) error {
 	return err
 }
 
-// events gives the answers as an SSE stream, beginning with those that have been taken already.
-func (a *answer) events(first []session.Event) error {
+// dropSession takes the session's id out of an answer that refuses to initialize: there is none.
+func (a *answer) dropSession() {
 	if a.refused && a.s.Protocol() == "" {
 		a.w.Header().Del(HeaderSession)
 	}
+}
+
+// events gives the answers as an SSE stream, beginning with those that have been taken already.
+func (a *answer) events(taken []session.Event) error {
+	a.dropSession()
 	a.begin()
-	return a.streamFrom(a.s, a.reader, first)
+	return a.request.stream(a.s, a.reader, taken)
 }

@@ -23,25 +23,15 @@ func (q *request) begin() {
 }
 
 // stream gives what reader brings, until the stream ends, the client goes away or the stream has
-// been open for MaxStream. It keeps the events for a client that comes back.
-func (q *request) stream(s *session.Session, reader *session.Reader) error {
-	return q.streamFrom(s, reader, nil)
-}
-
-// streamFrom is stream, with events first that have been taken already. The caller frees those.
-func (q *request) streamFrom(s *session.Session, reader *session.Reader, first []session.Event) error {
+// been open for MaxStream: then it returns errGone, and the events are kept for a client that comes
+// back. taken are events that have been taken already and not been given.
+func (q *request) stream(s *session.Session, reader *session.Reader, taken []session.Event) error {
 	out := newEvents(q)
-	before := reader.Keep()
+	before := reader.Keep(taken)
 	if s.Protocol() >= primed {
 		out.prime(before)
 	} else {
 		out.comment("ok")
-	}
-	for _, e := range first {
-		out.event(e)
-		if e.Last {
-			return out.flush()
-		}
 	}
 	end := time.NewTimer(q.MaxStream)
 	defer end.Stop()

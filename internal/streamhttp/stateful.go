@@ -97,6 +97,7 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		s, err = q.Table.Find(q.key(id))
 		if errors.Is(err, session.ErrUnknown) && q.chosen(id) && m.Kind() == message.Request {
 			s, err = q.open(id, q.version(), false)
+			opened = true
 		}
 	}
 	if err != nil {
@@ -202,7 +203,7 @@ func (q *request) get() {
 	}
 	defer reader.Leave()
 	q.begin()
-	q.stream(s, reader)
+	q.stream(s, reader, nil)
 }
 
 // awaitSession holds a GET whose id a client chose until that client opens the session. It starts
@@ -225,7 +226,7 @@ func (q *request) awaitSession(id string) {
 			defer s.Leave()
 			reader := s.Listen()
 			defer reader.Leave()
-			q.stream(s, reader)
+			q.stream(s, reader, nil)
 			return
 		case end.Err() != nil || errors.Is(err, session.ErrClosed):
 			return
