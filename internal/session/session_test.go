@@ -1,0 +1,433 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/mcptest"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// bench is a table with one server whose processes are in memory.
+type bench struct {
+	t      *testing.T
+	table  *Table
+	server *Server
+
+	mu      sync.Mutex
+	started []*mcptest.Process
+}
+
+// processes waits until nothing moves, and returns the processes that were started.
+func (b *bench) processes() []*mcptest.Process {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.started
+}
+
+func plain(text string) string { return text }
+
+func newBench(t *testing.T, limits Limits) *bench {
+	b := &bench{t: t, table: NewTable(slog.New(slog.DiscardHandler), plain, limits)}
+	b.server = &Server{
+		Name: "fake", Framing: framing.Auto, MaxMessage: 1 << 20, StartTimeout: 30 * time.Second, Grace: 3 * time.Second,
+		Restart: true, MaxRestarts: 3, Idle: time.Hour, MaxPerPrincipal: 8,
+		Launch: func(context.Context, any) (process.Process, error) {
+			var p *mcptest.Process
+			p = mcptest.Run(func(in io.Reader, out io.Writer) error {
+				mcptest.Server(in, out, io.Discard, func(int) { p.Exit(errors.New("crashed")) })
+				return nil
+			})
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.started = append(b.started, p)
+			return p, nil
+		},
+	}
+	t.Cleanup(func() {
+		b.table.Close()
+		if st := b.table.Stats(); st.Sessions != 0 || st.Processes != 0 {
+			t.Errorf("left over: %+v", st)
+		}
+	})
+	return b
+}
+
+func (b *bench) open(principal string) *Session {
+	b.t.Helper()
+	s, err := b.table.Open(Opening{Server: b.server, Principal: principal, Version: "2025-11-25", ID: "chosen-" + principal})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+// call sends a request and returns all that comes back.
+func (b *bench) call(s *Session, text string) (got []string, err error) {
+	m, err := message.Parse([]byte(text))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := s.Send(b.t.Context(), []*message.Message{m}, ByStream)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Leave()
+	for {
+		e, state := r.Take()
+		switch state {
+		case Taken:
+			got = append(got, string(e.Bytes()))
+			e.Free()
+			if e.Last {
+				return got, nil
+			}
+		case Waiting:
+			<-r.Ready()
+		default:
+			return got, fmt.Errorf("state %d", state)
+		}
+	}
+}
+
+func tool(id int, name, args string) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{%s},"_meta":{"progressToken":%d}}}`, id, name, args, id)
+}
+
+func TestSessionEndsWhenIdleAndNotBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		s := b.open("u")
+		if _, err := b.call(s, tool(1, "echo", "")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour) // a request is inside
+		s.Leave()
+		time.Sleep(time.Hour - time.Second)
+		again, err := b.table.Find(s.Key)
+		if err != nil {
+			t.Fatal("gone before an hour")
+		}
+		again.Leave()
+		time.Sleep(time.Hour - time.Second)
+		if !s.Alive() {
+			t.Fatal("gone an hour after the first use, and not after the last")
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := b.table.Find(s.Key); !errors.Is(err, ErrUnknown) {
+			t.Fatal("still there after an hour")
+		}
+		select {
+		case <-b.processes()[0].Gone():
+		default:
+			t.Error("its process is still there")
+		}
+	})
+}
+
+func TestStopLadderIsClimbedDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		deaf := mcptest.NewProcess() // does not end when its stdin does
+		b.server.Launch = func(context.Context, any) (process.Process, error) { return deaf, nil }
+		s, err := b.table.Open(Opening{Server: b.server, Principal: "u"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Leave()
+		synctest.Wait()
+		start := time.Now()
+		s.Close("test")
+		<-deaf.Gone()
+		if d := time.Since(start); d != b.server.Grace {
+			t.Errorf("killed after %v, want %v", d, b.server.Grace)
+		}
+	})
+}
+
+func TestRestartsBackOffAndAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		s := b.open("u")
+		defer s.Leave()
+		var pauses []time.Duration
+		for round := range 3 {
+			got, err := b.call(s, tool(1, "crash", ""))
+			if err != nil || len(got) != 1 || !strings.Contains(got[0], fmt.Sprintf(`"restarts_left":%d`, 2-round)) {
+				t.Fatalf("crash %d: %v %v", round, got, err)
+			}
+			start := time.Now()
+			if _, err := b.call(s, tool(2, "echo", "")); err != nil {
+				t.Fatalf("after crash %d: %v", round, err)
+			}
+			pauses = append(pauses, time.Since(start))
+		}
+		for i, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
+			if got := pauses[i]; got < want || got > want+want/5 {
+				t.Errorf("pause %d is %v, want %v to a fifth more", i, got, want)
+			}
+		}
+		time.Sleep(restartWindow) // after which they are forgotten
+		if got, err := b.call(s, tool(3, "crash", "")); err != nil || !strings.Contains(got[0], `"restarts_left":2`) {
+			t.Errorf("after the window: %v %v", got, err)
+		}
+		for range 2 {
+			b.call(s, tool(4, "crash", ""))
+		}
+		got, err := b.call(s, tool(5, "crash", ""))
+		if err != nil || !strings.Contains(got[0], `"restarts_left":0`) {
+			t.Errorf("last crash: %v %v", got, err)
+		}
+		synctest.Wait()
+		if _, err := b.table.Find(s.Key); !errors.Is(err, ErrUnknown) {
+			t.Error("the session survived more crashes than it may")
+		}
+	})
+}
+
+func TestOtherPrincipalsSessionIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		s := b.open("alice")
+		defer s.Leave()
+		if _, err := b.table.Find(Key{"fake", "bob", s.ID}); !errors.Is(err, ErrUnknown) {
+			t.Errorf("bob found it: %v", err)
+		}
+		other, err := b.table.Open(Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})
+		if err != nil || other == s {
+			t.Fatalf("bob's session of the same name: %v", err)
+		}
+		other.Leave()
+		if n := len(b.processes()); n != 2 {
+			t.Errorf("%d processes, want 2", n)
+		}
+	})
+}
+
+func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
+	for name, tt := range map[string]struct {
+		limits    Limits
+		principal int
+		server    int
+		callers   []string
+		want      []bool
+	}{
+		"principal": {Limits{}, 2, 0, []string{"a", "a", "a", "b"}, []bool{true, true, false, true}},
+		"server":    {Limits{}, 0, 2, []string{"a", "b", "c"}, []bool{true, true, false}},
+		"app":       {Limits{Sessions: 1}, 8, 8, []string{"a", "b"}, []bool{true, false}},
+		"anonymous": {Limits{}, 1, 0, []string{"", "", ""}, []bool{true, true, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, tt.limits)
+				b.server.MaxPerPrincipal, b.server.Max = tt.principal, tt.server
+				var got []bool
+				var inside []*Session
+				for _, who := range tt.callers {
+					s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+					var full *FullError
+					if err != nil && !errors.As(err, &full) {
+						t.Fatal(err)
+					}
+					got = append(got, err == nil)
+					if err == nil {
+						inside = append(inside, s)
+					}
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("opened %v, want %v", got, tt.want)
+				}
+				for _, s := range inside {
+					s.Leave() // idle from now on, and so the first that must go
+				}
+				last := tt.callers[len(tt.callers)-1]
+				s, err := b.table.Open(Opening{Server: b.server, Principal: last})
+				if err != nil {
+					t.Fatalf("nothing idle was evicted: %v", err)
+				}
+				s.Leave()
+			})
+		})
+	}
+}
+
+func TestTheIdlestSessionIsEvicted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{Sessions: 3})
+		var all []*Session
+		for i := range 3 {
+			all = append(all, b.open(fmt.Sprint(i)))
+		}
+		for _, i := range []int{1, 0, 2} {
+			all[i].Leave()
+			time.Sleep(time.Second)
+		}
+		b.open("new").Leave()
+		for i, want := range []bool{true, false, true} {
+			if all[i].Alive() != want {
+				t.Errorf("session %d alive: %v", i, !want)
+			}
+		}
+	})
+}
+
+func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		b.server.Runner = "uvx\x00slow"
+		var starts atomic.Int32
+		b.server.Launch = func(context.Context, any) (process.Process, error) {
+			first := starts.Add(1) == 1
+			return mcptest.Run(func(in io.Reader, out io.Writer) error {
+				lines := bufio.NewReader(in) // as the kernel keeps what a process does not read yet
+				line, _ := lines.ReadString('\n')
+				if first {
+					time.Sleep(50 * time.Second) // downloads
+				}
+				mcptest.Server(io.MultiReader(strings.NewReader(line), lines), out, io.Discard, func(int) {})
+				return nil
+			}), nil
+		}
+		const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`
+		open := func(who string) chan string {
+			done := make(chan string, 1)
+			go func() {
+				s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+				if err != nil {
+					done <- err.Error()
+					return
+				}
+				defer s.Leave()
+				got, err := b.call(s, initialize)
+				if err != nil {
+					done <- err.Error()
+					s.Abandon()
+					return
+				}
+				done <- got[0]
+			}()
+			return done
+		}
+		first, second := open("a"), open("b")
+		time.Sleep(31 * time.Second)
+		if got := <-first; !strings.Contains(got, "start_timeout") || !strings.Contains(got, `"retryable":true`) {
+			t.Errorf("the first caller got %s", got)
+		}
+		if got := <-second; !strings.Contains(got, "still being started") {
+			t.Errorf("the second caller got %s", got)
+		}
+		if n := starts.Load(); n != 1 {
+			t.Errorf("%d starts at a time", n)
+		}
+		time.Sleep(20 * time.Second)
+		start := time.Now()
+		if got := <-open("c"); !strings.Contains(got, "protocolVersion") || time.Since(start) > time.Second {
+			t.Errorf("after the download: %s after %v", got, time.Since(start))
+		}
+	})
+}
+
+func TestStartsAtATimeAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{Starts: 3})
+		var running, over atomic.Int32
+		b.server.Launch = func(context.Context, any) (process.Process, error) {
+			if running.Add(1) > 3 {
+				over.Add(1)
+			}
+			return mcptest.Run(func(in io.Reader, out io.Writer) error {
+				time.Sleep(time.Second)
+				running.Add(-1)
+				mcptest.Server(in, out, io.Discard, func(int) {})
+				return nil
+			}), nil
+		}
+		for i := range 20 {
+			b.open(fmt.Sprint(i)).Leave()
+		}
+		time.Sleep(time.Minute / 2)
+		if n := b.table.Stats().Processes; over.Load() > 0 || n != 20 {
+			t.Errorf("%d starts beyond three at a time; %d sessions, want 20", over.Load(), n)
+		}
+	})
+}
+
+func TestSlowReaderMakesTheProcessWaitAndIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		s := b.open("u")
+		defer s.Leave()
+		m, _ := message.Parse([]byte(tool(1, "progress", `"count":10000`)))
+		r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Keep(nil)
+		synctest.Wait()
+		s.mu.Lock()
+		held := len(r.st.events)
+		s.mu.Unlock()
+		if held > maxBacklog+1 {
+			t.Errorf("%d events are held for a reader that does not read", held)
+		}
+		time.Sleep(stallTimeout + time.Second)
+		if _, state := r.Take(); state != Cut {
+			t.Errorf("a reader that does not read is in state %d", state)
+		}
+		r.Leave()
+		synctest.Wait()
+		back, err := s.Resume("1-0")
+		if !errors.Is(err, ErrGap) {
+			t.Errorf("what fell out of the log: %v, %v", back, err)
+		}
+	})
+}
+
+func TestDeafProcessIsKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		b.server.Launch = func(context.Context, any) (process.Process, error) { return mcptest.NewProcess(), nil }
+		s, err := b.table.Open(Opening{Server: b.server, Principal: "u"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Leave()
+		_, err = b.call(s, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`)
+		var f *Failure
+		if !errors.As(err, &f) || f.Reason != ReasonDeaf {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestClosedStdoutEndsTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		s := b.open("u")
+		defer s.Leave()
+		b.processes()[0].Out.Close()
+		time.Sleep(2 * time.Second)
+		select {
+		case <-b.processes()[0].Gone():
+		default:
+			t.Fatal("it lives on")
+		}
+		if _, err := b.call(s, tool(1, "echo", "")); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	})
+}
