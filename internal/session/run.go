@@ -29,7 +29,6 @@ type run struct {
 // supervise starts the process, passes on what it says, and starts it again when it dies and may
 // be. It returns when the process is gone for good.
 func (s *Session) supervise() {
-	defer close(s.over)
 	for {
 		r, err := s.launch()
 		if err != nil {
@@ -316,16 +315,24 @@ func (s *Session) write(ctx context.Context, r *run, m *message.Message) error {
 	err := r.pipes.Write(m)
 	stall.Stop()
 	<-s.pen
-	select {
-	case <-r.gone: // and a process that escaped may hold the other end
-		return s.lost(r)
-	default:
-	}
 	if err != nil {
 		s.log.Debug("write to the server", "error", err)
+		s.deafened(r)
 		return s.lost(r)
 	}
 	return nil
+}
+
+// deafened is called when the process does not take what is written to it. Most likely it is dying;
+// one that only closed its stdin is ended, for it will never answer.
+func (s *Session) deafened(r *run) {
+	select {
+	case <-r.gone:
+	case <-s.ctx.Done():
+	case <-time.After(time.Second):
+		r.ended.CompareAndSwap(nil, &Failure{Text: "the server closed its stdin and was stopped", Reason: ReasonDeaf, Retryable: true})
+		r.p.Kill()
+	}
 }
 
 // lost is why a message could not be written. The process is dying, and what it died of is not

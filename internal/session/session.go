@@ -57,8 +57,7 @@ type Session struct {
 	pen    chan struct{}   // held by who writes to the process; capacity 1
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
-	over   chan struct{} // closed when the process is gone and will not come back
-	said   limiter       // of noise that is logged; of the supervising goroutine
+	said   limiter // of noise that is logged; of the supervising goroutine
 
 	mu         sync.Mutex
 	x          exchange
@@ -80,8 +79,8 @@ func newSession(t *Table, key Key, server *Server, caller any, shake handshake, 
 	s := &Session{
 		Key: key, server: server, caller: caller, table: t, idle: idle, shake: shake,
 		log: t.log.With("server", key.Server, "session", t.alias(key)),
-		pen: make(chan struct{}, 1), over: make(chan struct{}),
-		x: newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
+		pen: make(chan struct{}, 1),
+		x:   newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}
 	s.said = limiter{tokens: lineBurst, last: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -166,47 +165,60 @@ const (
 // Send passes the messages of one POST to the process, which it takes over, and returns a reader of
 // the stream that the answers will come on; nil if none of them wants an answer there.
 //
-// It fails with ErrDuplicate, a *Failure, or ctx's error; then none of the messages has an answer
-// to come.
+// It fails with ErrDuplicate, a *Failure, or ctx's error; then no answer will come.
 func (s *Session) Send(ctx context.Context, messages []*message.Message, way Way) (*Reader, error) {
 	defer func() {
 		for _, m := range messages {
 			m.Free()
 		}
 	}()
-	proc, err := s.running(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, slips, err := s.register(messages, way)
-	if err != nil {
-		return nil, err
+	var reader *Reader
+	var slips []*slip
+	var proc *run
+	for ok := false; !ok; {
+		var err error
+		if proc, err = s.running(ctx); err != nil {
+			return nil, err
+		}
+		if reader, slips, ok, err = s.register(proc, messages, way); err != nil {
+			return nil, err
+		}
 	}
 	for _, m := range messages {
 		if !s.inspect(m) {
 			continue
 		}
-		if err := s.write(ctx, proc, m); err != nil {
+		err := s.write(ctx, proc, m)
+		switch {
+		case err == nil:
+			s.afterwards(m)
+		case ctx.Err() != nil:
 			s.withdraw(slips)
+			return nil, ctx.Err()
+		case len(slips) > 0:
+			return reader, nil // the process is dying; its end answers all slips, with the reason
+		default:
 			return nil, err
 		}
-		s.afterwards(m)
 	}
-	return r, nil
+	return reader, nil
 }
 
-// register makes a stream with a slip for every request among messages.
-func (s *Session) register(messages []*message.Message, way Way) (*Reader, []*slip, error) {
+// register makes a stream with a slip for every request among messages. It is not ok if proc is no
+// longer the process: who is registered with one is answered at its end, and never later.
+func (s *Session) register(proc *run, messages []*message.Message, way Way) (reader *Reader, slips []*slip, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.why != nil {
-		return nil, nil, s.why
+		return nil, nil, false, s.why
+	}
+	if s.now != proc {
+		return nil, nil, false, nil
 	}
 	st := s.standalone
 	if way != ByListener {
 		st = &Stream{s: s, first: 1, plain: way == ByAnswer, room: make(chan struct{}, 1)}
 	}
-	var slips []*slip
 	for _, m := range messages {
 		if m.Kind() != message.Request {
 			continue
@@ -223,18 +235,18 @@ func (s *Session) register(messages []*message.Message, way Way) (*Reader, []*sl
 			for _, earlier := range slips {
 				s.x.remove(earlier)
 			}
-			return nil, nil, ErrDuplicate
+			return nil, nil, false, ErrDuplicate
 		}
 		s.prepare(sl, m)
 		slips = append(slips, sl)
 	}
 	if len(slips) == 0 || way == ByListener {
-		return nil, slips, nil
+		return nil, slips, true, nil
 	}
 	s.lastStream++
 	st.number = s.lastStream
 	st.reader = st.newReader(1)
-	return st.reader, slips, nil
+	return st.reader, slips, true, nil
 }
 
 // prepare sets the clocks and the notes of a request that is about to be sent. mu is held.

@@ -59,7 +59,11 @@ func (c *complaints) drain(r io.Reader) {
 			piece = message.NewPiece()
 			n, err = r.Read(piece[:])
 		}
-		for rest := piece[:n]; len(rest) > 0; {
+		var rest []byte
+		if piece != nil { // there is none at the end
+			rest = piece[:n]
+		}
+		for len(rest) > 0 {
 			line, after, whole := bytes.Cut(rest, []byte{'\n'})
 			partial = append(partial, line[:min(len(line), lineBytes-len(partial))]...)
 			if whole {

@@ -59,6 +59,8 @@ type Table struct {
 	count  counters
 	secret [16]byte // of alias
 
+	running sync.WaitGroup // the sessions' supervisors
+
 	mu       sync.Mutex
 	sessions map[Key]*Session
 	alive    map[*Session]struct{}              // those with a process, or on the way to one or from one
@@ -169,13 +171,13 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (
 		ch <- s // capacity 1, and sent to once
 	}
 	delete(t.awaited, key)
-	go func() {
+	t.running.Go(func() {
 		s.supervise()
 		t.mu.Lock()
 		delete(t.alive, s)
 		t.mu.Unlock()
 		t.count.ended.Add(1)
-	}()
+	})
 	return s, nil, nil
 }
 
@@ -342,7 +344,5 @@ func (t *Table) Close() {
 	for _, s := range all {
 		s.Close("the app is shutting down")
 	}
-	for _, s := range all {
-		<-s.over
-	}
+	t.running.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -34,27 +35,39 @@ func (q *request) versionSpoken() bool {
 }
 
 // accepts says what forms of answer the client takes. MCP demands that a POST lists both; one that
-// says nothing takes anything (RFC 9110, section 12.5.1), and one that lists one gets that.
+// says nothing takes anything (RFC 9110, section 12.5.1), and one that lists one gets that. Of two
+// that it takes, jsonBody is false if it would rather have a stream: by weight, else by order.
 func (q *request) accepts() (jsonBody, stream bool) {
 	values := q.r.Header.Values("Accept")
 	if len(values) == 0 {
 		return true, true
 	}
+	var forJSON, forStream float64 // weights; a form that is named later loses a hair's breadth
+	hair := 0.0
 	for value := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		kind, params, err := mime.ParseMediaType(value)
-		if err != nil || params["q"] == "0" {
+		if err != nil {
 			continue
 		}
+		weight := 1.0
+		if w, err := strconv.ParseFloat(params["q"], 64); err == nil {
+			weight = w
+		}
+		if weight <= 0 {
+			continue
+		}
+		weight -= hair
+		hair += 1e-6
 		switch kind {
 		case "*/*":
-			jsonBody, stream = true, true
+			forJSON, forStream = max(forJSON, weight), max(forStream, weight)
 		case "application/json", "application/*":
-			jsonBody = true
+			forJSON = max(forJSON, weight)
 		case "text/event-stream", "text/*":
-			stream = true
+			forStream = max(forStream, weight)
 		}
 	}
-	return jsonBody, stream
+	return forJSON > 0 && forJSON >= forStream, forStream > 0
 }
 
 // sessionID returns the session id that the request names, or "". It has answered when it reports
