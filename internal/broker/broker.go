@@ -1,0 +1,219 @@
+// Package broker lets a server's process act as the user who is calling, without holding the app's
+// secret or the user's token. It serves the managed identity protocol of App Service (version
+// 2019-08-01, Microsoft's "How to use managed identities for App Service", REST endpoint) on
+// loopback. Azure's SDKs speak that protocol already, so a server that was written for its author's
+// `az login` works as it is: it asks for a token, and the broker exchanges the newest token of the
+// session's user for it (OAuth 2.0 on-behalf-of).
+//
+// Every process gets a [Lease]: an address and a secret that nobody else has, good for the resources
+// that the configuration names and no longer than the session. A request passes, in this order: the
+// protocol (endpoint.go), the lease's secret and pace (lease.go), the allow-list (resource.go), and
+// then one of two sources, the exchange (exchange.go) or, for method azure_default, the app's own
+// identity (platform.go).
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/authn"
+)
+
+const (
+	// maxConnections bounds what processes can have open at once, all together: each costs the app a
+	// file descriptor. A token takes milliseconds.
+	maxConnections = 256
+
+	// maxAnswer bounds the answers of Entra and of the platform.
+	maxAnswer = 1 << 20
+)
+
+// Options are the seams of a Broker. The zero value is for production.
+type Options struct {
+	Logger *slog.Logger // nil discards
+
+	// Transport reaches the identity provider and the platform's own endpoint. Nil means one that
+	// uses no proxy: the platform's endpoint is next door, and what goes there is a secret.
+	Transport http.RoundTripper
+
+	// LookupEnv reads the app's own environment, at every use. Nil means os.LookupEnv.
+	LookupEnv func(name string) (value string, ok bool)
+
+	Now func() time.Time // nil means time.Now
+}
+
+// A Broker answers the processes of an app. It begins to listen with the first lease that needs it.
+// Its methods may be called from many goroutines at once.
+type Broker struct {
+	log    *slog.Logger
+	client *http.Client
+	lookup func(string) (string, bool)
+	now    func() time.Time
+
+	server http.Server
+	stop   context.CancelFunc // ends every request
+	served chan struct{}      // closed when nothing is accepted any more
+	conns  sync.WaitGroup     // grows only until served is closed
+	open   atomic.Int64
+
+	mu     sync.Mutex
+	leases map[string]*Lease // by the lease's part of the path
+	origin string            // http://127.0.0.1:port, once listening
+	closed bool
+}
+
+// New returns a broker. Close it.
+func New(o Options) *Broker {
+	b := &Broker{
+		log:    o.Logger,
+		lookup: o.LookupEnv,
+		now:    o.Now,
+		served: make(chan struct{}),
+		leases: make(map[string]*Lease),
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.lookup == nil {
+		b.lookup = os.LookupEnv
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	b.client = newClient(o.Transport)
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.server = http.Server{
+		Handler:           http.HandlerFunc(b.answer),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      answerTimeout + 5*time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxRequest - 4096, // net/http adds as much
+		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         b.count,
+	}
+	return b
+}
+
+// count follows the connections, so that there are not too many and Close can wait for all.
+func (b *Broker) count(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		b.conns.Add(1)
+		if b.open.Add(1) > maxConnections {
+			c.Close()
+		}
+	case http.StateClosed:
+		b.open.Add(-1)
+		b.conns.Done()
+	}
+}
+
+// Check says what would keep the processes of a server from getting tokens: for the app to refuse
+// to start with. It does not use the network.
+func (b *Broker) Check(g Grant) error {
+	_, err := b.source(g)
+	return err
+}
+
+// Lease returns what one process needs to ask for tokens. For methods that have none to give the
+// lease still knows the process's environment. It belongs to the user that g.Caller returns now. Close
+// it when the session ends.
+func (b *Broker) Lease(g Grant) (*Lease, error) {
+	l := &Lease{
+		broker: b,
+		grant:  g,
+		pace:   pace{last: b.now(), left: burst},
+		log:    b.log.With("server", g.Server),
+	}
+	l.live, l.end = context.WithCancel(context.Background())
+	if g.Caller != nil {
+		if c := g.Caller(); c != nil {
+			l.principal = c.Principal
+		}
+	}
+	src, err := b.source(g)
+	if err != nil {
+		return nil, err
+	}
+	if src == nil {
+		return l, nil
+	}
+	l.source = src
+	l.path, l.secret = rand.Text(), rand.Text()+rand.Text() // 130 and 260 bits
+	if l.origin, err = b.register(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// register makes the lease's path an address, and returns the part before it.
+func (b *Broker) register(l *Lease) (origin string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return "", http.ErrServerClosed
+	}
+	if b.origin == "" {
+		ln, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return "", fmt.Errorf("listen for token requests: %w", err)
+		}
+		b.origin = "http://" + ln.Addr().String()
+		go func() {
+			defer close(b.served)
+			if err := b.server.Serve(ln); err != http.ErrServerClosed {
+				b.log.Error("token requests are answered no more", "error", err)
+			}
+		}()
+	}
+	b.leases[l.path] = l
+	return b.origin, nil
+}
+
+func (b *Broker) lease(path string) *Lease {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.leases[path]
+}
+
+func (b *Broker) forget(path string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.leases, path)
+}
+
+// Close ends all requests and leases, and returns when nothing of the broker runs any more.
+func (b *Broker) Close() {
+	b.mu.Lock()
+	b.closed = true
+	listening := b.origin != ""
+	leases := b.leases
+	b.leases = nil
+	b.mu.Unlock()
+
+	for _, l := range leases {
+		l.Close()
+	}
+	b.stop()
+	b.server.Close()
+	if listening {
+		<-b.served
+		b.conns.Wait()
+	}
+	b.client.CloseIdleConnections()
+}
+
+// A source gets a token for a resource. newest returns the caller whose token is good now.
+type source interface {
+	token(ctx context.Context, newest func() (*authn.Caller, error), resource string) (*token, error)
+}

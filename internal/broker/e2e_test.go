@@ -1,0 +1,49 @@
+//go:build e2e
+
+package broker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestUnmodifiedServerInOtherLanguages is TestUnmodifiedServerActsAsTheUser for the SDKs that most
+// servers use, as e2e/tools/install.sh installs them.
+func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.auth.ForwardUserToken = true
+	tools := os.Getenv("MCPFUNC_E2E_TOOLS")
+	if tools == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tools = filepath.Join(home, ".cache", "mcpfunc-e2e")
+	}
+	for name, program := range map[string][]string{
+		"node":   {"node", "testdata/server.cjs"},
+		"python": {filepath.Join(tools, "python", "bin", "python"), "testdata/server.py"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, id := range []string{alice, bob} {
+				vars := environ(t, l.lease(l.signedIn(id)))
+				vars["NODE_PATH"] = filepath.Join(tools, "npm", "node_modules")
+				got, complaint := run(t, vars, program[0], append(program[1:], arm+"/.default")...)
+				if complaint != "" {
+					t.Fatalf("%s\ncure: e2e/tools/install.sh", complaint)
+				}
+				if c := claimsOf(t, got); c["oid"] != id || c["aud"] != arm {
+					t.Errorf("got a token of %v for %v, want of %s for %s", c["oid"], c["aud"], id, arm)
+				}
+				_, complaint = run(t, vars, program[0], append(program[1:], graph+"/.default")...)
+				if !strings.Contains(complaint, "azure_scopes") {
+					t.Errorf("a resource that is not allowed: %q", complaint)
+				}
+			}
+		})
+	}
+}
