@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"os"
 
 	"github.com/AlecAivazis/survey/v2"
 	"github.com/AlecAivazis/survey/v2/terminal"
@@ -21,7 +20,10 @@ type Prompter interface {
 }
 
 // surveyPrompter prompts on standard error, so that standard output carries results only.
-type surveyPrompter struct{ in, out *os.File }
+type surveyPrompter struct {
+	in  terminal.FileReader
+	out terminal.FileWriter
+}
 
 func (p *surveyPrompter) Input(question, offered string, check func(string) error) (answer string, err error) {
 	var opts []survey.AskOpt

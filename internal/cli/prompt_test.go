@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,15 +50,33 @@ func seat(t *testing.T, env *Env) *person {
 		<-watched
 	})
 	env.Stderr = tty
-	env.Prompter = &surveyPrompter{in: tty, out: tty}
+	env.Prompter = &surveyPrompter{in: keyByKey{tty}, out: tty}
 	return p
+}
+
+// keyByKey reads a terminal one key at a time. When survey looks for the terminal's answer about the
+// cursor it drops what came in the same read, and a sequence that comes in two reads is no arrow to it:
+// neither happens at the pace of a hand.
+type keyByKey struct{ *os.File }
+
+func (k keyByKey) Read(p []byte) (int, error) {
+	n, err := k.File.Read(p[:1])
+	if err != nil || p[0] != '\x1b' {
+		return n, err
+	}
+	for n == 1 || p[n-1] == '[' || p[n-1] == ';' || '0' <= p[n-1] && p[n-1] <= '9' {
+		if _, err := k.File.Read(p[n : n+1]); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // whereAmI is how a program asks a terminal for the place of the cursor.
 const whereAmI = "\x1b[6n"
 
-// watch keeps what is shown, and answers whereAmI as terminals do. What is in the transcript has been
-// answered.
+// watch keeps what is shown, and answers whereAmI as terminals do.
 func (p *person) watch() {
 	var shown strings.Builder
 	answered := 0
@@ -81,11 +100,9 @@ func (p *person) watch() {
 type answer struct {
 	question string
 	keys     string
-	list     bool // the question offers a list
 }
 
-// answers types each answer once its question waits for it. Whoever types earlier gets between the
-// prompt and the terminal, which talk about the cursor first.
+// answers types each answer once its question waits for it.
 func (p *person) answers(t *testing.T, list ...answer) (done <-chan struct{}) {
 	typed := make(chan struct{})
 	go func() {
@@ -108,36 +125,25 @@ func (p *person) answers(t *testing.T, list ...answer) (done <-chan struct{}) {
 	return typed
 }
 
-// waitFor waits until an answer can be typed, and returns the offset on the screen behind the question.
+// waitFor waits until an answer can be typed, which is when the terminal hands over single keys, and
+// returns the offset on the screen behind the question.
 func (p *person) waitFor(at int, a answer) (int, error) {
 	at, err := p.screen.await(at, a.question)
 	if err != nil {
 		return 0, err
 	}
-	if a.list {
-		return at, p.asked() // it reads keys only
-	}
-	// A line asks for the width of the terminal and then for the place of the cursor.
-	if at, err = p.screen.await(at, whereAmI); err != nil {
-		return 0, err
-	}
-	return p.screen.await(at, whereAmI)
-}
-
-// asked waits until the terminal hands over single keys.
-func (p *person) asked() error {
 	deadline := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
 		state, err := term.GetState(int(p.tty.Fd()))
 		if err != nil || *state != p.idle {
-			return err
+			return at, err
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			return errors.New("nobody is asked")
+			return 0, fmt.Errorf("%q waits for no answer", a.question)
 		}
 	}
 }
@@ -153,11 +159,11 @@ func TestInitAsksForAServer(t *testing.T) {
 	env, stdout, _ := testEnv()
 	p := seat(t, env)
 	done := p.answers(t,
-		answer{"Command line of the server", "uvx mcp-server-time '--local-timezone=Europe/Berlin'" + enter, false},
-		answer{"Name of the server:", "clock" + enter, false},
-		answer{"How are callers known?", down + enter, true},
-		answer{"Which Functions key", down + down + enter, true},
-		answer{"Write the project?", enter, false},
+		answer{"Command line of the server", "uvx mcp-server-time '--local-timezone=Europe/Berlin'" + enter},
+		answer{"Name of the server:", "clock" + enter},
+		answer{"How are callers known?", down + enter},
+		answer{"Which Functions key", down + down + enter},
+		answer{"Write the project?", enter},
 	)
 	if code := run(t.Context(), []string{"init", "app"}, env); code != exitDone {
 		t.Fatalf("exit code = %d:\n%s", code, p.screen)
@@ -214,9 +220,9 @@ func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 	}
 	p := seat(t, env)
 	done := p.answers(t,
-		answer{"Where do the servers come from?", down + down + enter, true},
-		answer{"Which Functions key", enter, true},
-		answer{"Write the project?", enter, false},
+		answer{"Where do the servers come from?", down + down + enter},
+		answer{"Which Functions key", enter},
+		answer{"Write the project?", enter},
 	)
 	if code := run(t.Context(), []string{"init", "app"}, env); code != exitDone {
 		t.Fatalf("exit code = %d:\n%s", code, p.screen)
@@ -243,8 +249,8 @@ func TestAnswersCanStopInit(t *testing.T) {
 		code    int
 		said    string
 	}{
-		{"no", []answer{{"Which Functions key", enter, true}, {"Write the project?", "n" + enter, false}}, exitFailed, "nothing is written, as you answered no"},
-		{"interrupt", []answer{{"Which Functions key", ctrlC, true}}, exitInterrupted, ""},
+		{"no", []answer{{"Which Functions key", enter}, {"Write the project?", "n" + enter}}, exitFailed, "nothing is written, as you answered no"},
+		{"interrupt", []answer{{"Which Functions key", ctrlC}}, exitInterrupted, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -283,8 +289,8 @@ func TestAddServerAsksForTheCommand(t *testing.T) {
 	}
 	p := seat(t, env)
 	done := p.answers(t,
-		answer{"Command line of the server", "'" + enter, false}, // refused: the quote is open
-		answer{"Command line of the server", "npx -y other" + enter, false},
+		answer{"Command line of the server", "'" + enter}, // refused: the quote is open
+		answer{"Command line of the server", "npx -y other" + enter},
 	)
 	if code := run(t.Context(), []string{"add-server", "other"}, env); code != exitDone {
 		t.Errorf("exit code = %d:\n%s", code, p.screen)
