@@ -1,0 +1,227 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
+)
+
+// setup is what a handler serves. It gets it on its stdin, whose end is its own.
+type setup struct {
+	Addr   string
+	Config mcpfunc.Config
+	Grace  time.Duration
+	Drain  time.Duration
+}
+
+// figures are what a handler tells of itself.
+type figures struct {
+	mcpfunc.Stats
+	Goroutines int
+	LogBytes   int64
+}
+
+// figuresPath is answered by the handler of this suite, and by no other.
+const figuresPath = "/chaos/figures"
+
+// handle serves what stdin says until stdin ends or SIGTERM comes.
+func handle() int {
+	var s setup
+	in := json.NewDecoder(os.Stdin)
+	if err := in.Decode(&s); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos: setup:", err)
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go func() {
+		io.Copy(io.Discard, os.Stdin) // until the suite is gone
+		stop()
+	}()
+	var logged counter
+	var app *mcpfunc.App
+	app, err := mcpfunc.New(&s.Config, &mcpfunc.Options{
+		Logger: slog.New(slog.NewJSONHandler(&logged, nil)), Grace: s.Grace, Drain: s.Drain,
+		Middleware: []func(http.Handler) http.Handler{func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != figuresPath {
+					next.ServeHTTP(w, r)
+					return
+				}
+				debug.FreeOSMemory()
+				json.NewEncoder(w).Encode(figures{app.Stats(), runtime.NumGoroutine(), logged.Load()})
+			})
+		}},
+	})
+	if err == nil {
+		err = app.ListenAndServe(ctx, s.Addr)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		return 1
+	}
+	return 0
+}
+
+// counter is a log that only its size is kept of.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// handler is the suite's end of a handler.
+type handler struct {
+	url    string
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	stderr bytes.Buffer // read once gone is closed
+	gone   chan struct{}
+	once   sync.Once
+}
+
+// startHandler starts a handler of servers and returns once it answers. It is ended with the test,
+// which fails if the handler complained, as a panic or the race detector does.
+func startHandler(t *testing.T, cfg mcpfunc.Config) *handler {
+	t.Helper()
+	for attempt := 0; ; attempt++ {
+		h, err := tryHandler(t, cfg)
+		if err == nil {
+			t.Cleanup(func() { h.stop(t) })
+			return h
+		}
+		if attempt == 5 { // somebody else was given the port in between
+			t.Fatal(err)
+		}
+	}
+}
+
+func tryHandler(t *testing.T, cfg mcpfunc.Config) (*handler, error) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := listener.Addr().String()
+	listener.Close()
+	h := &handler{url: "http://" + addr, cmd: exec.Command(self(t), "handler"), gone: make(chan struct{})}
+	h.cmd.Stderr = &h.stderr
+	stdin, err := h.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	h.stdin = stdin
+	if err := h.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		h.cmd.Wait()
+		close(h.gone)
+	}()
+	if err := json.NewEncoder(stdin).Encode(setup{addr, cfg, 300 * time.Millisecond, time.Second}); err != nil {
+		h.kill()
+		return nil, fmt.Errorf("tell the handler what to serve: %w: %s", err, &h.stderr)
+	}
+	up := eventually(20*time.Second, 5*time.Millisecond, func() bool {
+		select {
+		case <-h.gone:
+			return true
+		default:
+		}
+		resp, err := http.Get(h.url)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return true
+	})
+	select {
+	case <-h.gone:
+		return nil, fmt.Errorf("the handler ended: %s", &h.stderr)
+	default:
+	}
+	if !up {
+		h.kill()
+		return nil, errors.New("the handler does not answer")
+	}
+	return h, nil
+}
+
+func (h *handler) pid() int { return h.cmd.Process.Pid }
+
+// kill is what the Functions host does.
+func (h *handler) kill() {
+	h.cmd.Process.Kill()
+	<-h.gone
+}
+
+// stop ends a handler that still runs, as an operator would, and looks at what it left.
+func (h *handler) stop(t *testing.T) {
+	h.once.Do(func() {
+		below := descendants(h.pid())
+		h.cmd.Process.Signal(syscall.SIGTERM)
+		h.stdin.Close()
+		select {
+		case <-h.gone:
+		case <-time.After(20 * time.Second):
+			t.Error("the handler did not stop within 20 s")
+			h.kill()
+		}
+		if state := h.cmd.ProcessState; state.ExitCode() > 0 {
+			t.Errorf("the handler ended with %v", state)
+		}
+		if h.stderr.Len() > 0 {
+			t.Errorf("the handler said: %s", &h.stderr)
+		}
+		for _, p := range below {
+			if now := commandLine(p.pid); now != "" && now == p.name {
+				t.Errorf("%v outlived its handler", p)
+			}
+		}
+	})
+}
+
+// figures asks the handler for its own.
+func (h *handler) figures(t *testing.T) figures {
+	t.Helper()
+	resp, err := http.Get(h.url + figuresPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var f figures
+	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// fake is a server of the suite's own, with limits that are in nobody's way.
+func fake(t *testing.T, name, role string) mcpfunc.Server {
+	return mcpfunc.Server{
+		Name: name, Command: self(t), Args: []string{role}, MaxRestarts: 1000,
+		Env: map[string]string{"GOMAXPROCS": "1", "GORACE": "atexit_sleep_ms=0"}, // else the race detector's exit takes 1 s
+	}
+}
+
