@@ -25,16 +25,12 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-const (
-	// maxConnections bounds what processes can have open at once, all together: each costs the app a
-	// file descriptor. A token takes milliseconds.
-	maxConnections = 256
-
-	// maxAnswer bounds the answers of Entra and of the platform.
-	maxAnswer = 1 << 20
-)
+// maxConnections bounds what processes can have open at once, all together: each costs the app a file
+// descriptor. A token takes milliseconds.
+const maxConnections = 256
 
 // Options are the seams of a Broker. The zero value is for production.
 type Options struct {
@@ -100,6 +96,8 @@ func New(o Options) *Broker {
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         b.count,
+
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" would be answered with yes
 	}
 	return b
 }
@@ -140,6 +138,9 @@ func (b *Broker) Lease(g Grant) (*Lease, error) {
 		if c := g.Caller(); c != nil {
 			l.principal = c.Principal
 		}
+	}
+	if g.Auth.Method == config.AuthAzureOBO && l.principal == "" {
+		return nil, errNoUser
 	}
 	src, err := b.source(g)
 	if err != nil {
@@ -216,4 +217,23 @@ func (b *Broker) Close() {
 // A source gets a token for a resource. newest returns the caller whose token is good now.
 type source interface {
 	token(ctx context.Context, newest func() (*authn.Caller, error), resource string) (*token, error)
+}
+
+// source returns where a server's tokens come from, nil if it gets none from here.
+func (b *Broker) source(g Grant) (source, error) {
+	identity := platform{lookup: b.lookup, http: b.client}
+	switch g.Auth.Method {
+	case config.AuthAzureDefault:
+		if !identity.present() {
+			return nil, nil // a developer's machine: the SDKs find `az login` on their own
+		}
+		return newDelegate(identity, g.Auth), nil
+	case config.AuthAzureOBO:
+		credential, err := identity.credential(g)
+		if err != nil {
+			return nil, err
+		}
+		return newExchange(g, credential, b.client, b.now)
+	}
+	return nil, nil
 }

@@ -15,6 +15,7 @@ func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	l.auth.ForwardUserToken = true
+	l.setenv("HTTP_PROXY", "http://proxy.invalid:1")
 	tools := os.Getenv("MCPFUNC_E2E_TOOLS")
 	if tools == "" {
 		home, err := os.UserHomeDir()
@@ -31,6 +32,9 @@ func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
 			t.Parallel()
 			for _, id := range []string{alice, bob} {
 				vars := environ(t, l.lease(l.signedIn(id)))
+				for _, proxied := range []string{"HTTP_PROXY", "http_proxy"} {
+					vars[proxied] = "http://proxy.invalid:1" // as of the app
+				}
 				vars["NODE_PATH"] = filepath.Join(tools, "npm", "node_modules")
 				got, complaint := run(t, vars, program[0], append(program[1:], arm+"/.default")...)
 				if complaint != "" {

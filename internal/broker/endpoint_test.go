@@ -56,18 +56,21 @@ func TestRequestIsRefused(t *testing.T) {
 		status int
 		code   string
 	}{
-		"no secret":        {func(r *http.Request) { r.Header.Del("X-IDENTITY-HEADER") }, 401, "unauthorized"},
-		"guessed secret":   {func(r *http.Request) { r.Header.Set("X-IDENTITY-HEADER", "guess") }, 401, "unauthorized"},
-		"cut secret":       {func(r *http.Request) { r.Header.Set("X-IDENTITY-HEADER", vars["IDENTITY_HEADER"][1:]) }, 401, "unauthorized"},
-		"secret of other":  {func(r *http.Request) { r.Header.Set("X-IDENTITY-HEADER", other["IDENTITY_HEADER"]) }, 401, "unauthorized"},
-		"two secrets":      {func(r *http.Request) { r.Header.Add("X-IDENTITY-HEADER", vars["IDENTITY_HEADER"]) }, 401, "unauthorized"},
-		"path of nobody":   {func(r *http.Request) { r.URL.Path = "/guess" + tokenPath }, 401, "unauthorized"},
-		"path of other":    {func(r *http.Request) { r.URL.Path = mustParse(t, other["IDENTITY_ENDPOINT"]).Path }, 401, "unauthorized"},
-		"no path":          {func(r *http.Request) { r.URL.Path = tokenPath }, 401, "unauthorized"},
-		"root":             {func(r *http.Request) { r.URL.Path = "/" }, 401, "unauthorized"},
-		"unclean path":     {func(r *http.Request) { r.URL.Path = "/" + r.URL.Path }, 401, "unauthorized"},
-		"POST":             {func(r *http.Request) { r.Method = http.MethodPost }, 405, "invalid_request"},
-		"preflight":        {func(r *http.Request) { r.Method = http.MethodOptions; r.Header.Set("Origin", "https://a.example") }, 405, "invalid_request"},
+		"no secret":       {func(r *http.Request) { r.Header.Del("X-IDENTITY-HEADER") }, 401, "unauthorized"},
+		"guessed secret":  {func(r *http.Request) { r.Header.Set("X-IDENTITY-HEADER", "guess") }, 401, "unauthorized"},
+		"cut secret":      {func(r *http.Request) { r.Header.Set("X-IDENTITY-HEADER", vars["IDENTITY_HEADER"][1:]) }, 401, "unauthorized"},
+		"secret of other": {func(r *http.Request) { r.Header.Set("X-IDENTITY-HEADER", other["IDENTITY_HEADER"]) }, 401, "unauthorized"},
+		"two secrets":     {func(r *http.Request) { r.Header.Add("X-IDENTITY-HEADER", vars["IDENTITY_HEADER"]) }, 401, "unauthorized"},
+		"path of nobody":  {func(r *http.Request) { r.URL.Path = "/guess" + tokenPath }, 401, "unauthorized"},
+		"path of other":   {func(r *http.Request) { r.URL.Path = mustParse(t, other["IDENTITY_ENDPOINT"]).Path }, 401, "unauthorized"},
+		"no path":         {func(r *http.Request) { r.URL.Path = tokenPath }, 401, "unauthorized"},
+		"root":            {func(r *http.Request) { r.URL.Path = "/" }, 401, "unauthorized"},
+		"unclean path":    {func(r *http.Request) { r.URL.Path = "/" + r.URL.Path }, 401, "unauthorized"},
+		"POST":            {func(r *http.Request) { r.Method = http.MethodPost }, 405, "invalid_request"},
+		"preflight":       {func(r *http.Request) { r.Method = http.MethodOptions; r.Header.Set("Origin", "https://a.example") }, 405, "invalid_request"},
+		"options of all": {func(r *http.Request) {
+			r.Method, r.URL = http.MethodOptions, &url.URL{Scheme: "http", Host: r.URL.Host, Opaque: "*"}
+		}, 405, "invalid_request"},
 		"body":             {func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(strings.NewReader("x")), -1 }, 400, "invalid_request"},
 		"old protocol":     {query(func(q url.Values) { q.Set("api-version", "2017-09-01") }), 400, "invalid_request"},
 		"two versions":     {query(func(q url.Values) { q.Add("api-version", apiVersion) }), 400, "invalid_request"},

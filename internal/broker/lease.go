@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"log/slog"
-	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -75,11 +74,9 @@ func (l *Lease) Environ(env map[string]string) (map[string]string, error) {
 		return nil, err
 	}
 	if path != "" {
-		found := map[string]string{
-			"IDENTITY_ENDPOINT": l.origin + "/" + path + tokenPath,
-			"IDENTITY_HEADER":   secret,
-		}
-		maps.Copy(vars, found)
+		vars["IDENTITY_ENDPOINT"] = l.origin + "/" + path + tokenPath
+		vars["IDENTITY_HEADER"] = secret
+		passProxyBy(vars, env, l.broker.lookup)
 		if vars[tokenCredentials] == "" {
 			// Without it the SDKs prefer AZURE_CLIENT_SECRET, where it is set, and the process would
 			// act as the app, with the app's rights, for every user.
@@ -192,26 +189,3 @@ var (
 	errOtherUser = &refusal{http.StatusBadRequest, "invalid_grant", "the session belongs to another user"}
 	errExpired   = &refusal{http.StatusBadRequest, "invalid_grant", "the user's token has expired; their next request brings a new one"}
 )
-
-// The share of tokens that a process has: SDKs keep a token until it expires, but not every server
-// keeps its SDK's credential from one call to the next.
-const (
-	burst = 50
-	rate  = 5 // a second
-)
-
-// A pace is a token bucket.
-type pace struct {
-	last time.Time
-	left float64
-}
-
-func (p *pace) step(now time.Time) bool {
-	p.left = min(burst, p.left+rate*max(0, now.Sub(p.last).Seconds()))
-	p.last = now
-	if p.left < 1 {
-		return false
-	}
-	p.left--
-	return true
-}

@@ -5,8 +5,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/authn"
 )
 
 func TestClosedLeaseIsRefused(t *testing.T) {
@@ -34,8 +37,9 @@ func TestClosedLeaseIsRefused(t *testing.T) {
 // stuck makes Entra hang, and returns what is closed once it is asked.
 func (l *lab) stuck() <-chan struct{} {
 	asked := make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
 	l.entra.Break(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(asked)
+		once()
 		<-r.Context().Done()
 	}))
 	return asked
@@ -59,7 +63,8 @@ func TestClosingALeaseEndsItsExchange(t *testing.T) {
 func TestCloseLeavesNothingRunning(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	r := request(t, environ(t, l.lease(l.signedIn(alice))), arm)
+	u := l.signedIn(alice)
+	r := request(t, environ(t, l.lease(u)), arm)
 	idle, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.URL.Host)
 	if err != nil {
 		t.Fatal(err)
@@ -84,8 +89,8 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 		c.Close()
 		t.Error("still listening")
 	}
-	if _, err := l.broker.Lease(Grant{Auth: l.auth, Env: l.env}); err == nil {
-		t.Error("a lease after Close")
+	if _, err := l.broker.Lease(Grant{Auth: l.auth, Env: l.env, Caller: u.caller}); err != http.ErrServerClosed {
+		t.Errorf("a lease after Close: %v", err)
 	}
 }
 
@@ -127,5 +132,16 @@ func TestSlowExchangeIsGivenUp(t *testing.T) {
 	defer cancel()
 	if _, err := lease.token(ctx, arm); lease.explain(arm, err) != errUnavailable {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestUserIsNeededForAUsersTokens(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	nobody := func() *authn.Caller { return nil }
+	for name, caller := range map[string]func() *authn.Caller{"none": nil, "nil": nobody} {
+		if _, err := l.broker.Lease(Grant{Auth: l.auth, Env: l.env, Caller: caller}); err != errNoUser {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

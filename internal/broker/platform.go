@@ -6,36 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
-
-// source returns where a server's tokens come from, nil if it gets none from here.
-func (b *Broker) source(g Grant) (source, error) {
-	identity := platform{lookup: b.lookup, http: b.client}
-	switch g.Auth.Method {
-	case config.AuthAzureDefault:
-		if !identity.present() {
-			return nil, nil // a developer's machine: the SDKs find `az login` on their own
-		}
-		return &delegate{identity, cmp.Or(g.Auth.AzureClientID, identity.setting("AZURE_CLIENT_ID")), allowedIfAny(g.Auth.AzureScopes)}, nil
-	case config.AuthAzureOBO:
-		credential, err := identity.credential(g)
-		if err != nil {
-			return nil, err
-		}
-		return newExchange(g, credential, b.client, b.now)
-	}
-	return nil, nil
-}
 
 // A platform is the app's managed identity as App Service and Functions offer it. The address and
 // the header are read at each use, since the platform may change them.
@@ -104,11 +83,12 @@ type delegate struct {
 	allowed  resources // nil means all
 }
 
-func allowedIfAny(scopes []string) resources {
-	if len(scopes) == 0 {
-		return nil
+func newDelegate(p platform, auth config.Auth) *delegate {
+	d := &delegate{platform: p, clientID: cmp.Or(auth.AzureClientID, p.setting("AZURE_CLIENT_ID"))}
+	if len(auth.AzureScopes) > 0 {
+		d.allowed = resourcesOf(auth.AzureScopes)
 	}
-	return resourcesOf(scopes)
+	return d
 }
 
 func (d *delegate) token(ctx context.Context, _ func() (*authn.Caller, error), resource string) (*token, error) {
@@ -162,44 +142,4 @@ func exchangeAudience(authority string) string {
 		return public + "China"
 	}
 	return public
-}
-
-// newClient returns the client for everything that the broker asks. It follows no redirect: every
-// request carries a secret, and is for the address that was configured.
-func newClient(t http.RoundTripper) *http.Client {
-	if t == nil {
-		t = &http.Transport{
-			ForceAttemptHTTP2:     true,
-			MaxIdleConns:          16,
-			IdleConnTimeout:       time.Minute,
-			TLSHandshakeTimeout:   5 * time.Second,
-			ResponseHeaderTimeout: answerTimeout,
-		}
-	}
-	return &http.Client{
-		Transport:     bounded{t},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// bounded cuts answers off at maxAnswer, which leaves JSON that does not parse. The library that
-// exchanges tokens reads an answer whole.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	}
-	return resp, err
-}
-
-// CloseIdleConnections passes on what http.Client asks of its transport.
-func (b bounded) CloseIdleConnections() {
-	if c, ok := b.RoundTripper.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }

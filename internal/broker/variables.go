@@ -78,3 +78,28 @@ func Variables(auth config.Auth, caller *authn.Caller, lookup func(string) (stri
 	}
 	return vars, nil
 }
+
+// passProxyBy adds the broker's address to those that env, or else the app, excepts from its proxy,
+// if there is one. Not every SDK knows that a proxy does not lead to its own machine.
+func passProxyBy(vars, env map[string]string, lookup func(string) (string, bool)) {
+	first := func(names ...string) string {
+		for _, name := range names {
+			value, ok := env[name]
+			if !ok {
+				value, _ = lookup(name)
+			}
+			if value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	if first("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY") == "" {
+		return
+	}
+	except := "127.0.0.1"
+	if others := first("no_proxy", "NO_PROXY"); others != "" {
+		except = others + "," + except
+	}
+	vars["no_proxy"], vars["NO_PROXY"] = except, except
+}

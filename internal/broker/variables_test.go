@@ -128,3 +128,30 @@ func TestScopesSayWhatMayBeAskedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestProxyIsPassedBy(t *testing.T) {
+	t.Parallel()
+	const proxy, mine = "http://proxy.invalid:1", "127.0.0.1"
+	for name, test := range map[string]struct {
+		app, env map[string]string
+		want     string
+	}{
+		"no proxy":         {nil, map[string]string{"NO_PROXY": "a"}, ""},
+		"the app's proxy":  {map[string]string{"HTTP_PROXY": proxy, "NO_PROXY": "a,b"}, nil, "a,b," + mine},
+		"server's proxy":   {map[string]string{"no_proxy": "a"}, map[string]string{"http_proxy": proxy, "no_proxy": "b"}, "b," + mine},
+		"nothing excepted": {map[string]string{"all_proxy": proxy}, nil, mine},
+		"switched off":     {map[string]string{"HTTP_PROXY": proxy}, map[string]string{"HTTP_PROXY": ""}, ""},
+	} {
+		l := newLab(t)
+		for k, v := range test.app {
+			l.setenv(k, v)
+		}
+		vars, err := l.lease(l.signedIn(alice)).Environ(test.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if vars["no_proxy"] != test.want || vars["NO_PROXY"] != test.want {
+			t.Errorf("%s: %q and %q, want %q", name, vars["no_proxy"], vars["NO_PROXY"], test.want)
+		}
+	}
+}
