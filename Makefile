@@ -1,0 +1,47 @@
+# Targets that CI runs are the ones that people run. Tools are run by version and not named in
+# go.mod, because generated projects import this module and would carry their requirements.
+
+LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME = 5s
+
+.PHONY: help demo test unit e2e chaos chaos-short fuzz lint generate golden bench
+
+help: ## what there is
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: ## scaffold, build, serve and call, on an embedded server
+	go run ./cmd/mcpfunc demo
+
+test: ## everything that CI runs: installs what the tests need, and tests
+	.ci/test
+
+unit: ## the hermetic tests
+	go vet ./...
+	go test -race -shuffle=on ./...
+
+e2e: ## real servers, real clients, the official conformance suite
+	e2e/tools/install.sh
+	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker
+
+chaos: ## kill cycles, churn and storms, at full length
+	go test -tags chaos -v -timeout 40m ./chaos
+
+chaos-short: ## the same, at CI's length
+	go test -tags chaos -short -v -timeout 10m ./chaos
+
+fuzz: ## every fuzz target for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+lint: ## all checks of .golangci.yml
+	$(LINT) run ./...
+
+generate: ## what is derived: the module file that projects carry
+	go generate ./...
+
+golden: ## rewrite golden files and dialogues; read the difference before you commit it
+	go test ./generator -update
+	go test ./runtime -run TestDialogue -update
+
+bench: ## the benchmark against raw pipes, the HTTP floor and peers; writes docs/performance.md
+	bench/install.sh
+	go run ./bench

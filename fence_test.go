@@ -1,0 +1,65 @@
+package mcpfunc
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mcpfunc/mcpfunc/"
+
+// TestFences holds the rooms apart: who may import what, directly or not, and why not. A package
+// that is not named here may not be imported by one that is.
+func TestFences(t *testing.T) {
+	t.Parallel()
+	for _, fence := range []struct{ pkg, never, why string }{
+		{"runtime", "github.com/spf13/cobra", "commands are of the tool, not of the app: it would be in every deployed handler"},
+		{"runtime", "github.com/AlecAivazis/survey/v2", "a handler has nobody to ask"},
+		{"runtime", module + "generator", "an app does not write projects"},
+		{"runtime", module + "templates", "an app does not write projects"},
+		{"runtime", module + "internal/cli", "the tool uses the runtime, never the other way round"},
+		{"runtime", module + "internal/hostemu", "the host starts the app, never the other way round"},
+		{"runtime", module + "internal/mcptest", "it is for tests"},
+		{"runtime", module + "internal/fakeentra", "it is for tests"},
+		{"runtime", "github.com/modelcontextprotocol/go-sdk/mcp", "its transports alter ids, lose progress and refuse unknown methods, and it adds 3.4 MB"},
+		{"runtime", "testing", "flags of a test binary do not belong in an app"},
+		{"generator", module + "runtime", "a scaffold is made of a parsed file; the runtime is only copied"},
+		{"generator", "github.com/spf13/cobra", "Cobra lives in internal/cli and nowhere else"},
+		{"generator", "github.com/AlecAivazis/survey/v2", "survey lives in internal/cli and nowhere else"},
+		{"internal/message", module, "it is the bottom"},
+		{"internal/streamhttp", module + "internal/process", "HTTP knows sessions, not processes; it may reach them through session alone"},
+		{"internal/session", "net/http", "what HTTP is, only streamhttp knows"},
+		{"internal/process", module + "internal/session", "a process does not know whose it is"},
+		{"internal/framing", module + "internal/process", "bytes come from any reader"},
+		{"internal/authn", module + "internal/session", "who somebody is does not depend on what they do"},
+		{"internal/config", module + "runtime", "the file does not know who reads it"},
+		{"internal/hostemu", module + "runtime", "the host knows a handler by its port alone"},
+	} {
+		direct := fence.pkg == "internal/streamhttp" // which reaches processes through sessions
+		for _, dep := range imports(t, fence.pkg, direct) {
+			if dep == fence.never || strings.HasSuffix(fence.never, "/") && strings.HasPrefix(dep, fence.never) {
+				t.Errorf("%s imports %s: %s", fence.pkg, dep, fence.why)
+			}
+		}
+	}
+}
+
+// imports lists what a package imports: by itself, or with all that comes with it.
+func imports(t *testing.T, pkg string, direct bool) []string {
+	t.Helper()
+	args := []string{"list", "-deps", "-f", "{{.ImportPath}}"}
+	if direct {
+		args = []string{"list", "-f", `{{join .Imports "\n"}}`}
+	}
+	out, err := exec.CommandContext(t.Context(), "go", append(args, "./"+pkg)...).Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v", pkg, err)
+	}
+	var deps []string
+	for dep := range strings.FieldsSeq(string(out)) {
+		if dep != module+pkg {
+			deps = append(deps, dep)
+		}
+	}
+	return deps
+}
