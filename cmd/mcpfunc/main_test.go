@@ -20,12 +20,17 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	t.Parallel()
 	cache := goEnv(t)
+	self, err := exec.LookPath("mcpfunc")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, cache...)
+			e.Setenv("MCPFUNC", self) // for a scene with a PATH of its own
 			// Scenes have no home of their own: what they find is what they hold.
 			e.Setenv("HOME", e.WorkDir+"/home")
 			e.Setenv("USERPROFILE", e.WorkDir+"/home")
@@ -35,6 +40,7 @@ func TestScript(t *testing.T) {
 			"exits":  cmdExits,
 			"binary": cmdBinary,
 			"files":  cmdFiles,
+			"same":   cmdSame,
 		},
 	})
 }
@@ -95,5 +101,15 @@ func cmdFiles(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if g, w := strings.Join(got, " "), strings.Join(args[1:], " "); g != w {
 		ts.Fatalf("%s holds %q, want %q", args[0], g, w)
+	}
+}
+
+// cmdSame is "same FILE1 FILE2": cmp for what is no text, whose difference nobody could read.
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: same file1 file2")
+	}
+	if ts.ReadFile(args[0]) != ts.ReadFile(args[1]) {
+		ts.Fatalf("%s and %s differ", args[0], args[1])
 	}
 }

@@ -52,8 +52,10 @@ Ctrl-C, unless --once; the exit code is 0. The project stays.`,
 	return cmd
 }
 
-// demoServer is the name of the server of the demo.
-const demoServer = "demo"
+const (
+	demoServer = "demo"     // the name of the demo's server
+	demoLog    = "demo.log" // what host and handler say, in the project
+)
 
 func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	d := &demo{env: env, dir: opts.Dir}
@@ -63,12 +65,20 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	if err := d.step("build", func() (string, error) { return d.build(ctx) }); err != nil {
 		return err
 	}
-	var host *hostemu.Host
-	err = d.step("serve", func() (detail string, err error) {
-		if host, err = serve(ctx, env, d.dir, opts.Port); err != nil {
-			return "", err
+	log, err := os.Create(filepath.Join(d.dir, demoLog))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, log.Close())
+		if err != nil && hintOf(err) == "" {
+			err = withHint(err, "the log is "+log.Name())
 		}
-		return endpointURL(host, demoServer), nil
+	}()
+	var host *hostemu.Host
+	err = d.step("serve", func() (_ string, err error) {
+		host, err = serve(ctx, env, d.dir, opts.Port, log)
+		return "the log is " + log.Name(), err
 	})
 	if err != nil {
 		return err
@@ -101,9 +111,12 @@ func (d *demo) step(name string, do func() (detail string, err error)) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	style := styleFor(d.env, d.env.Stderr)
-	d.env.note("%s %-10s %8s  %s", style.green("ok"), name, since(start), detail)
+	d.done(name, start, detail)
 	return nil
+}
+
+func (d *demo) done(name string, start time.Time, detail string) {
+	d.env.note("%s %-10s %8s  %s", styleFor(d.env, d.env.Stderr).green("ok"), name, since(start), detail)
 }
 
 // scaffold writes the project.
@@ -197,14 +210,10 @@ func (d *demo) build(ctx context.Context) (string, error) {
 // talk connects as a client and calls every tool.
 func (d *demo) talk(ctx context.Context, url string) error {
 	opts := clientOptions{Target: url, Timeout: time.Minute}
-	connecting := time.Now()
+	start := time.Now()
 	return opts.withSession(ctx, d.env, func(ctx context.Context, session *mcp.ClientSession) error {
 		greeting := session.InitializeResult()
-		name := "a server without a name"
-		if greeting.ServerInfo != nil {
-			name = greeting.ServerInfo.Name
-		}
-		d.env.note("%s %-10s %8s  %s, MCP %s", styleFor(d.env, d.env.Stderr).green("ok"), "connect", since(connecting), name, greeting.ProtocolVersion)
+		d.done("connect", start, "MCP "+greeting.ProtocolVersion+" at "+url)
 
 		err := d.step("list", func() (string, error) {
 			tools, err := allTools(ctx, session)
@@ -217,18 +226,14 @@ func (d *demo) talk(ctx context.Context, url string) error {
 		if err != nil {
 			return err
 		}
-		for _, call := range []struct {
-			tool      string
-			arguments map[string]any
-		}{
-			{"echo", map[string]any{"message": "hello"}},
-			{"add", map[string]any{"a": 2, "b": 40}},
-			{"slow-count", map[string]any{"to": 3}},
+		for _, call := range []mcp.CallToolParams{
+			{Name: "echo", Arguments: map[string]any{"message": "hello"}},
+			{Name: "add", Arguments: map[string]any{"a": 2, "b": 40}},
+			{Name: "slow-count", Arguments: map[string]any{"to": 3}},
 		} {
-			err := d.step(call.tool, func() (string, error) {
-				params := &mcp.CallToolParams{Name: call.tool, Arguments: call.arguments}
-				params.SetProgressToken("demo")
-				result, err := session.CallTool(ctx, params)
+			err := d.step(call.Name, func() (string, error) {
+				call.SetProgressToken("demo")
+				result, err := session.CallTool(ctx, &call)
 				if err != nil {
 					return "", err
 				}

@@ -52,7 +52,7 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	host, err := serve(ctx, env, opts.Dir, opts.Port)
+	host, err := serve(ctx, env, opts.Dir, opts.Port, env.Stderr)
 	if err != nil {
 		return err
 	}

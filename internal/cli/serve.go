@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -50,8 +51,8 @@ func warnMissing(env *Env, file *config.File) {
 }
 
 // serve starts the built-in host on 127.0.0.1:port (zero: any free one) and waits until the handler
-// answers. What the handler says goes to standard error.
-func serve(ctx context.Context, env *Env, dir string, port int) (*hostemu.Host, error) {
+// answers. What the two of them say goes to log.
+func serve(ctx context.Context, env *Env, dir string, port int, log io.Writer) (*hostemu.Host, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, withHint(fmt.Errorf("port %d is taken", port), "another dev server or func start may run; --port takes another one")
@@ -59,13 +60,13 @@ func serve(ctx context.Context, env *Env, dir string, port int) (*hostemu.Host, 
 	if err != nil {
 		return nil, err
 	}
-	style := styleFor(env, env.Stderr)
+	prefix := styleFor(env, log).dim("host: ")
 	host, err := hostemu.Start(ctx, hostemu.Options{
 		Dir:      dir,
 		Listener: listener,
 		Env:      env.Environ,
-		Output:   env.Stderr,
-		Logf:     func(format string, args ...any) { env.note(style.dim("host: ")+format, args...) },
+		Output:   log,
+		Logf:     func(format string, args ...any) { fmt.Fprintf(log, prefix+format+"\n", args...) },
 	})
 	if err != nil {
 		return nil, err // the listener, which the host owns, is closed
