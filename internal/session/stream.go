@@ -311,13 +311,3 @@ func (l *eventLog) add(st *Stream, size int) {
 		}
 	}
 }
-
-// clear frees everything.
-func (l *eventLog) clear(s *Session) {
-	for _, st := range s.streams {
-		for len(st.events) > 0 {
-			st.drop()
-		}
-	}
-	*l = eventLog{}
-}
