@@ -104,6 +104,7 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 			addServerOptions{Project: "p", Name: "s", Env: []string{"A=1", "B=2,3"}, Auth: "azure_obo", Disabled: true, Command: []string{"npx", "-y", "x"}}},
 		{"add-server --from f", addServerOptions{Project: ".", From: "f"}},
 		{"build", buildOptions{Dir: ".", GOOS: "linux", GOARCH: "amd64"}},
+		{"build app --goos windows --goarch arm64", buildOptions{Dir: "app", GOOS: "windows", GOARCH: "arm64"}},
 		{"dev app --port 0", devOptions{Dir: "app"}},
 		{"dev", devOptions{Dir: ".", Port: 7071}},
 		{"demo --once", demoOptions{Once: true}},

@@ -114,15 +114,21 @@ func candidates(env *Env, dir string) []string {
 	})
 }
 
-// serversIn returns the names of the servers of a file, none when it cannot be read.
+// serversIn returns the names of the servers of a file that can be served, none when it cannot be read.
 func serversIn(path string) []string {
-	file, err := config.Load(path, nil)
+	data, err := readFile(path)
 	if err != nil {
 		return nil
 	}
-	names := make([]string, len(file.Servers))
-	for i, s := range file.Servers {
-		names[i] = s.Name
+	servers, err := config.Import(path, data)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, s := range servers {
+		if s.Err == nil {
+			names = append(names, s.Name)
+		}
 	}
 	return names
 }

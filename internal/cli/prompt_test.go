@@ -208,7 +208,7 @@ func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 	for path, text := range map[string]string{
 		".mcp.json":             `{"mcpServers": {"here": {"command": "here"}}}`,
 		"home/.cursor/mcp.json": `{"mcpServers": {"cursor": {"command": "cursor"}}}`,
-		"home/settings/Claude/claude_desktop_config.json": `{"theme": "dark", "mcpServers": {"desk": {"command": "desk"}}}`,
+		"home/settings/Claude/claude_desktop_config.json": `{"theme": "dark", "mcpServers": {"far": {"type": "http"}, "desk": {"command": "desk"}}}`,
 		"home/settings/Code/User/settings.json":           `{"editor.fontSize": 12}`,
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
