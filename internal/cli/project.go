@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -99,10 +98,9 @@ func alignDisk(env *Env, dir string, force bool) (*alignment, error) {
 
 // readProjectConfig returns the bytes of the configuration of the project in dir.
 func readProjectConfig(dir string) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(dir, configName))
+	data, err := readFile(filepath.Join(dir, configName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, withHint(fmt.Errorf("%s is not a project: there is no %s", dir, configName),
-			hintNoProject)
+		return nil, withHint(fmt.Errorf("%s is not a project: there is no %s", dir, configName), hintNoProject)
 	}
 	return data, err
 }
