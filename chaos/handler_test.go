@@ -224,4 +224,3 @@ func fake(t *testing.T, name, role string) mcpfunc.Server {
 		Env: map[string]string{"GOMAXPROCS": "1", "GORACE": "atexit_sleep_ms=0"}, // else the race detector's exit takes 1 s
 	}
 }
-

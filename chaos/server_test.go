@@ -100,7 +100,9 @@ func (s *server) message(m map[string]any) error {
 	return s.write(append(line, '\n'))
 }
 
-func (s *server) result(r request, result any) { s.message(map[string]any{"id": r.ID, "result": result}) }
+func (s *server) result(r request, result any) {
+	s.message(map[string]any{"id": r.ID, "result": result})
+}
 
 // text answers a call.
 func (s *server) text(r request, text string) {

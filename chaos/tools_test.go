@@ -87,8 +87,8 @@ func (s *server) die(r request) {
 		hoard(a.N)
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "close stdin":
+		s.in.Close() // before the answer: the next message must not get into the pipe
 		s.text(r, "closed")
-		s.in.Close()
 	case "close stdout":
 		s.out.Close()
 	case "ignore": // all that asks it to end
