@@ -55,9 +55,8 @@ type Broker struct {
 	now    func() time.Time
 
 	server http.Server
-	stop   context.CancelFunc // ends every request
-	served chan struct{}      // closed when nothing is accepted any more
-	conns  sync.WaitGroup     // grows only until served is closed
+	served chan struct{}  // closed when nothing is accepted any more
+	conns  sync.WaitGroup // grows only until served is closed
 	open   atomic.Int64
 
 	mu     sync.Mutex
@@ -85,8 +84,6 @@ func New(o Options) *Broker {
 		b.now = time.Now
 	}
 	b.client = newClient(o.Transport)
-	ctx, stop := context.WithCancel(context.Background())
-	b.stop = stop
 	b.server = http.Server{
 		Handler:           http.HandlerFunc(b.answer),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -94,7 +91,6 @@ func New(o Options) *Broker {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxRequest - 4096, // net/http adds as much
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         b.count,
 
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" would be answered with yes
@@ -205,7 +201,6 @@ func (b *Broker) Close() {
 	for _, l := range leases {
 		l.Close()
 	}
-	b.stop()
 	b.server.Close()
 	if listening {
 		<-b.served

@@ -1,8 +1,11 @@
 package broker
 
 import (
+	"bufio"
+	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -108,6 +111,27 @@ func mustParse(t *testing.T, raw string) *url.URL {
 		t.Fatal(err)
 	}
 	return u
+}
+
+func TestBodyIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	u := mustParse(t, environ(t, l.lease(l.signedIn(alice)))["IDENTITY_ENDPOINT"])
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(answerTimeout / 2))
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100000\r\n\r\n", u.Path, u.Host)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized || !resp.Close {
+		t.Errorf("got %s, closing: %v", resp.Status, resp.Close)
+	}
 }
 
 func TestUnknownPathAndWrongSecretLookTheSame(t *testing.T) {

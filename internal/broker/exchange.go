@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -32,12 +32,12 @@ type exchange struct {
 	// turn is held by whoever asks, so that of two requests for one resource the second finds what
 	// the first has brought. What is below is theirs.
 	turn      chan struct{}
-	assertion string           // the user's token that got was got for
-	got       map[string]grant // by resource
+	assertion string               // the user's token that got was got for
+	got       map[string]exchanged // by resource
 }
 
-// A grant is a token that has been got.
-type grant struct {
+// An exchanged token is kept until shortly before its end.
+type exchanged struct {
 	token   *token
 	expires time.Time
 }
@@ -102,7 +102,7 @@ func (x *exchange) token(ctx context.Context, newest func() (*authn.Caller, erro
 		return nil, err
 	}
 	if x.assertion != caller.Token {
-		x.assertion, x.got = caller.Token, make(map[string]grant)
+		x.assertion, x.got = caller.Token, make(map[string]exchanged)
 	}
 	if g, ok := x.got[resource]; ok && x.now().Add(renewal).Before(g.expires) {
 		return g.token, nil
@@ -122,7 +122,7 @@ func (x *exchange) token(ctx context.Context, newest func() (*authn.Caller, erro
 		TokenType:   "Bearer",
 		ClientID:    x.clientID,
 	}
-	x.got[resource] = grant{t, result.ExpiresOn}
+	x.got[resource] = exchanged{t, result.ExpiresOn}
 	return t, nil
 }
 
@@ -152,7 +152,6 @@ func (e *deniedError) Error() string {
 type interactionError struct {
 	*deniedError
 	caller *authn.Caller
-	claims string
 }
 
 func (e *interactionError) Unwrap() error { return e.deniedError }
@@ -160,32 +159,35 @@ func (e *interactionError) Unwrap() error { return e.deniedError }
 // maxClaims bounds a claims challenge in bytes: it goes into a header.
 const maxClaims = 4 << 10
 
-// denial reads the error answer out of what the library returns. What comes back holds nothing else
-// that the other side said, unlike the library's errors, which quote whole answers.
+// denial turns an error of the library into one that can be logged. The library's own quote whole
+// answers, in which there may be anything.
 func denial(err error, caller *authn.Caller) error {
-	var garbled msal.InvalidJsonErr
-	if errors.As(err, &garbled) {
-		return errors.New("the identity provider answered something that is not JSON")
+	var answered msal.CallErr
+	var network *url.Error
+	switch {
+	case errors.Is(err, errAssertion):
+		return err // nothing was asked
+	case errors.As(err, &answered) && answered.Resp != nil:
+		return readDenial(answered.Resp, caller)
+	case errors.As(err, &network):
+		return network
 	}
-	var call msal.CallErr
-	if !errors.As(err, &call) || call.Resp == nil {
-		return err
-	}
-	if call.Resp.StatusCode < 400 || call.Resp.StatusCode >= 500 {
-		return fmt.Errorf("the identity provider answered %d", call.Resp.StatusCode)
-	}
-	body, readErr := io.ReadAll(call.Resp.Body)
-	if readErr != nil {
-		return readErr
+	return errors.New("the identity provider answered something that is no token")
+}
+
+func readDenial(resp *http.Response, caller *authn.Caller) error {
+	unreadable := fmt.Errorf("the identity provider answered %d", resp.StatusCode)
+	if resp.StatusCode < 400 || resp.StatusCode >= 500 {
+		return unreadable
 	}
 	var d deniedError
-	if json.Unmarshal(body, &d) != nil || !isWord(d.Code) {
-		return fmt.Errorf("the identity provider answered %d", call.Resp.StatusCode)
+	if err := json.NewDecoder(resp.Body).Decode(&d); err != nil || !isCode(d.Code) {
+		return unreadable
 	}
-	if !isWord(d.Suberror) {
+	if !isCode(d.Suberror) {
 		d.Suberror = ""
 	}
-	if !isWord(d.Correlation) {
+	if !isID(d.Correlation) {
 		d.Correlation = ""
 	}
 	d.Codes = d.Codes[:min(len(d.Codes), 8)]
@@ -193,18 +195,17 @@ func denial(err error, caller *authn.Caller) error {
 		d.Claims = ""
 	}
 	if d.Code == "interaction_required" || d.Code == "invalid_grant" && d.Claims != "" {
-		return &interactionError{&d, caller, d.Claims}
+		return &interactionError{&d, caller}
 	}
 	return &d
 }
 
-// isWord reports whether s is what an error code or an id looks like, and short.
-func isWord(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
+// isCode reports whether s looks like an error code of OAuth: unlike any secret.
+func isCode(s string) bool {
+	return s != "" && len(s) <= 40 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
+}
+
+// isID reports whether s looks like a correlation id, a GUID.
+func isID(s string) bool {
+	return len(s) == 36 && strings.Trim(s, "0123456789abcdefABCDEF-") == ""
 }

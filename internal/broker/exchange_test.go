@@ -174,8 +174,7 @@ func TestInvalidGrantWithClaimsIsAnInteraction(t *testing.T) {
 		u := l.signedIn(alice)
 		lease := l.lease(u)
 		vars := environ(t, lease)
-		ask(t, vars, arm) // learns where the token endpoint is
-		l.entra.Break(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, test.body, http.StatusBadRequest) }))
+		l.exchangeBy(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, test.body, http.StatusBadRequest) })
 		if got := ask(t, vars, fabric); got.status != http.StatusBadRequest {
 			t.Errorf("%s: got %d %s", name, got.status, got.raw)
 		}
@@ -185,26 +184,30 @@ func TestInvalidGrantWithClaimsIsAnInteraction(t *testing.T) {
 	}
 }
 
-// TestNothingThatTheProviderSaysLeaks has the identity provider repeat what it was sent.
+// TestNothingThatTheProviderSaysLeaks has the identity provider repeat what it was sent, among other
+// nonsense. The lab looks through the log.
 func TestNothingThatTheProviderSaysLeaks(t *testing.T) {
 	t.Parallel()
-	for name, h := range map[string]http.HandlerFunc{
-		"error":          echo(http.StatusBadRequest, `{"error":"invalid_grant","error_description":"%","suberror":"% %","correlation_id":"\u0001%","error_codes":[1]}`),
-		"code":           echo(http.StatusBadRequest, `{"error":"%"}`),
-		"no JSON":        echo(http.StatusBadRequest, `%`),
-		"broken token":   echo(http.StatusOK, `{"access_token":"%"`),
-		"token as error": echo(http.StatusOK, `{"error":"x","error_description":"x"}`),
-		"outage":         fakeentra.Outage().ServeHTTP,
-		"garbage":        fakeentra.Garbage().ServeHTTP,
-		"huge":           fakeentra.Huge(maxAnswer).ServeHTTP,
-		"redirect":       fakeentra.Redirect("https://example.invalid/").ServeHTTP,
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed a redirect") }))
+	defer elsewhere.Close()
+	for name, test := range map[string]struct {
+		exchange http.HandlerFunc
+		want     string
+	}{
+		"error":    {echo(400, `{"error":"invalid_grant","error_description":"%","suberror":"% %","correlation_id":"\u0001%","error_codes":[1`+strings.Repeat(",1", 40)+`]}`), "invalid_grant"},
+		"code":     {echo(400, `{"error":"%"}`), errUnavailable.code},
+		"no JSON":  {echo(400, `%`), errUnavailable.code},
+		"cut off":  {echo(200, `{"access_token":"%"`), errUnavailable.code},
+		"error ok": {echo(200, `{"error":"x","error_description":"%"}`), errUnavailable.code},
+		"outage":   {echo(503, `{"error":"invalid_grant"}`), errUnavailable.code},
+		"garbage":  {fakeentra.Garbage().ServeHTTP, errUnavailable.code},
+		"huge":     {echo(200, `{"access_token":"x","expires_in":3600,"token_type":"Bearer","pad":"`+strings.Repeat("x", maxAnswer)+`"}`), errUnavailable.code},
+		"redirect": {http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP, errUnavailable.code},
 	} {
 		l := newLab(t)
-		vars := environ(t, l.lease(l.signedIn(alice)))
-		ask(t, vars, arm)
-		l.entra.Break(h)
-		got := ask(t, vars, fabric)
-		if got.status != http.StatusBadRequest || got.code == "" || got.description == "" {
+		l.exchangeBy(test.exchange)
+		got := ask(t, environ(t, l.lease(l.signedIn(alice))), arm)
+		if got.status != http.StatusBadRequest || got.code != test.want || len(got.description) > 200 {
 			t.Errorf("%s: got %d %s", name, got.status, got.raw)
 		}
 		if strings.Contains(got.raw, secret) || strings.Contains(got.raw, "eyJ") {
@@ -217,7 +220,7 @@ func TestNothingThatTheProviderSaysLeaks(t *testing.T) {
 func echo(status int, format string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
-		sent := r.PostForm.Get("client_secret") + " " + r.PostForm.Get("assertion")
+		sent := r.PostForm.Get("client_secret") + r.PostForm.Get("assertion")[:20]
 		w.WriteHeader(status)
 		w.Write([]byte(strings.ReplaceAll(format, "%", sent)))
 	}
@@ -241,6 +244,9 @@ func TestManagedIdentityStandsInForTheSecret(t *testing.T) {
 		t.Fatalf("got %d %s", got.status, got.raw)
 	}
 	p.rotate("platform-header-2")
+	if got := ask(t, vars, fabric); got.code != errUnavailable.code || !strings.Contains(l.logged(), "client assertion: the managed identity endpoint answered 401") {
+		t.Errorf("without an identity: %d %s", got.status, got.raw)
+	}
 	l.setenv("IDENTITY_HEADER", "platform-header-2")
 	if got := ask(t, vars, fabric); got.status != http.StatusOK {
 		t.Errorf("after the platform's rotation: %d %s", got.status, got.raw)

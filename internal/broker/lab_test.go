@@ -54,9 +54,10 @@ type lab struct {
 	env    authn.Env
 	ahead  atomic.Int64 // of the real time
 
-	mu      sync.Mutex
-	environ map[string]string
-	log     bytes.Buffer
+	mu       sync.Mutex
+	environ  map[string]string
+	log      bytes.Buffer
+	exchange http.Handler // in place of Entra's token endpoint
 }
 
 func newLab(t *testing.T, change ...func(*lab)) *lab {
@@ -84,7 +85,7 @@ func newLab(t *testing.T, change ...func(*lab)) *lab {
 	}
 	l.broker = New(Options{
 		Logger:    slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Transport: l.entra.Client().Transport,
+		Transport: l,
 		LookupEnv: l.lookup,
 		Now:       l.now,
 	})
@@ -100,6 +101,26 @@ func newLab(t *testing.T, change ...func(*lab)) *lab {
 		}
 	})
 	return l
+}
+
+// RoundTrip is the broker's transport.
+func (l *lab) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.mu.Lock()
+	h := l.exchange
+	l.mu.Unlock()
+	if h == nil || !strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token") {
+		return l.entra.Client().Transport.RoundTrip(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result(), r.Context().Err()
+}
+
+// exchangeBy replaces the token endpoint.
+func (l *lab) exchangeBy(h http.HandlerFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.exchange = h
 }
 
 func (l *lab) now() time.Time { return time.Now().Add(time.Duration(l.ahead.Load())) }

@@ -113,7 +113,7 @@ func (l *Lease) demand(e *interactionError) {
 	}
 	l.challenge = &challenge{
 		token:  e.caller.Token,
-		answer: authn.InteractionRequired(l.grant.Auth, l.grant.Env, e.caller, e.claims),
+		answer: authn.InteractionRequired(l.grant.Auth, l.grant.Env, e.caller, e.Claims),
 	}
 }
 

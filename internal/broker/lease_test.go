@@ -51,12 +51,17 @@ func TestClosingALeaseEndsItsExchange(t *testing.T) {
 	lease := l.lease(l.signedIn(alice))
 	r := request(t, environ(t, lease), arm)
 	asked := l.stuck()
-	answered := make(chan answer)
+	answered := make(chan answer, 1)
 	go func() { answered <- send(t, r) }()
 	<-asked
 	lease.Close()
-	if got := <-answered; got.status != http.StatusUnauthorized || got.description != errClosed.description {
-		t.Errorf("got %d %s", got.status, got.raw)
+	select {
+	case got := <-answered:
+		if got.status != http.StatusUnauthorized || got.description != errClosed.description {
+			t.Errorf("got %d %s", got.status, got.raw)
+		}
+	case <-time.After(answerTimeout / 2): // before it would be given up anyway
+		t.Error("the exchange goes on")
 	}
 }
 
@@ -123,15 +128,42 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestSlowExchangeIsGivenUp(t *testing.T) {
+func TestSlowExchangeIsGivenUpAndSoIsTheWaitForIt(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	lease := l.lease(l.signedIn(alice))
-	l.stuck()
+	asked := l.stuck()
+	first := make(chan error, 1)
+	go func() {
+		_, err := lease.token(t.Context(), arm)
+		first <- err
+	}()
+	<-asked
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := lease.token(ctx, arm); lease.explain(arm, err) != errUnavailable {
-		t.Errorf("got %v", err)
+	if _, err := lease.token(ctx, fabric); lease.explain(fabric, err) != errUnavailable {
+		t.Errorf("the second: %v", err)
+	}
+	select {
+	case err := <-first:
+		t.Errorf("the first did not wait: %v", err)
+	default:
+	}
+	lease.Close()
+	if err := <-first; err != errClosed {
+		t.Errorf("the first: %v", err)
+	}
+}
+
+func TestClosedLeaseKeepsNoChallenge(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	u := l.signedIn(alice)
+	lease := l.lease(u)
+	lease.Close()
+	lease.demand(&interactionError{&deniedError{Claims: claims}, u.caller()})
+	if e := lease.Challenge(u.caller()); e != nil {
+		t.Errorf("got %v", e)
 	}
 }
 

@@ -126,11 +126,14 @@ func (p platform) credential(g Grant) (confidential.Credential, error) {
 		// Service's own authentication is told which.
 		t, err := p.ask(ctx, audience, p.setting("OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"))
 		if err != nil {
-			return "", fmt.Errorf("client assertion: %w", err)
+			return "", fmt.Errorf("%w: %w", errAssertion, err)
 		}
 		return t.AccessToken, nil
 	}), nil
 }
+
+// errAssertion means that the app cannot prove itself, so that Entra was not asked.
+var errAssertion = errors.New("client assertion")
 
 // exchangeAudience returns what a managed identity's token must be for to be a client assertion.
 func exchangeAudience(authority string) string {

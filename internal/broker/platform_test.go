@@ -115,6 +115,8 @@ func TestPlatformThatFailsIsNotQuoted(t *testing.T) {
 	p := startPlatform(t)
 	l := newLab(t, p.install, appIdentity)
 	vars := environ(t, l.lease(nil))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed a redirect") }))
+	defer elsewhere.Close()
 	for name, h := range map[string]http.HandlerFunc{
 		"error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "platform-canary", http.StatusBadGateway) },
 		"no token": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"token":"platform-canary"}`)) },
@@ -122,7 +124,7 @@ func TestPlatformThatFailsIsNotQuoted(t *testing.T) {
 			w.Write([]byte(`{"access_token":"x","expires_on":"platform-canary"}`))
 		},
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://example.invalid/", http.StatusFound)
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
 		},
 	} {
 		p.breakWith(h)
