@@ -5,11 +5,11 @@
 // `az login` works as it is: it asks for a token, and the broker exchanges the newest token of the
 // session's user for it (OAuth 2.0 on-behalf-of).
 //
-// Every process gets a [Lease]: an address and a secret that nobody else has, good for the resources
-// that the configuration names and no longer than the session. A request passes, in this order: the
-// protocol (endpoint.go), the lease's secret and pace (lease.go), the allow-list (resource.go), and
-// then one of two sources, the exchange (exchange.go) or, for method azure_default, the app's own
-// identity (platform.go).
+// Every session has a [Lease] for its process: an address and a secret that nobody else has, good for
+// the resources that the configuration names and no longer than the session. A request passes, in
+// this order: the lease's secret (endpoint.go, lease.go), its pace (pace.go), the protocol, and the
+// allow-list (resource.go), and then reaches one of two sources, the exchange (exchange.go) or, for
+// method azure_default, the app's own identity (platform.go).
 package broker
 
 import (
@@ -112,16 +112,16 @@ func (b *Broker) count(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Check says what would keep the processes of a server from getting tokens: for the app to refuse
-// to start with. It does not use the network.
+// Check says what would keep a server's processes from getting tokens, whoever calls: an app with
+// such a server had better not start. It does not use the network, and needs no caller in g.
 func (b *Broker) Check(g Grant) error {
 	_, err := b.source(g)
 	return err
 }
 
-// Lease returns what one process needs to ask for tokens. For methods that have none to give the
-// lease still knows the process's environment. It belongs to the user that g.Caller returns now. Close
-// it when the session ends.
+// Lease returns what the process of a session needs to ask for tokens. For methods that have none to
+// give the lease still knows the process's environment. It belongs to the user that g.Caller returns
+// now, without whom there is none for method azure_obo. Close it when the session ends.
 func (b *Broker) Lease(g Grant) (*Lease, error) {
 	l := &Lease{
 		broker: b,

@@ -23,8 +23,8 @@ type Grant struct {
 	Caller func() *authn.Caller
 }
 
-// A Lease is one process's right to ask for tokens. Its methods may be called from many goroutines at
-// once.
+// A Lease is the right of one session's process, restarts included, to ask for tokens. Its methods may
+// be called from many goroutines at once.
 type Lease struct {
 	broker    *Broker
 	log       *slog.Logger
