@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -33,6 +34,7 @@ type App struct {
 	log     *slog.Logger
 	keeper  *process.Keeper
 	table   *session.Table
+	budget  *message.Budget
 	servers []*server
 	byName  map[string]*server // by name in lower case, as the host matches routes
 	handler http.Handler
@@ -43,6 +45,13 @@ type App struct {
 	draining chan struct{} // closed when posts is 0 after Close has begun; nil before
 	closed   sync.Once
 }
+
+// budget is how many bytes large messages may have in memory together, and budgetWait how long one
+// waits for its share.
+const (
+	budget     = 256 << 20
+	budgetWait = 10 * time.Second
+)
 
 // New checks cfg and returns an App. No process starts before its first request. Close must be
 // called.
@@ -71,7 +80,10 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		return nil, fmt.Errorf("the default server %q is not among the servers", cfg.DefaultServer)
 	}
 	a.keeper = process.Open(a.log)
-	a.table = session.NewTable(a.log, secrets.redact, session.Limits{Sessions: cfg.MaxSessions, Starts: a.opts.Starts})
+	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
+	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
+		Sessions: cfg.MaxSessions, Starts: a.opts.Starts, Budget: a.budget, Memory: process.Machine{},
+	})
 	for _, s := range a.servers {
 		a.connect(s)
 	}

@@ -60,6 +60,9 @@ func newApp(t *testing.T, cfg *Config, opts *Options) (*App, *httptest.Server) {
 		if s := a.Stats(); s.Sessions != 0 || s.Processes != 0 || s.Opened != s.Ended {
 			t.Errorf("left over: %+v", s)
 		}
+		if n := a.budget.Used(); n != 0 {
+			t.Errorf("%d bytes of large messages were never freed", n)
+		}
 	})
 	return a, srv
 }
@@ -166,11 +169,14 @@ func TestFiftySessionsGetTheirOwnAnswers(t *testing.T) {
 			for k := range 20 {
 				canary := fmt.Sprintf("canary-%d-%d", i, k)
 				tool, args := "echo", fmt.Sprintf(`"text":%q`, canary)
-				if k%5 == 4 {
+				switch k % 10 {
+				case 4:
 					tool, args, canary = "progress", `"count":30`, "done"
+				case 9:
+					tool, args, canary = "big", `"size":200000`, strings.Repeat("x", 200000)
 				}
 				if got, err := c.tool(tool, args); err != nil || got != canary {
-					t.Errorf("session %d, call %d: got %q, %v", i, k, got, err)
+					t.Errorf("session %d, call %d, %s: got %.100q, %v", i, k, tool, got, err)
 				}
 			}
 		})

@@ -91,7 +91,7 @@ func (a *App) connect(s *server) {
 	max := spec.MaxRestarts
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Log: a.log,
-		MaxBody: a.cfg.MaxRequestBytes, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
+		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.NoAnonymous,
 		Server: &session.Server{
 			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),

@@ -48,11 +48,12 @@ type PieceReader interface {
 // A Stream carries messages over a reader and a writer. One goroutine may Read while another
 // Writes.
 type Stream struct {
-	r     io.Reader
-	w     io.Writer
-	mode  Mode
-	limit int64
-	noise func(head []byte, size int64)
+	r      io.Reader
+	w      io.Writer
+	mode   Mode
+	limit  int64
+	budget *message.Budget
+	noise  func(head []byte, size int64)
 
 	in     *message.Piece // read and not consumed: in[lo:hi]; nil when there is none
 	lo, hi int
@@ -61,11 +62,12 @@ type Stream struct {
 	headers atomic.Bool // write with headers
 }
 
-// New returns a Stream. A message of more than limit bytes is not stored. noise is called, from
+// New returns a Stream. A message of more than limit bytes, or of more than budget has room for, is
+// not stored. noise is called, from
 // Read, with the beginning of every line that is no message and its whole size in bytes; it must
 // not keep head.
-func New(r io.Reader, w io.Writer, mode Mode, limit int64, noise func(head []byte, size int64)) *Stream {
-	s := &Stream{r: r, w: w, mode: mode, limit: limit, noise: noise}
+func New(r io.Reader, w io.Writer, mode Mode, limit int64, budget *message.Budget, noise func(head []byte, size int64)) *Stream {
+	s := &Stream{r: r, w: w, mode: mode, limit: limit, budget: budget, noise: noise}
 	s.headers.Store(mode == Headers)
 	return s
 }
@@ -76,7 +78,7 @@ func New(r io.Reader, w io.Writer, mode Mode, limit int64, noise func(head []byt
 // reading goes on. Every other error is final: io.EOF at the end, ErrRunaway, or the reader's own.
 func (s *Stream) Read() (*message.Message, error) {
 	for {
-		m := message.New()
+		m := message.New(s.budget)
 		f := frame{m: m, limit: s.limit}
 		end := s.line(&f)
 		if end != nil && end != io.EOF {
@@ -99,10 +101,7 @@ func (s *Stream) Read() (*message.Message, error) {
 			s.headers.Store(s.mode != Lines)
 		case f.bad == nil && f.size > 0 && m.End() == nil && m.IsContainer():
 			s.headers.Store(s.mode == Headers)
-			if f.size > s.limit {
-				return m, &message.TooLargeError{Limit: s.limit}
-			}
-			return m, nil
+			return m, s.whole(m)
 		default:
 			s.report(&f)
 			m.Free()
@@ -111,11 +110,16 @@ func (s *Stream) Read() (*message.Message, error) {
 			}
 			continue
 		}
-		if m.Len() == 0 {
-			return m, &message.TooLargeError{Limit: s.limit}
-		}
-		return m, nil
+		return m, s.whole(m)
 	}
+}
+
+// whole returns an error for a message whose bytes were not stored.
+func (s *Stream) whole(m *message.Message) error {
+	if m.Discarded() {
+		return &message.TooLargeError{Limit: s.limit}
+	}
+	return nil
 }
 
 // A frame is a message in the making.
@@ -191,7 +195,7 @@ func (s *Stream) line(f *frame) error {
 // they are noise.
 func (s *Stream) body(length int64) (*message.Message, error) {
 	for size := 0; ; {
-		h := frame{m: message.New(), limit: headerBytes}
+		h := frame{m: message.New(nil), limit: headerBytes}
 		err := s.line(&h)
 		h.m.Free()
 		if err != nil {
@@ -210,7 +214,7 @@ func (s *Stream) body(length int64) (*message.Message, error) {
 	if length < 0 {
 		return nil, errors.New("a message has headers but no Content-Length")
 	}
-	f := frame{m: message.New(), limit: s.limit}
+	f := frame{m: message.New(s.budget), limit: s.limit}
 	for f.size < length {
 		if err := s.fill(); err != nil {
 			f.m.Free()

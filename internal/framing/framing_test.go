@@ -17,7 +17,7 @@ import (
 // readAll returns what a stream gives for in: messages as text, noise as "noise: …", errors that
 // are not final as "large: id".
 func readAll(in io.Reader, mode Mode, limit int64) (got []string, err error) {
-	s := New(in, nil, mode, limit, func(head []byte, size int64) {
+	s := New(in, nil, mode, limit, nil, func(head []byte, size int64) {
 		got = append(got, fmt.Sprintf("noise: %s %d", head, size))
 	})
 	for {
@@ -119,7 +119,7 @@ func TestWriteIsOneWrite(t *testing.T) {
 	for mode, want := range map[Mode]string{Auto: "{\"a\":1}\n", Headers: "Content-Length: 7\r\n\r\n{\"a\":1}"} {
 		var w writes
 		m, _ := message.Parse([]byte(`{"a":1}`))
-		s := New(strings.NewReader(""), &w, mode, 1, nil)
+		s := New(strings.NewReader(""), &w, mode, 1, nil, nil)
 		if err := s.Write(m); err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestAutoWritesAsTheOtherSideDoes(t *testing.T) {
 	t.Parallel()
 	m, _ := message.Parse([]byte(`{}`))
 	var w writes
-	s := New(strings.NewReader("Content-Length: 2\r\n\r\n{}"), &w, Auto, 10, nil)
+	s := New(strings.NewReader("Content-Length: 2\r\n\r\n{}"), &w, Auto, 10, nil, nil)
 	s.Write(m)
 	s.Read()
 	s.Write(m)
@@ -158,7 +158,7 @@ func FuzzRoundTrip(f *testing.F) {
 			mode = Headers
 		}
 		var wire bytes.Buffer
-		s := New(nil, &wire, mode, 1<<20, nil)
+		s := New(nil, &wire, mode, 1<<20, nil, nil)
 		if !headers && !bytes.Contains(junk, []byte("ontent-")) {
 			wire.Write(bytes.ReplaceAll(junk, []byte{'\n'}, nil))
 			wire.WriteByte('\n')
@@ -198,7 +198,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			b.SetBytes(int64(len(line)))
 			b.ReportAllocs()
-			s := New(&loop{text: line}, nil, Lines, 1<<30, nil)
+			s := New(&loop{text: line}, nil, Lines, 1<<30, nil, nil)
 			for b.Loop() {
 				m, err := s.Read()
 				if err != nil {

@@ -18,7 +18,7 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(in), uint(3))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, cut uint) {
-		m := New()
+		m := New(nil)
 		defer m.Free()
 		var err error
 		for rest := in; err == nil && len(rest) > 0; {

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,21 +20,24 @@ type Message struct {
 	pieces []*Piece // all bytes, once they are many
 	ends   []int    // how much of each piece is used
 	dead   bool     // no longer stored, only scanned
+	budget *Budget  // nil for none
+	taken  int64    // from budget
 	refs   atomic.Int32
 }
 
 var messages = sync.Pool{New: func() any { return &Message{small: make([]byte, 0, smallSize)} }}
 
-// New returns an empty message.
-func New() *Message {
+// New returns an empty message. Its pieces are charged to budget, if there is one.
+func New(budget *Budget) *Message {
 	m := messages.Get().(*Message)
 	m.refs.Store(1)
+	m.budget = budget
 	return m
 }
 
 // Parse returns a message with a copy of data, or an error if it is not JSON.
 func Parse(data []byte) (*Message, error) {
-	m := New()
+	m := New(nil)
 	err := m.Append(data)
 	if err == nil {
 		err = m.End()
@@ -74,6 +78,24 @@ func (m *Message) drop() {
 	m.pieces, m.ends = m.pieces[:0], m.ends[:0]
 	m.small = m.small[:0]
 	m.size = 0
+	if m.taken > 0 {
+		m.budget.give(m.taken)
+		m.taken = 0
+	}
+}
+
+// charge takes one more piece from the budget. Without room the message is discarded: its envelope
+// is still worth knowing.
+func (m *Message) charge() bool {
+	if m.budget == nil || len(m.pieces) == 0 {
+		return true
+	}
+	if !m.budget.take(PieceSize) {
+		m.Discard()
+		return false
+	}
+	m.taken += PieceSize
+	return true
 }
 
 // Append adds the next bytes, and returns the scanner's error as soon as they cannot be JSON.
@@ -91,6 +113,10 @@ func (m *Message) AppendPiece(p *Piece, n int) error {
 		return err
 	}
 	m.spill()
+	if !m.charge() {
+		FreePiece(p)
+		return err
+	}
 	m.pieces, m.ends = append(m.pieces, p), append(m.ends, n)
 	m.size += n
 	return err
@@ -127,6 +153,9 @@ func (m *Message) store(p []byte) {
 	for len(p) > 0 {
 		last := len(m.pieces) - 1
 		if last < 0 || m.ends[last] == PieceSize {
+			if !m.charge() {
+				return
+			}
 			m.pieces, m.ends = append(m.pieces, NewPiece()), append(m.ends, 0)
 			last++
 		}
@@ -178,6 +207,9 @@ func (m *Message) Head(n int) []byte {
 	return head
 }
 
+// Discarded reports whether the bytes have been forgotten: by Discard, or for want of memory.
+func (m *Message) Discarded() bool { return m.dead }
+
 // Len is the number of bytes held.
 func (m *Message) Len() int { return m.size }
 
@@ -227,7 +259,11 @@ func (m *Message) Bytes() []byte {
 	return all
 }
 
-// Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError.
+// ErrNoMemory says that large messages have all the memory that they may have.
+var ErrNoMemory = errors.New("large messages have all the memory that they may have")
+
+// Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError, and without memory
+// with ErrNoMemory.
 func (m *Message) Fill(r io.Reader, limit int64) error {
 	for {
 		p := NewPiece()
@@ -245,6 +281,9 @@ func (m *Message) Fill(r io.Reader, limit int64) error {
 		}
 		if bad != nil {
 			return bad
+		}
+		if m.dead {
+			return ErrNoMemory
 		}
 		switch err {
 		case nil:

@@ -134,7 +134,7 @@ func TestMessageKeepsBytesOfAnySize(t *testing.T) {
 			"bytes":  iotest.OneByteReader(bytes.NewReader(in)),
 			"EOF":    iotest.DataErrReader(bytes.NewReader(in)),
 		} {
-			m := New()
+			m := New(nil)
 			if err := m.Fill(r, int64(len(in))); err != nil {
 				t.Fatalf("%s %d: %v", name, size, err)
 			}
@@ -145,7 +145,7 @@ func TestMessageKeepsBytesOfAnySize(t *testing.T) {
 			}
 			m.Free()
 		}
-		m := New()
+		m := New(nil)
 		var large *TooLargeError
 		if err := m.Fill(bytes.NewReader(in), int64(len(in)-1)); !errors.As(err, &large) {
 			t.Errorf("size %d over the limit: %v", size, err)
@@ -156,7 +156,7 @@ func TestMessageKeepsBytesOfAnySize(t *testing.T) {
 
 func TestDiscardKeepsTheEnvelope(t *testing.T) {
 	t.Parallel()
-	m := New()
+	m := New(nil)
 	m.Append([]byte(`{"result":"`))
 	m.Discard()
 	m.Append(bytes.Repeat([]byte("x"), 1<<20))
@@ -202,7 +202,7 @@ func TestKeyUndoesEscapes(t *testing.T) {
 func TestScanOfSmallMessageDoesNotAllocate(t *testing.T) {
 	in := []byte(small200)
 	if n := testing.AllocsPerRun(100, func() {
-		m := New()
+		m := New(nil)
 		m.Append(in)
 		m.End()
 		_ = m.Envelope().Method()

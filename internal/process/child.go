@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -21,7 +22,11 @@ type Child struct {
 	gone   chan struct{} // closed when the process has been waited for
 	err    error         // of that wait; set before gone is closed
 	tree   tree          // its descendants, as far as the system keeps them together
-	mark   string        // what its descendants carry in their environment, on Linux
+	killed atomic.Bool   // by us
+
+	// On Linux.
+	oomKills int64  // that there had been when it was started
+	mark     string // what its descendants carry in their environment
 }
 
 // start runs spec. The caller has made keeper account for it.
@@ -114,6 +119,7 @@ func (c *Child) Terminate() error { return c.tree.terminate(c) }
 
 // Kill ends the child and its group.
 func (c *Child) Kill() error {
+	c.killed.Store(true)
 	err := c.tree.kill(c)
 	c.Close() // frees a Write that is blocked
 	return err

@@ -17,6 +17,7 @@ import (
 // so the restrictions reach nothing else.
 func (c *Child) launch() error {
 	sys := &c.keeper.sys
+	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.newMark()
 	c.cmd.Env = append(c.cmd.Env, markName+"="+c.mark)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
@@ -40,6 +41,8 @@ func (c *Child) launch() error {
 			return
 		}
 		sys.guard.tell('+', c.PID())
+		// A core would hold the secrets of the environment, and fill the disk.
+		unix.Prlimit(c.PID(), unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
 		started <- nil
 		c.wait()
 	}()
@@ -91,4 +94,11 @@ func (c *Child) reap() error {
 	}
 	c.tree.end(c)
 	return c.cmd.Wait()
+}
+
+// OutOfMemory reports whether the kernel killed the child for its memory: it was killed, not by us,
+// and the kernel says that it killed somebody since the child was started. It is asked after Wait.
+func (c *Child) OutOfMemory() bool {
+	return !c.killed.Load() && c.cmd.ProcessState != nil &&
+		c.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && oomKills() > c.oomKills
 }

@@ -48,6 +48,7 @@ func (s *system) sweep(w *sweep) (met int) {
 
 type process struct {
 	pid, parent, group, session int
+	resident                    int64 // bytes
 	zombie                      bool
 }
 
@@ -78,13 +79,15 @@ func inspect(pid int) (process, bool) {
 	}
 	// The second field is the name in parentheses, and may hold anything.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 4 {
+	if len(fields) < 22 {
 		return process{}, false
 	}
 	p := process{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
 	p.parent, _ = strconv.Atoi(fields[1])
 	p.group, _ = strconv.Atoi(fields[2])
 	p.session, _ = strconv.Atoi(fields[3])
+	pages, _ := strconv.ParseInt(fields[21], 10, 64)
+	p.resident = pages * int64(os.Getpagesize())
 	return p, true
 }
 

@@ -25,6 +25,8 @@ type system struct {
 	mu    sync.Mutex
 	count int
 	live  map[string]bool // marks of children that are starting or alive
+	oom   int64           // what oomKills said at oomAt
+	oomAt time.Time
 
 	wake chan struct{} // something ended; capacity 1
 	stop chan struct{}
@@ -68,6 +70,21 @@ func (s *system) newMark() string {
 	mark := s.nonce + "." + strconv.Itoa(s.count)
 	s.live[mark] = true
 	return mark
+}
+
+// recentOOMKills is oomKills as it was within the last second: reading it costs as much as a fork.
+func (s *system) recentOOMKills() int64 {
+	s.mu.Lock()
+	fresh, n := time.Since(s.oomAt) < time.Second, s.oom
+	s.mu.Unlock()
+	if fresh {
+		return n
+	}
+	n = oomKills()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.oom, s.oomAt = n, time.Now()
+	return n
 }
 
 func (s *system) dropMark(mark string) {

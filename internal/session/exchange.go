@@ -156,6 +156,10 @@ func (s *Session) route(m *message.Message) *Stream {
 	method := e.Method()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.why != nil { // nobody can read it any more
+		m.Free()
+		return nil
+	}
 	var st *Stream
 	switch e.Kind() {
 	case message.Response:

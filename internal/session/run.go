@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -45,6 +44,7 @@ func (s *Session) supervise() {
 		if !cancelled() {
 			<-stopped
 		}
+		s.pid.Store(0)
 		s.mu.Lock()
 		s.now = nil
 		s.notify()
@@ -68,8 +68,11 @@ func (s *Session) launch() (*run, error) {
 	}
 	r := &run{p: p, turn: turn, answered: make(chan struct{}), gone: make(chan struct{})}
 	r.stderr = listen(p, s.log, s.table.redact)
-	r.pipes = framing.New(p, p, s.server.Framing, s.server.MaxMessage, s.noise)
-	s.log.Info("server started", "pid", pidOf(p))
+	r.pipes = framing.New(p, p, s.server.Framing, s.server.MaxMessage, s.table.limits.Budget, s.noise)
+	if c, ok := p.(interface{ PID() int }); ok {
+		s.pid.Store(int64(c.PID()))
+	}
+	s.log.Info("server started", "pid", s.pid.Load())
 	time.AfterFunc(max(s.server.StartTimeout, s.patience()), func() { turn.done(false) })
 	return r, nil
 }
@@ -390,11 +393,4 @@ func (s *Session) abandon(f *Failure) {
 		}
 	}
 	s.end(f)
-}
-
-func pidOf(p process.Process) slog.Value {
-	if c, ok := p.(interface{ PID() int }); ok {
-		return slog.IntValue(c.PID())
-	}
-	return slog.Value{}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/framing"
@@ -57,7 +58,8 @@ type Session struct {
 	pen    chan struct{}   // held by who writes to the process; capacity 1
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
-	said   limiter // of noise that is logged; of the supervising goroutine
+	pid    atomic.Int64 // of the process; zero while there is none, or it has no number
+	said   limiter      // of noise that is logged; of the supervising goroutine
 
 	mu         sync.Mutex
 	x          exchange
@@ -105,7 +107,11 @@ func (s *Session) Enter() bool {
 func (s *Session) Leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active--; s.active > 0 || s.why != nil {
+	if s.active--; s.active > 0 {
+		return
+	}
+	if s.why != nil {
+		s.release()
 		return
 	}
 	s.left = time.Now()
@@ -394,11 +400,25 @@ func (s *Session) end(f *Failure) {
 		st.end()
 	}
 	s.standalone.end()
+	if s.active == 0 {
+		s.release()
+	}
 	s.notify()
 	s.mu.Unlock()
 	s.table.forget(s)
 	s.cancel()
 	s.log.Info("session ended", "why", f.Text, "reason", f.Reason)
+}
+
+// release frees what is held for readers, once the session has ended and nobody reads any more. mu
+// is held.
+func (s *Session) release() {
+	for _, st := range s.streams {
+		for len(st.events) > 0 {
+			st.drop()
+		}
+	}
+	s.events = eventLog{}
 }
 
 // notify wakes those who wait for now or why. mu is held.

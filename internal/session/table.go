@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
@@ -46,8 +48,10 @@ func (e *FullError) Error() string { return "there is no room for another sessio
 
 // Limits bounds a Table. Zero means no limit.
 type Limits struct {
-	Sessions int // of all servers
-	Starts   int // processes starting at a time; zero means four times the processors
+	Sessions int             // of all servers
+	Starts   int             // processes starting at a time; zero means four times the processors
+	Budget   *message.Budget // of large messages of processes
+	Memory   Memory          // of the machine; nil means that it is not looked at
 }
 
 // A Table holds the sessions of an app. Its methods may be called from any goroutine.
@@ -57,6 +61,7 @@ type Table struct {
 	limits Limits
 	starts *starts
 	count  counters
+	memory *memory
 	secret [16]byte // of alias
 
 	running sync.WaitGroup // the sessions' supervisors
@@ -76,7 +81,7 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Tabl
 		limits.Starts = 4 * runtime.GOMAXPROCS(0)
 	}
 	t := &Table{
-		log: log, redact: redact, limits: limits, starts: newStarts(limits.Starts),
+		log: log, redact: redact, limits: limits, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
 		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
 	}
 	rand.Read(t.secret[:])
@@ -130,7 +135,8 @@ func (t *Table) Open(o Opening) (*Session, error) {
 		key.ID = mint()
 	}
 	for {
-		s, evict, err := t.admit(key, o, shake, idle)
+		fits := t.memory.fits(o.Server.Name, t.pids)
+		s, evict, err := t.admit(key, o, shake, idle, fits)
 		if evict == nil {
 			return s, err
 		}
@@ -144,7 +150,7 @@ func (t *Table) Open(o Opening) (*Session, error) {
 }
 
 // admit enters a session under key, or says which one must go first.
-func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (s, evict *Session, err error) {
+func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, fits bool) (s, evict *Session, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -156,7 +162,7 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (
 		}
 		return nil, s, nil
 	}
-	if evict, err := t.room(key, o.Server); err != nil || evict != nil {
+	if evict, err := t.room(key, o.Server, fits); err != nil || evict != nil {
 		if err != nil {
 			t.count.refused.Add(1)
 		}
@@ -167,6 +173,7 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (
 	t.sessions[key] = s
 	t.alive[s] = struct{}{}
 	t.count.opened.Add(1)
+	t.memory.opened(o.Server.Name)
 	for ch := range t.awaited[key] {
 		ch <- s // capacity 1, and sent to once
 	}
@@ -182,8 +189,9 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration) (
 }
 
 // room says whether there is room for a session of key: it returns nil if so, else an idle session
-// that must end first, the one that has been idle the longest, or a *FullError. mu is held.
-func (t *Table) room(key Key, server *Server) (evict *Session, err error) {
+// that must end first, the one that has been idle the longest, or a *FullError. fits says whether
+// there is memory for its process. mu is held.
+func (t *Table) room(key Key, server *Server, fits bool) (evict *Session, err error) {
 	for _, limit := range []struct {
 		max   int
 		known bool // counts only where callers are known
@@ -206,7 +214,27 @@ func (t *Table) room(key Key, server *Server) (evict *Session, err error) {
 		}
 		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
 	}
+	if !fits {
+		if oldest := t.idlest(func(Key) bool { return true }); oldest != nil {
+			t.memory.ended(oldest.Server)
+			return oldest, nil
+		}
+		return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
+	}
 	return nil, nil
+}
+
+// pids lists the processes that are alive, by server.
+func (t *Table) pids() map[string][]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pids := map[string][]int{}
+	for s := range t.alive {
+		if pid := int(s.pid.Load()); pid > 0 {
+			pids[s.Server] = append(pids[s.Server], pid)
+		}
+	}
+	return pids
 }
 
 func (t *Table) countOf(of func(Key) bool) (n int) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -39,7 +40,8 @@ const (
 	unversioned = "2025-03-26" // what a client speaks that does not say (2025-06-18, transports)
 	primed      = "2025-11-25" // from here on an SSE stream begins with an empty event
 	maxBatch    = 64
-	maxID       = 128 // bytes of a session id that a client chose
+	bodyTimeout = time.Minute // for the body of a POST to come
+	maxID       = 128         // bytes of a session id that a client chose
 )
 
 // An Endpoint is one server at one URL. It is safe for concurrent use; its fields are not changed
@@ -49,9 +51,10 @@ type Endpoint struct {
 	Server *session.Server
 	Log    *slog.Logger
 
-	MaxBody   int64         // bytes of a POST
-	Keepalive time.Duration // between comments on a silent SSE stream
-	MaxStream time.Duration // of one SSE answer; the client then resumes
+	MaxBody   int64           // bytes of a POST
+	Budget    *message.Budget // of large POSTs together; nil for none
+	Keepalive time.Duration   // between comments on a silent SSE stream
+	MaxStream time.Duration   // of one SSE answer; the client then resumes
 
 	ClientIDs bool // accept session ids that clients choose
 	Anonymous bool // open a session for a request without id
@@ -167,8 +170,12 @@ func (q *request) body() *message.Message {
 		q.tooLarge()
 		return nil
 	}
-	m := message.New()
+	m := message.New(q.Budget)
+	// A body that trickles in holds a connection and no more than that, and not for ever.
+	rc := http.NewResponseController(q.w)
+	rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 	err = m.Fill(q.r.Body, q.MaxBody)
+	rc.SetReadDeadline(time.Time{})
 	var large *message.TooLargeError
 	var syntax *message.SyntaxError
 	switch {
@@ -176,6 +183,12 @@ func (q *request) body() *message.Message {
 		return m
 	case errors.As(err, &large):
 		q.tooLarge()
+	case errors.Is(err, message.ErrNoMemory):
+		q.w.Header().Set("Retry-After", "5")
+		q.refuse(http.StatusServiceUnavailable, codeInternal, err.Error())
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		q.w.Header().Set("Connection", "close")
+		q.refuse(http.StatusRequestTimeout, codeInvalid, "the body did not come within "+bodyTimeout.String())
 	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
 		text := "the body is no JSON-RPC message"
 		if err != nil {

@@ -22,7 +22,7 @@ func (q *request) versionSpoken() bool {
 	}
 	var id []byte
 	if q.r.Method == http.MethodPost {
-		m := message.New()
+		m := message.New(q.Budget)
 		if m.Fill(q.r.Body, q.MaxBody) == nil && m.Kind() == message.Request {
 			id = m.Envelope().ID()
 		}

@@ -1,0 +1,93 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Machine tells of the memory of the machine, or of the container if that has less. It implements
+// session.Memory.
+type Machine struct{}
+
+// Free is what the kernel says is available, or what the control group has left.
+func (Machine) Free() (int64, bool) {
+	free, ok := meminfo("MemAvailable:")
+	if left, limited := groupLeft(); limited && (!ok || left < free) {
+		return left, true
+	}
+	return free, ok
+}
+
+// Used sums the resident sets of the sessions that the processes lead: every child has one of its
+// own.
+func (Machine) Used(pids []int) map[int]int64 {
+	used := make(map[int]int64, len(pids))
+	if len(pids) == 0 {
+		return used
+	}
+	for _, pid := range pids {
+		used[pid] = 0
+	}
+	for _, p := range processes() {
+		if _, ok := used[p.session]; ok {
+			used[p.session] += p.resident
+		}
+	}
+	return used
+}
+
+func meminfo(field string) (int64, bool) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for line := range bytes.Lines(data) {
+		if rest, ok := bytes.CutPrefix(line, []byte(field)); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(string(rest)), " kB"), 10, 64)
+			return kib << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
+// groupLeft is what the control group may still use: its limit less what it uses and cannot give up.
+func groupLeft() (int64, bool) {
+	if limit, ok := number("/sys/fs/cgroup/memory.max"); ok { // version 2
+		used, _ := number("/sys/fs/cgroup/memory.current")
+		return limit - used + stat("/sys/fs/cgroup/memory.stat", "inactive_file"), true
+	}
+	limit, ok := number("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+	used, ok2 := number("/sys/fs/cgroup/memory/memory.usage_in_bytes")
+	return limit - used + stat("/sys/fs/cgroup/memory/memory.stat", "total_inactive_file"), ok && ok2
+}
+
+func number(path string) (int64, bool) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64) // "max" is no limit
+	return n, err == nil
+}
+
+func stat(path, field string) int64 {
+	data, _ := os.ReadFile(path)
+	for line := range bytes.Lines(data) {
+		if rest, ok := bytes.CutPrefix(line, []byte(field+" ")); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(string(rest)), 10, 64)
+			return n
+		}
+	}
+	return 0
+}
+
+// oomKills is how many processes the kernel has killed for want of memory: in this control group,
+// or on the machine.
+func oomKills() int64 {
+	if data, err := os.ReadFile("/sys/fs/cgroup/memory.events"); err == nil && len(data) > 0 {
+		return stat("/sys/fs/cgroup/memory.events", "oom_kill")
+	}
+	return stat("/proc/vmstat", "oom_kill")
+}

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package process
+
+// Machine knows nothing here: sessions are bounded by their numbers alone.
+type Machine struct{}
+
+// Free is not known.
+func (Machine) Free() (int64, bool) { return 0, false }
+
+// Used is not known.
+func (Machine) Used([]int) map[int]int64 { return nil }
