@@ -36,7 +36,7 @@ func (h holding) within(start holding) bool {
 func TestSessionsLeaveNothingBehind(t *testing.T) {
 	n := scale(30_000, 2_000)
 	server := fake(t, "server", "server")
-	server.IdleTimeout = time.Second
+	server.IdleTimeout = 300 * time.Millisecond // so that few are there at once, from the start on
 	server.StartTimeout = 4 * time.Second
 	h := startHandler(t, mcpfunc.Config{Servers: []mcpfunc.Server{server}})
 	counts := newTally("sessions that failed", "sessions left", "processes left", "grown beyond 5 %")

@@ -120,13 +120,18 @@ func (s *session) end(ctx context.Context) error {
 
 // begin calls a tool, and returns once the answer has begun.
 func (s *session) begin(ctx context.Context, tool string, args arguments) (*answer, error) {
-	id := s.ids.Add(1)
 	arguments, err := json.Marshal(args)
 	if err != nil {
 		return nil, err
 	}
+	return s.request(ctx, "tools/call", fmt.Sprintf(`"name":%q,"arguments":%s,`, tool, arguments))
+}
+
+// request sends a request. params are members of its params, each with a comma after it.
+func (s *session) request(ctx context.Context, method, params string) (*answer, error) {
+	id := s.ids.Add(1)
 	resp, err := s.do(ctx, http.MethodPost, s.id, "", fmt.Sprintf(
-		`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s,"_meta":{"progressToken":%d}}}`, id, tool, arguments, id))
+		`{"jsonrpc":"2.0","id":%d,"method":%q,"params":{%s"_meta":{"progressToken":%d}}}`, id, method, params, id))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func bothers() []bother {
 		{name: "questions", tool: "ask", lasts: lasts},
 		{name: "noise", tool: "noise", lasts: lasts},
 		{name: "a line without end", tool: "endless", lasts: lasts, want: "runaway_output"},
-		{name: "a large answer", tool: "large", n: 2 * maxAnswer, want: "answer_too_large"},
+		{name: "a large answer", tool: "large", n: 2 * maxAnswer, lasts: lasts, want: "answer_too_large"},
 		{name: "memory", tool: "hungry", n: scale(512, 128), lasts: lasts},
 		{name: "deaf", tool: "deaf", pad: 512 << 10, lasts: lasts, want: "does_not_read"},
 		{name: "stubborn", tool: "ignore", lasts: lasts},
