@@ -19,6 +19,7 @@ import (
 //go:embed LICENSE
 //go:embed internal/authenv/*.go
 //go:embed internal/authn/*.go
+//go:embed internal/broker/*.go
 //go:embed internal/config/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go

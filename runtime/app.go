@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/broker"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -25,6 +26,8 @@ type Options struct {
 	Drain       time.Duration                     // that calls get to finish when the app stops; zero 10 s
 	StreamLimit time.Duration                     // of one SSE answer, below the host's functionTimeout; zero 25 min
 	Starts      int                               // processes starting at a time; zero four times the processors
+
+	transport http.RoundTripper // to identity providers; tests set it
 }
 
 // An App serves MCP over streamable HTTP. It is an http.Handler, safe for concurrent use.
@@ -35,6 +38,7 @@ type App struct {
 	keeper  *process.Keeper
 	table   *session.Table
 	budget  *message.Budget
+	broker  *broker.Broker
 	servers []*server
 	byName  map[string]*server // by name in lower case, as the host matches routes
 	handler http.Handler
@@ -65,6 +69,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		return nil, errors.New("there is no server to serve: add one to the configuration, or switch one on")
 	}
 	secrets := newRedactor(cfg.Servers)
+	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
 	for i := range cfg.Servers {
 		s, err := a.newServer(cfg.Servers[i])
 		if err != nil {
@@ -144,6 +149,7 @@ func (a *App) Close() error {
 			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
 		}
 		a.table.Close()
+		a.broker.Close()
 		a.keeper.Close()
 		a.log.Info("app closed")
 	})

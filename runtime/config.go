@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type Config struct {
 	// Development says that the app runs on a developer's machine: web pages of this machine may
 	// call it, and identity providers on it are believed.
 	Development bool
+
+	authorityHost, tenantID string // of Entra ID, as the platform or the app settings say
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that
@@ -78,6 +81,8 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive:   rt.Keepalive,
 		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
+
+		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
 	}
 	if cfg.Keepalive == 0 {
 		cfg.Keepalive = -1
@@ -97,6 +102,12 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		cfg.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
 	}
 	for _, s := range file.Enabled() {
+		if err := refusePublic(filepath.Dir(file.Path), s, getenv); err != nil {
+			return nil, withHint(&config.Error{
+				Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err,
+				Hint: `set "allow_public": true in auth, or run mcpfunc generate with another auth level`,
+			})
+		}
 		server, err := fromEntry(file.Path, s)
 		if err != nil {
 			return nil, err

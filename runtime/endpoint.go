@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/authn"
+	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -22,6 +25,7 @@ import (
 type server struct {
 	spec     Server
 	endpoint *streamhttp.Endpoint
+	env      authn.Env          // that the guard of its own path was made with
 	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
 }
 
@@ -32,6 +36,11 @@ type guarded struct {
 }
 
 func (s *server) path() string { return mcpPath + "/" + s.spec.Name }
+
+// grant says for what the processes of s may have tokens.
+func (s *server) grant(caller func() *authn.Caller) broker.Grant {
+	return broker.Grant{Server: s.spec.Name, Auth: s.spec.method, Env: s.env, Caller: caller}
+}
 
 // newServer checks a server and makes its guards.
 func (a *App) newServer(spec Server) (*server, error) {
@@ -61,7 +70,11 @@ func (a *App) newServer(spec Server) (*server, error) {
 	if spec.MaxPerCaller == 0 {
 		spec.MaxPerCaller = 8
 	}
+	if spec.method.Method == "" {
+		spec.method.Method = config.AuthNone
+	}
 	s := &server{spec: spec, guards: map[string]guarded{}}
+	s.env = a.authEnv(s.path())
 	paths := []string{s.path()}
 	if strings.EqualFold(spec.Name, a.cfg.DefaultServer) || a.cfg.DefaultServer == "" && len(a.servers) == 0 {
 		paths = append(paths, mcpPath)
@@ -72,6 +85,11 @@ func (a *App) newServer(spec Server) (*server, error) {
 			return nil, err
 		}
 		s.guards[path] = g
+	}
+	if spec.Auth == nil {
+		if err := a.broker.Check(s.grant(nil)); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -93,6 +111,7 @@ func (a *App) connect(s *server) {
 		Table: a.table, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.NoAnonymous,
+		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
 			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 			MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
@@ -109,7 +128,7 @@ func (a *App) connect(s *server) {
 // that this caller's process may see.
 func (a *App) launch(spec Server) func(context.Context, any) (process.Process, error) {
 	return func(ctx context.Context, caller any) (process.Process, error) {
-		granted, err := a.grant(ctx, spec, caller)
+		granted, err := caller.(*identity).environ(ctx)
 		if err != nil {
 			return nil, err
 		}

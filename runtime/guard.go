@@ -1,14 +1,10 @@
 package mcpfunc
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"strings"
 
-	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
@@ -25,34 +21,31 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 	if spec.Auth != nil {
 		return guarded{guard: custom{spec.Auth}}, nil
 	}
-	method := spec.method
-	if method.Method == "" {
-		method.Method = config.AuthNone
+	env := a.authEnv(path)
+	if env.Resource == "" && (spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer) {
+		return guarded{}, errors.New("the public URL is not known, and OAuth clients need it; set runtime.public_url")
 	}
-	base := strings.TrimSuffix(a.cfg.PublicURL, "/")
-	env := authn.Env{
-		Development:   a.cfg.Development,
-		AuthorityHost: os.Getenv("AZURE_AUTHORITY_HOST"),
-		TenantID:      os.Getenv("AZURE_TENANT_ID"),
-		Logger:        a.log,
-	}
-	if base != "" {
-		env.Resource, env.MetadataURL = base+path, base+wellKnown+path
-	}
-	if method.Method == config.AuthAzureOBO || method.Method == config.AuthOAuth2Bearer {
-		if base == "" {
-			return guarded{}, errors.New("the public URL is not known, and OAuth clients need it; set runtime.public_url")
-		}
-	}
-	g, err := authn.New(method, env)
+	g, err := authn.New(spec.method, env)
 	if err != nil {
 		return guarded{}, err
 	}
-	m, err := authn.Metadata(method, env)
+	m, err := authn.Metadata(spec.method, env)
 	if err != nil {
 		return guarded{}, err
 	}
 	return guarded{g, m}, nil
+}
+
+// authEnv is what a guard of a path needs to know of the app.
+func (a *App) authEnv(path string) authn.Env {
+	env := authn.Env{
+		Development: a.cfg.Development, AuthorityHost: a.cfg.authorityHost, TenantID: a.cfg.tenantID,
+		Transport: a.opts.transport, Logger: a.log,
+	}
+	if base := strings.TrimSuffix(a.cfg.PublicURL, "/"); base != "" {
+		env.Resource, env.MetadataURL = base+path, base+wellKnown+path
+	}
+	return env
 }
 
 // custom is a guard that a user of this package wrote.
@@ -85,20 +78,6 @@ func (c custom) Check(r *http.Request) (*authn.Caller, error) {
 
 // infoClaim is where a custom caller keeps its TokenInfo.
 const infoClaim = "mcpfunc:token_info"
-
-// grant returns what a process may know of its caller.
-func (a *App) grant(ctx context.Context, spec Server, caller any) (map[string]string, error) {
-	c, _ := caller.(*authn.Caller)
-	if spec.Auth == nil || c == nil {
-		return nil, nil
-	}
-	info, _ := c.Claims[infoClaim].(*auth.TokenInfo)
-	vars, err := spec.Auth.Environ(ctx, c.Token, info)
-	if err != nil {
-		return nil, fmt.Errorf("environment of the caller: %w", err)
-	}
-	return vars, nil
-}
 
 // refuseUnauthorized answers a request that a guard refused.
 func (a *App) refuseUnauthorized(w http.ResponseWriter, r *http.Request, err error) {

@@ -91,6 +91,20 @@ func newSession(t *Table, key Key, server *Server, caller any, shake handshake, 
 	return s
 }
 
+// A Renewer is a caller that hears of the later requests of its session, which may bring newer
+// credentials.
+type Renewer interface{ Renew(later any) }
+
+// Caller returns the value that the session was opened with.
+func (s *Session) Caller() any { return s.caller }
+
+// Renew tells the session's caller of a later request of the same principal.
+func (s *Session) Renew(later any) {
+	if r, ok := s.caller.(Renewer); ok && later != s.caller {
+		r.Renew(later)
+	}
+}
+
 // Enter says that an HTTP request is inside, which keeps the session from idling out. It reports
 // false if the session has ended; otherwise Leave must follow.
 func (s *Session) Enter() bool {

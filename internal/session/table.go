@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -109,7 +110,7 @@ func (t *Table) Find(key Key) (*Session, error) {
 type Opening struct {
 	Server    *Server
 	Principal string
-	Caller    any    // for Server.Launch
+	Caller    any    // for Server.Launch; an io.Closer is closed when the session's process is gone
 	ID        string // that the client chose; empty to mint one
 	// Version is the protocol version for which we initialize the process ourselves, because the
 	// client does not; empty if it does.
@@ -180,6 +181,9 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, f
 	delete(t.awaited, key)
 	t.running.Go(func() {
 		s.supervise()
+		if c, ok := s.caller.(io.Closer); ok {
+			c.Close()
+		}
 		t.mu.Lock()
 		delete(t.alive, s)
 		t.mu.Unlock()

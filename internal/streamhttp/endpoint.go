@@ -58,12 +58,29 @@ type Endpoint struct {
 
 	ClientIDs bool // accept session ids that clients choose
 	Anonymous bool // open a session for a request without id
+
+	// Refuse, if it is set, is asked before a POST is passed on to a session: owner is the Value of
+	// the caller that opened it, caller that of this request. It returns what to answer instead, or
+	// session.ErrUnknown, which ends the session.
+	Refuse func(owner, caller any) (http.Handler, error)
 }
 
 // A Caller is who asks.
 type Caller struct {
 	Principal string
-	Value     any // handed to the server's Launch
+	Value     any       // handed to the server's Launch; may be a session.Renewer and an io.Closer
+	Expires   time.Time // after which no stream may go on; zero for never
+}
+
+// expiryLeeway is how long a stream outlives its caller's token: as long as clocks may differ.
+const expiryLeeway = time.Minute
+
+// streamLimit is how long a stream of this caller may be.
+func (q *request) streamLimit() time.Duration {
+	if q.caller.Expires.IsZero() {
+		return q.MaxStream
+	}
+	return min(q.MaxStream, time.Until(q.caller.Expires)+expiryLeeway)
 }
 
 // request is one HTTP request on its way.

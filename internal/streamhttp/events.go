@@ -33,7 +33,7 @@ func (q *request) stream(s *session.Session, reader *session.Reader, taken []ses
 	} else {
 		out.comment("ok")
 	}
-	end := time.NewTimer(q.MaxStream)
+	end := time.NewTimer(q.streamLimit())
 	defer end.Stop()
 	if !out.follow(reader, q.r.Context().Done(), end.C, q.Keepalive) {
 		return errGone

@@ -40,7 +40,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	if out.flush() != nil {
 		return
 	}
-	end := time.NewTimer(e.MaxStream)
+	end := time.NewTimer(q.streamLimit())
 	defer end.Stop()
 	out.follow(reader, r.Context().Done(), end.C, e.Keepalive)
 }
@@ -59,6 +59,9 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 		return
 	}
 	defer s.Leave()
+	if !q.welcome(s) {
+		return
+	}
 	m := q.body()
 	if m == nil {
 		return

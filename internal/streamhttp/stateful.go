@@ -108,7 +108,31 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		q.failed(err, mid)
 		return nil, false, false
 	}
+	if !opened && !q.welcome(s) {
+		s.Leave()
+		return nil, false, false
+	}
 	return s, opened, true
+}
+
+// welcome tells the session of the caller's newer token, and reports whether the request may be
+// passed on. It has answered when it may not.
+func (q *request) welcome(s *session.Session) bool {
+	s.Renew(q.caller.Value)
+	if q.Refuse == nil {
+		return true
+	}
+	answer, err := q.Refuse(s.Caller(), q.caller.Value)
+	switch {
+	case err != nil:
+		s.Close("its process cannot serve the caller any more")
+		q.failed(err, nil)
+		return false
+	case answer != nil:
+		answer.ServeHTTP(q.w, q.r)
+		return false
+	}
+	return true
 }
 
 // open opens a session: with an id that the client chose or a minted one, and, unless version is
@@ -212,7 +236,7 @@ func (q *request) awaitSession(id string) {
 	q.begin()
 	out := newEvents(q)
 	out.comment("waiting for the session")
-	end, cancel := context.WithTimeout(q.r.Context(), q.MaxStream)
+	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit())
 	defer cancel()
 	for {
 		if out.flush() != nil {

@@ -1,0 +1,107 @@
+package mcpfunc
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// project writes files into a directory and makes it the working directory.
+func project(t *testing.T, files map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		path := filepath.Join(dir, name)
+		os.MkdirAll(filepath.Dir(path), 0o755)
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+}
+
+func TestLoadConfigTakesFileAndPlatform(t *testing.T) {
+	project(t, map[string]string{
+		"mcp_config.json": `{
+			"mcpServers": {
+				"a": {"command": "x", "args": ["${ARG}"], "env": {"B": "entry"}, "envFile": ".env", "timeout_seconds": 1.5, "max_restarts": 0},
+				"off": {"command": "${NEVER_SET}", "enabled": false},
+			},
+			"runtime": {"max_sessions": 7, "log_level": "warn"},
+		}`,
+		".env": "A=file\nB=file\n",
+	})
+	t.Setenv("ARG", "value")
+	t.Setenv("WEBSITE_HOSTNAME", "app.example.net")
+	cfg, err := LoadConfig("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Servers) != 1 || cfg.MaxSessions != 7 || cfg.LogLevel.String() != "WARN" || cfg.PublicURL != "https://app.example.net" {
+		t.Fatalf("%+v", cfg)
+	}
+	s := cfg.Servers[0]
+	if s.Args[0] != "value" || s.Env["A"] != "file" || s.Env["B"] != "entry" || s.StartTimeout != 1500*time.Millisecond || !s.NoRestart {
+		t.Errorf("%+v", s)
+	}
+	if len(cfg.AllowedHosts) > 0 || cfg.Development {
+		t.Errorf("taken for a developer's machine: %+v", cfg)
+	}
+}
+
+func TestLoadConfigSaysWhatIsWrong(t *testing.T) {
+	for want, data := range map[string]string{
+		`mcp_config.json:3: server "a": "args" needs the variable NOT_SET_ANYWHERE`: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\",\n\"args\": [\"${NOT_SET_ANYWHERE}\"]}}}",
+		`"envFile" open none.env`:                                     `{"mcpServers": {"a": {"command": "x", "envFile": "none.env"}}}`,
+	} {
+		project(t, map[string]string{"mcp_config.json": data})
+		if _, err := LoadConfig("mcp_config.json"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	project(t, nil)
+	if _, err := LoadConfig("none.json"); err == nil {
+		t.Error("a missing file was read")
+	}
+}
+
+func TestEmptyVariableIsAMissingOne(t *testing.T) {
+	t.Setenv("EMPTY", "")
+	project(t, map[string]string{"mcp_config.json": `{"mcpServers": {"a": {"command": "x", "env": {"K": "${EMPTY}"}}}}`})
+	if _, err := LoadConfig("mcp_config.json"); err == nil || !strings.Contains(err.Error(), "EMPTY") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPublicServerMustBeMeant(t *testing.T) {
+	open := `{"bindings":[{"type":"httpTrigger","authLevel":"anonymous"}]}`
+	keyed := `{"bindings":[{"type":"httpTrigger","authLevel":"function"}]}`
+	for name, tt := range map[string]struct {
+		auth, function string
+		azure, ok      bool
+	}{
+		"open on Azure":       {`{"method": "none"}`, open, true, false},
+		"open at home":        {`{"method": "none"}`, open, false, true},
+		"with a key":          {`{"method": "none"}`, keyed, true, true},
+		"open, and meant":     {`{"method": "none", "allow_public": true}`, open, true, true},
+		"azure_default, open": {`{"method": "azure_default"}`, open, true, false},
+		"with a token":        {`{"method": "oauth2_bearer", "oauth2_issuer": "https://issuer.example"}`, open, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			project(t, map[string]string{
+				"mcp_config.json":     `{"mcpServers": {"a": {"command": "x", "auth": ` + tt.auth + `}}}`,
+				"mcp-a/function.json": tt.function,
+			})
+			if tt.azure {
+				t.Setenv("WEBSITE_INSTANCE_ID", "1")
+				t.Setenv("WEBSITE_SITE_NAME", "app")
+			}
+			_, err := LoadConfig("mcp_config.json")
+			if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "allow_public") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
