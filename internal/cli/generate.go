@@ -66,12 +66,34 @@ func printChanges(env *Env, changes []generator.Change, asJSON bool) error {
 		}
 		return printJSON(env.Stdout, changes)
 	}
-	for _, c := range changes {
-		if _, err := fmt.Fprintf(env.Stdout, "%s %s\n", c.Action, c.Path); err != nil {
+	for len(changes) > 0 {
+		n := sameInCarried(changes)
+		line := fmt.Sprintf("%s %s", changes[0].Action, changes[0].Path)
+		if n > 1 {
+			line = fmt.Sprintf("%s %s (%s)", changes[0].Action, carriedDir, count(n, "file"))
+		}
+		if _, err := fmt.Fprintln(env.Stdout, line); err != nil {
 			return err
 		}
+		changes = changes[n:]
 	}
 	return nil
+}
+
+// carriedDir holds the sources that a project carries: many files, and none of them a surprise.
+const carriedDir = "third_party/mcpfunc/"
+
+// sameInCarried returns how many of the first changes are told as one: those that do the same in
+// carriedDir, but for the few that a person would want to see by name.
+func sameInCarried(changes []generator.Change) int {
+	n := 0
+	for n < len(changes) && changes[n].Action == changes[0].Action && strings.HasPrefix(changes[n].Path, carriedDir) {
+		n++
+	}
+	if n <= 5 {
+		return 1
+	}
+	return n
 }
 
 // paths lists the paths of changes as a clause.

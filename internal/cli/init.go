@@ -182,21 +182,18 @@ func printInit(env *Env, opts *initOptions, file *config.File, changes []generat
 	}{opts.Dir, opts.DryRun, listServers(file), changes})
 }
 
-// summarize shows what is about to be written: the carried runtime as one line, as it is many files
-// and none of them a surprise.
+// summarize shows what is about to be written.
 func summarize(env *Env, opts *initOptions, file *config.File, changes []generator.Change) {
 	style := styleFor(env, env.Stderr)
 	env.note("%s into %s", style.bold("This will be written"), opts.Dir)
-	const carried = "third_party/"
-	runtimeFiles := 0
-	for _, c := range changes {
-		if strings.HasPrefix(c.Path, carried) {
-			runtimeFiles++
-			continue
+	for len(changes) > 0 {
+		n, what := sameInCarried(changes), changes[0].Path
+		if n > 1 {
+			what = fmt.Sprintf("%s (%s)", carriedDir, count(n, "file"))
 		}
-		env.note("  %s %s", style.green(string(c.Action)), c.Path)
+		env.note("  %s %s", style.green(string(changes[0].Action)), what)
+		changes = changes[n:]
 	}
-	env.note("  %s %s (%s)", style.green(string(generator.Create)), carried, count(runtimeFiles, "file"))
 	for _, s := range file.Enabled() {
 		env.note("  serves %s at %s", style.bold(s.Name), serverPath(s.Name))
 	}
