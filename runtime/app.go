@@ -57,8 +57,8 @@ const (
 	budgetWait = 10 * time.Second
 )
 
-// New checks cfg and returns an App. No process starts before its first request. Close must be
-// called.
+// New checks cfg and returns an App. No process starts before its first request but those that
+// Prewarm asks for. Close must be called.
 func New(cfg *Config, opts *Options) (*App, error) {
 	a := &App{cfg: *cfg, byName: map[string]*server{}, started: time.Now()}
 	if opts != nil {

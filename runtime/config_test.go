@@ -54,7 +54,7 @@ func TestLoadConfigTakesFileAndPlatform(t *testing.T) {
 func TestLoadConfigSaysWhatIsWrong(t *testing.T) {
 	for want, data := range map[string]string{
 		`mcp_config.json:3: server "a": "args" needs the variable NOT_SET_ANYWHERE`: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\",\n\"args\": [\"${NOT_SET_ANYWHERE}\"]}}}",
-		`"envFile" open none.env`:                                     `{"mcpServers": {"a": {"command": "x", "envFile": "none.env"}}}`,
+		`"envFile" open none.env`: `{"mcpServers": {"a": {"command": "x", "envFile": "none.env"}}}`,
 	} {
 		project(t, map[string]string{"mcp_config.json": data})
 		if _, err := LoadConfig("mcp_config.json"); err == nil || !strings.Contains(err.Error(), want) {

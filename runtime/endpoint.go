@@ -116,25 +116,38 @@ func (a *App) connect(s *server) {
 			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 			MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
 			Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: max,
-			Idle: spec.IdleTimeout, Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller,
+			Prewarm: prewarm(spec), Idle: spec.IdleTimeout, Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller,
 		},
 	}
 	if spec.Framing == "" {
 		s.endpoint.Server.Framing = framing.Auto
 	}
+	a.table.Prewarm(s.endpoint.Server)
 }
 
 // launch returns what starts a process of this server: the app's launcher, with the environment
 // that this caller's process may see.
 func (a *App) launch(spec Server) func(context.Context, any) (process.Process, error) {
 	return func(ctx context.Context, caller any) (process.Process, error) {
-		granted, err := caller.(*identity).environ(ctx)
-		if err != nil {
-			return nil, err
+		var granted map[string]string
+		if id, ok := caller.(*identity); ok { // else the process is started ahead, for nobody yet
+			var err error
+			if granted, err = id.environ(ctx); err != nil {
+				return nil, err
+			}
 		}
 		env := authenv.Join(authenv.Base(os.Environ(), spec.InheritEnv), spec.Env, granted)
 		return a.opts.Launcher.Launch(a.keeper.With(ctx), spec, env)
 	}
+}
+
+// prewarm is how many processes of a server may be started ahead: none where a process holds
+// something of its caller.
+func prewarm(spec Server) int {
+	if spec.Auth != nil || spec.method.Method != config.AuthNone {
+		return 0
+	}
+	return spec.Prewarm
 }
 
 // runner returns a key of what a package runner would download, or "" if the command is none.

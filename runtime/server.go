@@ -31,6 +31,7 @@ type Server struct {
 	IdleTimeout     time.Duration // of a session that nobody uses; zero 1 h
 	MaxSessions     int           // zero: as many as the app may have
 	MaxPerCaller    int           // sessions of one caller; zero 8, where callers are known
+	Prewarm         int           // processes started ahead, where they hold nothing of a caller
 	RejectClientIDs bool          // refuse session ids that clients choose themselves
 	NoAnonymous     bool          // refuse requests that come without a session
 

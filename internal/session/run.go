@@ -57,6 +57,9 @@ func (s *Session) supervise() {
 
 // launch starts the process when it is this session's turn.
 func (s *Session) launch() (*run, error) {
+	if ahead := s.table.sparesOf(s.server).take(); ahead != nil {
+		return s.attach(&run{p: ahead.p, stderr: ahead.stderr, turn: new(turn)}), nil
+	}
 	turn, err := s.table.starts.wait(s.ctx, s.server.Runner)
 	if err != nil {
 		return nil, err
@@ -66,15 +69,20 @@ func (s *Session) launch() (*run, error) {
 		turn.done(false)
 		return nil, err
 	}
-	r := &run{p: p, turn: turn, answered: make(chan struct{}), gone: make(chan struct{})}
-	r.stderr = listen(p, s.log, s.table.redact)
+	time.AfterFunc(max(s.server.StartTimeout, s.patience()), func() { turn.done(false) })
+	return s.attach(&run{p: p, stderr: listen(p, s.log, s.table.redact), turn: turn}), nil
+}
+
+// attach makes r's process the session's.
+func (s *Session) attach(r *run) *run {
+	p := r.p
+	r.answered, r.gone = make(chan struct{}), make(chan struct{})
 	r.pipes = framing.New(p, p, s.server.Framing, s.server.MaxMessage, s.table.limits.Budget, s.noise)
 	if c, ok := p.(interface{ PID() int }); ok {
 		s.pid.Store(int64(c.PID()))
 	}
 	s.log.Info("server started", "pid", s.pid.Load())
-	time.AfterFunc(max(s.server.StartTimeout, s.patience()), func() { turn.done(false) })
-	return r, nil
+	return r
 }
 
 // noiseBytes is how much of what is no message is logged.

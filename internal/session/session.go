@@ -17,7 +17,7 @@ import (
 type Server struct {
 	Name    string
 	Framing framing.Mode
-	// Launch starts a process for caller, the value that Open was given.
+	// Launch starts a process for caller, the value that Open was given, or for nobody yet: nil.
 	Launch func(ctx context.Context, caller any) (process.Process, error)
 	// Runner is a key of what is to run if a first start may take long, because a package runner
 	// downloads it then; otherwise empty.
@@ -30,6 +30,7 @@ type Server struct {
 	Restart      bool
 	MaxRestarts  int // within restartWindow
 
+	Prewarm         int // processes started ahead
 	Idle            time.Duration
 	Max             int // sessions; zero for no limit of its own
 	MaxPerPrincipal int

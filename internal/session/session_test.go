@@ -432,3 +432,31 @@ func TestClosedStdoutEndsTheProcess(t *testing.T) {
 		}
 	})
 }
+
+func TestProcessesAreStartedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		b.server.Prewarm = 2
+		b.table.Prewarm(b.server)
+		if n := len(b.processes()); n != 2 {
+			t.Fatalf("%d processes ahead, want 2", n)
+		}
+		first := b.processes()[0]
+		b.processes()[1].Exit(errors.New("died while it waited"))
+		s := b.open("a")
+		if _, err := b.call(s, tool(1, "echo", "")); err != nil {
+			t.Fatal(err)
+		}
+		other := b.open("b")
+		if _, err := b.call(other, tool(1, "echo", "")); err != nil {
+			t.Fatal(err)
+		}
+		s.Close("test")
+		s.Leave()
+		other.Leave()
+		<-first.Gone() // it was the first session's
+		if n := len(b.processes()); n < 4 {
+			t.Errorf("%d processes in all: those that were taken were not replaced", n)
+		}
+	})
+}

@@ -25,7 +25,7 @@ func newStarts(limit int) *starts {
 }
 
 // A turn is leave to start a process. done gives it on, once the process has answered (ok) or has
-// not.
+// not. The zero turn was none.
 type turn struct {
 	s    *starts
 	f    *first // nil if this is not a first start
@@ -59,6 +59,9 @@ func (s *starts) wait(ctx context.Context, runner string) (*turn, error) {
 }
 
 func (t *turn) done(ok bool) {
+	if t.s == nil {
+		return
+	}
 	t.once.Do(func() {
 		<-t.s.slots
 		if t.f != nil {

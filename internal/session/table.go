@@ -65,12 +65,15 @@ type Table struct {
 	memory *memory
 	secret [16]byte // of alias
 
-	running sync.WaitGroup // the sessions' supervisors
+	ctx     context.Context // until Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup // the sessions' supervisors, and who starts processes ahead
 
 	mu       sync.Mutex
 	sessions map[Key]*Session
 	alive    map[*Session]struct{}              // those with a process, or on the way to one or from one
 	awaited  map[Key]map[chan *Session]struct{} // who waits for a client to open a session
+	spares   map[*Server]*spares
 	closed   bool
 }
 
@@ -84,7 +87,9 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Tabl
 	t := &Table{
 		log: log, redact: redact, limits: limits, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
 		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
+		spares: map[*Server]*spares{},
 	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
 	rand.Read(t.secret[:])
 	return t
 }
@@ -373,8 +378,14 @@ func (t *Table) Close() {
 	}
 	clear(t.awaited)
 	t.mu.Unlock()
+	t.cancel()
 	for _, s := range all {
 		s.Close("the app is shutting down")
 	}
 	t.running.Wait()
+	var ended sync.WaitGroup
+	for _, sp := range t.spares {
+		sp.close(&ended)
+	}
+	ended.Wait()
 }
