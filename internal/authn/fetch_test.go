@@ -24,7 +24,7 @@ func TestT20BrokenEntraIsOurOutage(t *testing.T) {
 		"garbage":       fakeentra.Garbage(),
 		"2 MiB":         fakeentra.Huge(2 << 20),
 		"redirect away": fakeentra.Redirect(link.URL + "/latest/meta-data"),
-		"redirect loop": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }),
+		"redirect loop": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }),
 		"empty":         http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
 		"dropped":       http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 	} {
