@@ -5,8 +5,11 @@
 // way, in one pass, piece by piece as the bytes arrive, without decoding anything else and without
 // allocating. A Message owns the bytes, in pooled memory, together with what the scan found.
 //
-// Which members count follows the revisions 2024-11-05 to 2025-11-25 of MCP: id and method, the
-// progress token of a request and of a notification, the request that a cancellation names, and
-// the task that a message is related to. Where a key stands twice the last one counts, as it does
-// for every JSON parser that the peers use.
+// Which members count follows the revisions 2024-11-05 to 2026-07-28 of MCP: id and method, the
+// progress token of a request and of a notification, the request that a cancellation names, the
+// task or the subscription that a message is related to, and what HTTP headers repeat. Where a key
+// stands twice the last one counts, as it does for most JSON parsers that the peers use; the
+// envelope says so where that matters.
+//
+// Of ids and tokens the scan also knows the place, so that Splice can put others there.
 package message

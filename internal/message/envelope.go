@@ -29,6 +29,9 @@ type Envelope struct {
 	seen  [members]form
 	spans [members]span
 	text  []byte // the kept texts, one after another
+
+	places    [placed]place
+	ambiguous bool
 }
 
 // A form is what kind of value a member has; the zero form says that it has none.
@@ -45,6 +48,9 @@ type span struct {
 	from, to int32
 	escaped  bool
 }
+
+// A place is where the value of a member stands in the message.
+type place struct{ from, to int64 }
 
 // Kind returns what the message is.
 func (e *Envelope) Kind() Kind { return e.kind }
@@ -73,6 +79,17 @@ func (e *Envelope) TaskOf() []byte { return e.of(taskOf) }
 // IsError reports whether a response carries an error.
 func (e *Envelope) IsError() bool { return e.seen[failure] != absent }
 
+// Modern reports whether the message names its own protocol version, as every request does from
+// 2026-07-28 on (basic, "_meta").
+func (e *Envelope) Modern() bool { return e.seen[protocol] != absent }
+
+// WantsLog reports whether a request asks for log messages while it runs (2026-07-28).
+func (e *Envelope) WantsLog() bool { return e.seen[logLevel] == scalarString }
+
+// Ambiguous reports whether two readers may understand the message differently: a key that counts
+// comes twice, or once more in another case.
+func (e *Envelope) Ambiguous() bool { return e.ambiguous }
+
 // Method returns the method of a request or notification, or "".
 func (e *Envelope) Method() string {
 	text := e.of(method)
@@ -100,6 +117,7 @@ var methods = func() map[string]string {
 		"notifications/progress", "notifications/message", "notifications/tools/list_changed",
 		"notifications/resources/updated", "notifications/resources/list_changed",
 		"notifications/prompts/list_changed", "notifications/roots/list_changed",
+		"server/discover", "subscriptions/listen", "notifications/subscriptions/acknowledged",
 	} {
 		known[name] = name
 	}
@@ -119,18 +137,25 @@ func (e *Envelope) note(m member, f form) {
 	}
 }
 
-// open begins to keep the text of m, whose first byte is c.
-func (e *Envelope) open(m member, c byte) {
+// open begins m, a scalar whose first byte is c and stands at this offset.
+func (e *Envelope) open(m member, c byte, offset int64) {
 	e.seen[m] = scalarOther
 	if c == '"' {
 		e.seen[m] = scalarString
 	}
 	e.spans[m] = span{from: int32(len(e.text)), to: int32(len(e.text))}
+	if m < placed {
+		e.places[m].from = offset
+	}
 }
 
-func (e *Envelope) close(m member, escaped bool) {
+// close ends m, whose last byte stands before this offset.
+func (e *Envelope) close(m member, escaped bool, offset int64) {
 	e.spans[m].to = int32(len(e.text))
 	e.spans[m].escaped = escaped
+	if m < placed {
+		e.places[m].to = offset
+	}
 }
 
 // length is how much of m's text has been kept so far.
@@ -138,6 +163,7 @@ func (e *Envelope) length(m member) int { return len(e.text) - int(e.spans[m].fr
 
 // forget makes m void, and what is inside it: its key has come again.
 func (e *Envelope) forget(m member) {
+	e.ambiguous = e.ambiguous || e.seen[m] != absent && m.unique()
 	e.seen[m] = absent
 	for _, inner := range m.within() {
 		e.seen[inner] = absent

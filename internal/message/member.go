@@ -1,23 +1,36 @@
 package message
 
+import "strings"
+
 // A member is a place in a message whose value a relay must know.
 type member uint8
 
 const (
 	none member = iota
-	version
+	// Of these the place in the message is remembered.
 	id
-	method
-	params
-	result
-	failure       // error
-	meta          // params._meta
 	progressToken // params._meta.progressToken: where progress on this request belongs
 	progressOf    // params.progressToken: which request this progress is about
 	cancelled     // params.requestId: which request this cancels
-	relatedTask   // params._meta."io.modelcontextprotocol/related-task"
-	taskID        // its taskId
-	taskOf        // params.taskId: which task a tasks/… request is about
+	subscription  // params._meta."io.modelcontextprotocol/subscriptionId"
+	closing       // result._meta."io.modelcontextprotocol/subscriptionId"
+	protocol      // params._meta."io.modelcontextprotocol/protocolVersion"
+	name          // params.name
+	uri           // params.uri
+	code          // error.code
+	placed        // how many those are
+
+	version
+	method
+	params
+	result
+	failure     // error
+	meta        // params._meta
+	resultMeta  // result._meta
+	logLevel    // params._meta."io.modelcontextprotocol/logLevel"
+	relatedTask // params._meta."io.modelcontextprotocol/related-task"
+	taskID      // its taskId
+	taskOf      // params.taskId: which task a tasks/… request is about
 	members
 )
 
@@ -25,6 +38,9 @@ var memberNames = [members]string{
 	version: "jsonrpc", id: "id", method: "method", params: "params", result: "result", failure: "error",
 	meta: "params._meta", progressToken: "params._meta.progressToken", progressOf: "params.progressToken",
 	cancelled: "params.requestId", relatedTask: "related-task", taskID: "related-task.taskId", taskOf: "params.taskId",
+	subscription: "params._meta.subscriptionId", closing: "result._meta.subscriptionId",
+	protocol: "params._meta.protocolVersion", logLevel: "params._meta.logLevel",
+	name: "params.name", uri: "params.uri", code: "error.code", resultMeta: "result._meta",
 }
 
 func (m member) String() string { return memberNames[m] }
@@ -38,6 +54,9 @@ const (
 	inParams
 	inMeta
 	inTask
+	inResult
+	inResultMeta
+	inError
 )
 
 // roomDepth is how many levels of nesting have rooms.
@@ -71,6 +90,10 @@ func (r room) member(key []byte) member {
 			return cancelled
 		case "taskId":
 			return taskOf
+		case "name":
+			return name
+		case "uri":
+			return uri
 		}
 	case inMeta:
 		switch string(key) {
@@ -78,13 +101,51 @@ func (r room) member(key []byte) member {
 			return progressToken
 		case "io.modelcontextprotocol/related-task":
 			return relatedTask
+		case "io.modelcontextprotocol/protocolVersion":
+			return protocol
+		case "io.modelcontextprotocol/subscriptionId":
+			return subscription
+		case "io.modelcontextprotocol/logLevel":
+			return logLevel
 		}
 	case inTask:
 		if string(key) == "taskId" {
 			return taskID
 		}
+	case inResult:
+		if string(key) == "_meta" {
+			return resultMeta
+		}
+	case inResultMeta:
+		if string(key) == "io.modelcontextprotocol/subscriptionId" {
+			return closing
+		}
+	case inError:
+		if string(key) == "code" {
+			return code
+		}
 	}
 	return none
+}
+
+// lookalikes are keys that parsers which do not mind case take for the keys of a request that count.
+var lookalikes = [...][]string{
+	inMessage: {"id", "method", "params"},
+	inParams:  {"_meta", "name", "uri"},
+	inMeta:    {"progressToken", "io.modelcontextprotocol/protocolVersion"},
+}
+
+// lookalike reports whether key, which names no member, differs from one only in its case.
+func (r room) lookalike(key []byte) bool {
+	if int(r) >= len(lookalikes) {
+		return false
+	}
+	for _, like := range lookalikes[r] {
+		if strings.EqualFold(string(key), like) {
+			return true
+		}
+	}
+	return false
 }
 
 // room is the room that opens when m's value is an object.
@@ -96,17 +157,32 @@ func (m member) room() room {
 		return inMeta
 	case relatedTask:
 		return inTask
+	case result:
+		return inResult
+	case resultMeta:
+		return inResultMeta
+	case failure:
+		return inError
 	}
 	return elsewhere
 }
 
-// kept reports whether the text of m's value is kept.
+// kept reports whether the text of m's value is kept, which bounds it.
 func (m member) kept() bool {
 	switch m {
-	case none, params, result, failure, meta, relatedTask:
-		return false
+	case id, version, method, progressToken, progressOf, cancelled, taskID, taskOf:
+		return true
 	}
-	return true
+	return false
+}
+
+// unique reports whether a second m in a request leaves open which of the two its reader takes.
+func (m member) unique() bool {
+	switch m {
+	case id, method, params, meta, progressToken, protocol, name, uri:
+		return true
+	}
+	return false
 }
 
 // within lists m and the members inside it: what a second m makes void.
@@ -115,11 +191,24 @@ func (m member) within() []member {
 	case params:
 		return paramsMembers[:]
 	case meta:
-		return paramsMembers[1:5]
+		return paramsMembers[1:8]
 	case relatedTask:
-		return paramsMembers[3:5]
+		return paramsMembers[6:8]
+	case result:
+		return resultMembers[:]
+	case resultMeta:
+		return resultMembers[1:]
+	case failure:
+		return errorMembers[:]
 	}
 	return nil
 }
 
-var paramsMembers = [...]member{params, meta, progressToken, relatedTask, taskID, progressOf, cancelled, taskOf}
+var (
+	paramsMembers = [...]member{
+		params, meta, progressToken, protocol, subscription, logLevel, relatedTask, taskID,
+		progressOf, cancelled, taskOf, name, uri,
+	}
+	resultMembers = [...]member{result, resultMeta, closing}
+	errorMembers  = [...]member{failure, code}
+)

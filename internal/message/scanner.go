@@ -70,7 +70,8 @@ type Scanner struct {
 	keyEsc  bool
 	keepKey bool
 
-	capture member // the member whose text is being kept, or none
+	value   member // the member that the scalar being read is, or none
+	capture member // the same if its text is being kept
 	escaped bool   // the string being kept has an escape
 	hex     uint8
 	literal string // what is left of true, false or null
@@ -179,7 +180,7 @@ func (s *Scanner) Scan(p []byte) error {
 			}
 			s.keep(c)
 			if s.literal = s.literal[1:]; s.literal == "" {
-				s.endValue()
+				s.endValue(i + 1)
 			}
 		case failed:
 			return s.err
@@ -203,11 +204,12 @@ func (s *Scanner) begin(c byte, i int) {
 		s.push(c, m, i)
 		return
 	}
-	if m.kept() {
-		s.env.open(m, c)
-		s.capture = m
-	} else {
-		s.env.note(m, scalarOther)
+	if m != none {
+		s.env.open(m, c, s.off+int64(i))
+		s.value = m
+		if m.kept() {
+			s.capture = m
+		}
 	}
 	switch {
 	case c == '"':
@@ -275,7 +277,7 @@ func (s *Scanner) number(c byte, i int) bool {
 		case c == 'e' || c == 'E':
 			s.state = inE
 		default:
-			s.endValue()
+			s.endValue(i)
 			return true
 		}
 	case inPoint, inFraction:
@@ -285,7 +287,7 @@ func (s *Scanner) number(c byte, i int) bool {
 		case s.state == inFraction && (c == 'e' || c == 'E'):
 			s.state = inE
 		case s.state == inFraction:
-			s.endValue()
+			s.endValue(i)
 			return true
 		default:
 			s.unexpected(i, c, "a digit")
@@ -297,7 +299,7 @@ func (s *Scanner) number(c byte, i int) bool {
 		case s.state == inE && (c == '+' || c == '-'):
 			s.state = inESign
 		case s.state == inExponent:
-			s.endValue()
+			s.endValue(i)
 			return true
 		default:
 			s.unexpected(i, c, "a digit")
@@ -321,7 +323,7 @@ func (s *Scanner) scanString(p []byte, i int) int {
 			s.endKey()
 		} else {
 			s.keep(c)
-			s.endValue()
+			s.endValue(i + 1)
 		}
 	case c == '\\':
 		s.keep(c)
@@ -375,14 +377,20 @@ func (s *Scanner) endKey() {
 	if s.keyEsc {
 		key = unescape(key)
 	}
-	s.next = s.rooms[len(s.stack)-1].member(key)
+	here := s.rooms[len(s.stack)-1]
+	s.next = here.member(key)
+	if s.next == none {
+		s.env.ambiguous = s.env.ambiguous || here.lookalike(key)
+		return
+	}
 	s.env.forget(s.next)
 }
 
-func (s *Scanner) endValue() {
-	if s.capture != none {
-		s.env.close(s.capture, s.escaped)
-		s.capture = none
+// endValue ends the scalar whose last byte is the one before byte i of the piece.
+func (s *Scanner) endValue(i int) {
+	if s.value != none {
+		s.env.close(s.value, s.escaped, s.off+int64(i))
+		s.value, s.capture = none, none
 	}
 	s.escaped = false
 	s.state = wantEnd

@@ -1,0 +1,136 @@
+package message
+
+import (
+	"slices"
+	"strconv"
+)
+
+// A Part is a place in a message where a relay that shares one process between clients writes
+// another value.
+type Part uint8
+
+// The parts. Ids and tokens are unique only among those of one sender, so that one process with
+// many clients behind it must not see two that are the same (MCP 2026-07-28, basic, "Requests").
+const (
+	PartID           = Part(id)
+	PartToken        = Part(progressToken) // of a request
+	PartProgress     = Part(progressOf)    // of a progress notification
+	PartCancels      = Part(cancelled)     // of a cancellation
+	PartSubscription = Part(subscription)  // of a notification that a subscription brings
+	PartClosing      = Part(closing)       // of the answer that ends a subscription
+)
+
+// An Edit puts a JSON text in place of the value at a part.
+type Edit struct {
+	Part Part
+	Text []byte
+}
+
+// Splice makes the edits whose parts the message has, and leaves every other byte as it is. The
+// envelope goes on to tell what the message was before.
+//
+// It may be called once, and only while nobody else holds the message.
+func (m *Message) Splice(edits ...Edit) {
+	e := m.Envelope()
+	edits = slices.DeleteFunc(edits, func(x Edit) bool { return !e.has(member(x.Part)) })
+	slices.SortFunc(edits, func(a, b Edit) int { // from the end, so that the places before stay where they are
+		return int(e.places[b.Part].from - e.places[a.Part].from)
+	})
+	for _, x := range edits {
+		at := e.places[x.Part]
+		m.replace(int(at.from), int(at.to), x.Text)
+	}
+}
+
+// replace puts text in place of the bytes from to to.
+func (m *Message) replace(from, to int, text []byte) {
+	if m.dead {
+		return
+	}
+	m.size += len(text) - (to - from)
+	if len(m.pieces) == 0 {
+		m.small = slices.Replace(m.small, from, to, text...)
+		return
+	}
+	k := 0
+	for ; from >= m.ends[k]; k++ {
+		from, to = from-m.ends[k], to-m.ends[k]
+	}
+	for j := k + 1; to > m.ends[k]; j++ { // the value goes on in the next piece
+		n := min(to-m.ends[k], m.ends[j])
+		copy(m.pieces[j][:], m.pieces[j][n:m.ends[j]])
+		m.ends[j] -= n
+		to -= n
+	}
+	p, rest := m.pieces[k], m.ends[k]-to
+	if from+len(text)+rest <= PieceSize {
+		copy(p[from+len(text):], p[to:m.ends[k]])
+		copy(p[from:], text)
+		m.ends[k] = from + len(text) + rest
+		return
+	}
+	more := NewPiece() // not charged: a message is spliced in a handful of places
+	tail := copy(more[:], p[to:m.ends[k]])
+	m.ends[k] = from
+	if from+len(text) <= PieceSize {
+		m.ends[k] += copy(p[from:], text)
+	} else { // so the tail is small
+		copy(more[len(text):], more[:tail])
+		tail += copy(more[:], text)
+	}
+	m.pieces = slices.Insert(m.pieces, k+1, more)
+	m.ends = slices.Insert(m.ends, k+1, tail)
+}
+
+func (e *Envelope) has(m member) bool { return e.seen[m] == scalarString || e.seen[m] == scalarOther }
+
+// text returns a copy of the JSON text of a scalar, or nil.
+func (m *Message) text(of member) []byte {
+	e := m.Envelope()
+	if !e.has(of) || m.dead {
+		return nil
+	}
+	from, to := int(e.places[of].from), int(e.places[of].to)
+	text := make([]byte, 0, to-from)
+	m.Each(func(part []byte) error {
+		if from < len(part) && to > 0 {
+			text = append(text, part[max(from, 0):min(to, len(part))]...)
+		}
+		from, to = from-len(part), to-len(part)
+		return nil
+	})
+	return text
+}
+
+// word returns a string without its quotes and escapes.
+func (m *Message) word(of member) (string, bool) {
+	if m.Envelope().seen[of] != scalarString {
+		return "", false
+	}
+	text := m.text(of)
+	if text == nil {
+		return "", false
+	}
+	return string(unescape(text[1 : len(text)-1])), true
+}
+
+// ProtocolVersion returns the version that a request names in its "_meta".
+func (m *Message) ProtocolVersion() (string, bool) { return m.word(protocol) }
+
+// Name returns "name" of a request's params.
+func (m *Message) Name() (string, bool) { return m.word(name) }
+
+// URI returns "uri" of a request's params.
+func (m *Message) URI() (string, bool) { return m.word(uri) }
+
+// Subscription returns the id of the subscription that brings a notification, as JSON, or nil.
+func (m *Message) Subscription() []byte { return m.text(subscription) }
+
+// ErrorCode returns the code of an error response, or 0.
+func (m *Message) ErrorCode() int {
+	code, err := strconv.Atoi(string(m.text(code)))
+	if err != nil {
+		return 0
+	}
+	return code
+}
