@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+)
+
+// A contender is something that is measured.
+type contender struct {
+	name  string // of its column, and of -only
+	about string // what it is, for the page
+	// start starts it anew, for the measure of this name.
+	start func(l *lab, measure string) (*running, error)
+	peer  bool // somebody else's
+	// absent is why it cannot be measured here; empty if it can.
+	absent string
+}
+
+// running is a contender that is ready for sessions.
+type running struct {
+	open   func() (session, error)
+	client *client       // behind open; nil for pipes
+	proc   *proc         // whose CPU and memory count; nil if it has no process beside the server
+	ready  time.Duration // from exec to the first HTTP answer; zero if proc is nil
+	stop   func()
+}
+
+// A lab is where contenders run: programs that were built for this run, and a directory.
+type lab struct {
+	dir     string
+	server  string // the stdio server
+	handler string // what a generated project builds to
+	self    string // this program
+	profile string // directory for profiles of the handler; empty for none
+}
+
+// newLab builds the programs. They are programs of their own, because their size and their start
+// are measured: neither drags the load generator along.
+func newLab(profile string) (*lab, error) {
+	dir, err := os.MkdirTemp("", "mcpfunc-bench-")
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{dir: dir, self: self, server: filepath.Join(dir, "server"), handler: filepath.Join(dir, "handler"), profile: profile}
+	for path, pkg := range map[string]string{l.server: "server", l.handler: "handler"} {
+		// Stripped, as `mcpfunc build` does it.
+		out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg).CombinedOutput()
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("build the benchmark's %s: %w: %s", pkg, err, out)
+		}
+	}
+	return l, l.project()
+}
+
+func (l *lab) close() { os.RemoveAll(l.dir) }
+
+// project writes what a generated project has beside its handler.
+func (l *lab) project() error {
+	command, err := json.Marshal(l.server)
+	if err != nil {
+		return err
+	}
+	files := map[string]string{
+		"mcp_config.json": `{"mcpServers":{"bench":{"command":` + string(command) + `}}}`,
+		"host.json": `{"version":"2.0","extensions":{"http":{"routePrefix":""}},"customHandler":{` +
+			`"description":{"defaultExecutablePath":"handler"},"enableProxyingHttpRequest":true}}`,
+		"mcp/function.json": `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous",` +
+			`"methods":["get","post","delete"],"route":"api/mcp"},{"type":"http","direction":"out","name":"res"}]}`,
+	}
+	for name, text := range files {
+		path := filepath.Join(l.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), fs.FileMode(0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The names of the contenders that others are held against.
+const (
+	raw   = "raw"
+	floor = "floor"
+	ours  = "ours"
+	host  = "host"
+)
+
+// ourContenders are those that need nothing installed.
+func ourContenders() []contender {
+	return []contender{
+		{name: raw, about: "the server's pipes with nothing in between", start: func(l *lab, measure string) (*running, error) {
+			return &running{open: func() (session, error) { return openPipe(l.server) }, stop: func() {}}, nil
+		}},
+		{name: floor, about: "a bare `net/http` server that gives the same answers from memory, without a server behind it",
+			start: func(l *lab, measure string) (*running, error) {
+				return l.serve(measure, "/", func(port string) []string { return []string{l.self, floor, "127.0.0.1:" + port} })
+			}},
+		{name: ours, about: "the handler that a generated project builds to; a process a session", start: func(l *lab, measure string) (*running, error) {
+			return l.serve(measure, "/api/mcp", func(string) []string { return []string{l.handler} })
+		}},
+		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
+			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
+		}},
+	}
+}
+
+// serve starts a program that serves MCP at path on a port, and waits for its first answer. The
+// handler then writes its profiles into a directory of this measure.
+func (l *lab) serve(measure, path string, command func(port string) []string) (*running, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	args := command(port)
+	env := []string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port}
+	if l.profile != "" {
+		dir, err := filepath.Abs(filepath.Join(l.profile, strings.ReplaceAll(measure, " ", "-")))
+		if err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+		env = append(env, "MCPFUNC_BENCH_PROFILE="+dir)
+	}
+	begun := time.Now()
+	p, err := start(l.dir, env, args[0], args[1:]...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.await(addr); err != nil {
+		p.stop()
+		return nil, err
+	}
+	c := &client{addr: addr, path: path}
+	return &running{open: c.open, client: c, proc: p, ready: time.Since(begun), stop: p.stop}, nil
+}
+
+// serveHost runs the emulated Functions host on the project in the working directory until it is
+// told to stop.
+func serveHost(addr string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	var env []string // the port is the emulator's to choose
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "FUNCTIONS_CUSTOMHANDLER_PORT=") {
+			env = append(env, v)
+		}
+	}
+	h, err := hostemu.Start(ctx, hostemu.Options{Dir: ".", Listener: l, Env: env})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return h.Close()
+}

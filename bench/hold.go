@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A hold is one of the numbers that the design says to hold.
+type hold struct {
+	title string
+	limit float64
+	least bool // the limit is the least there may be; else the most
+	form  func(float64) string
+	value func(res *results, contender string) (float64, bool)
+	ours  bool // it is a promise about our code that peers do not share
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
+func times(v float64) string   { return fmt.Sprintf("%.2f ×", v) }
+
+func unit(format string) func(float64) string {
+	return func(v float64) string { return fmt.Sprintf(format, v) }
+}
+
+// absolute is a figure as it was measured.
+func absolute(f figure) func(*results, string) (float64, bool) {
+	return func(res *results, contender string) (float64, bool) { return res.median(contender, f) }
+}
+
+// ratio is a figure as a part of a reference's.
+func ratio(f figure, reference string) func(*results, string) (float64, bool) {
+	return func(res *results, contender string) (float64, bool) {
+		a, ok1 := res.median(contender, f)
+		b, ok2 := res.median(reference, f)
+		return a / b, ok1 && ok2 && b > 0
+	}
+}
+
+// above is a figure less a reference's.
+func above(f figure, reference string) func(*results, string) (float64, bool) {
+	return func(res *results, contender string) (float64, bool) {
+		a, ok1 := res.median(contender, f)
+		b, ok2 := res.median(reference, f)
+		return a - b, ok1 && ok2
+	}
+}
+
+// holds are the numbers to hold, in the order of the page.
+func holds() []hold {
+	return []hold{
+		{title: "echo 200 B, 1 session × 1: p50 over the floor's", limit: 1.8, form: times, value: ratio("echo 1×1 p50 µs", floor)},
+		{title: "echo, 8 sessions × 4 in flight: calls/s of the floor's", limit: 0.90, least: true, form: percent, value: ratio("echo 8×4 calls/s", floor)},
+		{title: "echo, 64 × 1: calls/s of the floor's", limit: 0.70, least: true, form: percent, value: ratio("echo 64×1 calls/s", floor)},
+		{title: "64 KiB answers: MB/s of raw", limit: 0.45, least: true, form: percent, value: ratio("answers 64 KiB MB/s", raw)},
+		{title: "1 MiB answers: MB/s of raw", limit: 0.75, least: true, form: percent, value: ratio("answers 1 MiB MB/s", raw)},
+		{title: "16 MiB answers: MB/s of raw", limit: 0.55, least: true, form: percent, value: ratio("answers 16 MiB MB/s", raw)},
+		{title: "16 MiB answers: peak memory above idle", limit: 24, form: unit("%.0f MiB"), value: absolute("answers 16 MiB peak MiB")},
+		{title: "100 progress notifications a call: notifications/s of raw", limit: 0.45, least: true, form: percent, value: ratio("progress a second", raw)},
+		{title: "progress notifications lost", limit: 0, form: percent, value: absolute("progress lost")},
+		{title: "progress notifications out of order", limit: 0, form: unit("%.0f"), value: absolute("progress out of order")},
+		{title: "session churn, one at a time, cold: sessions/s of raw", limit: 0.70, least: true, form: percent, value: ratio("churn sessions/s", raw)},
+		{title: "`initialize` → `tools/list`, cold, above raw", limit: 2, form: unit("%.1f ms"), value: above("churn to tools/list ms", raw)},
+		{title: "memory a session at 200 idle sessions", limit: 32, form: unit("%.0f KiB"), value: absolute("idle 200 KiB")},
+		{title: "CPU a call at 8 × 4", limit: 24, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs")},
+		{title: "envelope scan of 200 B", limit: 0.3, form: unit("%.2f µs"), value: absolute(scanTime), ours: true},
+		{title: "its allocations", limit: 0, form: unit("%.0f"), value: absolute(scanAllocs), ours: true},
+		{title: "exec to first HTTP answer", limit: 30, form: unit("%.0f ms"), value: absolute("start ms")},
+	}
+}
+
+// met reports whether a value is within the limit.
+func (h hold) met(v float64) bool {
+	if h.least {
+		return v >= h.limit
+	}
+	return v <= h.limit
+}
+
+// bound is the limit as text.
+func (h hold) bound() string {
+	switch {
+	case h.least:
+		return "≥ " + h.form(h.limit)
+	case h.limit == 0:
+		return h.form(0)
+	default:
+		return "≤ " + h.form(h.limit)
+	}
+}
+
+// peers is what the peers reached, from the best to the worst.
+func (h hold) peers(res *results) string {
+	var values []float64
+	for _, c := range res.contenders {
+		if v, ok := h.value(res, c.name); ok && c.peer && !h.ours {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return "–"
+	}
+	slices.Sort(values)
+	if h.least {
+		slices.Reverse(values)
+	}
+	best, worst := h.form(values[0]), h.form(values[len(values)-1])
+	if best == worst {
+		return best
+	}
+	return best + " … " + worst
+}

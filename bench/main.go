@@ -1,0 +1,132 @@
+// Command bench measures the handler against raw pipes, against what net/http costs by itself, and
+// against other bridges from stdio to streamable HTTP, all in one run:
+//
+//	bench/install.sh      once: the peers, into a cache directory
+//	go run ./bench        writes docs/performance.md and docs/performance.svg
+//
+// Every contender is a process of its own, started anew for every measure. In each round every
+// contender does each measure once; what is reported are medians over the rounds. The client is the
+// same for all, and it checks every byte: an answer that is wrong, lost, doubled or out of order is
+// an error, and errors are on the page. Everything happens on loopback, and ends by itself.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) == 3 && (os.Args[1] == floor || os.Args[1] == host) {
+		serve := serveFloor
+		if os.Args[1] == host {
+			serve = serveHost
+		}
+		if err := serve(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := bench(os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	quick := flags.Bool("quick", false, "one short round, to see that everything works; without peers unless -peers is given")
+	rounds := flags.Int("rounds", fullScale.rounds, "`number` of rounds")
+	only := flags.String("only", "", "contenders, separated by commas; "+raw+" and "+floor+" are always there")
+	what := flags.String("measure", "", "measures whose name contains one of these, separated by commas")
+	peers := flags.Bool("peers", true, "measure the peers that bench/install.sh installed")
+	out := flags.String("out", filepath.Join("docs", "performance.md"), "`file` to write the page to; - for stdout")
+	svg := flags.String("svg", filepath.Join("docs", "performance.svg"), "`file` to write the plot to; empty for none")
+	profile := flags.String("profile", "", "`directory` for CPU and allocation profiles of the handler, one a measure; nothing else is measured")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+
+	s := fullScale
+	if *quick {
+		s = quickScale
+		*peers = *peers && given["peers"]
+	}
+	if given["rounds"] || !*quick {
+		s.rounds = *rounds
+	}
+	contenders := ourContenders()
+	if *peers {
+		contenders = append(contenders, peerContenders()...)
+	}
+	contenders, err := choose(contenders, *only, *profile != "")
+	if err != nil {
+		return err
+	}
+	all := slices.DeleteFunc(measures(s), func(m measure) bool { return *what != "" && !containsAny(m.name, strings.Split(*what, ",")) })
+	if len(all) == 0 {
+		return fmt.Errorf("no measure has %q in its name", *what)
+	}
+	l, err := newLab(*profile)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	res, err := run(l, s, contenders, all, stderr)
+	if err != nil {
+		return err
+	}
+	if err := write(*out, res.page(filepath.Base(*svg), "go run ./bench "+strings.Join(args, " "))); err != nil {
+		return err
+	}
+	if *svg != "" && *out != "-" {
+		if err := write(*svg, res.plot()); err != nil {
+			return err
+		}
+	}
+	if res.wrong(raw, floor, ours, host) {
+		return fmt.Errorf("something went wrong that is ours: see %s", *out)
+	}
+	return nil
+}
+
+// choose returns the contenders that are named, in the order of the page. Profiles are taken of the
+// handler alone.
+func choose(all []contender, only string, profile bool) ([]contender, error) {
+	names := []string{raw, floor}
+	if profile {
+		only, names = ours, names[:0]
+	}
+	if only == "" {
+		return all, nil
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		if !slices.ContainsFunc(all, func(c contender) bool { return c.name == name }) {
+			return nil, fmt.Errorf("there is no contender %q", name)
+		}
+		names = append(names, name)
+	}
+	return slices.DeleteFunc(all, func(c contender) bool { return !slices.Contains(names, c.name) }), nil
+}
+
+func containsAny(text string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+func write(path, text string) error {
+	if path == "-" {
+		_, err := io.WriteString(os.Stdout, text)
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A measure is one thing that is done with every contender.
+type measure struct {
+	name string
+	run  func(*meter) error
+	skip []string // contenders for which it makes no sense
+}
+
+// A scale is how much of everything is done.
+type scale struct {
+	rounds   int
+	warm     time.Duration // how long a load lasts before it counts
+	load     time.Duration // and from there on
+	sessions int           // that churn opens at most, one after another
+	churn    time.Duration // how long churn lasts at most
+	idle     []int         // sessions that are left idle
+	settle   time.Duration // before memory is read
+}
+
+var (
+	fullScale  = scale{rounds: 5, warm: 500 * time.Millisecond, load: 1500 * time.Millisecond, sessions: 200, churn: 3 * time.Second, idle: []int{50, 200, 500}, settle: 2 * time.Second}
+	quickScale = scale{rounds: 1, warm: 50 * time.Millisecond, load: 250 * time.Millisecond, sessions: 20, churn: time.Second, idle: []int{50}, settle: 200 * time.Millisecond}
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+// measures are all there are, in the order of the page.
+func measures(s scale) []measure {
+	all := []measure{
+		{name: "start", run: begin, skip: []string{raw, host}},
+		load("echo 1×1", job{tool: "echo"}, 1, 1),
+		load("echo 8×4", job{tool: "echo"}, 8, 4),
+		load("echo 64×1", job{tool: "echo"}, 64, 1),
+		{name: "churn", run: churn, skip: []string{floor}},
+	}
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{{"64 KiB", 64 * kib}, {"1 MiB", mib}, {"16 MiB", 16 * mib}} {
+		all = append(all,
+			load("answers "+size.name, job{tool: "big", size: size.bytes}, 1, 1),
+			load("requests "+size.name, job{tool: "sink", size: size.bytes}, 1, 1))
+	}
+	all = append(all,
+		load("answers 1 MiB 4×1", job{tool: "big", size: mib}, 4, 1),
+		load("progress", job{tool: "progress", count: 100}, 1, 1))
+	for _, n := range s.idle {
+		all = append(all, measure{name: fmt.Sprintf("idle %d", n), skip: []string{raw, floor},
+			run: func(m *meter) error { return idle(m, n) }})
+	}
+	return all
+}
+
+// applies reports whether a contender takes part.
+func (m measure) applies(c contender) bool { return !slices.Contains(m.skip, c.name) }
+
+// begin gives the time from exec to the first HTTP answer.
+func begin(m *meter) error {
+	m.set("start", "ms", millis(m.ready))
+	return nil
+}
+
+// load keeps so many calls in flight in each of so many sessions.
+func load(name string, j job, sessions, lanes int) measure {
+	return measure{name: name, run: func(m *meter) error {
+		open, err := m.openAll(sessions)
+		if err != nil {
+			return err
+		}
+		defer m.closeAll(open)
+		if r := m.drive(open, j, lanes, m.warm); r.complaint() != "" { // pools and heaps find their size
+			return errors.New(r.complaint())
+		}
+		before, err := m.usage()
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
+		r := m.drive(open, j, lanes, m.scale.load)
+		took := time.Since(begun)
+		after, err := m.usage()
+		if err != nil {
+			return err
+		}
+		if text := r.complaint(); text != "" {
+			m.complain(text)
+		}
+		if r.lost+r.disorder > 0 {
+			m.complain(fmt.Sprintf("of %d notifications %d were lost, and %d were out of order", r.lost+r.progress, r.lost, r.disorder))
+		}
+		calls := float64(len(r.latencies))
+		if calls == 0 {
+			return nil
+		}
+		m.set(name, "p50 µs", micros(quantile(r.latencies, 0.50)))
+		m.set(name, "p99 µs", micros(quantile(r.latencies, 0.99)))
+		m.set(name, "calls/s", calls/took.Seconds())
+		if m.proc != nil {
+			m.set(name, "CPU µs", micros(after.cpu-before.cpu)/calls)
+			m.set(name, "peak MiB", float64(after.peak-m.rest)/mib)
+		}
+		if j.size > 0 {
+			m.set(name, "MB/s", float64(r.bytes)/1e6/took.Seconds())
+		}
+		if j.count > 0 {
+			m.set(name, "a second", float64(r.progress)/took.Seconds())
+			m.set(name, "lost", float64(r.lost)/float64(r.lost+r.progress))
+			m.set(name, "out of order", float64(r.disorder))
+		}
+		return nil
+	}}
+}
+
+// churn opens and ends sessions, one at a time, each with the question that clients ask first.
+func churn(m *meter) error {
+	var r record
+	begun := time.Now()
+	for range m.sessions {
+		first := time.Now()
+		if first.Sub(begun) > m.scale.churn {
+			break
+		}
+		if err := once(m, func() { r.latencies = append(r.latencies, time.Since(first)) }); err != nil {
+			if r.failed(err); r.errors() == maxErrors {
+				break
+			}
+		}
+	}
+	took := time.Since(begun)
+	if text := r.complaint(); text != "" {
+		m.complain(text)
+	}
+	if len(r.latencies) > 0 {
+		m.set("churn", "sessions/s", float64(len(r.latencies))/took.Seconds())
+		m.set("churn", "to tools/list ms", millis(quantile(r.latencies, 0.5)))
+	}
+	return nil
+}
+
+// once opens a session, asks for the tools, and ends it.
+func once(m *meter, listed func()) error {
+	s, err := m.open()
+	if err != nil {
+		return err
+	}
+	if err := s.list(); err != nil {
+		s.close()
+		return err
+	}
+	listed()
+	return s.close()
+}
+
+// idle gives the memory that an idle session costs the contender's own process.
+func idle(m *meter, n int) error {
+	open, err := m.openAll(n)
+	if err != nil {
+		return err
+	}
+	defer m.closeAll(open)
+	time.Sleep(m.settle)
+	u, err := m.usage()
+	if err != nil {
+		return err
+	}
+	m.set(fmt.Sprintf("idle %d", n), "KiB", float64(u.resident-m.rest)/kib/float64(n))
+	return nil
+}

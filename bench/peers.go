@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// peerContenders are other bridges from stdio to streamable HTTP, started as their pages say.
+func peerContenders() []contender {
+	var all []contender
+	for _, p := range peers() {
+		c := contender{name: p.name, about: p.about, peer: true, absent: p.absent()}
+		if c.absent == "" {
+			c.start = func(l *lab, measure string) (*running, error) {
+				r, err := l.serve(measure, p.path, func(port string) []string { return p.command(l, installed(p.program), port) })
+				if err == nil && p.choose {
+					r.client.choose = true
+				}
+				return r, err
+			}
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// A peer is a bridge that install.sh installs.
+type peer struct {
+	name, about string
+	program     string // in the cache
+	path        string // of its URL
+	choose      bool   // sessions are of their own only if clients choose their ids
+	command     func(l *lab, program, port string) []string
+}
+
+func peers() []peer {
+	return []peer{
+		{
+			name: "supergateway", about: "npm `supergateway` 4.0.0, stateful: a process a session",
+			program: "npm/node_modules/supergateway/dist/index.js", path: "/mcp",
+			command: func(l *lab, program, port string) []string {
+				return []string{"node", program, "--stdio", l.server, "--outputTransport", "streamableHttp", "--stateful", "--port", port, "--logLevel", "none"}
+			},
+		},
+		{
+			name: "npm mcp-proxy", about: "npm `mcp-proxy` 6.7.19: one process for everybody",
+			program: "npm/node_modules/mcp-proxy/dist/bin/mcp-proxy.mjs", path: "/mcp",
+			command: func(l *lab, program, port string) []string {
+				return []string{"node", program, "--host", "127.0.0.1", "--port", port, "--server", "stream", "--", l.server}
+			},
+		},
+		{
+			name: "PyPI mcp-proxy", about: "PyPI `mcp-proxy` 0.13.0: one process for everybody",
+			program: "python/bin/mcp-proxy", path: "/mcp",
+			command: func(l *lab, program, port string) []string {
+				return []string{program, "--host", "127.0.0.1", "--port", port, "--log-level", "ERROR", l.server}
+			},
+		},
+		{
+			name: "reference adapter", about: "PyPI `azurefunctions-mcp-stdio-adapter` 0.1.0a12: a process a session; " +
+				"called by uvicorn directly, so without what a Functions host and its worker cost",
+			program: "adapter/serve.py", path: "/api/mcp", choose: true,
+			command: func(l *lab, program, port string) []string {
+				return []string{installed("adapter/bin/python"), program, port, filepath.Join(l.dir, "mcp_config.json")}
+			},
+		},
+		{
+			name: "TBXark", about: "Go `github.com/tbxark/mcp-proxy`: one process for everybody",
+			program: "bin/mcp-proxy", // never seen installed, so nobody knows that a command would be right
+		},
+	}
+}
+
+// absent says why a peer is not measured, as install.sh noted it.
+func (p peer) absent() string {
+	if _, err := os.Stat(installed(p.program)); err == nil {
+		if p.command == nil {
+			return "installed, but this program does not know how to start it"
+		}
+		return ""
+	}
+	note, err := os.ReadFile(installed("absent/" + p.name))
+	if err != nil {
+		return "not installed: run bench/install.sh"
+	}
+	return "could not be installed: " + strings.TrimSpace(string(note))
+}
+
+// installed is a path in the directory that install.sh filled.
+func installed(path string) string {
+	dir := os.Getenv("MCPFUNC_BENCH_PEERS")
+	if dir == "" {
+		home, _ := os.UserHomeDir() // empty only where HOME is unset; the peers are absent then
+		dir = filepath.Join(home, ".cache", "mcpfunc-bench")
+	}
+	return filepath.Join(dir, filepath.FromSlash(path))
+}
