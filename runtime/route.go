@@ -92,25 +92,38 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 	}
 }
 
-// wellKnown serves the metadata of the protected resource at path (RFC 9728); at the root, of the
-// only one there is.
+// wellKnown serves the metadata of the protected resource at path (RFC 9728).
 func (a *App) wellKnown(w http.ResponseWriter, r *http.Request, path string) {
-	var found *resourceMetadata
-	for _, s := range a.servers {
-		for at, g := range s.guards {
-			if g.metadata == nil {
-				continue
-			}
-			if strings.ToLower(at) == path || path == "" && len(a.servers) == 1 && at == mcpPath {
-				found = g.metadata
-			}
-		}
-	}
+	found := a.metadataOf(path)
 	if found == nil {
 		notFound(w)
 		return
 	}
 	auth.ProtectedResourceMetadataHandler(found).ServeHTTP(w, r)
+}
+
+// metadataOf returns the metadata of the resource at path, or nil; for the root, of the only
+// protected server there is, by the shortest of its addresses.
+func (a *App) metadataOf(path string) *resourceMetadata {
+	var protected []*server
+	for _, s := range a.servers {
+		for at, g := range s.guards {
+			if g.metadata != nil && strings.ToLower(at) == path {
+				return g.metadata
+			}
+		}
+		if s.guards[s.path()].metadata != nil {
+			protected = append(protected, s)
+		}
+	}
+	if path != "" || len(protected) != 1 {
+		return nil
+	}
+	only := protected[0]
+	if g, ok := only.guards[mcpPath]; ok {
+		return g.metadata
+	}
+	return only.guards[only.path()].metadata
 }
 
 var _ authn.Guard = custom{}
