@@ -90,6 +90,9 @@ func (a *App) newServer(spec Server) (*server, error) {
 		if err := a.broker.Check(s.grant(nil)); err != nil {
 			return nil, err
 		}
+		if spec.method.ForwardUserToken {
+			a.log.Warn("the user's token is handed to the server's process, which MCP advises against", "server", spec.Name, "key", "forward_user_token")
+		}
 	}
 	return s, nil
 }
