@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
@@ -25,7 +27,7 @@ type identity struct {
 
 	mu       sync.Mutex
 	lease    *broker.Lease // from the first start of the process on; guarded by mu
-	exported time.Time     // when the token in the process's environment expires; zero if there is none
+	exported *authn.Caller // what the process's environment tells of; guarded by mu; nil before it starts
 }
 
 func (a *App) identify(s *server, caller *authn.Caller) *identity {
@@ -40,13 +42,20 @@ func (id *identity) Renew(later any) {
 	newer := later.(*identity).newest.Load()
 	for {
 		now := id.newest.Load()
-		if newer.Expires.Before(now.Expires) || newer.IssuedAt.Before(now.IssuedAt) {
-			return
-		}
-		if id.newest.CompareAndSwap(now, newer) {
+		if older(newer, now) || id.newest.CompareAndSwap(now, newer) {
 			return
 		}
 	}
+}
+
+// older reports whether a's token was issued before b's; where the issuer does not say when, whether
+// it expires before. What a user got by signing in again is newer even if it expires sooner, as it
+// does when a token for continuous access evaluation was not enough.
+func older(a, b *authn.Caller) bool {
+	if a.IssuedAt.IsZero() || b.IssuedAt.IsZero() || a.IssuedAt.Equal(b.IssuedAt) {
+		return !a.Expires.IsZero() && a.Expires.Before(b.Expires)
+	}
+	return a.IssuedAt.Before(b.IssuedAt)
 }
 
 // Close ends what the process may ask for. The session calls it at its end.
@@ -80,31 +89,44 @@ func (id *identity) environ(ctx context.Context) (map[string]string, error) {
 		}
 		id.lease = lease
 	}
-	if spec.method.ForwardUserToken {
-		id.exported = caller.Expires
-	}
+	id.exported = caller
 	return id.lease.Environ(spec.Env)
 }
 
-// tokenMargin is how long before its end a token in a process's environment is as good as expired.
-const tokenMargin = time.Minute
-
 // refuse says what to answer to a request of this session instead of passing it on, if anything. A
-// process whose environment holds a token that has expired is of no use: its session is unknown
-// then, which makes the client begin another.
+// process whose environment is not true any more is of no use: its session is unknown then, which
+// makes the client begin another.
 func (id *identity) refuse(later any) (http.Handler, error) {
-	caller := later.(*identity).newest.Load()
 	id.mu.Lock()
 	lease, exported := id.lease, id.exported
 	id.mu.Unlock()
-	if !exported.IsZero() && time.Until(exported) < tokenMargin && caller.Expires.After(exported) {
+	if exported != nil && id.outdated(exported, id.newest.Load()) {
 		return nil, session.ErrUnknown
 	}
 	if lease == nil {
 		return nil, nil
 	}
-	if challenge := lease.Challenge(caller); challenge != nil {
+	if challenge := lease.Challenge(later.(*identity).newest.Load()); challenge != nil {
 		return challenge, nil
 	}
 	return nil, nil
+}
+
+// tokenMargin is how long before its end a token in a process's environment is as good as expired.
+const tokenMargin = time.Minute
+
+// outdated reports whether what was exported to the process's environment is not true of newest: it
+// has a token that ends, or scopes that the user has no more. There must be a newer token, since a
+// new session would get the same one otherwise.
+func (id *identity) outdated(exported, newest *authn.Caller) bool {
+	method := id.server.spec.method
+	if exported.Token == newest.Token || !method.ForwardUserToken && method.Method != config.AuthOAuth2Bearer {
+		return false
+	}
+	for _, scope := range exported.Scopes {
+		if !slices.Contains(newest.Scopes, scope) {
+			return true
+		}
+	}
+	return method.ForwardUserToken && !exported.Expires.IsZero() && time.Until(exported.Expires) < tokenMargin
 }
