@@ -81,7 +81,7 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Value: a.identify(s, caller), Expires: caller.Expires}
+	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Value: a.identify(s, caller), Expires: caller.Expires}
 	switch endpoint {
 	case "sse":
 		s.endpoint.ServeSSE(w, r, who, path+"/message")

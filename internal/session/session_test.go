@@ -204,7 +204,7 @@ func TestOtherPrincipalsSessionIsUnknown(t *testing.T) {
 		b := newBench(t, Limits{})
 		s := b.open("alice")
 		defer s.Leave()
-		if _, err := b.table.Find(Key{"fake", "bob", s.ID}); !errors.Is(err, ErrUnknown) {
+		if _, err := b.table.Find(Key{Server: "fake", Principal: "bob", ID: s.ID}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("bob found it: %v", err)
 		}
 		other, err := b.table.Open(Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})

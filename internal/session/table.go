@@ -18,8 +18,9 @@ import (
 )
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
-// was.
-type Key struct{ Server, Principal, ID string }
+// was, and so is that of the same one by another program: what a user lets one client do is not the
+// other's.
+type Key struct{ Server, Principal, Client, ID string }
 
 // prefix begins every id that we mint. An id with it that is not alive here was, or is made up: no
 // client chooses it.
@@ -74,6 +75,7 @@ type Table struct {
 	alive    map[*Session]struct{}              // those with a process, or on the way to one or from one
 	awaited  map[Key]map[chan *Session]struct{} // who waits for a client to open a session
 	spares   map[*Server]*spares
+	pools    pools // guarded by its own mutex
 	closed   bool
 }
 
@@ -87,7 +89,7 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Tabl
 	t := &Table{
 		log: log, redact: redact, limits: limits, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
 		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
-		spares: map[*Server]*spares{},
+		spares: map[*Server]*spares{}, pools: newPools(),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	rand.Read(t.secret[:])
@@ -96,7 +98,7 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Tabl
 
 // alias names a session in the log. Who reads the log cannot use it as an id.
 func (t *Table) alias(k Key) string {
-	sum := sha256.Sum256([]byte(string(t.secret[:]) + k.Server + "\x00" + k.Principal + "\x00" + k.ID))
+	sum := sha256.Sum256([]byte(string(t.secret[:]) + k.Server + "\x00" + k.Principal + "\x00" + k.Client + "\x00" + k.ID))
 	return hex.EncodeToString(sum[:4])
 }
 
@@ -115,6 +117,7 @@ func (t *Table) Find(key Key) (*Session, error) {
 type Opening struct {
 	Server    *Server
 	Principal string
+	Client    string // the program that the principal uses; empty if it is not known
 	Caller    any    // for Server.Launch; an io.Closer is closed when the session's process is gone
 	ID        string // that the client chose; empty to mint one
 	// Version is the protocol version for which we initialize the process ourselves, because the
@@ -128,7 +131,7 @@ type Opening struct {
 // there it returns that, unless Fresh is set. The process starts in the background. It fails with
 // a *FullError or ErrClosed.
 func (t *Table) Open(o Opening) (*Session, error) {
-	key := Key{o.Server.Name, o.Principal, o.ID}
+	key := Key{o.Server.Name, o.Principal, o.Client, o.ID}
 	idle := o.Server.Idle
 	var shake handshake
 	if o.Version != "" {
@@ -221,12 +224,18 @@ func (t *Table) room(key Key, server *Server, fits bool) (evict *Session, err er
 		if oldest := t.idlest(limit.of); oldest != nil {
 			return oldest, nil
 		}
+		if t.pools.leaveRoom(limit.of) {
+			continue
+		}
 		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
 	}
 	if !fits {
 		if oldest := t.idlest(func(Key) bool { return true }); oldest != nil {
 			t.memory.ended(oldest.Server)
 			return oldest, nil
+		}
+		if t.pools.leaveRoom(func(Key) bool { return true }) {
+			return nil, nil
 		}
 		return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
 	}
@@ -243,6 +252,7 @@ func (t *Table) pids() map[string][]int {
 			pids[s.Server] = append(pids[s.Server], pid)
 		}
 	}
+	t.pools.pids(pids)
 	return pids
 }
 
@@ -252,7 +262,7 @@ func (t *Table) countOf(of func(Key) bool) (n int) {
 			n++
 		}
 	}
-	return n
+	return n + t.pools.count(of)
 }
 
 // idlest returns the session that nobody has used for the longest time, or nil if all are in use.
@@ -331,7 +341,7 @@ func (t *Table) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := Stats{
-		Sessions: len(t.sessions), Processes: len(t.alive), Servers: map[string]int{},
+		Sessions: len(t.sessions), Processes: len(t.alive) + t.pools.alive(), Servers: map[string]int{},
 		Opened: t.count.opened.Load(), Ended: t.count.ended.Load(), Restarts: t.count.restarts.Load(),
 		Evicted: t.count.evicted.Load(), Refused: t.count.refused.Load(),
 	}
@@ -355,11 +365,13 @@ func (t *Table) Room() error {
 	return nil
 }
 
-// Refuse makes Open fail with ErrClosed from now on. Sessions that are there go on.
+// Refuse makes Open and Share fail with ErrClosed from now on, and ends subscriptions, which have no
+// end of their own. Sessions that are there go on.
 func (t *Table) Refuse() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.closed = true
+	t.mu.Unlock()
+	t.pools.dismiss()
 }
 
 // Close ends all sessions, in parallel, and returns when their processes are gone. Nothing opens

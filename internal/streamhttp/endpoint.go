@@ -68,6 +68,7 @@ type Endpoint struct {
 // A Caller is who asks.
 type Caller struct {
 	Principal string
+	Client    string    // the program that the principal uses; empty if it is not known
 	Value     any       // handed to the server's Launch; may be a session.Renewer and an io.Closer
 	Expires   time.Time // after which no stream may go on; zero for never
 }

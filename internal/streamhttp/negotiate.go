@@ -90,7 +90,7 @@ func (q *request) chosen(id string) bool {
 }
 
 func (q *request) key(id string) session.Key {
-	return session.Key{Server: q.Server.Name, Principal: q.caller.Principal, ID: id}
+	return session.Key{Server: q.Server.Name, Principal: q.caller.Principal, Client: q.caller.Client, ID: id}
 }
 
 func quote(text string) []byte {

@@ -139,7 +139,8 @@ func (q *request) welcome(s *session.Session) bool {
 // empty, initialized by us.
 func (q *request) open(id, version string, fresh bool) (*session.Session, error) {
 	return q.Table.Open(session.Opening{
-		Server: q.Server, Principal: q.caller.Principal, Caller: q.caller.Value, ID: id, Version: version, Fresh: fresh,
+		Server: q.Server, Principal: q.caller.Principal, Client: q.caller.Client, Caller: q.caller.Value,
+		ID: id, Version: version, Fresh: fresh,
 	})
 }
 
