@@ -119,4 +119,7 @@ func New(cfg config.Auth, env Env) (Guard, error) {
 // keeps strangers out is the function key that the host asks for.
 type open struct{}
 
-func (open) Check(*http.Request) (*Caller, error) { return &Caller{}, nil }
+func (open) Check(*http.Request) (*Caller, error) { return nobody, nil }
+
+// nobody is every caller where callers are not told apart.
+var nobody = &Caller{}

@@ -18,6 +18,7 @@ type run struct {
 	pipes    *framing.Stream
 	stderr   *complaints
 	turn     *turn                   // to start; given on at its first message or at its end
+	stall    *time.Timer             // kills a process that does not read; held with the pen
 	answered chan struct{}           // closed at its first message
 	said     bool                    // answered is closed; of the supervising goroutine
 	gone     chan struct{}           // closed when the process has been waited for
@@ -317,14 +318,13 @@ func (s *Session) write(ctx context.Context, r *run, m *message.Message) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	stall := time.AfterFunc(stallTimeout, func() {
-		r.ended.CompareAndSwap(nil, &Failure{
-			Text: "the server did not read its stdin for " + stallTimeout.String() + " and was stopped", Reason: ReasonDeaf, Retryable: true,
-		})
-		r.p.Kill()
-	})
+	if r.stall == nil {
+		r.stall = time.AfterFunc(stallTimeout, r.stalled)
+	} else {
+		r.stall.Reset(stallTimeout)
+	}
 	err := r.pipes.Write(m)
-	stall.Stop()
+	r.stall.Stop()
 	<-s.pen
 	if err != nil {
 		s.log.Debug("write to the server", "error", err)
@@ -332,6 +332,14 @@ func (s *Session) write(ctx context.Context, r *run, m *message.Message) error {
 		return s.lost(r)
 	}
 	return nil
+}
+
+// stalled is called when a write has waited for too long.
+func (r *run) stalled() {
+	r.ended.CompareAndSwap(nil, &Failure{
+		Text: "the server did not read its stdin for " + stallTimeout.String() + " and was stopped", Reason: ReasonDeaf, Retryable: true,
+	})
+	r.p.Kill()
 }
 
 // deafened is called when the process does not take what is written to it. Most likely it is dying;

@@ -27,7 +27,8 @@ type answer struct {
 // write returns errGone if the client has not got everything.
 func (a *answer) write() error {
 	var taken []session.Event
-	patience := time.NewTimer(a.Keepalive)
+	hurry := min(a.Keepalive, bodyTimeout/2)
+	patience := time.NewTimer(hurry)
 	defer patience.Stop()
 	for a.json {
 		e, state := a.reader.Take()
@@ -45,14 +46,18 @@ func (a *answer) write() error {
 		case session.Ended, session.Cut:
 			return a.body(taken)
 		}
-		var tooLong <-chan time.Time
-		if a.stream {
-			tooLong = patience.C
-		}
 		select {
 		case <-a.reader.Ready():
-		case <-tooLong:
-			return a.events(taken)
+		case <-patience.C:
+			a.unhurry()
+			switch left := a.Keepalive - hurry; {
+			case !a.stream:
+			case left > 0:
+				hurry = a.Keepalive
+				patience.Reset(left)
+			default:
+				return a.events(taken)
+			}
 		case <-a.r.Context().Done():
 			free(taken)
 			return errGone
@@ -77,11 +82,11 @@ func (a *answer) body(answers []session.Event) error {
 	a.dropSession()
 	if !a.batch {
 		m := answers[0].Message
-		a.head(http.StatusOK, "application/json", m.Len())
+		a.head(http.StatusOK, m.Len())
 		_, err := m.WriteTo(a.w)
 		return err
 	}
-	a.head(http.StatusOK, "application/json", -1)
+	a.head(http.StatusOK, -1)
 	for i, e := range answers {
 		sep := ","
 		if i == 0 {

@@ -130,15 +130,21 @@ func (q *request) refuseID(status, code int, text string, id []byte, data string
 	body = append(body, `,"message":`...)
 	body = append(body, quote(text)...)
 	body = append(body, data+"}}"...)
-	q.head(status, "application/json", len(body))
+	q.head(status, len(body))
 	q.w.Write(body)
 }
 
-// head writes the response head.
-func (q *request) head(status int, contentType string, length int) {
+// Values of header fields that are set for every answer, made once.
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+)
+
+// head writes the response head of a JSON answer.
+func (q *request) head(status int, length int) {
 	h := q.w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = jsonType
+	h["Cache-Control"] = noStore
 	if length >= 0 {
 		h.Set("Content-Length", strconv.Itoa(length))
 	}
@@ -165,7 +171,7 @@ func (q *request) failed(err error, id []byte) {
 	case errors.As(err, &failure) && id != nil:
 		answer := failure.Answer(id)
 		defer answer.Free()
-		q.head(http.StatusOK, "application/json", answer.Len())
+		q.head(http.StatusOK, answer.Len())
 		answer.WriteTo(q.w)
 	case errors.As(err, &failure):
 		q.refuse(http.StatusServiceUnavailable, codeInternal, failure.Text)
@@ -177,10 +183,24 @@ func (q *request) failed(err error, id []byte) {
 	}
 }
 
+// unhurry takes back the deadline of the body: from then on a read that waits only sees whether the
+// client is still there. It is done when an answer may take longer than the deadline, and not before,
+// because most do not.
+func (q *request) unhurry() {
+	http.NewResponseController(q.w).SetReadDeadline(time.Time{})
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && kind == "application/json"
+}
+
 // body reads and checks the message of a POST. It has answered when it returns nil.
 func (q *request) body() *message.Message {
-	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
+	if !isJSON(q.r.Header.Get("Content-Type")) {
 		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
 		return nil
 	}
@@ -190,10 +210,8 @@ func (q *request) body() *message.Message {
 	}
 	m := message.New(q.Budget)
 	// A body that trickles in holds a connection and no more than that, and not for ever.
-	rc := http.NewResponseController(q.w)
-	rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-	err = m.Fill(q.r.Body, q.MaxBody)
-	rc.SetReadDeadline(time.Time{})
+	http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	err := m.Fill(q.r.Body, q.MaxBody)
 	var large *message.TooLargeError
 	var syntax *message.SyntaxError
 	switch {

@@ -15,6 +15,7 @@ const retryAfter = "1000"
 // begin writes the head of an SSE answer. The Functions host holds it back until the first byte of
 // the body, so that something must follow at once.
 func (q *request) begin() {
+	q.unhurry()
 	h := q.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")
