@@ -30,6 +30,10 @@ type Server struct {
 	Restart      bool
 	MaxRestarts  int // within restartWindow
 
+	Era      Era
+	Identity string // of what is run, with its environment: what its era is remembered by; empty for Name
+	Shared   int    // processes that the requests of one caller share in the modern era; zero for 4
+
 	Prewarm         int // processes started ahead
 	Idle            time.Duration
 	Max             int // sessions; zero for no limit of its own

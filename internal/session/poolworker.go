@@ -1,0 +1,438 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// A Worker is one process of a pool and the calls that are in flight on it. Its methods may be
+// called from any goroutine.
+//
+// To its process we are a single client, so ids and tokens are ours (poolcall.go).
+type Worker struct {
+	Key
+	server *Server
+	caller any
+	table  *Table
+	pool   *pool
+	probe  *verdict // that its first answer decides; nil if the era is known
+	log    *slog.Logger
+	pen    chan struct{}   // held by who writes to the process; capacity 1
+	ctx    context.Context // until the process has to end
+	cancel context.CancelFunc
+	pid    atomic.Int64
+	said   limiter               // of noise that is logged; of the goroutine that reads
+	outbox chan *message.Message // what the goroutine that reads has to say
+	ready  chan struct{}         // closed once it is known whether calls can be taken
+	err    error                 // why not; set before ready is closed
+
+	// Guarded by pools.mu.
+	inside  int  // HTTP requests
+	busy    int  // those that are no subscription
+	retired bool // takes no more calls
+	left    time.Time
+	clock   *time.Timer // of the idle end; nil while it is not set
+
+	mu    sync.Mutex
+	run   *run            // nil before the process can be talked to
+	calls map[int64]*Call // by the id that the process knows
+	last  int64           // id that was given
+	quiet time.Time       // until then log messages may be of a call that was cancelled
+	ended bool            // no call is taken any more: it would not be answered
+}
+
+func newWorker(t *Table, p *pool, key Key, o Opening, probe *verdict) *Worker {
+	w := &Worker{
+		Key: key, server: o.Server, caller: o.Caller, table: t, pool: p, probe: probe,
+		log: t.log.With("server", key.Server, "pool", t.alias(key)),
+		pen: make(chan struct{}, 1), said: limiter{tokens: lineBurst, last: time.Now()},
+		outbox: make(chan *message.Message, 16), ready: make(chan struct{}), calls: map[int64]*Call{},
+	}
+	w.ctx, w.cancel = context.WithCancel(t.ctx)
+	return w
+}
+
+// Caller returns the value with which the process was started.
+func (w *Worker) Caller() any { return w.caller }
+
+// Renew tells the worker's caller of a later request of the same principal.
+func (w *Worker) Renew(later any) {
+	if r, ok := w.caller.(Renewer); ok && later != w.caller {
+		r.Renew(later)
+	}
+}
+
+// enter counts a request in. pools.mu is held.
+func (w *Worker) enter() {
+	w.inside++
+	w.busy++
+}
+
+// Leave says that a request is done.
+func (w *Worker) Leave() {
+	w.table.pools.mu.Lock()
+	defer w.table.pools.mu.Unlock()
+	w.inside--
+	w.busy--
+	if w.inside > 0 {
+		return
+	}
+	if w.left = time.Now(); w.retired {
+		w.cancel()
+	} else if w.clock == nil {
+		w.clock = time.AfterFunc(w.server.Idle, w.tick)
+	}
+}
+
+// waits says that a request inside is a subscription, or is one no more: n is -1 or 1.
+func (w *Worker) waits(n int) {
+	w.table.pools.mu.Lock()
+	defer w.table.pools.mu.Unlock()
+	w.busy += n
+}
+
+// tick ends the process if it has been idle for long enough, else looks again when it may be.
+func (w *Worker) tick() {
+	w.table.pools.mu.Lock()
+	defer w.table.pools.mu.Unlock()
+	w.clock = nil
+	if w.inside > 0 || w.retired {
+		return // Leave sets the clock again
+	}
+	if rest := w.server.Idle - time.Since(w.left); rest > 0 {
+		w.clock = time.AfterFunc(rest, w.tick)
+		return
+	}
+	w.retire("it was idle for " + w.server.Idle.String())
+}
+
+// Retire makes the worker take no more calls, and ends it when it has none.
+func (w *Worker) Retire(why string) {
+	w.table.pools.mu.Lock()
+	defer w.table.pools.mu.Unlock()
+	w.retire(why)
+}
+
+// retire is Retire. pools.mu is held.
+func (w *Worker) retire(why string) {
+	if w.retired {
+		return
+	}
+	w.retired = true
+	w.pool.workers = slices.DeleteFunc(w.pool.workers, func(other *Worker) bool { return other == w })
+	if w.clock != nil {
+		w.clock.Stop()
+	}
+	if w.inside == 0 {
+		w.cancel()
+	}
+	w.log.Info("process of a pool takes no more calls", "why", why)
+}
+
+// live runs the process from its start to its end.
+func (w *Worker) live() {
+	defer func() {
+		if c, ok := w.caller.(io.Closer); ok {
+			c.Close()
+		}
+		w.table.pools.mu.Lock()
+		delete(w.table.pools.workers, w)
+		w.table.pools.mu.Unlock()
+	}()
+	defer w.cancel()
+	r, err := w.launch()
+	if err != nil {
+		w.close()
+		w.gone(startFailure(err), false)
+		return
+	}
+	stopped := make(chan struct{})
+	inTime := context.AfterFunc(w.ctx, func() {
+		defer close(stopped)
+		process.Stop(r.p, r.gone, w.server.Grace)
+	})
+	var speaking sync.WaitGroup
+	speaking.Go(func() { w.speak(r) })
+	if w.discover(r) {
+		for m, err := w.read(r); err == nil; m, err = w.read(r) {
+			if c := w.route(m); c != nil {
+				w.hold(c)
+			}
+		}
+	}
+	died := w.ctx.Err() == nil
+	w.close()
+	w.await(r)
+	if !inTime() {
+		<-stopped
+	}
+	w.pid.Store(0)
+	w.gone(r.failure(), died)
+	close(w.outbox)
+	speaking.Wait()
+}
+
+// launch starts the process when it is its turn.
+func (w *Worker) launch() (*run, error) {
+	r := &run{turn: new(turn), answered: make(chan struct{}), gone: make(chan struct{})}
+	if ahead := w.table.sparesOf(w.server).take(); ahead != nil {
+		r.p, r.stderr = ahead.p, ahead.stderr
+	} else {
+		var err error
+		if r.turn, err = w.table.starts.wait(w.ctx, w.server.Runner); err != nil {
+			return nil, err
+		}
+		if r.p, err = w.server.Launch(w.ctx, w.caller); err != nil {
+			r.turn.done(false)
+			return nil, err
+		}
+		r.stderr = listen(r.p, w.log, w.table.redact)
+	}
+	r.pipes = framing.New(r.p, r.p, w.server.Framing, w.server.MaxMessage, w.table.limits.Budget, w.noise)
+	if c, ok := r.p.(interface{ PID() int }); ok {
+		w.pid.Store(int64(c.PID()))
+	}
+	w.log.Info("server started for a pool", "pid", w.pid.Load())
+	return r, nil
+}
+
+func (w *Worker) noise(head []byte, size int64) {
+	if w.said.allow(w.log) {
+		w.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", w.table.redact(string(head)), "bytes", size)
+	}
+}
+
+// discover asks the process for its era, and reports whether calls may be passed to it. Nothing
+// else is said to a process before.
+func (w *Worker) discover(r *run) bool {
+	limit := w.server.StartTimeout
+	if w.probe != nil {
+		limit = probeTimeout
+	}
+	if !w.table.starts.warm(w.server.Runner) {
+		limit = max(limit, runnerTimeout)
+	}
+	clock := time.AfterFunc(limit, func() {
+		r.ended.CompareAndSwap(nil, &Failure{
+			Text:   "the server did not answer server/discover within " + limit.String(),
+			Reason: ReasonTimeout, Retryable: true, Hint: "raise timeout_seconds",
+		})
+		r.p.Kill()
+	})
+	defer clock.Stop()
+	ask, _ := message.Parse([]byte(discover))
+	defer ask.Free()
+	if w.write(w.ctx, r, ask) != nil {
+		return false
+	}
+	for {
+		m, err := w.read(r)
+		if err != nil {
+			return false
+		}
+		if m.Kind() != message.Response || string(m.Envelope().ID()) != "0" {
+			m.Free()
+			continue
+		}
+		speaks := modern(m)
+		m.Free()
+		if !speaks && w.probe == nil && w.server.Era != ModernEra && w.server.Era != BothEras {
+			w.table.pools.overturn(w.server)
+		} else if speaks || w.probe == nil {
+			w.mu.Lock()
+			w.run = r
+			w.mu.Unlock()
+			w.settle(nil, speaks)
+			return true
+		}
+		w.settle(ErrLegacy, false)
+		w.Retire("it speaks no protocol version without sessions")
+		w.cancel()
+		return false
+	}
+}
+
+// settle says whether calls can be taken. Only the first call counts.
+func (w *Worker) settle(err error, modern bool) {
+	select {
+	case <-w.ready:
+		return
+	default:
+	}
+	w.err = err
+	if w.probe != nil {
+		if err == nil || errors.Is(err, ErrLegacy) {
+			w.table.pools.decide(w.server, w.probe, modern)
+			w.log.Info("era of a server", "modern", modern)
+		} else {
+			w.table.pools.undecided(w.server, w.probe)
+		}
+	}
+	close(w.ready)
+}
+
+// close says that the process has said its last: calls go to others from now on.
+func (w *Worker) close() {
+	w.Retire("its process has ended")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
+
+// gone answers every call with f, for the process is no more. died says that it was not ended by us.
+func (w *Worker) gone(f *Failure, died bool) {
+	ps := &w.table.pools
+	ps.mu.Lock()
+	if died && w.probe == nil {
+		f.RestartsLeft = w.pool.crashed(w.server, time.Now())
+	}
+	ps.mu.Unlock()
+	switch {
+	case w.table.ctx.Err() != nil:
+		f = &Failure{Text: ErrClosed.Error(), Reason: ReasonClosed, Retryable: true}
+		w.settle(ErrClosed, false)
+	case died && w.probe != nil:
+		w.settle(ErrLegacy, false) // there are servers that exit when they are asked anything but initialize
+	default:
+		w.settle(f, false)
+	}
+	if died && w.probe == nil {
+		w.log.Warn("server of a pool died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.calls {
+		w.finish(c, f.Answer(c.id))
+	}
+}
+
+// read returns the next message of the process. An answer over the limit is replaced by an error;
+// the rest of such messages are dropped. Every error is final.
+func (w *Worker) read(r *run) (*message.Message, error) {
+	for {
+		m, err := r.pipes.Read()
+		var large *message.TooLargeError
+		switch {
+		case errors.As(err, &large):
+			e := m.Envelope()
+			w.log.Warn("the server wrote a message over the limit", "kind", e.Kind().String(), "limit", large.Limit)
+			if e.Kind() == message.Response {
+				f := &Failure{Text: "the server's answer is too large: " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
+				answer := f.Answer(e.ID())
+				m.Free()
+				return answer, nil
+			}
+			m.Free()
+		case errors.Is(err, framing.ErrRunaway):
+			r.ended.CompareAndSwap(nil, &Failure{Text: "the server wrote a message without end and was stopped", Reason: ReasonFlood})
+			r.p.Kill()
+			return nil, err
+		case err != nil:
+			return nil, err
+		default:
+			r.turn.done(true)
+			return m, nil
+		}
+	}
+}
+
+// await waits for the process after it has said its last. One that only closed its stdout is ended.
+func (w *Worker) await(r *run) {
+	go func() {
+		r.exit = r.p.Wait()
+		close(r.gone)
+	}()
+	late := time.NewTimer(time.Second)
+	defer late.Stop()
+	select {
+	case <-r.gone:
+	case <-w.ctx.Done():
+		<-r.gone
+	case <-late.C:
+		r.ended.CompareAndSwap(nil, &Failure{Text: "the server closed its stdout and was stopped", Reason: ReasonExited, Retryable: true})
+		r.p.Kill()
+		<-r.gone
+	}
+	r.turn.done(false)
+	r.stderr.end()
+}
+
+// write writes m to the process, whole, when nobody else does. A process that does not read for
+// stallTimeout is killed, since a part of a message cannot be taken back.
+func (w *Worker) write(ctx context.Context, r *run, m *message.Message) error {
+	select {
+	case w.pen <- struct{}{}:
+	case <-r.gone:
+		return errRetired
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-w.pen }()
+	stall := time.AfterFunc(stallTimeout, func() {
+		r.ended.CompareAndSwap(nil, &Failure{
+			Text: "the server did not read its stdin for " + stallTimeout.String() + " and was stopped", Reason: ReasonDeaf, Retryable: true,
+		})
+		r.p.Kill()
+	})
+	defer stall.Stop()
+	if err := r.pipes.Write(m); err != nil {
+		w.log.Debug("write to the server", "error", err)
+		return errRetired
+	}
+	return nil
+}
+
+// speak writes what the reading goroutine has to say, which must not wait for its process to read.
+func (w *Worker) speak(r *run) {
+	for m := range w.outbox {
+		w.write(context.Background(), r, m)
+		m.Free()
+	}
+}
+
+// say queues one of our own messages. Too many of them are dropped: only a server that breaks the
+// rules needs them.
+func (w *Worker) say(text string) {
+	m, err := message.Parse([]byte(text))
+	if err != nil {
+		return // not reached: what is put into it was scanned
+	}
+	select {
+	case w.outbox <- m:
+	default:
+		m.Free()
+	}
+}
+
+// tellCancelled asks the process to stop working on a call. It waits until that is written.
+func (w *Worker) tellCancelled(number int64, reason string) {
+	w.mu.Lock()
+	r := w.run
+	w.mu.Unlock()
+	m, err := message.Parse([]byte(cancelled(number, reason)))
+	if err != nil || r == nil {
+		return // not reached
+	}
+	defer m.Free()
+	ctx, cancel := context.WithTimeout(context.Background(), stallTimeout)
+	defer cancel()
+	w.write(ctx, r, m)
+}
+
+func cancelled(number int64, reason string) string {
+	return `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
+		strconv.FormatInt(number, 10) + `,"reason":"` + reason + `"}}`
+}
+
+var errRetired = errors.New("the process takes no more calls")

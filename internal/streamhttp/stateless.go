@@ -1,0 +1,201 @@
+package streamhttp
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/session"
+)
+
+// Codes of errors that 2026-07-28 defines (basic, "Error codes").
+const (
+	codeNoMethod       = -32601
+	codeParams         = -32602
+	codeHeaderMismatch = -32020
+	codeCapability     = -32021
+)
+
+// isStateless reports whether a POST is of the era without sessions: its body says so, or if that
+// says nothing, its header.
+func (q *request) isStateless(m *message.Message) bool {
+	return m.Envelope().Modern() || session.Modern(q.r.Header.Get(HeaderVersion))
+}
+
+// stateless answers a POST of 2026-07-28. It takes m over.
+func (q *request) stateless(m *message.Message) {
+	defer m.Free()
+	e := m.Envelope()
+	switch m.Kind() {
+	case message.Request:
+	case message.Notification:
+		// The revision has none that a client posts: to hang up is to cancel (transports, "Sending
+		// Messages"). One that reached a shared process could mean another client's call.
+		q.w.WriteHeader(http.StatusAccepted)
+		return
+	default:
+		q.refuse(http.StatusBadRequest, codeInvalid, "the body must be one JSON-RPC request or notification")
+		return
+	}
+	id := append([]byte(nil), e.ID()...)
+	version, _ := m.ProtocolVersion()
+	if version == "" {
+		version = q.r.Header.Get(HeaderVersion)
+	}
+	if q.Server.Era == session.LegacyEra {
+		q.unsupported(version, id, versions)
+		return
+	}
+	if code, text := q.mismatch(m); code != 0 {
+		q.refuseID(http.StatusBadRequest, code, text, id, "")
+		return
+	}
+	if e.Method() == "initialize" { // it would make a process that others share one of sessions
+		q.refuseID(http.StatusNotFound, codeNoMethod, "protocol version "+version+" has no initialize", id, "")
+		return
+	}
+	call, worker := q.call(m, id, version)
+	if call == nil {
+		return
+	}
+	defer worker.Leave()
+	defer call.Leave()
+	q.reply(call)
+}
+
+// call passes a request on to a process that the caller's requests share. It has answered when it
+// returns nil.
+func (q *request) call(m *message.Message, id []byte, version string) (*session.Call, *session.Worker) {
+	for {
+		w, err := q.Table.Share(q.r.Context(), session.Opening{
+			Server: q.Server, Principal: q.caller.Principal, Caller: q.caller.Value,
+		})
+		switch {
+		case errors.Is(err, session.ErrLegacy):
+			q.unsupported(version, id, versions)
+			return nil, nil
+		case err != nil:
+			q.failed(err, id)
+			return nil, nil
+		}
+		w.Renew(q.caller.Value)
+		var answer http.Handler
+		if q.Refuse != nil {
+			answer, err = q.Refuse(w.Caller(), q.caller.Value)
+		}
+		var call *session.Call
+		switch {
+		case answer != nil:
+			answer.ServeHTTP(q.w, q.r)
+			w.Leave()
+			return nil, nil
+		case err != nil:
+			w.Retire("it cannot serve its caller any more")
+		default:
+			call, err = w.Send(q.r.Context(), m)
+		}
+		if err == nil {
+			return call, w
+		}
+		w.Leave()
+		if !errors.Is(err, session.ErrUnknown) {
+			q.failed(err, id)
+			return nil, nil
+		}
+	}
+}
+
+// unsupported says which protocol versions may be spoken instead. Clients of both eras then fall
+// back by themselves (2026-07-28, basic/versioning).
+func (q *request) unsupported(version string, id []byte, spoken []string) {
+	list, _ := json.Marshal(spoken)
+	q.refuseID(http.StatusBadRequest, codeUnsupported, "protocol version "+version+" is not supported", id,
+		`{"supported":`+string(list)+`,"requested":`+string(quote(version))+`}`)
+}
+
+// reply gives what comes for a call: one JSON body if the answer comes first, else an SSE stream,
+// without event ids, since no stream can be resumed.
+func (q *request) reply(call *session.Call) {
+	jsonBody, stream := q.accepts()
+	patience := time.NewTimer(q.Keepalive)
+	defer patience.Stop()
+	for {
+		e, state := call.Take()
+		switch {
+		case state == session.Taken && e.Kind() == message.Response && (jsonBody || e.Envelope().IsError()):
+			q.whole(e)
+			return
+		case state == session.Taken && !stream:
+			e.Free() // a notification to a client that takes nothing but the answer
+			continue
+		case state == session.Taken:
+			q.follow(call, &e)
+			return
+		case state != session.Waiting:
+			q.refuse(http.StatusServiceUnavailable, codeInternal, "the server ended the call without an answer")
+			return
+		}
+		var tooLong <-chan time.Time
+		if stream {
+			tooLong = patience.C
+		}
+		select {
+		case <-call.Ready():
+		case <-tooLong:
+			q.follow(call, nil)
+			return
+		case <-q.r.Context().Done():
+			return
+		}
+	}
+}
+
+// whole gives an answer as a JSON body, with the HTTP status that belongs to its error.
+func (q *request) whole(e session.Event) {
+	defer e.Free()
+	status := http.StatusOK
+	if e.Envelope().IsError() {
+		status = statusOf(e.ErrorCode())
+	}
+	q.head(status, "application/json", e.Len())
+	e.WriteTo(q.w)
+}
+
+// statusOf is the HTTP status of an answer with this error (2026-07-28, transports, "Protocol
+// Version Header" and "Server Validation"; basic, "Error codes").
+func statusOf(code int) int {
+	switch code {
+	case codeNoMethod:
+		return http.StatusNotFound
+	case codeInvalid, codeParams, codeHeaderMismatch, codeCapability, codeUnsupported:
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// follow gives what comes for a call as an SSE stream, beginning with first. A stream that has been
+// open for as long as it may is ended.
+func (q *request) follow(call *session.Call, first *session.Event) {
+	q.begin()
+	out := newEvents(q)
+	if first == nil {
+		out.comment("ok")
+	} else {
+		out.event(*first)
+		first.Free()
+		if first.Last {
+			out.flush()
+			return
+		}
+	}
+	limit := time.NewTimer(q.streamLimit())
+	defer limit.Stop()
+	gone := q.r.Context().Done()
+	if out.follow(call, gone, limit.C, q.Keepalive) || q.r.Context().Err() != nil {
+		return
+	}
+	call.End("the stream was open for as long as it may be")
+	out.follow(call, gone, nil, q.Keepalive)
+}

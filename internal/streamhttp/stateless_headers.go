@@ -1,0 +1,86 @@
+package streamhttp
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// The header fields that repeat what the body says, for whoever routes by them (2026-07-28,
+// transports, "Request Metadata").
+const (
+	HeaderMethod = "Mcp-Method"
+	HeaderName   = "Mcp-Name"
+)
+
+// mismatch returns the code and text of an error if the headers of a request do not say what its
+// body says, or if two readers could take the body for different requests; else 0.
+func (q *request) mismatch(m *message.Message) (code int, text string) {
+	if m.Envelope().Ambiguous() {
+		return codeInvalid, "a member of the request that counts is written twice"
+	}
+	version, ok := m.ProtocolVersion()
+	if _, inHeader := q.header(HeaderVersion); !ok && inHeader {
+		return codeParams, `"_meta" lacks "io.modelcontextprotocol/protocolVersion"`
+	}
+	if text := q.differs(HeaderVersion, version); text != "" {
+		return codeHeaderMismatch, text
+	}
+	method := m.Envelope().Method()
+	if text := q.differs(HeaderMethod, method); text != "" {
+		return codeHeaderMismatch, text
+	}
+	switch method {
+	case "tools/call", "prompts/get":
+		name, _ := m.Name()
+		text = q.differs(HeaderName, name)
+	case "resources/read":
+		uri, _ := m.URI()
+		text = q.differs(HeaderName, uri)
+	}
+	if text != "" {
+		return codeHeaderMismatch, text
+	}
+	return 0, ""
+}
+
+// differs says how the header field differs from the body's value, or returns "".
+func (q *request) differs(field, body string) string {
+	value, ok := q.header(field)
+	switch {
+	case !ok:
+		return "the header " + field + " is missing, comes twice or has characters that it may not"
+	case field == HeaderName:
+		if value, ok = decoded(value); !ok {
+			return "the header " + field + " is not Base64 where it says so"
+		}
+	}
+	if value != body {
+		return "the header " + field + " is " + string(quote(value)) + ", and the body says " + string(quote(body))
+	}
+	return ""
+}
+
+// header returns the value of a header field that stands there once. A value is visible ASCII,
+// blanks and tabs (transports, "Value Encoding").
+func (q *request) header(field string) (string, bool) {
+	values := q.r.Header.Values(field)
+	if len(values) != 1 || strings.ContainsFunc(values[0], func(c rune) bool { return c != '\t' && (c < ' ' || c > '~') }) {
+		return "", false
+	}
+	return values[0], true
+}
+
+// decoded undoes the Base64 form of a header value, =?base64?…?=, if it has it.
+func decoded(value string) (string, bool) {
+	inner, ok := strings.CutPrefix(value, "=?base64?")
+	if !ok {
+		return value, true
+	}
+	if inner, ok = strings.CutSuffix(inner, "?="); !ok {
+		return value, true
+	}
+	plain, err := base64.StdEncoding.Strict().DecodeString(inner)
+	return string(plain), err == nil
+}
