@@ -3,10 +3,12 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -84,12 +86,19 @@ func ways() []way {
 		{name: "SIGKILL of the handler", server: "server", host: true, die: signalled(syscall.SIGKILL, handler)},
 		{name: "SIGKILL of the handler over a wrapper", server: "wrapper", kin: "stubborn", host: true, die: signalled(syscall.SIGKILL, handler)},
 		{name: "SIGKILL of the handler, after a double fork", server: "server", kin: "escaped", host: true, die: signalled(syscall.SIGKILL, handler)},
+		{name: "SIGKILL of the handler while servers start", server: "server", host: true, die: func(ctx context.Context, v victim) error {
+			for i := range 8 {
+				go newClient(v.h, "wrapper").open(ctx)
+				<-time.After(time.Duration(i) * time.Millisecond)
+			}
+			return syscall.Kill(v.h.pid(), syscall.SIGKILL)
+		}},
 		{name: "SIGTERM of the handler", server: "wrapper", kin: "escaped", host: true, die: signalled(syscall.SIGTERM, handler)},
 	}
 }
 
 func TestNothingSurvivesAnyDeath(t *testing.T) {
-	rounds := max(1, scale(1000, 60)/len(ways()))
+	rounds := (scale(1000, 60) + len(ways()) - 1) / len(ways())
 	counts := newTally("processes left", "calls unanswered", "wrong ids", "sessions that look alive and are dead", "cycles that did not happen")
 	cfg := mcpfunc.Config{Servers: []mcpfunc.Server{fake(t, "server", "server"), fake(t, "wrapper", "wrapper")}}
 	lasting := startHandler(t, cfg)
@@ -120,25 +129,25 @@ func TestNothingSurvivesAnyDeath(t *testing.T) {
 	counts.report(t)
 }
 
-// settled counts what a handler without sessions has below it, but for its guard.
+// settled counts what is left when h has no sessions, below it or anywhere, but for its guard.
 func settled(h *handler, counts *tally) {
 	var left []process
 	if !eventually(deadline, 50*time.Millisecond, func() bool {
 		left = nil
-		for _, p := range descendants(h.pid()) {
-			if p.zombie || !guards(p, h) {
+		for _, p := range append(descendants(h.pid()), played()...) {
+			if p.pid != h.pid() && (p.zombie || !guards(p, h)) {
 				left = append(left, p)
 			}
 		}
 		return len(left) == 0
 	}) {
-		counts.addN("processes left", len(left), "below the handler: ", left)
+		counts.addN("processes left", len(left), "in the end: ", left)
 	}
 }
 
 // guards reports whether p is the process that outlives a handler to clean up.
 func guards(p process, h *handler) bool {
-	return p.parent == h.pid() && len(procFile(p.pid, "cmdline")) > 0 && string(procFile(p.pid, "cmdline")[:13]) == "mcpfunc-guard"
+	return p.parent == h.pid() && bytes.HasPrefix(procFile(p.pid, "cmdline"), []byte("mcpfunc-guard\x00"))
 }
 
 // cycle opens a session, lets calls wait, kills, and counts.
@@ -176,7 +185,7 @@ func cycle(t *testing.T, h *handler, w way, counts *tally) {
 	for i := range waiting {
 		select {
 		case e := <-ends:
-			counts.took("until a waiting call knew", e.at.Sub(began))
+			counts.took("until a waiting call knew", e.at.Sub(began), w.name)
 			switch {
 			case errors.Is(e.err, errOther):
 				counts.add("wrong ids", w.name, ": ", e.err)
@@ -191,14 +200,18 @@ func cycle(t *testing.T, h *handler, w way, counts *tally) {
 			break
 		}
 	}
+	mark := v.who.Mark
+	if w.host {
+		mark = mark[:strings.IndexByte(mark, '.')+1]
+	}
 	var left []process
 	if !eventually(time.Until(began.Add(deadline)), 20*time.Millisecond, func() bool {
-		left = marked(v.who.Mark)
+		left = marked(mark)
 		return len(left) == 0
 	}) {
 		counts.addN("processes left", len(left), w.name, ": ", left)
 	}
-	counts.took("until no process was left", time.Since(began))
+	counts.took("until no process was left", time.Since(began), w.name)
 	if w.host {
 		return
 	}

@@ -49,7 +49,6 @@ const readyFD = 3
 //
 //	"stubborn"  in the server's process group
 //	"escaped"   by a double fork, in a session of its own
-//	"naked"     escaped, and without the mark in its environment
 func beget(kin string) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -59,7 +58,7 @@ func beget(kin string) error {
 	mark := os.Getenv(markName)
 	cmd := exec.Command("/proc/self/exe", "stubborn", mark)
 	if kin != "stubborn" {
-		cmd = exec.Command("/proc/self/exe", "fork", kin, mark)
+		cmd = exec.Command("/proc/self/exe", "fork", mark)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{w}
@@ -75,13 +74,10 @@ func beget(kin string) error {
 
 // fork starts a stubborn process in a session of its own and exits, so that nobody is its parent.
 func fork(args []string) int {
-	cmd := exec.Command("/proc/self/exe", "stubborn", args[1])
+	cmd := exec.Command("/proc/self/exe", "stubborn", args[0])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{os.NewFile(readyFD, "ready")}
-	if args[0] == "naked" {
-		cmd.Env = []string{"GORACE=atexit_sleep_ms=0"}
-	}
 	if cmd.Start() != nil {
 		return 1
 	}

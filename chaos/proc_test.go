@@ -58,10 +58,10 @@ func procFile(pid int, name string) []byte {
 	return data
 }
 
-// marked returns the processes that carry a mark of the handler, in the environment or, where a
-// descendant has none, on the command line.
+// marked returns the processes that carry a mark of a handler in their environment, or on the
+// command line, which this suite's descendants are given besides. A mark that ends with a dot is
+// the beginning that all marks of one handler have.
 func marked(mark string) (found []process) {
-	variable := []byte(markName + "=" + mark)
 	for _, p := range processes() {
 		if p.zombie {
 			continue
@@ -70,10 +70,26 @@ func marked(mark string) (found []process) {
 			bytes.Split(procFile(p.pid, "environ"), []byte{0}),
 			bytes.Split(procFile(p.pid, "cmdline"), []byte{0}),
 		) {
-			if bytes.Equal(field, variable) || bytes.Equal(field, variable[len(markName)+1:]) {
+			field = bytes.TrimPrefix(field, []byte(markName+"="))
+			if string(field) == mark || strings.HasSuffix(mark, ".") && bytes.HasPrefix(field, []byte(mark)) {
 				found = append(found, p)
 				break
 			}
+		}
+	}
+	return found
+}
+
+// played returns every process that plays a role of this suite, whoever its parent is.
+func played() (found []process) {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		panic(err)
+	}
+	for _, p := range processes() {
+		exe, _ := os.Readlink("/proc/" + strconv.Itoa(p.pid) + "/exe") // none, if it has ended
+		if exe == program && p.pid != os.Getpid() {
+			found = append(found, p)
 		}
 	}
 	return found

@@ -152,7 +152,7 @@ func realCycle(t *testing.T, h *handler, w way, counts *tally) {
 	}) {
 		counts.addN("processes left", len(left), name, ": ", left)
 	}
-	counts.took("until no process was left", time.Since(began))
+	counts.took("until no process was left", time.Since(began), name)
 	close(stop)
 	callers.Wait()
 	if w.host || w.ends {

@@ -19,12 +19,12 @@ type tally struct {
 	mu       sync.Mutex
 	counts   map[string]int
 	examples map[string][]string
-	slowest  map[string]time.Duration
+	slowest  map[string]took
 }
 
 // newTally returns a tally of which these counts must stay zero.
 func newTally(due ...string) *tally {
-	return &tally{due: due, counts: map[string]int{}, examples: map[string][]string{}, slowest: map[string]time.Duration{}}
+	return &tally{due: due, counts: map[string]int{}, examples: map[string][]string{}, slowest: map[string]took{}}
 }
 
 // add counts one; of what is due to be zero, detail says what it was.
@@ -39,11 +39,19 @@ func (c *tally) addN(what string, n int, detail ...any) {
 	}
 }
 
+// took is how long something took, and where.
+type took struct {
+	time.Duration
+	where string
+}
+
 // took notes how long something took, if nothing took longer.
-func (c *tally) took(what string, d time.Duration) {
+func (c *tally) took(what string, d time.Duration, where string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.slowest[what] = max(c.slowest[what], d)
+	if d > c.slowest[what].Duration {
+		c.slowest[what] = took{d, where}
+	}
 }
 
 // report prints the figures, and fails the test for those that should be zero and are not.
@@ -58,7 +66,8 @@ func (c *tally) report(t *testing.T) {
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(c.slowest)) {
-		fmt.Fprintf(&b, "\n%10s  at most: %s", c.slowest[what].Round(time.Millisecond), what)
+		longest := c.slowest[what]
+		fmt.Fprintf(&b, "\n%10s  at most: %s (%s)", longest.Round(time.Millisecond), what, longest.where)
 	}
 	for _, what := range c.due {
 		fmt.Fprintf(&b, "\n%10d  %s (0 is due)", c.counts[what], what)
