@@ -121,7 +121,7 @@ func fromEntry(path string, s config.Server) (Server, error) {
 	server := Server{
 		Name: s.Name, Command: s.Command, Args: s.Args, Env: s.Env, InheritEnv: s.InheritEnv, Dir: s.Dir,
 		Description: s.Description, StartTimeout: s.Timeout, RequestTimeout: s.RequestTimeout,
-		NoRestart: !s.RestartOnFailure || s.MaxRestarts == 0, MaxRestarts: s.MaxRestarts, Framing: Framing(s.Framing),
+		NoRestart: !s.RestartOnFailure || s.MaxRestarts == 0, MaxRestarts: s.MaxRestarts, Framing: Framing(s.Framing), Era: Era(s.Era),
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, NoAnonymous: !s.Sessions.Anonymous,
 		method: s.Auth,

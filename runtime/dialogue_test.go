@@ -149,6 +149,8 @@ func dialogueOption(t *testing.T, option string, cfg *Config, s *Server) {
 		cfg.MaxRequestBytes, cfg.MaxResponseBytes = 200, 200
 	case "call timeout":
 		s.RequestTimeout = 5 * time.Second
+	case "legacy", "modern", "both":
+		s.Era = Era(option)
 	case "two sessions":
 		cfg.MaxSessions = 2
 	default:

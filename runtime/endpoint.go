@@ -2,6 +2,9 @@ package mcpfunc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,6 +54,8 @@ func (a *App) newServer(spec Server) (*server, error) {
 		return nil, errors.New("the command is missing")
 	case !slices.Contains([]Framing{"", DetectFraming, LineFraming, HeaderFraming}, spec.Framing):
 		return nil, fmt.Errorf("framing %q is none", spec.Framing)
+	case !slices.Contains([]Era{"", DetectEra, LegacyEra, ModernEra, BothEras}, spec.Era):
+		return nil, fmt.Errorf("era %q is none", spec.Era)
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
@@ -119,6 +124,7 @@ func (a *App) connect(s *server) {
 			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 			MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
 			Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: max,
+			Era: session.Era(spec.Era), Identity: identityOf(spec),
 			Prewarm: prewarm(spec), Idle: spec.IdleTimeout, Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller,
 		},
 	}
@@ -151,6 +157,13 @@ func prewarm(spec Server) int {
 		return 0
 	}
 	return spec.Prewarm
+}
+
+// identityOf tells what a server runs, with its environment, from what any other does.
+func identityOf(spec Server) string {
+	hash := sha256.New()
+	json.NewEncoder(hash).Encode([]any{spec.Command, spec.Args, spec.Dir, spec.Env})
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // runner returns a key of what a package runner would download, or "" if the command is none.

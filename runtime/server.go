@@ -27,6 +27,7 @@ type Server struct {
 	NoRestart      bool          // end the session when its process dies
 	MaxRestarts    int           // within ten minutes; zero 3
 	Framing        Framing       // empty DetectFraming
+	Era            Era           // empty DetectEra
 
 	IdleTimeout     time.Duration // of a session that nobody uses; zero 1 h
 	MaxSessions     int           // zero: as many as the app may have
@@ -46,6 +47,18 @@ const (
 	DetectFraming Framing = "auto"           // write lines, and follow what the process writes
 	LineFraming   Framing = "newline"        // one message a line: MCP
 	HeaderFraming Framing = "content-length" // a Content-Length header before each
+)
+
+// An Era says which protocol versions a server speaks: those with sessions, up to 2025-11-25, or
+// those without, from 2026-07-28 on.
+type Era string
+
+// The eras.
+const (
+	DetectEra Era = "auto" // ask a process of it, once
+	LegacyEra Era = "legacy"
+	ModernEra Era = "modern"
+	BothEras  Era = "both"
 )
 
 // Auth decides who may use a server. Its methods are called from many goroutines at once.

@@ -75,6 +75,7 @@ type Server struct {
 	RestartOnFailure bool
 	MaxRestarts      int
 	Framing          Framing
+	Era              Era
 	Enabled          bool
 	Description      string
 	InheritEnv       []string // names or globs that may pass from the app's environment
@@ -90,6 +91,17 @@ const (
 	FramingAuto          Framing = "auto"
 	FramingNewline       Framing = "newline"
 	FramingContentLength Framing = "content-length"
+)
+
+// Era says which protocol versions a server speaks.
+type Era string
+
+// The eras. EraAuto finds out.
+const (
+	EraAuto   Era = "auto"
+	EraLegacy Era = "legacy" // those with sessions, up to 2025-11-25
+	EraModern Era = "modern" // those without, from 2026-07-28 on
+	EraBoth   Era = "both"
 )
 
 // Sessions bounds the sessions of one server.

@@ -95,6 +95,7 @@ func TestBrokenEntryIsNamedWithItsKey(t *testing.T) {
 		c + `"max_restarts": true`:                 `"max_restarts" must be a whole number, not true or false`,
 		c + `"restart_on_failure": "yes"`:          `"restart_on_failure" must be true or false, not a string`,
 		c + `"framing": "newlines"`:                `"framing" must be "auto", "newline" or "content-length", not "newlines" | did you mean "newline"?`,
+		c + `"era": "old"`:                         `"era" must be "auto", "legacy", "modern" or "both", not "old"`,
 		c + `"enabled": true, "disabled": true`:    `"disabled" contradicts "enabled" on line 1 | keep one of the two`,
 		c + `"disabled": false, "enabled": false`:  `"disabled" contradicts "enabled" on line 1 | keep one of the two`,
 		c + `"disabled": 1`:                        `"disabled" must be true or false, not a number`,

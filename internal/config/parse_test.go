@@ -28,7 +28,7 @@ func one(t *testing.T, members string, lookup func(string) (string, bool)) (*Fil
 
 func defaults(name string, line int, command string) Server {
 	return Server{
-		Name: name, Line: line, Command: command, Enabled: true, Framing: FramingAuto,
+		Name: name, Line: line, Command: command, Enabled: true, Framing: FramingAuto, Era: EraAuto,
 		Timeout: 30 * time.Second, RestartOnFailure: true, MaxRestarts: 3, Auth: Auth{Method: AuthNone},
 		Sessions: Sessions{Idle: time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}
@@ -51,7 +51,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Env: map[string]string{
 			"TOKEN": "t\"}", "N": "1.50", "BIG": "12345678901234567890", "ON": "true", "KEY": "k", "EMPTY": "",
 		},
-		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength,
+		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth,
 		Description: "git, über", InheritEnv: []string{"AZURE_*", "FOO"},
 		Auth: Auth{
 			Method: AuthOAuth2Bearer, Line: 27, OAuth2Issuer: "https://issuer.example",

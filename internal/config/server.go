@@ -11,7 +11,7 @@ import (
 // serverKeys are the keys of an entry.
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
-	"restart_on_failure", "max_restarts", "framing", "enabled", "disabled", "description", "inherit_env",
+	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
 	"auth", "sessions", "type",
 }
 
@@ -69,6 +69,7 @@ func (p *parser) server(m member) (Server, error) {
 		RestartOnFailure: true,
 		MaxRestarts:      3,
 		Framing:          FramingAuto,
+		Era:              EraAuto,
 		Auth:             Auth{Method: AuthNone},
 		Sessions:         Sessions{Idle: time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}}
@@ -154,6 +155,10 @@ func (d *draft) set(m member) (err error) {
 		var s string
 		s, err = m.choice(string(FramingAuto), string(FramingNewline), string(FramingContentLength))
 		d.Framing = Framing(s)
+	case "era":
+		var s string
+		s, err = m.choice(string(EraAuto), string(EraLegacy), string(EraModern), string(EraBoth))
+		d.Era = Era(s)
 	case "enabled", "disabled": // see switchedOn
 	case "description":
 		d.Description, err = m.text()

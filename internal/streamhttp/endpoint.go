@@ -98,6 +98,11 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 	if !q.versionSpoken() {
 		return
 	}
+	if q.postOnly() {
+		w.Header().Set("Allow", "POST")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not of this protocol version, which has POST alone")
+		return
+	}
 	switch r.Method {
 	case http.MethodPost:
 		q.post()

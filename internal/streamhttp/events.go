@@ -45,7 +45,7 @@ func (q *request) stream(s *session.Session, reader *session.Reader, taken []ses
 // follow writes what reader brings until its stream has ended, and flushes whenever there is nothing
 // more to write. It reports false if it stopped before: because the client is gone or too slow, or
 // because it is time to make it come back.
-func (o *events) follow(reader *session.Reader, gone <-chan struct{}, enough <-chan time.Time, every time.Duration) bool {
+func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.Time, every time.Duration) bool {
 	keepalive := time.NewTimer(every)
 	defer keepalive.Stop()
 	for {

@@ -17,29 +17,34 @@ import (
 // revision learns what to fall back to (MCP 2026-07-28, basic/versioning).
 func (q *request) versionSpoken() bool {
 	v := q.r.Header.Get(HeaderVersion)
-	if v == "" || slices.Contains(versions, v) {
+	if v == "" || slices.Contains(versions, v) || session.Modern(v) {
 		return true
 	}
 	var id []byte
 	if q.r.Method == http.MethodPost {
 		m := message.New(q.Budget)
 		if m.Fill(q.r.Body, q.MaxBody) == nil && m.Kind() == message.Request {
+			if m.Envelope().Modern() {
+				q.stateless(m)
+				return false
+			}
 			id = m.Envelope().ID()
 		}
 		defer m.Free()
 	}
-	spoken, _ := json.Marshal(versions)
-	q.refuseID(http.StatusBadRequest, codeUnsupported, "protocol version "+v+" is not supported", id,
-		`{"supported":`+string(spoken)+`,"requested":`+string(quote(v))+`}`)
+	q.unsupported(v, id, versions)
 	return false
 }
+
+// usualAccept is what the SDKs send.
+const usualAccept = "application/json, text/event-stream"
 
 // accepts says what forms of answer the client takes. MCP demands that a POST lists both; one that
 // says nothing takes anything (RFC 9110, section 12.5.1), and one that lists one gets that. Of two
 // that it takes, jsonBody is false if it would rather have a stream: by weight, else by order.
 func (q *request) accepts() (jsonBody, stream bool) {
 	values := q.r.Header.Values("Accept")
-	if len(values) == 0 {
+	if len(values) == 0 || len(values) == 1 && values[0] == usualAccept {
 		return true, true
 	}
 	var forJSON, forStream float64 // weights; a form that is named later loses a hair's breadth
@@ -50,8 +55,10 @@ func (q *request) accepts() (jsonBody, stream bool) {
 			continue
 		}
 		weight := 1.0
-		if w, err := strconv.ParseFloat(params["q"], 64); err == nil {
-			weight = w
+		if q, ok := params["q"]; ok {
+			if w, err := strconv.ParseFloat(q, 64); err == nil {
+				weight = w
+			}
 		}
 		if weight <= 0 {
 			continue

@@ -29,6 +29,10 @@ func (q *request) post() {
 	if m.Kind() != message.Batch && !q.checked(m) {
 		return
 	}
+	if q.otherEra(m) {
+		messages = nil
+		return
+	}
 	s, opened, ok := q.session(m)
 	if !ok {
 		return

@@ -18,16 +18,44 @@ const (
 	codeCapability     = -32021
 )
 
-// isStateless reports whether a POST is of the era without sessions: its body says so, or if that
-// says nothing, its header.
-func (q *request) isStateless(m *message.Message) bool {
-	return m.Envelope().Modern() || session.Modern(q.r.Header.Get(HeaderVersion))
+// A source is what events are taken from: a session's reader or a call.
+type source interface {
+	Take() (session.Event, session.State)
+	Ready() <-chan struct{}
+}
+
+// postOnly reports whether the request uses a method that its protocol version, or its server's, has
+// no more.
+func (q *request) postOnly() bool {
+	return q.r.Method != http.MethodPost && (q.Server.Era == session.ModernEra || session.Modern(q.r.Header.Get(HeaderVersion)))
+}
+
+// otherEra answers a POST that does not belong to a session: one of 2026-07-28, or any other to a
+// server that speaks nothing else. It takes m over if it reports true.
+func (q *request) otherEra(m *message.Message) bool {
+	switch {
+	case m.Envelope().Modern() || session.Modern(q.r.Header.Get(HeaderVersion)):
+		q.stateless(m)
+	case q.Server.Era == session.ModernEra:
+		version := q.r.Header.Get(HeaderVersion)
+		if version == "" {
+			version = unversioned
+		}
+		q.unsupported(version, firstID([]*message.Message{m}), []string{session.Stateless})
+		m.Free()
+	default:
+		return false
+	}
+	return true
 }
 
 // stateless answers a POST of 2026-07-28. It takes m over.
 func (q *request) stateless(m *message.Message) {
 	defer m.Free()
 	e := m.Envelope()
+	if m.Kind() != message.Batch && !q.checked(m) {
+		return
+	}
 	switch m.Kind() {
 	case message.Request:
 	case message.Notification:
@@ -70,7 +98,7 @@ func (q *request) stateless(m *message.Message) {
 func (q *request) call(m *message.Message, id []byte, version string) (*session.Call, *session.Worker) {
 	for {
 		w, err := q.Table.Share(q.r.Context(), session.Opening{
-			Server: q.Server, Principal: q.caller.Principal, Caller: q.caller.Value,
+			Server: q.Server, Principal: q.caller.Principal, Client: q.caller.Client, Caller: q.caller.Value,
 		})
 		switch {
 		case errors.Is(err, session.ErrLegacy):
@@ -159,7 +187,7 @@ func (q *request) whole(e session.Event) {
 	if e.Envelope().IsError() {
 		status = statusOf(e.ErrorCode())
 	}
-	q.head(status, "application/json", e.Len())
+	q.head(status, e.Len())
 	e.WriteTo(q.w)
 }
 
