@@ -39,7 +39,7 @@ func (h holding) within(start holding) bool {
 
 func TestSessionsLeaveNothingBehind(t *testing.T) {
 	n := scale(30_000, 2_000)
-	server := fake(t, "server", "server")
+	server := fake("server", "server")
 	server.IdleTimeout = 300 * time.Millisecond // so that few are there at once, from the start on
 	server.StartTimeout = startTimeout
 	h := startHandler(t, mcpfunc.Config{Servers: []mcpfunc.Server{server}})

@@ -36,7 +36,7 @@ func seed(t *testing.T) uint64 {
 // back from nobody else's.
 func TestNobodySeesAnothersCanary(t *testing.T) {
 	sessions, calls := scale(200, 40), scale(1000, 100)
-	server := fake(t, "server", "server")
+	server := fake("server", "server")
 	server.MaxRestarts = 4 // so that sessions end, too
 	h := startHandler(t, mcpfunc.Config{Servers: []mcpfunc.Server{server}})
 	counts := newTally("foreign canaries", "wrong ids", "lost answers", "sessions that did not open", "processes left")

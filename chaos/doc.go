@@ -10,6 +10,7 @@
 //	go test -tags chaos -v -timeout 30m ./chaos
 //	go test -tags chaos -short -race ./chaos
 //
-// With the tag e2e besides, the servers of e2e/tools/install.sh die too. CHAOS_SEED repeats the dice
-// of an earlier run, which prints its own.
+// Under -race memory is not compared: the race detector's own never shrinks. With the tag e2e
+// besides, the servers of e2e/tools/install.sh die too. CHAOS_SEED repeats the dice of an earlier
+// run, which prints its own.
 package chaos

@@ -105,27 +105,32 @@ type handler struct {
 // which fails if the handler complained, as a panic or the race detector does.
 func startHandler(t *testing.T, cfg mcpfunc.Config) *handler {
 	t.Helper()
-	for attempt := 0; ; attempt++ {
-		h, err := tryHandler(t, cfg)
-		if err == nil {
-			t.Cleanup(func() { h.stop(t) })
-			return h
-		}
-		if attempt == 5 { // somebody else was given the port in between
-			t.Fatal(err)
-		}
+	h, err := newHandler(t, cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return h
 }
 
-func tryHandler(t *testing.T, cfg mcpfunc.Config) (*handler, error) {
-	t.Helper()
+// newHandler is startHandler for any goroutine.
+func newHandler(t *testing.T, cfg mcpfunc.Config) (h *handler, err error) {
+	for range 5 { // its port may be given to somebody else in between
+		if h, err = tryHandler(cfg); err == nil {
+			t.Cleanup(func() { h.stop(t) })
+			return h, nil
+		}
+	}
+	return nil, err
+}
+
+func tryHandler(cfg mcpfunc.Config) (*handler, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	addr := listener.Addr().String()
 	listener.Close()
-	h := &handler{url: "http://" + addr, cmd: exec.Command(self(t), "handler"), gone: make(chan struct{})}
+	h := &handler{url: "http://" + addr, cmd: exec.Command(self(), "handler"), gone: make(chan struct{})}
 	h.cmd.Stderr = &h.stderr
 	stdin, err := h.cmd.StdinPipe()
 	if err != nil {
@@ -179,8 +184,13 @@ func (h *handler) kill() {
 // stop ends a handler that still runs, as an operator would, and looks at what it left.
 func (h *handler) stop(t *testing.T) {
 	h.once.Do(func() {
-		below := descendants(h.pid())
-		h.cmd.Process.Signal(syscall.SIGTERM)
+		var below []process
+		select {
+		case <-h.gone: // and its number may be another's
+		default:
+			below = descendants(h.pid())
+			h.cmd.Process.Signal(syscall.SIGTERM)
+		}
 		h.stdin.Close()
 		select {
 		case <-h.gone:
@@ -218,9 +228,9 @@ func (h *handler) figures(t *testing.T) figures {
 }
 
 // fake is a server of the suite's own, with limits that are in nobody's way.
-func fake(t *testing.T, name, role string) mcpfunc.Server {
+func fake(name, role string) mcpfunc.Server {
 	return mcpfunc.Server{
-		Name: name, Command: self(t), Args: []string{role}, MaxRestarts: 1000,
+		Name: name, Command: self(), Args: []string{role}, MaxRestarts: 1000,
 		Env: map[string]string{"GOMAXPROCS": "1", "GORACE": "atexit_sleep_ms=0"}, // else the race detector's exit takes 1 s
 	}
 }

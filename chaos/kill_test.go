@@ -100,16 +100,20 @@ func ways() []way {
 func TestNothingSurvivesAnyDeath(t *testing.T) {
 	rounds := (scale(1000, 60) + len(ways()) - 1) / len(ways())
 	counts := newTally("processes left", "calls unanswered", "wrong ids", "sessions that look alive and are dead", "cycles that did not happen")
-	cfg := mcpfunc.Config{Servers: []mcpfunc.Server{fake(t, "server", "server"), fake(t, "wrapper", "wrapper")}}
+	cfg := mcpfunc.Config{Servers: []mcpfunc.Server{fake("server", "server"), fake("wrapper", "wrapper")}}
 	lasting := startHandler(t, cfg)
 	work := make(chan way)
 	var workers sync.WaitGroup
 	for range 4 {
 		workers.Go(func() {
 			for w := range work {
-				h := lasting
+				h, err := lasting, error(nil)
 				if w.host {
-					h = startHandler(t, cfg)
+					h, err = newHandler(t, cfg)
+				}
+				if err != nil {
+					counts.add("cycles that did not happen", w.name, ": ", err)
+					continue
 				}
 				cycle(t, h, w, counts)
 			}

@@ -44,7 +44,7 @@ const maxAnswer = 1 << 20
 func TestNeighboursNoticeNothing(t *testing.T) {
 	h := startHandler(t, mcpfunc.Config{
 		MaxResponseBytes: maxAnswer,
-		Servers:          []mcpfunc.Server{fake(t, "neighbour", "server"), fake(t, "bother", "server")},
+		Servers:          []mcpfunc.Server{fake("neighbour", "server"), fake("bother", "server")},
 	})
 	counts := newTally("neighbours' errors", "processes left", "bothers answered otherwise")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -82,13 +82,9 @@ func marked(mark string) (found []process) {
 
 // played returns every process that plays a role of this suite, whoever its parent is.
 func played() (found []process) {
-	program, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		panic(err)
-	}
 	for _, p := range processes() {
 		exe, _ := os.Readlink("/proc/" + strconv.Itoa(p.pid) + "/exe") // none, if it has ended
-		if exe == program && p.pid != os.Getpid() {
+		if exe == self() && p.pid != os.Getpid() {
 			found = append(found, p)
 		}
 	}
