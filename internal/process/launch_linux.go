@@ -13,8 +13,7 @@ import (
 // launch starts the child from a thread of its own, which then waits for it, as a thread must for
 // every child. The thread is what makes PR_SET_PDEATHSIG safe, since that signal comes when the
 // thread that forked ends (prctl(2)), and what gives the child a Landlock domain, since a domain
-// is a thread's and is inherited. A goroutine that ends while it is locked takes its thread along,
-// so the restrictions reach nothing else.
+// is a thread's and is inherited.
 func (c *Child) launch() error {
 	sys := &c.keeper.sys
 	c.oomKills = sys.recentOOMKills()
@@ -22,8 +21,7 @@ func (c *Child) launch() error {
 	c.cmd.Env = append(c.cmd.Env, markName+"="+c.mark)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
+	onOwnThread(func() {
 		if sys.landlock > 0 {
 			if err := enterDomain(sys.landlock); err != nil {
 				sys.dropMark(c.mark)
@@ -45,8 +43,31 @@ func (c *Child) launch() error {
 		unix.Prlimit(c.PID(), unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
 		started <- nil
 		c.wait()
-	}()
+	})
 	return <-started
+}
+
+// onOwnThread runs f in a goroutine that has a thread to itself. A goroutine that ends while it is
+// locked takes its thread along, so what f does to the thread reaches nothing else.
+//
+// The process's first thread is not for f: it does not end, and it stands for the whole process when
+// another one wants to signal or trace that, which would find it in its own domain.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return
+		}
+		locked := make(chan struct{})
+		go func() { // on another thread, as this one is taken
+			runtime.LockOSThread()
+			close(locked)
+			f()
+		}()
+		<-locked
+		runtime.UnlockOSThread()
+	}()
 }
 
 // landlockABI returns the version of Landlock that the kernel offers, or 0.

@@ -120,6 +120,22 @@ func TestNothingSurvivesTheApp(t *testing.T) {
 	}
 }
 
+// The first thread is whom a child meets that signals or traces the app. It must be in no child's
+// domain, whichever threads the children are started from.
+func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
+	k := open(t)
+	for range 100 {
+		io.Copy(io.Discard, shell(t, k, `true`))
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(status), "NoNewPrivs:\t0") {
+		t.Errorf("the first thread has entered a domain:\n%s", status)
+	}
+}
+
 func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 	k := open(t)
 	if k.sys.landlock < 6 {
