@@ -27,9 +27,8 @@ type Edit struct {
 }
 
 // Splice makes the edits whose parts the message has, and leaves every other byte as it is. The
-// envelope goes on to tell what the message was before.
-//
-// It may be called once, and only while nobody else holds the message.
+// texts of the envelope stay what they were before. It may be called only while nobody else holds
+// the message.
 func (m *Message) Splice(edits ...Edit) {
 	e := m.Envelope()
 	edits = slices.DeleteFunc(edits, func(x Edit) bool { return !e.has(member(x.Part)) })
@@ -39,6 +38,13 @@ func (m *Message) Splice(edits ...Edit) {
 	for _, x := range edits {
 		at := e.places[x.Part]
 		m.replace(int(at.from), int(at.to), x.Text)
+		longer := int64(len(x.Text)) - (at.to - at.from)
+		for i := range e.places {
+			if p := &e.places[i]; p.from > at.from {
+				p.from, p.to = p.from+longer, p.to+longer
+			}
+		}
+		e.places[x.Part].to += longer
 	}
 }
 

@@ -100,6 +100,22 @@ func TestModernMembersAreFound(t *testing.T) {
 	}
 }
 
+func TestPlacesMoveWithTheBytes(t *testing.T) {
+	t.Parallel()
+	m, err := Parse([]byte(`{"id":1,"error":{"code":-32602}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Splice(Edit{PartID, []byte(`"a longer id"`)})
+	if got := m.ErrorCode(); got != -32602 {
+		t.Errorf("code %d", got)
+	}
+	m.Splice(Edit{PartID, []byte(`2`)})
+	if got := string(m.Bytes()); got != `{"id":2,"error":{"code":-32602}}` {
+		t.Errorf("a second splice made it %s", got)
+	}
+}
+
 func TestAmbiguousKeysAreSeen(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]bool{

@@ -292,9 +292,12 @@ func (w *Worker) close() {
 
 // gone answers every call with f, for the process is no more. died says that it was not ended by us.
 func (w *Worker) gone(f *Failure, died bool) {
+	w.mu.Lock()
+	unproven := w.probe != nil && w.run == nil
+	w.mu.Unlock()
 	ps := &w.table.pools
 	ps.mu.Lock()
-	if died && w.probe == nil {
+	if died && !unproven {
 		f.RestartsLeft = w.pool.crashed(w.server, time.Now())
 	}
 	ps.mu.Unlock()
@@ -302,12 +305,12 @@ func (w *Worker) gone(f *Failure, died bool) {
 	case w.table.ctx.Err() != nil:
 		f = &Failure{Text: ErrClosed.Error(), Reason: ReasonClosed, Retryable: true}
 		w.settle(ErrClosed, false)
-	case died && w.probe != nil:
+	case died && unproven:
 		w.settle(ErrLegacy, false) // there are servers that exit when they are asked anything but initialize
 	default:
 		w.settle(f, false)
 	}
-	if died && w.probe == nil {
+	if died && !unproven {
 		w.log.Warn("server of a pool died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
 	}
 	w.mu.Lock()

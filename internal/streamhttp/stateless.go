@@ -37,16 +37,28 @@ func (q *request) otherEra(m *message.Message) bool {
 	case m.Envelope().Modern() || session.Modern(q.r.Header.Get(HeaderVersion)):
 		q.stateless(m)
 	case q.Server.Era == session.ModernEra:
-		version := q.r.Header.Get(HeaderVersion)
-		if version == "" {
-			version = unversioned
-		}
-		q.unsupported(version, firstID([]*message.Message{m}), []string{session.Stateless})
+		q.unsupported(q.asked(m), firstID([]*message.Message{m}), []string{session.Stateless})
 		m.Free()
 	default:
 		return false
 	}
 	return true
+}
+
+// asked is the protocol version that a client with sessions wants to speak.
+func (q *request) asked(m *message.Message) string {
+	if v := q.r.Header.Get(HeaderVersion); v != "" {
+		return v
+	}
+	var initialize struct {
+		Params struct {
+			ProtocolVersion string `json:"protocolVersion"`
+		} `json:"params"`
+	}
+	if json.Unmarshal(m.Bytes(), &initialize) == nil && initialize.Params.ProtocolVersion != "" {
+		return initialize.Params.ProtocolVersion
+	}
+	return unversioned
 }
 
 // stateless answers a POST of 2026-07-28. It takes m over.
