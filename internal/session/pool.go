@@ -21,6 +21,7 @@ type pools struct {
 	of      map[Key]*pool // by server and principal
 	workers map[*Worker]struct{}
 	eras    map[string]*verdict // by Server.identity
+	closed  bool
 }
 
 func newPools() pools {
@@ -112,6 +113,9 @@ func (t *Table) hire(ctx context.Context, o Opening, probe *verdict) (*Worker, e
 func (ps *pools) enter(key Key, server *Server) (w *Worker, pause time.Duration, err error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	if ps.closed {
+		return nil, 0, ErrClosed
+	}
 	p := ps.of[key]
 	if p == nil {
 		return nil, 0, nil
@@ -292,9 +296,10 @@ func (ps *pools) pids(pids map[string][]int) {
 	}
 }
 
-// dismiss ends all subscriptions, because the app will end soon.
+// dismiss takes no more calls and ends all subscriptions, because the app will end soon.
 func (ps *pools) dismiss() {
 	ps.mu.Lock()
+	ps.closed = true
 	workers := make([]*Worker, 0, len(ps.workers))
 	for w := range ps.workers {
 		workers = append(workers, w)
