@@ -37,7 +37,7 @@ var suites = []struct {
 func TestConformanceSuitePassesNoFewerChecksThanOverTheServersOwnHTTP(t *testing.T) {
 	child := program(t, conformanceServer)
 	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q}}}`, child))
-	own := serveHTTP(t, child)
+	own := serveHTTP(t, child, "-stateless=false")
 
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -139,8 +139,8 @@ func difference(direct, bridged map[string]tally) string {
 	return lines.String()
 }
 
-// serveHTTP runs the reference server on its own HTTP, with sessions as the bridge has them.
-func serveHTTP(t *testing.T, server string) (url string) {
+// serveHTTP runs the reference server on its own HTTP, with sessions or without.
+func serveHTTP(t *testing.T, server, sessions string) (url string) {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -148,7 +148,7 @@ func serveHTTP(t *testing.T, server string) (url string) {
 	}
 	address := free.Addr().String()
 	free.Close()
-	cmd := exec.Command(server, "-http", address, "-stateless=false")
+	cmd := exec.Command(server, "-http", address, sessions)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -316,9 +316,3 @@ func (ps *pools) alive() int {
 	defer ps.mu.Unlock()
 	return len(ps.workers)
 }
-
-// A ParamHeader is an argument of a tool that clients repeat in an HTTP header.
-type ParamHeader struct {
-	Header string   // without the prefix Mcp-Param-
-	Path   []string // of properties, from the arguments on
-}

@@ -181,6 +181,14 @@ func (c *Call) Ready() <-chan struct{} { return c.ready }
 
 // Take returns the next message, if there is one. It does not wait.
 func (c *Call) Take() (Event, State) {
+	e, state := c.take()
+	if state == Taken && c.method == "tools/list" && e.Kind() == message.Response {
+		c.w.learn(e.Bytes()) // before the client can make use of it
+	}
+	return e, state
+}
+
+func (c *Call) take() (Event, State) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	switch {

@@ -125,6 +125,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*session.
 		if q.Refuse != nil {
 			answer, err = q.Refuse(w.Caller(), q.caller.Value)
 		}
+		text := q.paramsDiffer(w, m)
 		var call *session.Call
 		switch {
 		case answer != nil:
@@ -133,6 +134,10 @@ func (q *request) call(m *message.Message, id []byte, version string) (*session.
 			return nil, nil
 		case err != nil:
 			w.Retire("it cannot serve its caller any more")
+		case text != "":
+			q.refuseID(http.StatusBadRequest, codeHeaderMismatch, text, id, "")
+			w.Leave()
+			return nil, nil
 		default:
 			call, err = w.Send(q.r.Context(), m)
 		}
