@@ -53,7 +53,11 @@ func (i *introspection) ask(ctx context.Context, token string) (*Caller, error) 
 	if err != nil {
 		return nil, &unavailableError{askPause, err}
 	}
-	if r.status != http.StatusOK {
+	switch {
+	case r.status == http.StatusOK:
+	case r.status == http.StatusBadRequest && unsupported(r.body):
+		return nil, errors.New("the issuer does not introspect tokens of this kind")
+	default:
 		return nil, &unavailableError{askPause, &statusError{i.endpoint, r.status}}
 	}
 	caller, err := i.read(r.body)
@@ -62,6 +66,13 @@ func (i *introspection) ask(ctx context.Context, token string) (*Caller, error) 
 	}
 	caller.Token = token
 	return caller, nil
+}
+
+// unsupported reports whether an error answer is about the token, and not about us: some servers
+// refuse to introspect their own JWTs, and say so by the code of RFC 7009, section 2.2.1.
+func unsupported(body []byte) bool {
+	object, err := decodeObject(body)
+	return err == nil && object["error"] == "unsupported_token_type"
 }
 
 // read judges an answer (RFC 7662, section 2.2). That the token is active is what the server says;

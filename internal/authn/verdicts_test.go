@@ -72,6 +72,8 @@ func TestIntrospectionAnswersAreJudged(t *testing.T) {
 		"sub with a NUL":       {200, strings.Replace(answer(""), `"u"`, `"a\u0000b"`, 1), 401},
 		"server error":         {500, answer(""), 503},
 		"our client unknown":   {401, `{"error":"invalid_client"}`, 503},
+		"our request refused":  {400, `{"error":"invalid_request"}`, 503},
+		"a kind not judged":    {400, `{"error":"unsupported_token_type"}`, 401},
 		"HTML":                 {200, "<html>", 503},
 		"too much":             {200, answer(`,"pad":"` + strings.Repeat("x", maxReply) + `"`), 503},
 		"redirect":             {307, "", 503},
