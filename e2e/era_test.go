@@ -3,9 +3,19 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // The set of 2026-07-28 has scenarios that do not count (extensions among them), which the reference
@@ -31,5 +41,107 @@ func TestConformanceSuiteOfTheRevisionWithoutSessionsPasses(t *testing.T) {
 		if got := bridged.scenarios[scenario]; got.failed > own.failed {
 			t.Errorf("%s: %d checks failed, %d over the server's own HTTP", scenario, got.failed, own.failed)
 		}
+	}
+}
+
+const (
+	legacy = "2025-11-25"
+	modern = "2026-07-28"
+)
+
+var eraServer = sync.OnceValues(func() (string, error) { return goBuild("era", "./e2e/servers/era") })
+
+// agreed is how a client and a server got on: in a version, or not at all.
+type agreed struct{ Version, Answer, Error string }
+
+// Every client meets every server through the bridge, and where they have an era in common they find
+// it by themselves. A client with a version alone has nothing to fall back to.
+func TestClientsAndServersFindTheEraThatTheyShare(t *testing.T) {
+	server := program(t, eraServer)
+	b := bridge(t, fmt.Sprintf(`{"mcpServers": {
+		"legacy": {"command": %[1]q, "args": ["2025-11-25"]},
+		"modern": {"command": %[1]q, "args": ["2026-07-28"]},
+		"dual": {"command": %[1]q, "args": ["2025-11-25", "2026-07-28"]}
+	}}`, server))
+	none := ""
+	want := map[string]map[string]string{ // by mode of the client and server
+		"legacy": {"legacy": legacy, "modern": none, "dual": legacy},
+		"auto":   {"legacy": legacy, "modern": modern, "dual": modern},
+		modern:   {"legacy": none, "modern": modern, "dual": modern},
+	}
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "client\tmode\tlegacy server\tmodern server\tdual server")
+	for _, client := range []struct {
+		name  string
+		meet  func(t *testing.T, url, mode string) agreed
+		modes []string
+	}{
+		{"go-sdk 1.8", meetGo, []string{"legacy", "auto"}},
+		{"TypeScript 2.4", eraScript(node, "typescript2", "era.mjs"), []string{"legacy", "auto", modern}},
+		{"Python 2.3", eraScript(tool("python2", "bin", "python"), "python2", "era.py"), []string{"legacy", "auto", modern}},
+	} {
+		for _, mode := range client.modes {
+			fmt.Fprintf(w, "%s\t%s", client.name, mode)
+			for _, server := range []string{"legacy", "modern", "dual"} {
+				got := client.meet(t, b.Endpoint(server), mode)
+				cell := got.Version
+				switch version := want[mode][server]; {
+				case version != none && (got.Version != version || got.Answer != "Echo: hello"):
+					t.Errorf("%s, mode %s, with the %s server: %+v, want version %s", client.name, mode, server, got, version)
+				case version == none && got.Error == "":
+					t.Errorf("%s, mode %s, with the %s server: %+v, want an error", client.name, mode, server, got)
+				case version == none:
+					cell = "refused"
+					t.Logf("%s, mode %s, with the %s server: %s", client.name, mode, server, got.Error)
+				}
+				fmt.Fprintf(w, "\t%s", cell)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+	w.Flush()
+	t.Logf("versions agreed upon:\n%s", table.String())
+}
+
+func meetGo(t *testing.T, url, mode string) agreed {
+	options := &mcp.ClientSessionOptions{}
+	if mode == "legacy" {
+		options.ProtocolVersion = legacy
+	}
+	client := mcp.NewClient(&mcp.Implementation{Name: "mcpfunc-e2e-go", Version: "1"}, nil)
+	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url}, options)
+	if err != nil {
+		return agreed{Error: err.Error()}
+	}
+	defer session.Close()
+	result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "echo", Arguments: map[string]any{"message": "hello"}})
+	if err != nil {
+		return agreed{Error: err.Error()}
+	}
+	answer := ""
+	if len(result.Content) == 1 {
+		if text, ok := result.Content[0].(*mcp.TextContent); ok {
+			answer = text.Text
+		}
+	}
+	return agreed{Version: session.InitializeResult().ProtocolVersion, Answer: answer}
+}
+
+// eraScript is a client in another language that takes a URL and a mode.
+func eraScript(interpreter string, file ...string) func(t *testing.T, url, mode string) agreed {
+	return func(t *testing.T, url, mode string) (got agreed) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, interpreter, filepath.Join(append([]string{"clients"}, file...)...), url, mode)
+		cmd.Env = environment()
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil || json.Unmarshal(out, &got) != nil {
+			t.Fatalf("%v in mode %s printed %q (%v)\n%s", file, mode, out, err, stderr.String())
+		}
+		return got
 	}
 }
