@@ -37,6 +37,7 @@ something would, and says the cure. What a server needs must be on Azure too.`,
 	}
 	bindProject(cmd, &opts.Project)
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
+	cmd.AddCommand(newDoctorAuthCommand(env, runDoctorAuth))
 	return cmd
 }
 
@@ -58,8 +59,12 @@ const (
 )
 
 func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
-	checks := append([]check{checkGo(ctx)}, checkProject(env, opts.Project)...)
-	if err := printChecks(env, checks, opts.JSON); err != nil {
+	return report(env, append([]check{checkGo(ctx)}, checkProject(env, opts.Project)...), opts.JSON)
+}
+
+// report prints checks, and fails if one of them has.
+func report(env *Env, checks []check, asJSON bool) error {
+	if err := printChecks(env, checks, asJSON); err != nil {
 		return err
 	}
 	failed := 0
