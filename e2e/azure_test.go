@@ -201,3 +201,24 @@ func TestOtherUsersSessionIsUnknown(t *testing.T) {
 		t.Errorf("HTTP %d %s, want %s", got.Status, got.Body, want)
 	}
 }
+
+func TestDoctorFollowsTheWayToEntra(t *testing.T) {
+	t.Parallel()
+	s, settings := entra(t)
+	b := bridge(t, asJSON(t, map[string]any{"mcpServers": map[string]any{"go": azureServers(t)["go"]}}), settings...)
+	url := strings.Replace(b.Endpoint("go"), "127.0.0.1", "localhost", 1) // its public address
+	doctor := func(token string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), program(t, mcpfunc), "doctor", "auth", url, "--token", token)
+		cmd.Env = append(environment(), settings...)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := doctor(token(s, alice)); err != nil || strings.Count(out, "ok ") < 11 || strings.Contains(out, "eyJ") {
+		t.Errorf("a good token: %v\n%s", err, out)
+	}
+	forAzure := s.Issue(fakeentra.Token{Version: "1.0", Tenant: tenant, Audience: arm, ObjectID: alice, Scopes: []string{"user_impersonation"}})
+	out, err := doctor(forAzure) // what the reference adapter's own client example asks for
+	if err == nil || !strings.Contains(out, "for "+arm) || !strings.Contains(out, "hint: the client must ask for the scope api://"+appID+"/.default") {
+		t.Errorf("a token for Azure itself: %v\n%s", err, out)
+	}
+}
