@@ -103,10 +103,11 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 	}
 	for _, s := range file.Enabled() {
 		if err := refusePublic(filepath.Dir(file.Path), s, getenv); err != nil {
-			return nil, withHint(&config.Error{
-				Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err,
-				Hint: `set "allow_public": true in auth, or run mcpfunc generate with another auth level`,
-			})
+			hint := "run mcpfunc generate with another auth level"
+			if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
+				hint += `, or set "allow_public": true in auth`
+			}
+			return nil, withHint(&config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint})
 		}
 		server, err := fromEntry(file.Path, s)
 		if err != nil {

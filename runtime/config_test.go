@@ -99,7 +99,7 @@ func TestPublicServerMustBeMeant(t *testing.T) {
 				t.Setenv("WEBSITE_SITE_NAME", "app")
 			}
 			_, err := LoadConfig("mcp_config.json")
-			if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "allow_public") {
+			if (err == nil) != tt.ok || err != nil && strings.Contains(err.Error(), "allow_public") == strings.Contains(tt.auth, "default") {
 				t.Errorf("got %v", err)
 			}
 		})
