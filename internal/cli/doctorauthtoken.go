@@ -42,7 +42,6 @@ type tokenClaims struct {
 	Tenant    string    `json:"tid"`
 	Version   string    `json:"ver"`
 	Type      string    `json:"idtyp"`
-	Confirm   *struct{} `json:"cnf"`
 }
 
 // oneOrMore is a string, or a list of strings.
