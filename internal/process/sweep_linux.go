@@ -3,47 +3,73 @@ package process
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 )
 
 // A sweep remembers what earlier rounds saw.
-type sweep struct{ zombies map[int]bool }
+type sweep struct {
+	zombies map[int]bool
+	strays  map[int][]string // orphans without a mark: who was alive when they were first seen
+}
 
 // sweep makes one round: it kills orphans of children that are gone, reaps dead ones, and returns
 // how many of either it met, so that the caller comes again until there are none.
 func (s *system) sweep(w *sweep) (met int) {
 	self, own := os.Getpid(), session(os.Getpid())
-	zombies := map[int]bool{}
+	zombies, strays := map[int]bool{}, map[int][]string{}
 	children := s.keeper.pids()
 	for _, p := range processes() {
-		if p.parent != self || children[p.pid] {
+		// A child has a session of its own, and so has whatever it started. Who is in ours was
+		// started by another part of the program.
+		if p.parent != self || p.session == own || children[p.pid] {
 			continue
 		}
-		switch {
-		case p.zombie:
-			// A child has a session of its own, and so has whatever it started. A zombie that
-			// another part of the program will wait for is gone by the next round.
-			if p.session == own {
-				continue
-			}
+		if p.zombie {
+			// One that another part of the program will wait for is gone by the next round.
 			zombies[p.pid] = true
 			met++
 			if w.zombies[p.pid] {
 				syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
 			}
-		default:
-			mark := markOf(p.pid)
-			if strings.HasPrefix(mark, s.nonce+".") && !s.isLive(mark) {
-				syscall.Kill(p.pid, syscall.SIGKILL)
-				s.keeper.log.Warn("a server left a process behind; killed", "pid", p.pid)
-				met++
-			}
+			continue
+		}
+		if s.isLeft(p.pid, w.strays, strays) {
+			syscall.Kill(p.pid, syscall.SIGKILL)
+			s.keeper.log.Warn("a server left a process behind; killed", "pid", p.pid)
+			met++
 		}
 	}
-	w.zombies = zombies
+	w.zombies, w.strays = zombies, strays
 	return met
+}
+
+// isLeft reports whether an orphan's child is gone. Its mark tells whose it is. One that has cleared
+// its environment has no mark, but has no new privileges either, as everything that came of our
+// children: it is left when all who were alive when it was first seen are gone, since one of them
+// was its child, or its child had gone before. seen and see are the strays of the last round and of
+// this one.
+func (s *system) isLeft(pid int, seen, see map[int][]string) bool {
+	if mark := markOf(pid); mark != "" {
+		return strings.HasPrefix(mark, s.nonce+".") && !s.isLive(mark)
+	}
+	if s.confined || !confined(pid) {
+		return false
+	}
+	owners, known := seen[pid]
+	if !known {
+		owners = s.liveMarks()
+	}
+	see[pid] = owners
+	return !slices.ContainsFunc(owners, s.isLive)
+}
+
+// confined reports whether a process has no new privileges (PR_SET_NO_NEW_PRIVS).
+func confined(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return err == nil && bytes.Contains(status, []byte("\nNoNewPrivs:\t1"))
 }
 
 type process struct {

@@ -3,6 +3,9 @@ package process
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +22,7 @@ const markName = "MCPFUNC_CHILD"
 type system struct {
 	keeper   *Keeper
 	landlock int    // ABI, 0 for none
+	confined bool   // the app itself has no new privileges, so that this tells nothing of others
 	nonce    string // of this keeper; the first half of every mark
 	guard    guard
 
@@ -38,6 +42,7 @@ func (s *system) open(k *Keeper) {
 	s.keeper = k
 	s.nonce = rand.Text()[:16]
 	s.landlock = landlockABI()
+	s.confined = confined(os.Getpid())
 	s.live = map[string]bool{}
 	s.wake, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	s.guard.nonce = s.nonce
@@ -106,6 +111,13 @@ func (s *system) ended(c *Child) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// liveMarks lists the marks of children that are starting or alive.
+func (s *system) liveMarks() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.live))
 }
 
 // sweepDelay is between the end of a child and the sweep after it. It lets a killed group come to

@@ -49,6 +49,9 @@ const (
 	daemon  = `(setsid sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
 )
 
+// bare is daemon with an empty environment, which leaves no mark.
+const bare = `(setsid env -i /bin/sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
+
 func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 	t.Helper()
 	in := bufio.NewScanner(r)
@@ -66,7 +69,7 @@ func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 }
 
 func TestNothingSurvivesAChild(t *testing.T) {
-	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon} {
+	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "daemon that cleared its environment": bare} {
 		t.Run(name, func(t *testing.T) {
 			k := open(t)
 			other := shell(t, k, daemon) // of another session, and not to be touched
@@ -74,11 +77,15 @@ func TestNothingSurvivesAChild(t *testing.T) {
 			c := shell(t, k, script)
 			pids := pidsOf(t, c)
 			c.Kill()
+			if script == bare { // whose it is cannot be told while others live
+				eventually(t, "end of the child", func() bool { return !alive(c.PID()) })
+				other.Kill()
+			}
 			for _, pid := range pids {
 				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
 			}
 			for _, pid := range others {
-				if !alive(pid) {
+				if !alive(pid) && script != bare {
 					t.Errorf("%d of another child was killed", pid)
 				}
 			}
@@ -103,21 +110,28 @@ func TestNothingSurvivesTheApp(t *testing.T) {
 				t.Fatal(err)
 			}
 			pids := pidsOf(t, out)
+			guard := guardOf(t, app.Process.Pid)
 			app.Process.Kill()
 			app.Wait()
 			for _, pid := range pids {
 				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
 			}
-			eventually(t, "end of the guard", func() bool {
-				for _, p := range processes() {
-					if cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid)); !p.zombie && strings.HasPrefix(string(cmdline), guardName) {
-						return false
-					}
-				}
-				return true
-			})
+			eventually(t, "end of the guard", func() bool { return !alive(guard) })
 		})
 	}
+}
+
+// guardOf finds the guard of an app.
+func guardOf(t *testing.T, app int) int {
+	t.Helper()
+	for _, p := range processes() {
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
+		if p.parent == app && strings.HasPrefix(string(cmdline), guardName) {
+			return p.pid
+		}
+	}
+	t.Fatal("the app has no guard")
+	return 0
 }
 
 // The first thread is whom a child meets that signals or traces the app. It must be in no child's

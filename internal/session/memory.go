@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -15,7 +16,9 @@ type Memory interface {
 
 const (
 	measureEvery = time.Second
+	watchEvery   = 2 * time.Second
 	spareBytes   = 64 << 20 // that stay for the app itself
+	lastBytes    = 24 << 20 // with less than that the largest process goes, before the kernel chooses one
 )
 
 // memory says whether there is memory for another process of a server, by what its processes were
@@ -81,4 +84,49 @@ func (m *memory) ended(server string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.free += m.need[server]
+}
+
+// watchMemory ends the session whose process uses the most when the machine is about to run out, so
+// that it goes alone: the kernel might choose the app. It returns when the table closes.
+func (t *Table) watchMemory() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if free, ok := t.memory.source.Free(); !ok || free > lastBytes {
+			continue
+		}
+		if s, used := t.largest(); s != nil {
+			s.end(&Failure{
+				Text:   fmt.Sprintf("the server was stopped because the instance is out of memory, and it used the most: %d MiB", used>>20),
+				Reason: ReasonMemory,
+			})
+		}
+	}
+}
+
+// largest returns the session whose process uses the most memory, and how much that is.
+func (t *Table) largest() (*Session, int64) {
+	byPID := map[int]*Session{}
+	var pids []int
+	t.mu.Lock()
+	for s := range t.alive {
+		if pid := int(s.pid.Load()); pid > 0 {
+			byPID[pid] = s
+			pids = append(pids, pid)
+		}
+	}
+	t.mu.Unlock()
+	var largest *Session
+	var most int64
+	for pid, used := range t.memory.source.Used(pids) {
+		if used > most && byPID[pid].Alive() {
+			largest, most = byPID[pid], used
+		}
+	}
+	return largest, most
 }

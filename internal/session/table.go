@@ -92,6 +92,9 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Tabl
 		spares: map[*Server]*spares{}, pools: newPools(),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
+	if limits.Memory != nil {
+		t.running.Go(t.watchMemory)
+	}
 	rand.Read(t.secret[:])
 	return t
 }
