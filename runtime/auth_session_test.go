@@ -204,6 +204,21 @@ func TestNewTokenIsUsedInMidSession(t *testing.T) {
 	}
 }
 
+func TestStreamBringsANewTokenToo(t *testing.T) {
+	l := newAuthLab(t)
+	c := l.connect(t, "entra", l.token(alice, at(-2*time.Hour, -30*time.Second)))
+	endpoint, secret := c.broker()
+	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusBadRequest {
+		t.Errorf("with an expired token: %d", status)
+	}
+	c.bring(l.token(alice))
+	stream := c.begin("GET", "")
+	defer stream.Body.Close()
+	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusOK {
+		t.Errorf("after a stream was opened with a new token: %d", status)
+	}
+}
+
 func TestSessionWithAnOldTokenInItsProcessEndsForANewer(t *testing.T) {
 	for name, server := range map[string]int{"entra": entraServer, "issuer": issuerServer} {
 		t.Run(name, func(t *testing.T) {

@@ -221,6 +221,7 @@ func (q *request) get() {
 		return
 	}
 	defer s.Leave()
+	s.Renew(q.caller.Value)
 	var reader *session.Reader
 	if last := q.r.Header.Get(headerResume); last != "" {
 		if reader, err = s.Resume(last); err != nil {
