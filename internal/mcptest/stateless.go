@@ -19,6 +19,7 @@ func Stateless(in io.Reader, out io.Writer, complain io.Writer, exit func(code i
 		server: server{out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}},
 		calls:  map[string]chan struct{}{}, listeners: map[string]bool{},
 	}
+	defer s.end()
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -75,6 +76,16 @@ func (s *stateless) cancel(id string) {
 		delete(s.listeners, id)
 		close(ch)
 	}
+}
+
+// end frees what waits, as the end of a process does.
+func (s *stateless) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, cancelled := range s.calls {
+		close(cancelled)
+	}
+	clear(s.calls)
 }
 
 func (s *stateless) call(m statelessRPC, cancelled chan struct{}) {

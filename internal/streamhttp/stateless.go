@@ -96,6 +96,11 @@ func (q *request) stateless(m *message.Message) {
 		q.refuseID(http.StatusNotFound, codeNoMethod, "protocol version "+version+" has no initialize", id, "")
 		return
 	}
+	_, stream := q.accepts()
+	if e.Method() == "subscriptions/listen" && !stream {
+		q.refuseID(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream: a subscription is a stream", id, "")
+		return
+	}
 	call, worker := q.call(m, id, version)
 	if call == nil {
 		return
@@ -105,10 +110,11 @@ func (q *request) stateless(m *message.Message) {
 	q.reply(call)
 }
 
-// call passes a request on to a process that the caller's requests share. It has answered when it
-// returns nil.
+// call passes a request on to a process that the caller's requests share: another one if that has
+// just ended. It has answered when it returns nil.
 func (q *request) call(m *message.Message, id []byte, version string) (*session.Call, *session.Worker) {
-	for {
+	const attempts = 3
+	for attempt := 1; ; attempt++ {
 		w, err := q.Table.Share(q.r.Context(), session.Opening{
 			Server: q.Server, Principal: q.caller.Principal, Client: q.caller.Client, Caller: q.caller.Value,
 		})
@@ -145,7 +151,10 @@ func (q *request) call(m *message.Message, id []byte, version string) (*session.
 			return call, w
 		}
 		w.Leave()
-		if !errors.Is(err, session.ErrUnknown) {
+		if !errors.Is(err, session.ErrUnknown) || attempt == attempts {
+			if errors.Is(err, session.ErrUnknown) {
+				err = &session.Failure{Text: "the server ends again and again", Reason: session.ReasonExited, Retryable: true}
+			}
 			q.failed(err, id)
 			return nil, nil
 		}
