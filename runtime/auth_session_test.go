@@ -85,10 +85,9 @@ func authVariables(vars map[string]string) map[string]string {
 }
 
 func TestProcessGetsTheDocumentedVariables(t *testing.T) {
-	for _, name := range []string{"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_SECRET"} {
+	for _, name := range []string{"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_SECRET"} {
 		t.Setenv(name, "canary-of-the-app") // the app's own, which nobody is to see
 	}
-	t.Setenv("AZURE_AUTHORITY_HOST", "")
 	for name, tt := range map[string]struct {
 		server  string
 		forward bool
@@ -173,33 +172,28 @@ func TestTwoUsersAtOnceGetTheirOwnTokens(t *testing.T) {
 
 func TestNewTokenIsUsedInMidSession(t *testing.T) {
 	l := newAuthLab(t)
-	c := l.connect(t, "entra", l.token(alice, at(-59*time.Minute, 2*time.Second)))
-	endpoint, secret := c.broker()
-	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusOK {
-		t.Fatalf("with the first token: %d", status)
-	}
 	expired := l.token(alice, at(-2*time.Hour, -30*time.Second)) // within the leeway of the guard, not of Entra
-	other := l.connect(t, "entra", expired)
-	oldEndpoint, oldSecret := other.broker()
-	if status, _ := ask(t, oldEndpoint, oldSecret, arm); status != http.StatusBadRequest {
+	c := l.connect(t, "entra", expired)
+	endpoint, secret := c.broker()
+	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusBadRequest {
 		t.Errorf("with an expired token: %d", status)
 	}
-	other.bring(l.token(alice))
-	if r := other.do("POST", listTools); r.status != http.StatusOK {
+	c.bring(l.token(alice))
+	if r := c.do("POST", listTools); r.status != http.StatusOK {
 		t.Fatalf("with a new token: %d", r.status)
 	}
-	status, token := ask(t, oldEndpoint, oldSecret, arm)
+	status, token := ask(t, endpoint, secret, arm)
 	if status != http.StatusOK || claimsOf(t, token)["oid"] != alice {
 		t.Errorf("after a new token: %d", status)
 	}
-	other.bring(expired) // late on its way: it changes nothing
-	other.do("POST", listTools)
-	if status, _ := ask(t, oldEndpoint, oldSecret, arm); status != http.StatusOK {
+	c.bring(expired) // late on its way: it changes nothing
+	c.do("POST", listTools)
+	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusOK {
 		t.Errorf("after the old token came once more: %d", status)
 	}
-	other.do("DELETE", "")
+	c.do("DELETE", "")
 	eventually(t, "the process is gone", func() bool { return l.app.Stats().Ended == 1 })
-	if status, _ := ask(t, oldEndpoint, oldSecret, arm); status != http.StatusUnauthorized {
+	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusUnauthorized {
 		t.Errorf("after the session's end: %d", status)
 	}
 }

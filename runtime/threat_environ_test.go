@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
@@ -235,7 +236,7 @@ func TestT54AllInvalidTokensLookTheSame(t *testing.T) {
 	invalid := []string{
 		"x", "a.b.c", good[:dot], good[:dot+1], good + "A", good[:dot+1] + strings.Repeat("A", len(good)-dot-1), strings.Repeat("a", 20<<10),
 		"eyJhbGciOiJub25lIn0.e30.", l.issuer.token("alice", nil),
-		change(at(-2*1e9*3600, -1e9*3600)), change(at(1e9*3600, 2*1e9*3600)),
+		change(at(-2*time.Hour, -time.Hour)), change(at(time.Hour, 2*time.Hour)),
 		change(func(t *fakeentra.Token) { t.Audience = arm }), change(func(t *fakeentra.Token) { t.Audience = "api://" + editor }),
 		change(func(t *fakeentra.Token) { t.Tenant = fakeentra.ConsumerTenant }), change(func(t *fakeentra.Token) { t.Scopes = nil }),
 		change(func(t *fakeentra.Token) { t.Claims = map[string]any{"ver": "3.0"} }),

@@ -68,27 +68,18 @@ func TestT31SessionsCannotBeHijacked(t *testing.T) {
 	victim := l.connect(t, "entra", l.token(alice))
 	stream := victim.begin("GET", "")
 	defer stream.Body.Close()
-	events := bufio.NewReader(stream.Body)
-	lastID := ""
-	for lastID == "" {
-		line, err := events.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		lastID, _ = strings.CutPrefix(strings.TrimSpace(line), "id: ")
-		if !strings.HasPrefix(line, "id: ") {
-			lastID = ""
-		}
+	lastID, _, ok := strings.Cut(strings.TrimPrefix(readEvent(t, stream), "id: "), "\n")
+	if !ok {
+		t.Fatal("the stream does not begin with an id")
 	}
 	old := l.client(t, "entra", l.token(alice)) // a session by HTTP with SSE
 	old.url += "/sse"
 	endpoint := old.begin("GET", "")
 	defer endpoint.Body.Close()
 	_, posts, ok := strings.Cut(readEvent(t, endpoint), "data: ")
-	if !ok {
+	if posts = strings.TrimSpace(posts); !ok {
 		t.Fatal("no endpoint")
 	}
-	posts = strings.TrimSpace(posts)
 
 	for name, change := range map[string]func(*fakeentra.Token){
 		"another user":             func(t *fakeentra.Token) { t.ObjectID = bob },

@@ -94,20 +94,10 @@ func (d *discovery) explain(token string, accepted bool) {
 
 // signature checks issuer and signature.
 func (d *discovery) signature(signed *jose.JSONWebSignature, c tokenClaims, say func(string, bool, string, string, ...any)) {
-	issuer := c.Issuer
-	if c.Tenant != "" && !slices.Contains(d.issuers(), issuer) {
-		// Both versions of Entra's tokens are accepted, and the metadata name the newer issuer.
-		i := slices.IndexFunc(d.issuers(), func(s string) bool {
-			return strings.Contains(s, "/"+c.Tenant+"/") || strings.HasSuffix(s, "/organizations/v2.0")
-		})
-		if i >= 0 && (strings.HasPrefix(issuer, "https://sts.windows.net/") || c.Version == "1.0" || strings.HasSuffix(d.issuers()[i], "/organizations/v2.0")) {
-			issuer = d.issuers()[i]
-		}
-	}
-	known := slices.Contains(d.issuers(), issuer)
-	say("token issuer", known, "the token is of another issuer, or of a tenant that is not allowed", "%s", c.Issuer)
+	issuer := d.issuerOf(c)
+	say("token issuer", issuer != "", "the token is of another issuer, or of a tenant that is not allowed", "%s", c.Issuer)
 	keys, ok := d.keys[issuer]
-	if !known || !ok {
+	if !ok {
 		return
 	}
 	kid := signed.Signatures[0].Protected.KeyID
@@ -123,6 +113,18 @@ func (d *discovery) signature(signed *jose.JSONWebSignature, c tokenClaims, say 
 		how = "by no key of the issuer"
 	}
 	say("token signature", good, "a token for Microsoft Graph or another Microsoft API cannot be verified by anybody else; else the token is damaged", "%s", how)
+}
+
+// issuerOf returns which issuer of the metadata a token says that it comes from, or "". Of Entra's two
+// the metadata name the newer one, or one for all tenants.
+func (d *discovery) issuerOf(c tokenClaims) string {
+	for _, issuer := range d.issuers() {
+		ofTenant := c.Tenant != "" && strings.Contains(c.Issuer, c.Tenant)
+		if issuer == c.Issuer || ofTenant && (strings.Contains(issuer, c.Tenant) || strings.HasSuffix(issuer, "/organizations/v2.0")) {
+			return issuer
+		}
+	}
+	return ""
 }
 
 func (d *discovery) issuers() []string {
