@@ -18,7 +18,7 @@ type job struct {
 var echo = job{tool: "echo"}
 
 // echoBytes is the length of an echoed text that makes its request 200 bytes long.
-const echoBytes = 92
+const echoBytes = 98
 
 // firstID leaves every id of a lane with the same number of digits, so that it can be written over
 // the one before.

@@ -83,7 +83,7 @@ func bench(args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := write(*out, res.page(filepath.Base(*svg), "go run ./bench "+strings.Join(args, " "))); err != nil {
+	if err := write(*out, res.page(filepath.Base(*svg), commandLine(args))); err != nil {
 		return err
 	}
 	if *svg != "" && *out != "-" {
@@ -114,6 +114,18 @@ func choose(all []contender, only string, profile bool) ([]contender, error) {
 		names = append(names, name)
 	}
 	return slices.DeleteFunc(all, func(c contender) bool { return !slices.Contains(names, c.name) }), nil
+}
+
+// commandLine is what was typed, for the page.
+func commandLine(args []string) string {
+	line := "go run ./bench"
+	for _, arg := range args {
+		if strings.ContainsAny(arg, " *?") {
+			arg = "'" + arg + "'"
+		}
+		line += " " + arg
+	}
+	return line
 }
 
 func containsAny(text string, parts []string) bool {

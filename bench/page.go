@@ -12,7 +12,7 @@ import (
 // page is the results as Markdown. command is what made them.
 func (res *results) page(svg, command string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Performance\n\nMade by `%s`; not edited by hand.\n\n%s\n", strings.TrimSpace(command), res.setting())
+	fmt.Fprintf(&b, "# Performance\n\nMade by `%s`; not edited by hand.\n\n%s\n", command, res.setting())
 	if svg != "" {
 		fmt.Fprintf(&b, "![Our handler and its peers, each as a part of raw pipes or of bare net/http](%s)\n\n", svg)
 	}
@@ -32,13 +32,15 @@ func (res *results) setting() string {
 	if out, err := exec.Command("node", "--version").Output(); err == nil {
 		node = ", Node " + strings.TrimSpace(string(out))
 	}
-	return fmt.Sprintf(`%s, %d processors (%s)%s, %s%s; %d rounds, %s a load.
+	return fmt.Sprintf(`%s, %d processors (%s)%s, %s%s; rounds: %d, of %s a load.
 
 Every contender is a process of its own, on loopback, started anew for every measure; in each round
 each of them does each measure once. Figures are medians over the rounds, and "±" is how far the
 round that is farthest away was off. The load generator is the same for all and checks every byte.
 "1×1" is one session with one call in flight, and so are the lines that do not say otherwise; CPU
-and memory are those of the process between the client and the server, without the server.
+and memory are those of the process between the client and the server, without the server. The
+client opens no GET stream, so that a notification is lost that does not come on the stream of the
+call that it belongs to.
 `, time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), processor(), kernel, strings.Replace(runtime.Version(), "go", "Go ", 1), node,
 		res.scale.rounds, res.scale.load)
 }
