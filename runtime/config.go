@@ -31,6 +31,12 @@ type Config struct {
 	// call it, and identity providers on it are believed.
 	Development bool
 
+	// platformAuth says that App Service authentication stands in front and serves the metadata of
+	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
+	// verified here all the same, and the headers in which the platform names the user are not
+	// believed: without it in front, anybody could set them.
+	platformAuth bool
+
 	authorityHost, tenantID string // of Entra ID, as the platform or the app settings say
 }
 
@@ -81,6 +87,8 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive:   rt.Keepalive,
 		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
+
+		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
 	}

@@ -1,6 +1,9 @@
 package mcpfunc
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,5 +106,44 @@ func TestPublicServerMustBeMeant(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// Where App Service authentication serves the metadata, ours would contradict it; the challenge
+// points there, and tokens are verified all the same.
+func TestPlatformsMetadataStandAlone(t *testing.T) {
+	project(t, map[string]string{"mcp_config.json": `{"mcpServers": {"a": {"command": "x",
+		"auth": {"method": "oauth2_bearer", "oauth2_issuer": "https://issuer.example"}}}}`})
+	t.Setenv("WEBSITE_HOSTNAME", "app.example.net")
+	for scopes, want := range map[string]struct {
+		status int
+		where  string
+	}{
+		"":                           {http.StatusOK, "https://app.example.net/.well-known/oauth-protected-resource/api/mcp/a"},
+		"api://x/user_impersonation": {http.StatusNotFound, "https://app.example.net/.well-known/oauth-protected-resource\""},
+	} {
+		t.Setenv("WEBSITE_AUTH_ENABLED", "True")
+		t.Setenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES", scopes)
+		cfg, err := LoadConfig("mcp_config.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := New(cfg, &Options{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-protected-resource/api/mcp/a", nil))
+		if w.Code != want.status {
+			t.Errorf("with scopes %q the metadata are %d, want %d", scopes, w.Code, want.status)
+		}
+		w = httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/api/mcp/a", strings.NewReader("{}"))
+		r.Header.Set("X-MS-CLIENT-PRINCIPAL-ID", "somebody")
+		a.ServeHTTP(w, r)
+		if got := w.Header().Get("WWW-Authenticate"); w.Code != http.StatusUnauthorized || !strings.Contains(got, want.where) {
+			t.Errorf("with scopes %q: %d %s", scopes, w.Code, got)
+		}
+		a.Close()
 	}
 }

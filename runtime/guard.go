@@ -29,6 +29,9 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 	if err != nil {
 		return guarded{}, err
 	}
+	if a.cfg.platformAuth {
+		return guarded{guard: g}, nil
+	}
 	m, err := authn.Metadata(spec.method, env)
 	if err != nil {
 		return guarded{}, err
@@ -44,6 +47,9 @@ func (a *App) authEnv(path string) authn.Env {
 	}
 	if base := strings.TrimSuffix(a.cfg.PublicURL, "/"); base != "" {
 		env.Resource, env.MetadataURL = base+path, base+wellKnown+path
+		if a.cfg.platformAuth {
+			env.MetadataURL = base + wellKnown
+		}
 	}
 	return env
 }
