@@ -2,6 +2,8 @@ package session
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -86,7 +88,7 @@ func (m *memory) ended(server string) {
 	m.free += m.need[server]
 }
 
-// watchMemory ends the session whose process uses the most when the machine is about to run out, so
+// watchMemory ends the process that uses the most, with its session, when the machine is about to run out, so
 // that it goes alone: the kernel might choose the app. It returns when the table closes.
 func (t *Table) watchMemory() {
 	tick := time.NewTicker(watchEvery)
@@ -100,8 +102,8 @@ func (t *Table) watchMemory() {
 		if free, ok := t.memory.source.Free(); !ok || free > lastBytes {
 			continue
 		}
-		if s, used := t.largest(); s != nil {
-			s.end(&Failure{
+		if end, used := t.largest(); end != nil {
+			end(&Failure{
 				Text:   fmt.Sprintf("the server was stopped because the instance is out of memory, and it used the most: %d MiB", used>>20),
 				Reason: ReasonMemory,
 			})
@@ -109,24 +111,21 @@ func (t *Table) watchMemory() {
 	}
 }
 
-// largest returns the session whose process uses the most memory, and how much that is.
-func (t *Table) largest() (*Session, int64) {
-	byPID := map[int]*Session{}
-	var pids []int
+// largest returns what ends the process that uses the most memory, and how much that is.
+func (t *Table) largest() (end func(*Failure), most int64) {
+	ends := map[int]func(*Failure){}
 	t.mu.Lock()
 	for s := range t.alive {
-		if pid := int(s.pid.Load()); pid > 0 {
-			byPID[pid] = s
-			pids = append(pids, pid)
+		if pid := int(s.pid.Load()); pid > 0 && s.Alive() {
+			ends[pid] = s.end
 		}
 	}
 	t.mu.Unlock()
-	var largest *Session
-	var most int64
-	for pid, used := range t.memory.source.Used(pids) {
-		if used > most && byPID[pid].Alive() {
-			largest, most = byPID[pid], used
+	t.pools.ends(ends)
+	for pid, used := range t.memory.source.Used(slices.Collect(maps.Keys(ends))) {
+		if used > most {
+			end, most = ends[pid], used
 		}
 	}
-	return largest, most
+	return end, most
 }

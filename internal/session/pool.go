@@ -296,6 +296,17 @@ func (ps *pools) pids(pids map[string][]int) {
 	}
 }
 
+// ends adds what ends each process that is alive, by process id.
+func (ps *pools) ends(ends map[int]func(*Failure)) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for w := range ps.workers {
+		if pid := int(w.pid.Load()); pid > 0 {
+			ends[pid] = w.kill
+		}
+	}
+}
+
 // dismiss takes no more calls and ends all subscriptions, because the app will end soon.
 func (ps *pools) dismiss() {
 	ps.mu.Lock()

@@ -15,27 +15,12 @@ import (
 // nothing in flight is dropped, for to show it to another call would be worse.
 func (w *Worker) route(m *message.Message) *Call {
 	e := m.Envelope()
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	var c *Call
 	switch e.Kind() {
 	case message.Response:
-		if c = w.call(e.ID()); c == nil {
-			break
-		}
-		m.Splice(message.Edit{Part: message.PartID, Text: c.id}, message.Edit{Part: message.PartClosing, Text: c.id})
-		w.finish(c, m)
-		return c
+		c = w.answer(m)
 	case message.Notification:
-		if c = w.place(m); c == nil {
-			break
-		}
-		c.queue = append(c.queue, m)
-		c.wake()
-		if c.ended {
-			delete(w.calls, c.number)
-		}
-		return c
+		c = w.notify(m)
 	case message.Request:
 		// Servers may not ask in this era (2026-07-28, transports/stdio, "Receiving Messages").
 		w.log.Warn("the server sent a request, which it may not without a session; refused", "method", e.Method())
@@ -44,11 +29,38 @@ func (w *Worker) route(m *message.Message) *Call {
 	default:
 		w.noise(m.Head(noiseBytes), int64(m.Len()))
 	}
-	if e.Kind() == message.Response || e.Kind() == message.Notification {
+	if c == nil {
 		w.log.Debug("message for no call in flight", "kind", e.Kind().String(), "method", e.Method())
+		m.Free()
 	}
-	m.Free()
-	return nil
+	return c
+}
+
+// answer gives an answer to its call, or returns nil.
+func (w *Worker) answer(m *message.Message) *Call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.call(m.Envelope().ID())
+	if c != nil {
+		m.Splice(message.Edit{Part: message.PartID, Text: c.id}, message.Edit{Part: message.PartClosing, Text: c.id})
+		w.finish(c, m)
+	}
+	return c
+}
+
+// notify gives a notification to its call, or returns nil.
+func (w *Worker) notify(m *message.Message) *Call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.place(m)
+	if c != nil {
+		c.queue = append(c.queue, m)
+		c.wake()
+		if c.ended {
+			delete(w.calls, c.number)
+		}
+	}
+	return c
 }
 
 // place returns the call that a notification belongs to, and gives the message the names that its
@@ -134,14 +146,22 @@ func (w *Worker) hold(c *Call) {
 			stall.Stop()
 			return
 		case <-stall.C:
-			w.mu.Lock()
-			if len(c.queue) > maxBacklog && !c.ended {
+			if c.cutOff() {
 				w.log.Warn("a client does not read its stream; cut off", "method", c.method)
-				c.cut = true
-				w.finish(c, nil)
 				w.say(cancelled(c.number, "the client does not read"))
 			}
-			w.mu.Unlock()
 		}
 	}
+}
+
+// cutOff ends the call if its client is still far behind, and reports whether it is.
+func (c *Call) cutOff() bool {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if len(c.queue) <= maxBacklog || c.ended {
+		return false
+	}
+	c.cut = true
+	c.w.finish(c, nil)
+	return true
 }

@@ -37,9 +37,10 @@ type Worker struct {
 	err    error                 // why not; set before ready is closed
 
 	// Guarded by pools.mu.
-	inside  int  // HTTP requests
-	busy    int  // those that are no subscription
-	retired bool // takes no more calls
+	inside  int    // HTTP requests
+	busy    int    // those that are no subscription
+	retired bool   // takes no more calls
+	why     string // it does not
 	left    time.Time
 	clock   *time.Timer // of the idle end; nil while it is not set
 
@@ -128,7 +129,7 @@ func (w *Worker) retire(why string) {
 	if w.retired {
 		return
 	}
-	w.retired = true
+	w.retired, w.why = true, why
 	w.pool.workers = slices.DeleteFunc(w.pool.workers, func(other *Worker) bool { return other == w })
 	if w.clock != nil {
 		w.clock.Stop()
@@ -136,7 +137,17 @@ func (w *Worker) retire(why string) {
 	if w.inside == 0 {
 		w.cancel()
 	}
-	w.log.Info("process of a pool takes no more calls", "why", why)
+}
+
+// kill ends the process at once. Its calls are answered with f.
+func (w *Worker) kill(f *Failure) {
+	w.mu.Lock()
+	r := w.run
+	w.mu.Unlock()
+	if r != nil {
+		r.ended.CompareAndSwap(nil, f)
+		r.p.Kill()
+	}
 }
 
 // live runs the process from its start to its end.
@@ -147,7 +158,9 @@ func (w *Worker) live() {
 		}
 		w.table.pools.mu.Lock()
 		delete(w.table.pools.workers, w)
+		why := w.why
 		w.table.pools.mu.Unlock()
+		w.log.Info("process of a pool ended", "why", why)
 	}()
 	defer w.cancel()
 	r, err := w.launch()
@@ -240,17 +253,18 @@ func (w *Worker) discover(r *run) bool {
 		}
 		speaks := modern(m)
 		m.Free()
-		if !speaks && w.probe == nil && w.server.Era != ModernEra && w.server.Era != BothEras {
-			w.table.pools.overturn(w.server)
-		} else if speaks || w.probe == nil {
+		if speaks || w.server.Era == ModernEra || w.server.Era == BothEras { // who writes that is believed
 			w.mu.Lock()
 			w.run = r
 			w.mu.Unlock()
-			w.settle(nil, speaks)
+			w.settle(nil, true)
 			return true
 		}
+		if w.probe == nil {
+			w.table.pools.overturn(w.server)
+		}
 		w.settle(ErrLegacy, false)
-		w.Retire("it speaks no protocol version without sessions")
+		w.Retire(ErrLegacy.Error())
 		w.cancel()
 		return false
 	}
