@@ -27,6 +27,8 @@ type session interface {
 	list() error
 	// drive keeps lanes calls in flight until the time has come.
 	drive(j job, lanes int, name string, until time.Time, r *record)
+	// rest closes what the client itself holds open while it has nothing to say.
+	rest()
 	// close ends it.
 	close() error
 }
@@ -131,6 +133,14 @@ func (s *httpSession) list() error {
 		return fmt.Errorf("tools/list: %w", err)
 	}
 	return nil
+}
+
+// rest closes the connections: the Functions host keeps a few for everybody, none a session.
+func (s *httpSession) rest() {
+	for _, c := range s.conns {
+		c.Close()
+		c.used = time.Time{}
+	}
 }
 
 // close ends the session. A server that does not take DELETE says so with 405, which is its right.

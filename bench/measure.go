@@ -169,6 +169,9 @@ func idle(m *meter, n int) error {
 		return err
 	}
 	defer m.closeAll(open)
+	for _, s := range open {
+		s.rest()
+	}
 	time.Sleep(m.settle)
 	u, err := m.usage()
 	if err != nil {

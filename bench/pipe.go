@@ -91,6 +91,8 @@ func (s *pipeSession) list() error {
 	return nil
 }
 
+func (s *pipeSession) rest() {}
+
 func (s *pipeSession) close() error {
 	s.in.Close()
 	return s.cmd.Wait()
