@@ -15,17 +15,14 @@ type job struct {
 	count int // notifications before the answer
 }
 
-var echo = job{tool: "echo"}
-
 // echoBytes is the length of an echoed text that makes its request 200 bytes long.
 const echoBytes = 98
 
 // firstID leaves every id of a lane with the same number of digits, so that it can be written over
 // the one before.
 const (
-	firstID  = 10_000_000
-	perLane  = 10_000_000
-	maxLanes = 8
+	firstID = 10_000_000
+	perLane = 10_000_000
 )
 
 // A call is the request that one lane of a session sends again and again, each time with a new id,
@@ -82,6 +79,3 @@ func (c *call) next() {
 		copy(c.body[at:], strconv.AppendInt(digits[:0], int64(c.id), 10))
 	}
 }
-
-// payload is how many bytes of pattern a call carries, in either direction.
-func (c *call) payload() int64 { return int64(c.size) }
