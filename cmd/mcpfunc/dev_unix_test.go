@@ -57,13 +57,18 @@ func TestInterruptEndsEverything(t *testing.T) {
 	}
 
 	// A call that will not be done when the end comes.
-	call := exec.Command("mcpfunc", "call", url, "slow-count", `{"to":100,"ms":10000}`)
+	call := exec.Command("mcpfunc", "call", url, "slow-count", `{"to":100,"ms":500}`)
+	progress, err := call.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := call.Start(); err != nil {
 		t.Fatal(err)
 	}
-	handler := <-pids
-	<-pids // the server of the echo
-	server := <-pids
+	if said, err := bufio.NewReader(progress).ReadString('\n'); err != nil || !strings.HasPrefix(said, "progress") {
+		t.Fatalf("the call said %q, %v", said, err)
+	}
+	handler, server := <-pids, <-pids
 
 	if err := dev.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
