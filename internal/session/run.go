@@ -153,6 +153,14 @@ func (s *Session) pass(m *message.Message) {
 func (s *Session) read(r *run) (*message.Message, error) {
 	for {
 		m, err := r.pipes.Read()
+		if err == nil {
+			if !r.said {
+				r.said = true
+				close(r.answered)
+				r.turn.done(true)
+			}
+			return m, nil
+		}
 		var large *message.TooLargeError
 		switch {
 		case errors.As(err, &large):
@@ -169,15 +177,8 @@ func (s *Session) read(r *run) (*message.Message, error) {
 			r.ended.CompareAndSwap(nil, &Failure{Text: "the server wrote a message without end and was stopped", Reason: ReasonFlood})
 			r.p.Kill()
 			return nil, err
-		case err != nil:
-			return nil, err
 		default:
-			if !r.said {
-				r.said = true
-				close(r.answered)
-				r.turn.done(true)
-			}
-			return m, nil
+			return nil, err
 		}
 	}
 }

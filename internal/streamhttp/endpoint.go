@@ -217,11 +217,12 @@ func (q *request) body() *message.Message {
 	// A body that trickles in holds a connection and no more than that, and not for ever.
 	http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	err := m.Fill(q.r.Body, q.MaxBody)
+	if err == nil && m.IsContainer() {
+		return m
+	}
 	var large *message.TooLargeError
 	var syntax *message.SyntaxError
 	switch {
-	case err == nil && m.IsContainer():
-		return m
 	case errors.As(err, &large):
 		q.tooLarge()
 	case errors.Is(err, message.ErrNoMemory):
