@@ -204,11 +204,6 @@ func (s *Session) route(m *message.Message) *Stream {
 			st = s.place(e, method)
 		}
 	default:
-		if !e.IsError() {
-			s.noise(m.Head(noiseBytes), int64(m.Len()))
-			m.Free()
-			return nil
-		}
 		// {"id":null,"error":…}: the server could not read something. Whose it was it does not say.
 		st = s.place(e, method)
 	}

@@ -156,7 +156,7 @@ func (s *Session) ask(r *run, request *message.Message) (*message.Message, error
 		return nil, err
 	}
 	for {
-		m, err := s.read(r)
+		m, err := r.read()
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +164,7 @@ func (s *Session) ask(r *run, request *message.Message) (*message.Message, error
 		if e.Kind() == message.Response && message.Key(e.ID()) == message.Key(request.Envelope().ID()) {
 			return m, nil
 		}
-		s.pass(m)
+		s.pass(r, m)
 	}
 }
 

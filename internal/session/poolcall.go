@@ -61,7 +61,7 @@ func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
 	}
 	ours := strconv.AppendInt(nil, c.number, 10)
 	m.Splice(message.Edit{Part: message.PartID, Text: ours}, message.Edit{Part: message.PartToken, Text: ours})
-	if err := w.write(ctx, r, m); err != nil && ctx.Err() != nil {
+	if err := r.write(ctx, m); err != nil && ctx.Err() != nil {
 		c.withdraw()
 		return nil, ctx.Err()
 	}

@@ -13,7 +13,7 @@ import (
 //
 // In the modern era every message says what it belongs to, except for log messages; what belongs to
 // nothing in flight is dropped, for to show it to another call would be worse.
-func (w *Worker) route(m *message.Message) *Call {
+func (w *Worker) route(r *run, m *message.Message) *Call {
 	e := m.Envelope()
 	var c *Call
 	switch e.Kind() {
@@ -27,7 +27,7 @@ func (w *Worker) route(m *message.Message) *Call {
 		w.say(`{"jsonrpc":"2.0","id":` + string(e.ID()) +
 			`,"error":{"code":-32601,"message":"a server sends no requests in protocol version ` + Stateless + `"}}`)
 	default:
-		w.noise(m.Head(noiseBytes), int64(m.Len()))
+		r.hear(m.Head(noiseBytes), int64(m.Len()))
 	}
 	if c == nil {
 		w.log.Debug("message for no call in flight", "kind", e.Kind().String(), "method", e.Method())

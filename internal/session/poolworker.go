@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
@@ -27,11 +26,9 @@ type Worker struct {
 	pool   *pool
 	probe  *verdict // that its first answer decides; nil if the era is known
 	log    *slog.Logger
-	pen    chan struct{}   // held by who writes to the process; capacity 1
 	ctx    context.Context // until the process has to end
 	cancel context.CancelFunc
 	pid    atomic.Int64
-	said   limiter               // of noise that is logged; of the goroutine that reads
 	outbox chan *message.Message // what the goroutine that reads has to say
 	ready  chan struct{}         // closed once it is known whether calls can be taken
 	err    error                 // why not; set before ready is closed
@@ -55,8 +52,7 @@ type Worker struct {
 func newWorker(t *Table, p *pool, key Key, o Opening, probe *verdict) *Worker {
 	w := &Worker{
 		Key: key, server: o.Server, caller: o.Caller, table: t, pool: p, probe: probe,
-		log: t.log.With("server", key.Server, "pool", t.alias(key)),
-		pen: make(chan struct{}, 1), said: limiter{tokens: lineBurst, last: time.Now()},
+		log:    t.log.With("server", key.Server, "pool", t.alias(key)),
 		outbox: make(chan *message.Message, 16), ready: make(chan struct{}), calls: map[int64]*Call{},
 	}
 	w.ctx, w.cancel = context.WithCancel(t.ctx)
@@ -163,12 +159,13 @@ func (w *Worker) live() {
 		w.log.Info("process of a pool ended", "why", why)
 	}()
 	defer w.cancel()
-	r, err := w.launch()
+	r, err := w.table.start(w.ctx, w.server, w.caller, w.log)
 	if err != nil {
 		w.close()
 		w.gone(startFailure(err), false)
 		return
 	}
+	w.pid.Store(int64(r.pid()))
 	stopped := make(chan struct{})
 	inTime := context.AfterFunc(w.ctx, func() {
 		defer close(stopped)
@@ -177,15 +174,15 @@ func (w *Worker) live() {
 	var speaking sync.WaitGroup
 	speaking.Go(func() { w.speak(r) })
 	if w.discover(r) {
-		for m, err := w.read(r); err == nil; m, err = w.read(r) {
-			if c := w.route(m); c != nil {
+		for m, err := r.read(); err == nil; m, err = r.read() {
+			if c := w.route(r, m); c != nil {
 				w.hold(c)
 			}
 		}
 	}
 	died := w.ctx.Err() == nil
 	w.close()
-	w.await(r)
+	r.await(w.ctx)
 	if !inTime() {
 		<-stopped
 	}
@@ -193,30 +190,6 @@ func (w *Worker) live() {
 	w.gone(r.failure(), died)
 	close(w.outbox)
 	speaking.Wait()
-}
-
-// launch starts the process when it is its turn.
-func (w *Worker) launch() (*run, error) {
-	r := &run{turn: new(turn), answered: make(chan struct{}), gone: make(chan struct{})}
-	if ahead := w.table.sparesOf(w.server).take(); ahead != nil {
-		r.p, r.stderr = ahead.p, ahead.stderr
-	} else {
-		var err error
-		if r.turn, err = w.table.starts.wait(w.ctx, w.server.Runner); err != nil {
-			return nil, err
-		}
-		if r.p, err = w.server.Launch(w.ctx, w.caller); err != nil {
-			r.turn.done(false)
-			return nil, err
-		}
-		r.stderr = listen(r.p, w.log, w.table.redact)
-	}
-	r.pipes = framing.New(r.p, r.p, w.server.Framing, w.server.MaxMessage, w.table.limits.Budget, w.noise)
-	if c, ok := r.p.(interface{ PID() int }); ok {
-		w.pid.Store(int64(c.PID()))
-	}
-	w.log.Info("server started for a pool", "pid", w.pid.Load())
-	return r, nil
 }
 
 // discover asks the process for its era, and reports whether calls may be passed to it. Nothing
@@ -239,11 +212,11 @@ func (w *Worker) discover(r *run) bool {
 	defer clock.Stop()
 	ask, _ := message.Parse([]byte(discover))
 	defer ask.Free()
-	if w.write(w.ctx, r, ask) != nil {
+	if r.write(w.ctx, ask) != nil {
 		return false
 	}
 	for {
-		m, err := w.read(r)
+		m, err := r.read()
 		if err != nil {
 			return false
 		}
@@ -325,25 +298,4 @@ func (w *Worker) gone(f *Failure, died bool) {
 	for _, c := range w.calls {
 		w.finish(c, f.Answer(c.id))
 	}
-}
-
-// await waits for the process after it has said its last. One that only closed its stdout is ended.
-func (w *Worker) await(r *run) {
-	go func() {
-		r.exit = r.p.Wait()
-		close(r.gone)
-	}()
-	late := time.NewTimer(time.Second)
-	defer late.Stop()
-	select {
-	case <-r.gone:
-	case <-w.ctx.Done():
-		<-r.gone
-	case <-late.C:
-		r.ended.CompareAndSwap(nil, &Failure{Text: "the server closed its stdout and was stopped", Reason: ReasonExited, Retryable: true})
-		r.p.Kill()
-		<-r.gone
-	}
-	r.turn.done(false)
-	r.stderr.end()
 }

@@ -60,11 +60,9 @@ type Session struct {
 	table  *Table
 	log    *slog.Logger
 	idle   time.Duration
-	pen    chan struct{}   // held by who writes to the process; capacity 1
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
 	pid    atomic.Int64 // of the process; zero while there is none, or it has no number
-	said   limiter      // of noise that is logged; of the supervising goroutine
 
 	mu         sync.Mutex
 	x          exchange
@@ -86,10 +84,8 @@ func newSession(t *Table, key Key, server *Server, caller any, shake handshake, 
 	s := &Session{
 		Key: key, server: server, caller: caller, table: t, idle: idle, shake: shake,
 		log: t.log.With("server", key.Server, "session", t.alias(key)),
-		pen: make(chan struct{}, 1),
 		x:   newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}
-	s.said = limiter{tokens: lineBurst, last: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.standalone = &Stream{s: s, first: 1, keep: true, room: make(chan struct{}, 1)}
 	s.streams[0] = s.standalone
@@ -274,34 +270,6 @@ func (s *Session) register(proc *run, messages []*message.Message, way Way) (rea
 	return st.reader, slips, true, nil
 }
 
-// prepare sets the clocks and the notes of a request that is about to be sent. mu is held.
-func (s *Session) prepare(sl *slip, m *message.Message) {
-	limit := s.server.CallTimeout
-	switch sl.method {
-	case "initialize":
-		limit = s.server.StartTimeout
-		asked := m.Retain()
-		sl.note = func(answer *message.Message) { s.shaken(asked, answer) }
-	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
-		asked := m.Retain()
-		sl.note = func(answer *message.Message) { s.recordState(sl.method, asked, answer) }
-	}
-	if limit > 0 {
-		sl.timer = time.AfterFunc(limit, func() { s.late(sl, limit) })
-	}
-}
-
-// withdraw takes back slips whose request was not sent.
-func (s *Session) withdraw(slips []*slip) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sl := range slips {
-		if s.x.slips[sl.key] == sl {
-			s.x.remove(sl)
-		}
-	}
-}
-
 // inspect reports whether m, a message of the client, goes to the process. An answer does if the
 // process that runs now asked for it: one that was started since may have used the same id.
 func (s *Session) inspect(m *message.Message) bool {
@@ -342,58 +310,6 @@ func (s *Session) afterwards(m *message.Message) {
 			})
 		}
 		s.mu.Unlock()
-	}
-}
-
-// late is called when a request has not been answered in time.
-func (s *Session) late(sl *slip, limit time.Duration) {
-	if sl.method == "initialize" {
-		s.startTimedOut(limit)
-		return
-	}
-	if s.fail(sl, &Failure{
-		Text: "the server did not answer within " + limit.String(), Reason: ReasonSlow, Retryable: true,
-		Hint: "raise request_timeout_seconds",
-	}) {
-		s.tellCancelled(sl.id, "timeout")
-	}
-}
-
-// fail answers one request with f. It reports false if it has been answered already.
-func (s *Session) fail(sl *slip, f *Failure) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.x.slips[sl.key] != sl {
-		return false
-	}
-	f.RestartsLeft = s.restartsLeft(time.Now())
-	s.answer(sl, f.Answer(sl.id))
-	return true
-}
-
-// failAll answers every request that waits with f, and forgets what the process asked. mu is held.
-func (s *Session) failAll(f *Failure) {
-	for _, sl := range s.x.slips {
-		s.answer(sl, f.Answer(sl.id))
-	}
-	clear(s.x.asked)
-}
-
-// tellCancelled asks the process to stop working on a request.
-func (s *Session) tellCancelled(id []byte, reason string) {
-	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
-		string(id) + `,"reason":"` + reason + `"}}`))
-	if err != nil {
-		return // not reached: the id was scanned
-	}
-	defer m.Free()
-	s.mu.Lock()
-	proc := s.now
-	s.mu.Unlock()
-	if proc != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stallTimeout)
-		defer cancel()
-		s.write(ctx, proc, m)
 	}
 }
 

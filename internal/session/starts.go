@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // starts limits how many processes start at a time, over all servers. Of a package runner that has
@@ -79,6 +80,15 @@ func (s *starts) warm(runner string) bool {
 	defer s.mu.Unlock()
 	f := s.first[runner]
 	return runner == "" || f != nil && f.warm
+}
+
+// patience is how long a start of what runner runs may go on after its caller has given up: while
+// it may be downloading.
+func (s *starts) patience(runner string) time.Duration {
+	if s.warm(runner) {
+		return 0
+	}
+	return runnerTimeout
 }
 
 // firstOf returns what is known of the first start, or nil when it need not be waited for.
