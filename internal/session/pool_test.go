@@ -315,6 +315,7 @@ func TestCallThatTakesTooLongIsCancelled(t *testing.T) {
 		if err != nil || !strings.Contains(got, ReasonSlow) {
 			t.Errorf("%s, %v", got, err)
 		}
+		synctest.Wait() // the process hears of it a moment after the client
 		if got, err = b.ask("u", modernTool("cancelled", "", 0)); err != nil || !strings.Contains(got, `"1"`) {
 			t.Errorf("cancellations: %s, %v", got, err)
 		}
