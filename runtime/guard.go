@@ -89,7 +89,8 @@ const infoClaim = "mcpfunc:token_info"
 func (a *App) refuseUnauthorized(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *authn.Error
 	if errors.As(err, &refused) {
-		a.log.Debug("request refused", "path", r.URL.Path, "status", refused.Status, "why", refused.Error())
+		a.log.Debug("request refused", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
+			"status", refused.Status, "why", refused.Error())
 		refused.ServeHTTP(w, r)
 		return
 	}

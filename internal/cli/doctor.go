@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 type doctorOptions struct {
@@ -59,7 +61,8 @@ const (
 )
 
 func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
-	return report(env, append([]check{checkGo(ctx)}, checkProject(env, opts.Project)...), opts.JSON)
+	checks := append([]check{checkGo(ctx)}, checkProject(env, opts.Project)...)
+	return report(env, append(checks, checkIsolation()), opts.JSON)
 }
 
 // report prints checks, and fails if one of them has.
@@ -104,6 +107,13 @@ func checkGo(ctx context.Context) check {
 	}
 	c.Detail = fmt.Sprintf("%s (%s)", c.Detail, bytes.TrimSpace(out))
 	return c
+}
+
+// checkIsolation says how far servers' processes are kept apart on this machine.
+func checkIsolation() check {
+	keeper := process.Open(slog.New(slog.DiscardHandler))
+	defer keeper.Close()
+	return check{Name: "isolation", Status: statusOK, Detail: keeper.Isolation()}
 }
 
 // checkCommand looks for a program on PATH; otherwise is its status when it is not there.

@@ -20,6 +20,7 @@ type initOptions struct {
 	Config    string // empty: found, or asked for
 	Name      string // empty: that of the folder
 	Module    string // empty: the name
+	Hosting   string // empty: custom
 	AuthLevel string // empty: by server
 	DryRun    bool
 	Force     bool
@@ -59,6 +60,7 @@ named and nothing is written. No ${NAME} is replaced: no secret gets into the pr
 	flags.StringVar(&opts.Config, "config", "", "take the servers from this `file`, of any accepted shape")
 	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
 	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
+	flags.StringVar(&opts.Hosting, "hosting", "", "how Azure Functions runs the handler: custom, a function for each server (default)")
 	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need: anonymous, function or admin\n(default: function, and anonymous where tokens guard a server)")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known: none, azure_default, azure_obo or oauth2_bearer")
@@ -83,6 +85,8 @@ func (o *initOptions) take(args []string, dash int) error {
 	switch {
 	case !slices.Contains(levels, generator.AuthLevel(o.AuthLevel)):
 		return misusef("--auth-level %q is none of anonymous, function and admin", o.AuthLevel)
+	case o.Hosting != "" && generator.Hosting(o.Hosting) != generator.HostingCustom:
+		return misusef("--hosting %q is not known: want custom", o.Hosting)
 	case o.Config != "" && len(o.Command) > 0:
 		return misusef("the servers come from --config or from a command, not from both")
 	case len(o.Command) == 0 && (o.Server != "" || o.Auth != "" || len(o.Env) > 0):
@@ -114,7 +118,7 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 		return err
 	}
 	plan, err := generator.Project{
-		Name: name, Module: opts.Module, AuthLevel: generator.AuthLevel(opts.AuthLevel),
+		Name: name, Module: opts.Module, Hosting: generator.Hosting(opts.Hosting), AuthLevel: generator.AuthLevel(opts.AuthLevel),
 		Config: file, ConfigData: src.data, Runtime: env.Runtime,
 	}.Plan()
 	if err != nil {

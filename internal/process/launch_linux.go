@@ -39,12 +39,29 @@ func (c *Child) launch() error {
 			return
 		}
 		sys.guard.tell('+', c.PID())
-		// A core would hold the secrets of the environment, and fill the disk.
-		unix.Prlimit(c.PID(), unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+		limit(c.PID())
 		started <- nil
 		c.wait()
 	})
 	return <-started
+}
+
+// openFiles is how many files a child may have open, at first and at most.
+const (
+	openFiles     = 4 << 10
+	mostOpenFiles = 64 << 10
+)
+
+// limit bounds what a child may take. A core would hold the secrets of its environment, and fill the
+// disk; files that are opened and never closed would fill the system's table, which is everybody's.
+func limit(pid int) {
+	unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+	var files unix.Rlimit
+	if unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &files) == nil {
+		files.Max = min(files.Max, mostOpenFiles)
+		files.Cur = min(max(files.Cur, openFiles), files.Max)
+		unix.Prlimit(pid, unix.RLIMIT_NOFILE, &files, nil)
+	}
 }
 
 // onOwnThread runs f in a goroutine that has a thread to itself. A goroutine that ends while it is

@@ -206,3 +206,15 @@ func TestManyChildren(t *testing.T) {
 		}
 	}
 }
+
+func TestChildIsLimited(t *testing.T) {
+	c := shell(t, open(t), `ulimit -c; ulimit -Hn`)
+	out, err := io.ReadAll(c)
+	var core, files int
+	if _, serr := fmt.Sscan(string(out), &core, &files); err != nil || serr != nil {
+		t.Fatal(err, serr)
+	}
+	if core != 0 || files > 64<<10 {
+		t.Errorf("cores of %d blocks and %d open files", core, files)
+	}
+}

@@ -126,6 +126,8 @@ type Opening struct {
 	// Version is the protocol version for which we initialize the process ourselves, because the
 	// client does not; empty if it does.
 	Version string
+	// Request names the HTTP request in the log; empty if it has no name.
+	Request string
 	// Fresh ends a session that is there under ID, instead of returning it.
 	Fresh bool
 }
@@ -191,6 +193,7 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, f
 	}
 	delete(t.awaited, key)
 	t.running.Go(func() {
+		s.log.Info("session opened", "request", o.Request)
 		s.supervise()
 		if c, ok := s.caller.(io.Closer); ok {
 			c.Close()

@@ -20,6 +20,7 @@ const (
 	HeaderSession = "Mcp-Session-Id"
 	HeaderVersion = "Mcp-Protocol-Version"
 	headerResume  = "Last-Event-Id"
+	headerRequest = "X-Azure-Functions-Invocationid" // by which the Functions host names a request
 )
 
 // Codes of JSON-RPC errors that an Endpoint makes. What is not of JSON-RPC itself follows the

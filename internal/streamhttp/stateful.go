@@ -145,6 +145,7 @@ func (q *request) open(id, version string, fresh bool) (*session.Session, error)
 	return q.Table.Open(session.Opening{
 		Server: q.Server, Principal: q.caller.Principal, Client: q.caller.Client, Caller: q.caller.Value,
 		ID: id, Version: version, Fresh: fresh,
+		Request: q.r.Header.Get(headerRequest),
 	})
 }
 
