@@ -173,7 +173,7 @@ func (s *Session) ask(r *run, request *message.Message) (*message.Message, error
 func (s *Session) compare(answer *message.Message) error {
 	var a initializeResult
 	if err := json.Unmarshal(answer.Bytes(), &a); err != nil {
-		return err
+		return &Failure{Text: "the server's answer to initialize is none: " + err.Error(), Reason: ReasonStart}
 	}
 	if a.Error != nil {
 		return &Failure{Text: "the server refused to initialize: " + s.table.redact(a.Error.Message), Reason: ReasonStart}

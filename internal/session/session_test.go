@@ -460,3 +460,20 @@ func TestProcessesAreStartedAhead(t *testing.T) {
 		}
 	})
 }
+
+func TestDeathWhileWeInitializeSaysWhatItDiedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Limits{})
+		b.server.Launch = func(context.Context, any) (process.Process, error) {
+			return mcptest.Run(func(in io.Reader, _ io.Writer) error {
+				bufio.NewReader(in).ReadString('\n')
+				return errors.New("no module named server")
+			}), nil
+		}
+		s := b.open("u")
+		defer s.Leave()
+		if _, err := b.call(s, tool(1, "echo", "")); err == nil || !strings.Contains(err.Error(), "no module named server") {
+			t.Errorf("got %v", err)
+		}
+	})
+}

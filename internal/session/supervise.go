@@ -45,12 +45,10 @@ func (s *Session) supervise() {
 // no more.
 func (s *Session) serve(r *run) {
 	if err := s.replay(r); err != nil {
-		var f *Failure
-		if !errors.As(err, &f) {
-			f = &Failure{Text: err.Error(), Reason: ReasonExited, Retryable: true}
+		// Any other error is of a process that is dying, and its exit says more.
+		if f := (*Failure)(nil); errors.As(err, &f) && (f.Reason == ReasonStart || f.Reason == ReasonChanged) {
+			r.kill(f)
 		}
-		r.ended.CompareAndSwap(nil, f)
-		r.p.Kill()
 		return
 	}
 	s.mu.Lock()
