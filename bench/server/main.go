@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	if err := serve(os.Stdin, os.Stdout); err != nil && err != io.EOF {
+	if err := serve(os.Stdin, os.Stdout); err != io.EOF {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
