@@ -258,6 +258,7 @@ func (b *bench) do(method, path, body string, header ...string) (*http.Response,
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	r.Close = true // a connection whose last request was refused may be reset under the next one
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		b.t.Fatal(err)
