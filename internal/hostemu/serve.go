@@ -100,13 +100,21 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, path string
 		h.opts.Logf("%s: connection aborted: %v", in.function.Name, err)
 		panic(http.ErrAbortHandler) // a response cut short must not look complete
 	case errors.Is(err, errTooLarge):
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		fail(w, r, http.StatusRequestEntityTooLarge)
 	default:
 		// Whichever status the proxy had in mind (502, 504), the exception that follows it ends in
 		// ExceptionMiddleware, which makes it 500.
 		h.opts.Logf("%s: %v", in.function.Name, err)
-		w.WriteHeader(http.StatusInternalServerError)
+		fail(w, r, http.StatusInternalServerError)
 	}
+}
+
+// fail answers with a status and no body. What is left of the request is read first, within reason: a
+// connection that is closed over unread bytes is reset, and the client may never see the answer.
+func fail(w http.ResponseWriter, r *http.Request, status int) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
+	_, _ = io.CopyN(io.Discard, r.Body, 256<<10) // whatever it ends with
+	w.WriteHeader(status)
 }
 
 // admit finds the function and the handler for a request, and fills in what it found. It returns 200,
