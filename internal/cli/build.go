@@ -13,6 +13,7 @@ type buildOptions struct {
 	Dir    string
 	GOOS   string
 	GOARCH string
+	JSON   bool
 }
 
 func newBuildCommand(env *Env, run func(context.Context, *Env, *buildOptions) error) *cobra.Command {
@@ -24,7 +25,8 @@ func newBuildCommand(env *Env, run func(context.Context, *Env, *buildOptions) er
 host.json names, and print that path. The platform is that of Azure Functions, linux/amd64.
 The same sources and Go give the same bytes, wherever the project lies.`,
 		Example: `  mcpfunc build && func azure functionapp publish my-app
-  mcpfunc build myapp --goarch arm64`,
+  mcpfunc build myapp --goarch arm64
+  mcpfunc build --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = dirArg(args)
@@ -33,6 +35,7 @@ The same sources and Go give the same bytes, wherever the project lies.`,
 	}
 	cmd.Flags().StringVar(&opts.GOOS, "goos", "linux", "operating `system` to build for")
 	cmd.Flags().StringVar(&opts.GOARCH, "goarch", "amd64", "`architecture` to build for")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
 	return cmd
 }
 
@@ -42,7 +45,12 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 		Dir: opts.Dir, GOOS: opts.GOOS, GOARCH: opts.GOARCH,
 		Env: env.Environ, Output: env.Stderr,
 	}
-	handler, err := build.run(ctx)
+	env.debug("go build for %s/%s in %s", opts.GOOS, opts.GOARCH, opts.Dir)
+	var handler string
+	err := env.during("building the handler", func() (err error) {
+		handler, err = build.run(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -50,8 +58,18 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 	if err != nil {
 		return err
 	}
+	took := time.Since(start)
+	if opts.JSON {
+		return printJSON(env.Stdout, struct {
+			Handler string  `json:"handler"`
+			GOOS    string  `json:"goos"`
+			GOARCH  string  `json:"goarch"`
+			Bytes   int64   `json:"bytes"`
+			Seconds float64 `json:"seconds"`
+		}{handler, opts.GOOS, opts.GOARCH, info.Size(), took.Seconds()})
+	}
 	env.note("built for %s/%s, %.1f MB, in %s", opts.GOOS, opts.GOARCH,
-		float64(info.Size())/1e6, time.Since(start).Round(10*time.Millisecond))
+		float64(info.Size())/1e6, took.Round(10*time.Millisecond))
 	_, err = fmt.Fprintln(env.Stdout, handler)
 	return err
 }

@@ -124,7 +124,11 @@ func argumentValue(tool *mcp.Tool, name, value string) json.RawMessage {
 func callTool(ctx context.Context, env *Env, session *mcp.ClientSession, tool string, arguments any, asJSON bool) error {
 	params := &mcp.CallToolParams{Name: tool, Arguments: arguments}
 	params.SetProgressToken("mcpfunc-call")
-	result, err := session.CallTool(ctx, params)
+	var result *mcp.CallToolResult
+	err := env.during("calling "+tool, func() (err error) {
+		result, err = session.CallTool(ctx, params)
+		return err
+	})
 	if err != nil {
 		return err
 	}

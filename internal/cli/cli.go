@@ -12,6 +12,8 @@
 //   - No command calls os.Exit or prints an error. The exit code is chosen in one place, exitCode:
 //     0 done, 1 failed, 2 misused, 130 interrupted. A command whose normal end is Ctrl-C (dev, and
 //     demo once it is up) has then done what it was asked for: 0.
+//   - What takes longer than a second says so, with the time that has passed. --quiet leaves results
+//     and errors, --verbose adds what is run.
 //   - Colour marks a word, never carries meaning, and appears only on a terminal and without
 //     NO_COLOR (https://no-color.org).
 package cli
@@ -44,6 +46,9 @@ type Env struct {
 
 	Prompter Prompter // nil means that nobody can be asked
 	Runtime  fs.FS    // the sources that a scaffold carries
+
+	quiet   bool // --quiet: results and errors only
+	verbose bool // --verbose: what is run, too
 }
 
 // System returns the environment of this process.
@@ -86,11 +91,20 @@ func Main(args []string, env *Env) int {
 
 // run is Main without the signals.
 func run(ctx context.Context, args []string, env *Env) int {
+	ours := *env
+	env = &ours
+	env.Stderr = newScreen(env, env.Stderr)
 	root := newRootCommand(env)
 	// Cobra hands back errors of parsing and of running alike; what failed before a command
 	// began was misuse.
 	began := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if env.quiet && env.verbose {
+			return misusef("--quiet and --verbose contradict each other")
+		}
+		began = true
+		return nil
+	}
 	root.SetArgs(args)
 
 	cmd, err := root.ExecuteContextC(ctx)

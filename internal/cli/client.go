@@ -101,21 +101,32 @@ func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(cont
 		defer cancel()
 	}
 
-	door := &door{host: endpoint.Host, header: header}
-	session, err := newClient(env).Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint:   endpoint.String(),
-		HTTPClient: &http.Client{Transport: door},
-		MaxRetries: -1, // a smoke test that needs a second try has failed
-	}, nil)
+	door := &door{env: env, host: endpoint.Host, header: header}
+	var session *mcp.ClientSession
+	err = env.during("waiting for "+shown(endpoint), func() (err error) {
+		session, err = newClient(env).Connect(ctx, &mcp.StreamableClientTransport{
+			Endpoint:   endpoint.String(),
+			HTTPClient: &http.Client{Transport: door},
+			MaxRetries: -1, // a smoke test that needs a second try has failed
+		}, nil)
+		return err
+	})
 	if err == nil {
 		err = use(ctx, session)
 		// The answer is in; whether the farewell arrives changes nothing.
 		_ = session.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", endpoint, door.explain(ctx, err))
+		return fmt.Errorf("%s: %w", shown(endpoint), door.explain(ctx, err))
 	}
 	return nil
+}
+
+// shown is u as it may be printed: a query may hold a Functions key (?code=), and a URL a password.
+func shown(u *url.URL) string {
+	bare := *u
+	bare.User, bare.RawQuery, bare.Fragment = nil, "", ""
+	return bare.String()
 }
 
 func newClient(env *Env) *mcp.Client {
@@ -139,6 +150,7 @@ func newClient(env *Env) *mcp.Client {
 // A door is the HTTP side of a client: it adds the headers, and remembers how the last request was
 // refused, which the SDK reports by the status text alone.
 type door struct {
+	env     *Env
 	host    string // the headers hold a credential: no other host, by redirect, sees them
 	header  http.Header
 	refusal atomic.Pointer[refusal]
@@ -157,7 +169,11 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 			req.Header[name] = values
 		}
 	}
+	start := time.Now()
 	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		d.env.debug("%s %s: %s after %s", req.Method, shown(req.URL), resp.Status, since(start))
+	}
 	// A server without a GET stream says so by 405; that refuses nothing.
 	if err != nil || resp.StatusCode < 400 || resp.StatusCode == http.StatusMethodNotAllowed {
 		return resp, err
@@ -197,6 +213,9 @@ func (d *door) explain(ctx context.Context, err error) error {
 		return withHint(errors.New("nothing listens there"), `"mcpfunc dev" serves a project`)
 	}
 	r := d.refusal.Load()
+	if failed := (*url.Error)(nil); r == nil && errors.As(err, &failed) {
+		return failed.Err // without the URL, whose query may hold a key
+	}
 	if r == nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type demoOptions struct {
 	Dir  string // empty means a new temporary folder
 	Once bool
 	Port int // zero means any free one
+	JSON bool
 }
 
 func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) error) *cobra.Command {
@@ -33,9 +34,10 @@ func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) erro
 		Long: `Scaffold a project around a small embedded server in DIR (default: a new temporary folder),
 build it, serve it under the built-in Functions host, connect as an MCP client and call
 its tools, and show how long each step takes. Go is all it needs. It then stays up until
-Ctrl-C, unless --once; the exit code is 0. The project stays.`,
+Ctrl-C; the exit code is 0. With --once it ends, and prints the folder of the project, which
+stays either way.`,
 		Example: `  mcpfunc demo
-  mcpfunc demo ./demo --once`,
+  mcpfunc demo ./demo --once --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -49,6 +51,7 @@ Ctrl-C, unless --once; the exit code is 0. The project stays.`,
 	}
 	cmd.Flags().BoolVar(&opts.Once, "once", false, "end after the last step")
 	cmd.Flags().IntVar(&opts.Port, "port", 0, "listen on this `port`; 0 takes a free one")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object, with the time that each step took")
 	return cmd
 }
 
@@ -75,21 +78,18 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 			err = withHint(err, "the log is "+log.Name())
 		}
 	}()
-	var host *hostemu.Host
-	err = d.step("serve", func() (_ string, err error) {
-		host, err = serve(ctx, env, d.dir, opts.Port, log)
-		return "the log is " + log.Name(), err
-	})
+	start := time.Now()
+	host, err := serve(ctx, env, d.dir, opts.Port, log)
 	if err != nil {
-		return err
+		return fmt.Errorf("serve: %w", err)
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	if err := d.talk(ctx, endpointURL(host, demoServer)); err != nil {
+	d.done("serve", start, "the log is "+log.Name())
+	url := endpointURL(host, demoServer)
+	if err := d.talk(ctx, url); err != nil {
 		return err
 	}
-
-	env.note("")
-	if err := showEndpoints(env, host, d.file); err != nil || opts.Once {
+	if err := d.conclude(opts, host, url); err != nil || opts.Once {
 		return err
 	}
 	env.note("It stays up until Ctrl-C; the project is in %s.", d.dir)
@@ -97,25 +97,56 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	return nil
 }
 
+// conclude prints what there is now: an app that answers, or the project of one that is about to end.
+func (d *demo) conclude(opts *demoOptions, host *hostemu.Host, url string) error {
+	switch {
+	case opts.JSON:
+		if opts.Once {
+			url = ""
+		}
+		return printJSON(d.env.Stdout, struct {
+			Dir   string     `json:"dir"`
+			URL   string     `json:"url,omitempty"` // while it is served
+			Steps []demoStep `json:"steps"`
+		}{d.dir, url, d.steps})
+	case opts.Once:
+		d.env.note("\nAll of it works. To serve it again: mcpfunc dev %s", d.dir)
+		_, err := fmt.Fprintln(d.env.Stdout, d.dir)
+		return err
+	}
+	d.env.note("")
+	return showEndpoints(d.env, host, d.file, false)
+}
+
 // A demo is a run of the demo command.
 type demo struct {
-	env  *Env
-	dir  string
-	file *config.File
+	env   *Env
+	dir   string
+	file  *config.File
+	steps []demoStep
+}
+
+// A demoStep is what one step did.
+type demoStep struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+	Detail  string  `json:"detail"`
 }
 
 // step does a step and shows how long it took.
 func (d *demo) step(name string, do func() (detail string, err error)) error {
-	start := time.Now()
+	p := d.env.begin(name)
 	detail, err := do()
+	p.end()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	d.done(name, start, detail)
+	d.done(name, p.start, detail)
 	return nil
 }
 
 func (d *demo) done(name string, start time.Time, detail string) {
+	d.steps = append(d.steps, demoStep{name, time.Since(start).Seconds(), detail})
 	d.env.note("%s %-10s %8s  %s", styleFor(d.env, d.env.Stderr).green("ok"), name, since(start), detail)
 }
 

@@ -17,6 +17,7 @@ const defaultPort = 7071
 type devOptions struct {
 	Dir  string
 	Port int // zero means any free one
+	JSON bool
 }
 
 func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error) *cobra.Command {
@@ -43,6 +44,7 @@ the exit code is then 0.`,
 		},
 	}
 	cmd.Flags().IntVar(&opts.Port, "port", defaultPort, "listen on this `port`; 0 takes a free one")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the endpoints as a list of objects")
 	return cmd
 }
 
@@ -59,7 +61,7 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	defer func() { err = errors.Join(err, host.Close()) }()
 
 	env.note("serving after %s", since(start))
-	if err := showEndpoints(env, host, file); err != nil {
+	if err := showEndpoints(env, host, file, opts.JSON); err != nil {
 		return err
 	}
 	return reloadOnChange(ctx, env, opts.Dir, host)
@@ -88,9 +90,9 @@ func reloadOnChange(ctx context.Context, env *Env, dir string, host *hostemu.Hos
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			env.note("%s%s", style.red("not reloaded: "), oneLine(err.Error()))
+			env.complain("%s%s", style.red("not reloaded: "), oneLine(err.Error()))
 			if hint := hintOf(err); hint != "" {
-				env.note("%s%s", style.cyan("hint: "), oneLine(hint))
+				env.complain("%s%s", style.cyan("hint: "), oneLine(hint))
 			}
 		default:
 			env.note("%s after %s: %s", style.green("reloaded"), since(start), count(len(file.Enabled()), "server"))

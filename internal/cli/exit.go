@@ -57,13 +57,13 @@ func printError(env *Env, cmd *cobra.Command, err error) {
 		prefix += cmd.Name() + ": "
 	}
 	style := styleFor(env, env.Stderr)
-	fmt.Fprintln(env.Stderr, style.red(prefix)+oneLine(err.Error()))
+	env.complain("%s%s", style.red(prefix), oneLine(err.Error()))
 	hint := hintOf(err)
 	if hint == "" && isMisuse(err) {
 		hint = fmt.Sprintf("see %q", cmd.CommandPath()+" --help")
 	}
 	if hint != "" {
-		fmt.Fprintln(env.Stderr, style.cyan("hint: ")+oneLine(hint))
+		env.complain("%s%s", style.cyan("hint: "), oneLine(hint))
 	}
 }
 

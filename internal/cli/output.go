@@ -14,7 +14,22 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// note prints a line that is not a result.
+// note prints a line that is neither a result nor an error.
 func (e *Env) note(format string, args ...any) {
+	if !e.quiet {
+		e.complain(format, args...)
+	}
+}
+
+// complain prints a line that --quiet does not silence: an error that ends nothing.
+func (e *Env) complain(format string, args ...any) {
 	fmt.Fprintf(e.Stderr, format+"\n", args...)
+}
+
+// debug prints what only --verbose wants to know. Nobody passes it a secret: no header, no value of
+// a variable, no query of a URL.
+func (e *Env) debug(format string, args ...any) {
+	if e.verbose {
+		e.complain("%s", styleFor(e, e.Stderr).dim("debug: "+oneLine(fmt.Sprintf(format, args...))))
+	}
 }

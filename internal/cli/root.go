@@ -36,6 +36,10 @@ every session its own server process behind streamable HTTP.`,
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 
+	flags := root.PersistentFlags()
+	flags.BoolVarP(&env.quiet, "quiet", "q", false, "print results and errors only")
+	flags.BoolVarP(&env.verbose, "verbose", "v", false, "print what is run and asked for, too")
+
 	root.AddGroup(
 		&cobra.Group{ID: groupProject, Title: "Write a project:"},
 		&cobra.Group{ID: groupRun, Title: "Build and run it:"},

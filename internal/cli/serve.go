@@ -33,10 +33,12 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	}
 	warnMissing(env, a.config)
 	build := goBuild{Dir: dir, Env: env.Environ, Output: env.Stderr}
-	if _, err := build.run(ctx); err != nil {
-		return nil, err
-	}
-	return a.config, nil
+	env.debug("go build in %s", dir)
+	err = env.during("building the handler", func() error {
+		_, err := build.run(ctx)
+		return err
+	})
+	return a.config, err
 }
 
 // warnMissing warns of commands that are not here. The other servers work without them.
@@ -71,7 +73,8 @@ func serve(ctx context.Context, env *Env, dir string, port int, log io.Writer) (
 	if err != nil {
 		return nil, err // the listener, which the host owns, is closed
 	}
-	if err := host.Ready(ctx); err != nil {
+	err = env.during("starting the handler", func() error { return host.Ready(ctx) })
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the handler: %w", err), host.Close())
 	}
 	return host, nil
@@ -80,11 +83,24 @@ func serve(ctx context.Context, env *Env, dir string, port int, log io.Writer) (
 // endpointURL is where the host serves a server.
 func endpointURL(host *hostemu.Host, server string) string { return host.URL() + serverPath(server) }
 
-// showEndpoints prints a line for each server on standard output, and on standard error how to reach
-// the first of them.
-func showEndpoints(env *Env, host *hostemu.Host, file *config.File) error {
+// A servedServer is a server that answers here.
+type servedServer struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+// showEndpoints prints a line for each server on standard output, or a list of objects, and on
+// standard error how to reach the first of them.
+func showEndpoints(env *Env, host *hostemu.Host, file *config.File, asJSON bool) error {
+	var served []servedServer
 	for _, s := range file.Enabled() {
-		if _, err := fmt.Fprintf(env.Stdout, "%s\t%s\n", s.Name, endpointURL(host, s.Name)); err != nil {
+		served = append(served, servedServer{s.Name, endpointURL(host, s.Name)})
+	}
+	if asJSON {
+		return printJSON(env.Stdout, served)
+	}
+	for _, s := range served {
+		if _, err := fmt.Fprintf(env.Stdout, "%s\t%s\n", s.Name, s.URL); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,9 @@ import (
 
 // isTerminal reports whether w is a file that a person is in front of.
 func isTerminal(w any) bool {
+	if s, ok := w.(*screen); ok {
+		return s.tty
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -19,17 +22,18 @@ type style struct{ on bool }
 
 // styleFor returns the style for text that goes to w.
 func styleFor(env *Env, w io.Writer) style {
-	if noColor, _ := env.lookup("NO_COLOR"); noColor != "" || !isTerminal(w) {
-		return style{}
-	}
-	if term, _ := env.lookup("TERM"); term == "dumb" {
-		return style{}
+	noColor, _ := env.lookup("NO_COLOR")
+	return style{on: noColor == "" && takesEscapes(env, w)}
+}
+
+// takesEscapes reports whether w is a terminal that understands escape sequences.
+func takesEscapes(env *Env, w io.Writer) bool {
+	if term, _ := env.lookup("TERM"); term == "dumb" || !isTerminal(w) {
+		return false
 	}
 	// The old Windows console shows escape sequences as they are; Windows Terminal says who it is.
-	if _, modern := env.lookup("WT_SESSION"); runtime.GOOS == "windows" && !modern {
-		return style{}
-	}
-	return style{on: true}
+	_, modern := env.lookup("WT_SESSION")
+	return runtime.GOOS != "windows" || modern
 }
 
 func (s style) bold(text string) string  { return s.paint("1", text) }

@@ -37,7 +37,11 @@ SERVER of the app that runs locally (or at --url).`,
 
 func runTools(ctx context.Context, env *Env, opts *toolsOptions) error {
 	return opts.withSession(ctx, env, func(ctx context.Context, session *mcp.ClientSession) error {
-		tools, err := allTools(ctx, session)
+		var tools []*mcp.Tool
+		err := env.during("listing the tools", func() (err error) {
+			tools, err = allTools(ctx, session)
+			return err
+		})
 		if err != nil {
 			return err
 		}
