@@ -26,6 +26,7 @@ import (
 //go:embed internal/process/*.go
 //go:embed internal/session/*.go
 //go:embed internal/streamhttp/*.go
+//go:embed internal/ticket/*.go
 //go:embed runtime/*.go
 var tree embed.FS
 

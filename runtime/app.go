@@ -68,7 +68,11 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if len(cfg.Servers) == 0 {
 		return nil, errors.New("there is no server to serve: add one to the configuration, or switch one on")
 	}
-	secrets := newRedactor(cfg.Servers)
+	secrets := newRedactor(cfg.Servers, strings.Split(cfg.SessionKeys, ",")...)
+	travel, err := a.travel()
+	if err != nil {
+		return nil, err
+	}
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
 	for i := range cfg.Servers {
 		s, err := a.newServer(cfg.Servers[i])
@@ -88,7 +92,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
 		Sessions: cfg.MaxSessions, Starts: a.opts.Starts, Budget: a.budget, Memory: process.Machine{},
-	})
+	}, travel)
 	for _, s := range a.servers {
 		a.connect(s)
 	}

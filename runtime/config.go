@@ -27,6 +27,11 @@ type Config struct {
 	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
 	LogLevel         slog.Level
 
+	// SessionKeys seal the ids of sessions, so that every instance that has the keys can serve a
+	// session that another one opened: 32 bytes each in base64, with commas between them. The first
+	// seals, all open. Empty means that ids are good on this instance alone. It is a secret.
+	SessionKeys string
+
 	// Development says that the app runs on a developer's machine: web pages of this machine may
 	// call it, and identity providers on it are believed.
 	Development bool
@@ -78,6 +83,9 @@ func lookup(name string) (string, bool) {
 	return value, value != ""
 }
 
+// sessionKeySetting names the app setting for Config.SessionKeys.
+const sessionKeySetting = "MCPFUNC_SESSION_KEY"
+
 // fromFile makes a Config of a parsed file, with what the platform says of itself.
 func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 	rt := file.Runtime
@@ -86,6 +94,7 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive:   rt.Keepalive,
+		SessionKeys: getenv(sessionKeySetting),
 		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
 
 		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",

@@ -183,7 +183,7 @@ func (p *player) expand(text string) string {
 	return text
 }
 
-var minted = regexp.MustCompile(`mcpf-[A-Z2-7]{26}`)
+var minted = regexp.MustCompile(`mcpf-([A-Z2-7]{26}|a[A-Za-z0-9_-]+)`)
 
 // hide does the opposite.
 func (p *player) hide(text string) string {

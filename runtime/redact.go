@@ -27,10 +27,15 @@ var patterns = regexp.MustCompile(strings.Join([]string{
 // A redactor takes secrets out of what processes print before it reaches a log or a client.
 type redactor struct{ known *strings.Replacer }
 
-// newRedactor returns a redactor that knows the values of servers that are secret by the name of
-// their variable. The longest goes first, since one may be part of another.
-func newRedactor(servers []Server) *redactor {
+// newRedactor returns a redactor that knows secrets of the app and the values of servers that are
+// secret by the name of their variable. The longest goes first, since one may be part of another.
+func newRedactor(servers []Server, secrets ...string) *redactor {
 	seen := map[string]bool{}
+	for _, value := range secrets {
+		if value = strings.TrimSpace(value); len(value) >= 6 {
+			seen[value] = true
+		}
+	}
 	for _, s := range servers {
 		for name, value := range s.Env {
 			if authenv.SoundsSecret(name) && len(value) >= 6 {

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,9 +12,10 @@ import (
 // handshake is what a process must be told again when it is started again: what the client said
 // when the session began, and the state that it asked for since. It is guarded by the session's mu.
 type handshake struct {
-	request       *message.Message // initialize; nil until the client has sent it
+	asked         *message.Message // initialize, as soon as the client has sent it
+	request       *message.Message // the same, once it was answered
 	version       string           // that the server answered; "" until it has
-	capabilities  []byte           // that it answered, as JSON
+	digest        [8]byte          // of what else it answered
 	follow        *message.Message // notifications/initialized, once it was sent
 	level         *message.Message // the last logging/setLevel that was granted
 	subscriptions []subscription   // resources/subscribe that were granted, in order
@@ -52,6 +52,7 @@ type initializeResult struct {
 	Result struct {
 		ProtocolVersion string          `json:"protocolVersion"`
 		Capabilities    json.RawMessage `json:"capabilities"`
+		ServerInfo      json.RawMessage `json:"serverInfo"`
 	} `json:"result"`
 	Error *struct {
 		Message string `json:"message"`
@@ -66,7 +67,7 @@ func (s *Session) shaken(request, answer *message.Message) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shake.request, s.shake.version, s.shake.capabilities = request, a.Result.ProtocolVersion, a.Result.Capabilities
+	s.shake.request, s.shake.version, s.shake.digest = request, a.Result.ProtocolVersion, a.digest()
 }
 
 // recordState records a state that the client asked for, if it was granted.
@@ -183,14 +184,14 @@ func (s *Session) compare(answer *message.Message) error {
 	h := &s.shake
 	switch {
 	case h.version == "":
-		h.version, h.capabilities = a.Result.ProtocolVersion, a.Result.Capabilities
+		h.version, h.digest = a.Result.ProtocolVersion, a.digest()
 	case h.version != a.Result.ProtocolVersion:
 		return &Failure{
 			Text:   fmt.Sprintf("the restarted server speaks protocol version %s, and before it was %s", a.Result.ProtocolVersion, h.version),
 			Reason: ReasonChanged, Retryable: true,
 		}
-	case !bytes.Equal(h.capabilities, a.Result.Capabilities):
-		s.log.Warn("the restarted server has other capabilities than before")
+	case h.digest != a.digest():
+		s.log.Warn("the restarted server says that it is or can do other things than before")
 	}
 	return nil
 }

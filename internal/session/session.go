@@ -54,7 +54,8 @@ var ErrDuplicate = errors.New("a request with this id is in flight")
 // A Session is one client's process and what is said to and by it. Its methods may be called from
 // any goroutine.
 type Session struct {
-	Key
+	Key        // that it was opened with
+	known  Key // that the table finds it by; guarded by the table's mu
 	server *Server
 	caller any
 	table  *Table
@@ -63,6 +64,9 @@ type Session struct {
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
 	pid    atomic.Int64 // of the process; zero while there is none, or it has no number
+
+	sealable bool // a client initializes it, so that its id may say all that it takes to do so again
+	created  time.Time
 
 	mu         sync.Mutex
 	x          exchange
@@ -82,7 +86,7 @@ type Session struct {
 
 func newSession(t *Table, key Key, server *Server, caller any, shake handshake, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, server: server, caller: caller, table: t, idle: idle, shake: shake,
+		Key: key, known: key, created: time.Now(), server: server, caller: caller, table: t, idle: idle, shake: shake,
 		log: t.log.With("server", key.Server, "session", t.alias(key)),
 		x:   newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}

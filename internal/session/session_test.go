@@ -19,6 +19,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // bench is a table with one server whose processes are in memory.
@@ -42,7 +43,7 @@ func (b *bench) processes() []*mcptest.Process {
 func plain(text string) string { return text }
 
 func newBench(t *testing.T, limits Limits) *bench {
-	b := &bench{t: t, table: NewTable(slog.New(slog.DiscardHandler), plain, limits)}
+	b := &bench{t: t, table: NewTable(slog.New(slog.DiscardHandler), plain, limits, Travel{Keys: ticket.RandomKeys()})}
 	b.server = &Server{
 		Name: "fake", Framing: framing.Auto, MaxMessage: 1 << 20, StartTimeout: 30 * time.Second, Grace: 3 * time.Second,
 		Restart: true, MaxRestarts: 3, Idle: time.Hour, MaxPerPrincipal: 8,

@@ -14,6 +14,7 @@ func (s *Session) prepare(sl *slip, m *message.Message) {
 	case "initialize":
 		limit = s.server.StartTimeout
 		asked := m.Retain()
+		s.shake.asked = asked
 		sl.note = func(answer *message.Message) { s.shaken(asked, answer) }
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		asked := m.Retain()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
@@ -24,7 +25,7 @@ type Key struct{ Server, Principal, Client, ID string }
 
 // prefix begins every id that we mint. An id with it that is not alive here was, or is made up: no
 // client chooses it.
-const prefix = "mcpf-"
+const prefix = ticket.Prefix
 
 // Minted reports whether id looks like one of ours.
 func Minted(id string) bool { return strings.HasPrefix(id, prefix) }
@@ -61,6 +62,7 @@ type Table struct {
 	log    *slog.Logger
 	redact func(string) string
 	limits Limits
+	travel Travel
 	starts *starts
 	count  counters
 	memory *memory
@@ -82,12 +84,12 @@ type Table struct {
 type counters struct{ opened, ended, restarts, evicted, refused atomic.Int64 }
 
 // NewTable returns an empty Table. redact takes secrets out of what processes print.
-func NewTable(log *slog.Logger, redact func(string) string, limits Limits) *Table {
+func NewTable(log *slog.Logger, redact func(string) string, limits Limits, travel Travel) *Table {
 	if limits.Starts == 0 {
 		limits.Starts = 4 * runtime.GOMAXPROCS(0)
 	}
 	t := &Table{
-		log: log, redact: redact, limits: limits, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
+		log: log, redact: redact, limits: limits, travel: travel, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
 		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
 		spares: map[*Server]*spares{}, pools: newPools(),
 	}
@@ -183,15 +185,13 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, f
 		return nil, evict, err
 	}
 	s = newSession(t, key, o.Server, o.Caller, shake, idle)
+	s.sealable = o.ID == "" && o.Version == ""
 	s.active = 1
 	t.sessions[key] = s
 	t.alive[s] = struct{}{}
 	t.count.opened.Add(1)
 	t.memory.opened(o.Server.Name)
-	for ch := range t.awaited[key] {
-		ch <- s // capacity 1, and sent to once
-	}
-	delete(t.awaited, key)
+	t.arrived(s)
 	t.running.Go(func() {
 		s.log.Info("session opened", "request", o.Request)
 		s.supervise()
@@ -204,6 +204,14 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, f
 		t.count.ended.Add(1)
 	})
 	return s, nil, nil
+}
+
+// arrived tells those who wait for the session that it is there. mu is held.
+func (t *Table) arrived(s *Session) {
+	for ch := range t.awaited[s.known] {
+		ch <- s // capacity 1, and sent to once
+	}
+	delete(t.awaited, s.known)
 }
 
 // room says whether there is room for a session of key: it returns nil if so, else an idle session
@@ -325,8 +333,8 @@ func (t *Table) Await(ctx context.Context, key Key) (*Session, error) {
 func (t *Table) forget(s *Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.sessions[s.Key] == s {
-		delete(t.sessions, s.Key)
+	if t.sessions[s.known] == s {
+		delete(t.sessions, s.known)
 	}
 }
 

@@ -21,6 +21,7 @@ type answer struct {
 	reader       *session.Reader
 	batch        bool // the POST had several messages
 	json, stream bool // what the client takes
+	opened       bool // the POST opened the session
 	refused      bool // the answer was an error
 }
 
@@ -79,7 +80,7 @@ func (a *answer) body(answers []session.Event) error {
 		a.refuse(http.StatusServiceUnavailable, codeInternal, "the session ended")
 		return errGone
 	}
-	a.dropSession()
+	a.announce()
 	if !a.batch {
 		m := answers[0].Message
 		a.head(http.StatusOK, m.Len())
@@ -101,16 +102,17 @@ func (a *answer) body(answers []session.Event) error {
 	return err
 }
 
-// dropSession takes the session's id out of an answer that refuses to initialize: there is none.
-func (a *answer) dropSession() {
-	if a.refused && a.s.Protocol() == "" {
-		a.w.Header().Del(HeaderSession)
+// announce tells the client the id of the session that it opened, unless the answer refuses to
+// initialize: there is none then.
+func (a *answer) announce() {
+	if a.opened && !(a.refused && a.s.Protocol() == "") {
+		a.w.Header().Set(HeaderSession, a.s.Announce())
 	}
 }
 
 // events gives the answers as an SSE stream, beginning with those that have been taken already.
 func (a *answer) events(taken []session.Event) error {
-	a.dropSession()
+	a.announce()
 	a.begin()
 	return a.request.stream(a.s, a.reader, taken)
 }

@@ -45,10 +45,6 @@ func (q *request) post() {
 	}
 	id := firstID(messages)
 	initialize := len(messages) == 1 && m.Kind() == message.Request && m.Envelope().Method() == "initialize"
-	if opened {
-		// Set before it is known that the session comes to be; taken back if it does not.
-		q.w.Header().Set(HeaderSession, s.ID)
-	}
 	way := session.ByStream
 	if !stream {
 		way = session.ByAnswer
@@ -57,7 +53,6 @@ func (q *request) post() {
 	messages = nil
 	reader, err := s.Send(q.r.Context(), sent, way)
 	if err != nil {
-		q.w.Header().Del(HeaderSession)
 		if opened {
 			s.Abandon()
 		}
@@ -69,7 +64,7 @@ func (q *request) post() {
 		return
 	}
 	defer reader.Leave()
-	a := &answer{request: q, s: s, reader: reader, batch: len(sent) > 1, json: jsonBody, stream: stream}
+	a := &answer{request: q, s: s, reader: reader, batch: len(sent) > 1, json: jsonBody, stream: stream, opened: opened}
 	switch err := a.write(); {
 	case initialize && opened && err != nil:
 		s.Abandon()

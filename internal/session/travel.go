@@ -1,0 +1,113 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
+)
+
+// Travel says what of a session outlives its process: an id that is sealed with Keys says enough of
+// its session for any table with the same keys to serve it. The zero Travel makes ids that one table
+// knows, for as long as it holds their sessions.
+type Travel struct {
+	Keys   *ticket.Keys
+	Shared bool        // other instances have the keys too, and no request is sure to come back here
+	Ended  Revocations // where instances tell each other which sessions are over; nil for nowhere
+}
+
+// Revocations are sessions that are over, as several instances know them. An error of Revoked means
+// that a session is not to be trusted.
+type Revocations interface {
+	Revoke(ctx context.Context, id string, until time.Time) error
+	Revoked(ctx context.Context, id string) (bool, error)
+}
+
+// holder is who an id of key is good for.
+func (k Key) holder() ticket.Holder {
+	return ticket.Holder{Server: k.Server, Principal: k.Principal, Client: k.Client}
+}
+
+// Announce returns the id by which the client is to know the session, just before it is told. That
+// of a session which a client initialized is sealed now and not before, because it says what the
+// server answered. When something else comes before that answer, the id goes out with it and says
+// what the client asked for: who serves the session later then insists on that version.
+func (s *Session) Announce() string {
+	t := s.table
+	s.mu.Lock()
+	h := s.shake
+	s.mu.Unlock()
+	request := h.request
+	if request == nil {
+		request = h.asked
+	}
+	if t.travel.Keys == nil || !s.sealable || request == nil {
+		return s.ID
+	}
+	params := paramsOf(request)
+	sealed := ticket.Ticket{Version: h.version, Initialize: params, Result: h.digest, Created: s.created}
+	if sealed.Version == "" {
+		sealed.Version = askedVersion(params)
+	}
+	id, err := t.travel.Keys.Seal(s.holder(), sealed)
+	if err != nil {
+		if !errors.Is(err, ticket.ErrTooLong) {
+			s.log.Error("cannot seal the session's id", "error", err)
+		}
+		s.log.Debug("the session's id is plain, and good on this instance alone", "why", err)
+		return s.ID
+	}
+	if !t.rename(s, id) {
+		return s.ID
+	}
+	return id
+}
+
+// rename makes s known by a sealed id and no longer by the one that it was opened with. It reports
+// false if s has ended.
+func (t *Table) rename(s *Session, id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sessions[s.known] != s {
+		return false
+	}
+	delete(t.sessions, s.known)
+	s.known.ID = id
+	t.sessions[s.known] = s
+	t.arrived(s)
+	return true
+}
+
+// paramsOf returns the params of a request as they stand, or nil.
+func paramsOf(request *message.Message) []byte {
+	var r struct {
+		Params json.RawMessage `json:"params"`
+	}
+	json.Unmarshal(request.Bytes(), &r)
+	return r.Params
+}
+
+// askedVersion is the protocol version that a client asked for.
+func askedVersion(params []byte) string {
+	var p struct {
+		ProtocolVersion string `json:"protocolVersion"`
+	}
+	json.Unmarshal(params, &p)
+	return p.ProtocolVersion
+}
+
+// digest tells servers apart by what they say that they are and can do.
+func (r *initializeResult) digest() [8]byte {
+	var b bytes.Buffer
+	for _, part := range []json.RawMessage{r.Result.Capabilities, r.Result.ServerInfo} {
+		if json.Compact(&b, part) != nil {
+			b.WriteString("null")
+		}
+		b.WriteByte('\n')
+	}
+	return ticket.Digest(b.Bytes())
+}
