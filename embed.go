@@ -27,6 +27,7 @@ import (
 //go:embed internal/session/*.go
 //go:embed internal/streamhttp/*.go
 //go:embed internal/ticket/*.go
+//go:embed internal/watch/*.go
 //go:embed runtime/*.go
 var tree embed.FS
 

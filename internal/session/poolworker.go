@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // A Worker is one process of a pool and the calls that are in flight on it. Its methods may be
@@ -26,6 +27,7 @@ type Worker struct {
 	pool   *pool
 	probe  *verdict // that its first answer decides; nil if the era is known
 	log    *slog.Logger
+	rec    *watch.Recorder // nil for none
 	ctx    context.Context // until the process has to end
 	cancel context.CancelFunc
 	pid    atomic.Int64
@@ -50,9 +52,10 @@ type Worker struct {
 }
 
 func newWorker(t *Table, p *pool, key Key, o Opening, probe *verdict) *Worker {
+	alias := t.alias(key)
 	w := &Worker{
 		Key: key, server: o.Server, caller: o.Caller, table: t, pool: p, probe: probe,
-		log:    t.log.With("server", key.Server, "pool", t.alias(key)),
+		log: t.log.With("server", key.Server, "pool", alias), rec: t.limits.Watch.Open(key.Server, alias, true),
 		outbox: make(chan *message.Message, 16), ready: make(chan struct{}), calls: map[int64]*Call{},
 	}
 	w.ctx, w.cancel = context.WithCancel(t.ctx)
@@ -157,6 +160,7 @@ func (w *Worker) live() {
 		why := w.why
 		w.table.pools.mu.Unlock()
 		w.log.Info("process of a pool ended", "why", why)
+		w.rec.Ended(why)
 	}()
 	defer w.cancel()
 	r, err := w.table.start(w.ctx, w.server, w.caller, w.log)
@@ -166,6 +170,7 @@ func (w *Worker) live() {
 		return
 	}
 	w.pid.Store(int64(r.pid()))
+	r.watched(w.rec)
 	stopped := make(chan struct{})
 	inTime := context.AfterFunc(w.ctx, func() {
 		defer close(stopped)

@@ -10,6 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // A run is one life of a process, whether of a session or of a pool. One goroutine reads; any may
@@ -20,7 +21,8 @@ type run struct {
 	stderr *complaints
 	log    *slog.Logger
 	redact func(string) string
-	turn   *turn // to start; given on at its first message or at its end
+	turn   *turn           // to start; given on at its first message or at its end
+	rec    *watch.Recorder // nil for none
 
 	answered chan struct{} // closed at its first message
 	said     bool          // answered is closed; of the reader
@@ -93,6 +95,7 @@ func (r *run) read() (*message.Message, error) {
 				close(r.answered)
 				r.turn.done(true)
 			}
+			r.rec.Received(m)
 			return m, nil
 		}
 		var large *message.TooLargeError
@@ -133,6 +136,7 @@ func (r *run) write(ctx context.Context, m *message.Message) error {
 	} else {
 		r.stall.Reset(stallTimeout)
 	}
+	r.rec.Sent(m) // before the answer to it can be received
 	err := r.pipes.Write(m)
 	r.stall.Stop()
 	if err != nil {
@@ -185,4 +189,7 @@ func (r *run) await(ctx context.Context) {
 	}
 	r.turn.done(false)
 	r.stderr.end()
+	if r.rec != nil {
+		r.rec.Exited(r.failure().Text)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // A Server says how the sessions of one server are run. It is not changed once it is in use.
@@ -60,6 +61,7 @@ type Session struct {
 	caller any
 	table  *Table
 	log    *slog.Logger
+	rec    *watch.Recorder // nil for none
 	idle   time.Duration
 	ctx    context.Context // until the session ends
 	cancel context.CancelFunc
@@ -85,10 +87,11 @@ type Session struct {
 }
 
 func newSession(t *Table, key Key, server *Server, caller any, shake handshake, idle time.Duration) *Session {
+	alias := t.alias(key)
 	s := &Session{
 		Key: key, known: key, created: time.Now(), server: server, caller: caller, table: t, idle: idle, shake: shake,
-		log: t.log.With("server", key.Server, "session", t.alias(key)),
-		x:   newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
+		log: t.log.With("server", key.Server, "session", alias), rec: t.limits.Watch.Open(key.Server, alias, false),
+		x: newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.standalone = &Stream{s: s, first: 1, keep: true, room: make(chan struct{}, 1)}
@@ -347,6 +350,7 @@ func (s *Session) end(f *Failure) {
 	s.table.forget(s)
 	s.cancel()
 	s.log.Info("session ended", "why", f.Text, "reason", f.Reason)
+	s.rec.Ended(f.Text)
 }
 
 // release frees what is held for readers, once the session has ended and nobody reads any more. mu

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // Bounds of what a process may complain.
@@ -30,6 +31,7 @@ type complaints struct {
 
 	mu   sync.Mutex
 	tail []string
+	rec  *watch.Recorder // nil for none
 }
 
 func listen(p process.Process, log *slog.Logger, redact func(string) string) *complaints {
@@ -94,7 +96,9 @@ func (c *complaints) line(line []byte, lines *limiter) {
 		c.tail = append(c.tail[:0], c.tail[1:]...)
 	}
 	c.tail = append(c.tail, text[:min(len(text), tailBytes)])
+	rec := c.rec
 	c.mu.Unlock()
+	rec.Stderr(text)
 	if lines.allow(c.log) {
 		c.log.Info("stderr", "line", text)
 	}

@@ -20,6 +20,7 @@ func (s *Session) supervise() {
 			return
 		}
 		s.pid.Store(int64(r.pid()))
+		r.watched(s.rec)
 		stopped := make(chan struct{})
 		cancelled := context.AfterFunc(s.ctx, func() {
 			defer close(stopped)

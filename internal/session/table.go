@@ -16,6 +16,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
@@ -55,6 +56,7 @@ type Limits struct {
 	Starts   int             // processes starting at a time; zero means four times the processors
 	Budget   *message.Budget // of large messages of processes
 	Memory   Memory          // of the machine; nil means that it is not looked at
+	Watch    *watch.Hub      // is told what happens; nil for nobody
 }
 
 // A Table holds the sessions of an app. Its methods may be called from any goroutine.

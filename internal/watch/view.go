@@ -1,0 +1,105 @@
+package watch
+
+import "time"
+
+// A View is what a Hub knows at one moment.
+type View struct {
+	Version   uint64 // for Wait
+	Sessions  []Session
+	Unwatched int // sessions that came when there was no room, and are not among Sessions
+}
+
+// A Session is a session that a client opened, or a process that serves calls without any.
+type Session struct {
+	Number   uint64     `json:"number"` // counts from 1 in its Hub
+	Server   string     `json:"server"`
+	Name     string     `json:"name"` // as in the log, not the id; processes of a pool share it
+	Pool     bool       `json:"pool"` // its calls have no session
+	Opened   time.Time  `json:"opened"`
+	Ended    *time.Time `json:"ended,omitempty"`
+	Why      string     `json:"why,omitempty"`      // it ended, or what became of its last process
+	Protocol string     `json:"protocol,omitempty"` // the version that the server chose
+	Client   string     `json:"client,omitempty"`   // as it introduced itself
+	Program  string     `json:"program,omitempty"`  // as the server introduced itself
+	Calls    int        `json:"calls"`              // requests of the client
+	Waiting  int        `json:"waiting"`            // of them without an answer
+	PID      int        `json:"pid,omitempty"`      // of the process; zero while there is none
+	Starts   int        `json:"starts"`             // of processes so far
+}
+
+// A Message is a message, or an event between messages.
+type Message struct {
+	Number uint64    `json:"number"` // counts from 1 in its session
+	At     time.Time `json:"at"`
+	From   string    `json:"from"` // "client" or "server"; "app" for an event
+	Kind   string    `json:"kind"` // "request", "notification", "response", "error", ...; "event"
+	Method string    `json:"method,omitempty"`
+	ID     string    `json:"id,omitempty"` // JSON
+	Size   int       `json:"size"`         // bytes of the whole message
+	Body   string    `json:"body"`         // without secrets; of an event its text
+	Cut    int       `json:"cut,omitempty"`
+	Took   float64   `json:"took_ms,omitempty"` // of an answer: milliseconds since its request
+}
+
+// A Line is a line of stderr.
+type Line struct {
+	Number uint64    `json:"number"` // counts from 1 in its session
+	At     time.Time `json:"at"`
+	Text   string    `json:"text"`
+}
+
+// A Tail is what came after some number, and how much of that was dropped before it could be told.
+type Tail struct {
+	Messages       []Message `json:"messages"`
+	MissedMessages uint64    `json:"missed_messages"`
+	Lines          []Line    `json:"lines"`
+	MissedLines    uint64    `json:"missed_lines"`
+}
+
+// View returns all sessions that are kept, the oldest first.
+func (h *Hub) View() View {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v := View{Version: h.version, Unwatched: h.unwatched, Sessions: make([]Session, 0, len(h.sessions))}
+	for _, r := range h.sessions {
+		about := r.about
+		about.Waiting = r.waiting()
+		v.Sessions = append(v.Sessions, about)
+	}
+	return v
+}
+
+// Tail returns what the session with that number said after the message and the line with these;
+// zero is the beginning. It reports false if there is no such session.
+func (h *Hub) Tail(session, message, line uint64) (Tail, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.sessions {
+		if r.about.Number != session {
+			continue
+		}
+		t := Tail{Messages: []Message{}, Lines: []Line{}}
+		for _, m := range r.messages {
+			if m.Number > message {
+				t.Messages = append(t.Messages, m)
+			}
+		}
+		for _, l := range r.lines {
+			if l.Number > line {
+				t.Lines = append(t.Lines, l)
+			}
+		}
+		t.MissedMessages = missed(r.lastMessage, message, len(t.Messages))
+		t.MissedLines = missed(r.lastLine, line, len(t.Lines))
+		return t, true
+	}
+	return Tail{}, false
+}
+
+// missed is how many of those up to last and after seen are not among the n that are there.
+func missed(last, seen uint64, n int) uint64 {
+	if seen >= last {
+		return 0
+	}
+	return last - seen - uint64(n)
+}
