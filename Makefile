@@ -21,7 +21,7 @@ unit: ## the hermetic tests
 
 e2e: ## real servers, real clients, the official conformance suite
 	e2e/tools/install.sh
-	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker
+	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker ./internal/revocation
 
 chaos: ## kill cycles, churn and storms, at full length
 	go test -tags chaos -v -timeout 40m ./chaos

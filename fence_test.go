@@ -27,6 +27,7 @@ func TestFences(t *testing.T) {
 		{"generator", "github.com/spf13/cobra", "Cobra lives in internal/cli and nowhere else"},
 		{"generator", "github.com/AlecAivazis/survey/v2", "survey lives in internal/cli and nowhere else"},
 		{"internal/message", module, "it is the bottom"},
+		{"internal/revocation", module, "it knows ids, not sessions"},
 		{"internal/ticket", module, "what an id carries is for others to understand"},
 		{"internal/streamhttp", module + "internal/process", "HTTP knows sessions, not processes; it may reach them through session alone"},
 		{"internal/session", "net/http", "what HTTP is, only streamhttp knows"},
