@@ -108,7 +108,7 @@ func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {
 		if env.Prompter == nil {
 			return nil, withHint(misusef("the server %q needs a command", opts.Name), `write it after "--": -- COMMAND ARGS...`)
 		}
-		if err := askCommand(env.Prompter, &entry); err != nil {
+		if err := askCommand(env, &entry); err != nil {
 			return nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc"
@@ -117,7 +118,7 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 			t.Errorf("%s: %v", test.line, err)
 			continue
 		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
+		if diff := cmp.Diff(test.want, got, cmpopts.IgnoreUnexported(initOptions{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.line, diff)
 		}
 	}

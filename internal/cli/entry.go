@@ -73,11 +73,7 @@ func switchedOff(entry config.Entry) (config.Entry, error) {
 // importServers adds the servers of the configuration file at path to data, or only the one named.
 // Of all servers, those that cannot be served, remote ones mostly, are left out and named.
 func importServers(env *Env, data []byte, path, name string) ([]byte, error) {
-	other, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	servers, err := config.Import(path, other)
+	servers, err := importable(path)
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +109,15 @@ func importServers(env *Env, data []byte, path, name string) ([]byte, error) {
 const readLimit = 2 << 20
 
 // readFile returns the beginning of a configuration file.
-func readFile(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) { return readUpTo(path, readLimit) }
+
+func readUpTo(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, readLimit))
+	data, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil {
 		return nil, unreadable(path, err)
 	}

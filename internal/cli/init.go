@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kballard/go-shellquote"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
@@ -32,6 +34,8 @@ type initOptions struct {
 	Auth    string
 	Env     []string
 	Command []string
+
+	typed []string // the flags on the command line, but for those about questions
 }
 
 func newInitCommand(env *Env, run func(context.Context, *Env, *initOptions) error) *cobra.Command {
@@ -53,6 +57,7 @@ named and nothing is written. No ${NAME} is replaced: no secret gets into the pr
 			if err := opts.take(args, cmd.ArgsLenAtDash()); err != nil {
 				return err
 			}
+			opts.typed = typedFlags(cmd)
 			return run(cmd.Context(), env, opts)
 		},
 	}
@@ -112,6 +117,9 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 		if opts.AuthLevel, err = askAuthLevel(env.Prompter); err != nil {
 			return err
 		}
+		if opts.AuthLevel != "" {
+			src.flags = append(src.flags, "--auth-level", opts.AuthLevel)
+		}
 	}
 	name, err := projectName(opts)
 	if err != nil {
@@ -124,11 +132,11 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 	if err != nil {
 		return err
 	}
-	return carryOut(env, opts, file, plan)
+	return carryOut(env, opts, src, file, plan)
 }
 
 // carryOut shows, confirms and writes the plan, as far as the options have it.
-func carryOut(env *Env, opts *initOptions, file *config.File, plan *generator.Plan) error {
+func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *generator.Plan) error {
 	changes, err := plan.Changes(opts.Dir, generator.Init)
 	if err != nil {
 		return err
@@ -146,7 +154,9 @@ func carryOut(env *Env, opts *initOptions, file *config.File, plan *generator.Pl
 	case len(conflicts) > 0 && !opts.Force:
 		return initConflict(conflicts) // before anybody is asked whether to go on
 	case opts.asks(env):
+		style := styleFor(env, env.Stderr)
 		summarize(env, opts, file, changes)
+		env.note("  the same without questions: %s", style.dim(opts.commandLine(src)))
 		yes, err := env.Prompter.Confirm("Write the project?")
 		if err != nil {
 			return err
@@ -195,12 +205,44 @@ func summarize(env *Env, opts *initOptions, file *config.File, changes []generat
 		if n > 1 {
 			what = fmt.Sprintf("%s (%s)", carriedDir, count(n, "file"))
 		}
-		env.note("  %s %s", style.green(string(changes[0].Action)), what)
+		env.note("  %s %s", style.green(fmt.Sprintf("%-9s", changes[0].Action)), what)
 		changes = changes[n:]
 	}
 	for _, s := range file.Enabled() {
-		env.note("  serves %s at %s", style.bold(s.Name), serverPath(s.Name))
+		env.note("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " ")))
 	}
+}
+
+// typedFlags returns the flags that stand on the command line of cmd, as words.
+func typedFlags(cmd *cobra.Command) []string {
+	var words []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "yes", "quiet", "verbose", // change nothing in the project
+			"config", "server", "auth": // the source says them
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, value := range list.GetSlice() {
+				words = append(words, "--"+f.Name, value)
+			}
+			return
+		}
+		words = append(words, "--"+f.Name)
+		if f.Value.Type() != "bool" {
+			words = append(words, f.Value.String())
+		}
+	})
+	return words
+}
+
+// commandLine is what gives the same project without a question.
+func (o *initOptions) commandLine(src source) string {
+	words := slices.Concat([]string{"mcpfunc", "init", o.Dir}, o.typed, src.flags, []string{"--yes"})
+	if len(src.command) > 0 {
+		words = slices.Concat(words, []string{"--"}, src.command)
+	}
+	return shellquote.Join(words...)
 }
 
 // nextSteps says what to do with a new project.

@@ -3,11 +3,9 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
@@ -17,8 +15,10 @@ import (
 
 // A source is where the servers of a new project come from.
 type source struct {
-	path string // names it in messages
-	data []byte // what the project's mcp_config.json will hold
+	path    string // names it in messages
+	data    []byte // what the project's mcp_config.json will hold
+	flags   []string
+	command []string // with flags, what names the same source on the command line
 }
 
 // chooseSource finds the servers: what the command line names, else what a person picks, else what
@@ -48,121 +48,68 @@ func chooseSource(env *Env, opts *initOptions) (source, error) {
 	return fileSource(env, path)
 }
 
-// discover looks for a configuration in the project's folder first, as that may not be the current
-// one, and then where every command of MCP looks.
-func discover(env *Env, dir string) (string, error) {
-	found, err := config.Discover(dir, "")
-	if errors.Is(err, fs.ErrNotExist) {
-		found, err = config.Discover(".", env.Home)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", withHint(err, "--config FILE names one, or describe a server: mcpfunc init --server NAME -- COMMAND ARGS...")
-	}
-	return found, err
-}
-
 // fileSource reads a configuration. A file that holds more than servers, the settings of an editor
-// or of a desktop app, gives its servers only.
+// or of a desktop app, gives its servers only; so does a client's own list when some of it cannot be
+// served.
 func fileSource(env *Env, path string) (source, error) {
-	if ownedByApp(path) {
+	src := source{path: path, flags: []string{"--config", path}}
+	data, err := readFile(path)
+	if err != nil {
+		return src, err
+	}
+	src.data = data
+	imports := ownedByApp(path)
+	if ofClient(path) {
+		_, err := config.Parse(path, data, nil)
+		imports = err != nil
+	}
+	if imports {
 		empty, err := config.New()
 		if err != nil {
-			return source{}, err
+			return src, err
 		}
-		data, err := importServers(env, empty, path, "")
-		return source{path: path, data: data}, err
+		src.data, err = importServers(env, empty, path, "")
+		return src, err
 	}
-	data, err := readFile(path)
-	return source{path: path, data: data}, err
-}
-
-// ownedByApp reports whether a file holds the settings of a program, of which servers are a part.
-func ownedByApp(path string) bool {
-	return slices.Contains([]string{"claude_desktop_config.json", "settings.json"}, filepath.Base(path))
+	return src, nil
 }
 
 func describedSource(name string, entry config.Entry) (source, error) {
 	data, err := config.New(config.NamedEntry{Name: name, Entry: entry})
-	return source{path: configName, data: data}, err
-}
-
-// candidates returns the configuration files that are there: what discovery would take first, then
-// those of the usual clients.
-func candidates(env *Env, dir string) []string {
-	var found []string
-	add := func(path string) {
-		if _, err := os.Stat(path); err == nil && !slices.Contains(found, path) {
-			found = append(found, path)
-		}
+	src := source{
+		path: configName, data: data,
+		flags:   []string{"--server", name},
+		command: append([]string{entry.Command}, entry.Args...),
 	}
-	if path, err := discover(env, dir); err == nil {
-		add(path)
+	if entry.Auth.Method != "" {
+		src.flags = append(src.flags, "--auth", string(entry.Auth.Method))
 	}
-	add(filepath.Join(".cursor", "mcp.json"))
-	add(filepath.Join(".vscode", "mcp.json"))
-	if env.Home != "" {
-		add(filepath.Join(env.Home, ".cursor", "mcp.json"))
-	}
-	if env.ConfigDir != "" {
-		add(filepath.Join(env.ConfigDir, "Claude", "claude_desktop_config.json"))
-		add(filepath.Join(env.ConfigDir, "Code", "User", "mcp.json"))
-		add(filepath.Join(env.ConfigDir, "Code", "User", "settings.json"))
-	}
-	// The settings of a program usually hold no servers; offering them would be noise.
-	return slices.DeleteFunc(found, func(path string) bool {
-		return ownedByApp(path) && len(serversIn(path)) == 0
-	})
-}
-
-// serversIn returns the names of the servers of a file that can be served, none when it cannot be read.
-func serversIn(path string) []string {
-	data, err := readFile(path)
-	if err != nil {
-		return nil
-	}
-	servers, err := config.Import(path, data)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, s := range servers {
-		if s.Err == nil {
-			names = append(names, s.Name)
-		}
-	}
-	return names
+	return src, err
 }
 
 // askSource lets a person pick a file or describe a server.
 func askSource(env *Env, dir string) (source, error) {
 	files := candidates(env, dir)
-	options := make([]string, 0, len(files)+1)
-	for _, f := range files {
-		if names := serversIn(f); len(names) > 0 {
-			f += " (" + strings.Join(names, ", ") + ")"
-		}
-		options = append(options, f)
-	}
-	options = append(options, "describe a server")
 	pick := 0
 	if len(files) > 0 {
 		var err error
+		options := append(describe(env, files), "describe a server")
 		if pick, err = env.Prompter.Select("Where do the servers come from?", options); err != nil {
 			return source{}, err
 		}
 	}
 	if pick < len(files) {
-		return fileSource(env, files[pick])
+		return fileSource(env, files[pick].path)
 	}
-	return askServer(env.Prompter)
+	return askServer(env)
 }
 
-func askServer(p Prompter) (source, error) {
+func askServer(env *Env) (source, error) {
 	var entry config.Entry
-	if err := askCommand(p, &entry); err != nil {
+	if err := askCommand(env, &entry); err != nil {
 		return source{}, err
 	}
-	name, err := p.Input("Name of the server:", serverName(entry), checkServerName)
+	name, err := env.Prompter.Input("Name of the server:", serverName(entry), checkServerName)
 	if err != nil {
 		return source{}, err
 	}
@@ -172,7 +119,7 @@ func askServer(p Prompter) (source, error) {
 		"azure_obo: Entra ID users, on their behalf",
 		"oauth2_bearer: users of another identity provider",
 	}
-	pick, err := p.Select("How are callers known?", options)
+	pick, err := env.Prompter.Select("How are callers known?", options)
 	if err != nil {
 		return source{}, err
 	}
@@ -180,9 +127,44 @@ func askServer(p Prompter) (source, error) {
 	return describedSource(strings.TrimSpace(name), entry)
 }
 
-// askCommand asks for the command line of a server, with quotes as in a shell and nothing else of one.
-func askCommand(p Prompter, entry *config.Entry) error {
-	line, err := p.Input("Command line of the server, such as uvx mcp-server-time:", "", func(line string) error {
+// A launcher starts servers that are packages.
+type launcher struct {
+	program  string
+	args     []string // before the package
+	registry string
+	example  string
+}
+
+func launchers() []launcher {
+	return []launcher{
+		{"uvx", nil, "PyPI", "mcp-server-time"},
+		{"npx", []string{"-y"}, "npm", "@modelcontextprotocol/server-everything"},
+	}
+}
+
+// askCommand asks for the command of a server: by what it is started, then the rest of the line, with
+// quotes as in a shell and nothing else of one.
+func askCommand(env *Env, entry *config.Entry) error {
+	known := launchers()
+	options := make([]string, 0, len(known)+1)
+	for _, l := range known {
+		where := "not on PATH here"
+		if path, err := exec.LookPath(l.program); err == nil {
+			where = path
+		}
+		options = append(options, fmt.Sprintf("%s: a package from %s (%s)", l.program, l.registry, where))
+	}
+	pick, err := env.Prompter.Select("What starts the server?", append(options, "another command"))
+	if err != nil {
+		return err
+	}
+	question, before := "Command line of the server:", []string(nil)
+	if pick < len(known) {
+		l := known[pick]
+		question = fmt.Sprintf("Package and its arguments, such as %s:", l.example)
+		before = append([]string{l.program}, l.args...)
+	}
+	line, err := env.Prompter.Input(question, "", func(line string) error {
 		_, err := splitCommand(line)
 		return err
 	})
@@ -193,10 +175,10 @@ func askCommand(p Prompter, entry *config.Entry) error {
 	if err != nil {
 		return err
 	}
+	words = append(before, words...)
 	entry.Command, entry.Args = words[0], words[1:]
 	return nil
 }
-
 func splitCommand(line string) ([]string, error) {
 	words, err := shellquote.Split(line)
 	if err != nil {

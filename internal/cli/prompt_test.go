@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/google/go-cmp/cmp"
+	"github.com/kballard/go-shellquote"
 	"golang.org/x/term"
 )
 
@@ -159,7 +162,8 @@ func TestInitAsksForAServer(t *testing.T) {
 	env, stdout, _ := testEnv()
 	p := seat(t, env)
 	done := p.answers(t,
-		answer{"Command line of the server", "uvx mcp-server-time '--local-timezone=Europe/Berlin'" + enter},
+		answer{"What starts the server?", enter},
+		answer{"Package and its arguments", "mcp-server-time '--local-timezone=Europe/Berlin'" + enter},
 		answer{"Name of the server:", "clock" + enter},
 		answer{"How are callers known?", down + enter},
 		answer{"Which Functions key", down + down + enter},
@@ -204,23 +208,19 @@ func TestInitAsksForAServer(t *testing.T) {
 func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	env, _, _ := testEnv()
-	env.Home, env.ConfigDir = filepath.Join("home"), filepath.Join("home", "settings")
-	for path, text := range map[string]string{
-		".mcp.json":             `{"mcpServers": {"here": {"command": "here"}}}`,
-		"home/.cursor/mcp.json": `{"mcpServers": {"cursor": {"command": "cursor"}}}`,
+	env.Home, env.ConfigDir = "home", filepath.Join("home", "settings")
+	writeFiles(t, map[string]string{
+		".mcp.json":                                       `{"mcpServers": {"here": {"command": "here"}}}`,
+		".cursor/mcp.json":                                `{"mcpServers": `,
+		"home/.cursor/mcp.json":                           `{"mcpServers": {"cursor": {"command": "cursor"}}}`,
+		"home/.codeium/windsurf/mcp_config.json":          `{"mcpServers": {"far": {"serverUrl": "https://example.org"}, "surf": {"command": "surf"}}}`,
 		"home/settings/Claude/claude_desktop_config.json": `{"theme": "dark", "mcpServers": {"far": {"type": "http"}, "desk": {"command": "desk"}}}`,
 		"home/settings/Code/User/settings.json":           `{"editor.fontSize": 12}`,
-	} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+		"home/settings/Code/User/mcp.json":                `{"servers": {"a": {"command": "a"}, "b": {"command": "b"}, "c": {"command": "c"}, "d": {"command": "d"}}}`,
+	})
 	p := seat(t, env)
 	done := p.answers(t,
-		answer{"Where do the servers come from?", down + down + enter},
+		answer{"Where do the servers come from?", down + down + down + enter},
 		answer{"Which Functions key", enter},
 		answer{"Write the project?", enter},
 	)
@@ -232,7 +232,14 @@ func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 		t.Error(err)
 	}
 	screen := p.screen.String()
-	for _, want := range []string{".mcp.json (here)", "mcp.json (cursor)", "claude_desktop_config.json (desk)", "describe a server"} {
+	for _, want := range []string{
+		"found here      1 server       .mcp.json                                     here",
+		"Cursor          1 server       ~/.cursor/mcp.json                            cursor",
+		"Windsurf        1 server of 2  ~/.codeium/windsurf/mcp_config.json           surf",
+		"Claude Desktop  1 server of 2  ~/settings/Claude/claude_desktop_config.json  desk",
+		"VS Code         4 servers      ~/settings/Code/User/mcp.json                 a, b, c, …",
+		"describe a server",
+	} {
 		if !strings.Contains(screen, want) {
 			t.Errorf("%q was not offered", want)
 		}
@@ -240,6 +247,104 @@ func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 	if strings.Contains(screen, filepath.Join("User", "settings.json")) {
 		t.Error("settings without servers were offered")
 	}
+}
+
+// writeFiles writes files below the current folder.
+func writeFiles(t *testing.T, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What was answered can be written as flags, and gives the same project.
+func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		args    []string
+		answers []answer
+		flags   string // what the summary must offer
+	}{
+		{
+			name: "a described server", args: []string{"--name", "my-app", "--module", "example.com/my-app"},
+			answers: []answer{
+				{"What starts the server?", down + enter},
+				{"Package and its arguments", "server-time 'two words'" + enter},
+				{"Name of the server:", "clock" + enter},
+				{"How are callers known?", down + down + enter},
+				{"Which Functions key", down + enter},
+			},
+			flags: "--server clock --auth azure_obo --auth-level anonymous --yes -- npx -y server-time 'two words'",
+		},
+		{
+			name: "a file of another client",
+			answers: []answer{
+				{"Where do the servers come from?", enter},
+				{"Which Functions key", enter},
+			},
+			flags: "mcpfunc init app --config home/.cursor/mcp.json --yes",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			env, _, _ := testEnv()
+			env.Environ = []string{"NO_COLOR=1"}
+			if len(test.args) == 0 {
+				env.Home = "home"
+				writeFiles(t, map[string]string{
+					"home/.cursor/mcp.json": `{"mcpServers": {"far": {"url": "https://example.org"}, "near": {"command": "near"}}}`,
+				})
+			}
+			p := seat(t, env)
+			done := p.answers(t, append(test.answers, answer{"Write the project?", enter})...)
+			if code := run(t.Context(), append([]string{"init", "app"}, test.args...), env); code != exitDone {
+				t.Fatalf("exit code = %d:\n%s", code, p.screen)
+			}
+			<-done
+			_, rest, _ := strings.Cut(p.screen.String(), "without questions: mcpfunc ")
+			line, _, _ := strings.Cut(rest, "\r\n")
+			if !strings.Contains("mcpfunc "+line, test.flags) {
+				t.Errorf("the summary offers %q, want %q in it", line, test.flags)
+			}
+			words, err := shellquote.Split(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename("app", "asked"); err != nil {
+				t.Fatal(err)
+			}
+			silent, _, stderr := testEnv()
+			if code := run(t.Context(), words, silent); code != exitDone {
+				t.Fatalf("exit code = %d:\n%s", code, stderr)
+			}
+			if diff := cmp.Diff(tree(t, "asked"), tree(t, "app")); diff != "" {
+				t.Errorf("flags give another project (-answers +flags):\n%s", diff)
+			}
+		})
+	}
+}
+
+// tree returns the files below dir.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		files[path] = string(data)
+		return err
+	})
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files in %s, %v", len(files), dir, err)
+	}
+	return files
 }
 
 func TestAnswersCanStopInit(t *testing.T) {
@@ -289,6 +394,7 @@ func TestAddServerAsksForTheCommand(t *testing.T) {
 	}
 	p := seat(t, env)
 	done := p.answers(t,
+		answer{"What starts the server?", down + down + enter},
 		answer{"Command line of the server", "'" + enter}, // refused: the quote is open
 		answer{"Command line of the server", "npx -y other" + enter},
 	)

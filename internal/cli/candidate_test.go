@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestClaudeCodeKeepsServersByProjectAndByUser(t *testing.T) {
+	t.Chdir(t.TempDir())
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted, err := json.Marshal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `{
+  "numStartups": 7,
+  "projects": {
+    "/elsewhere": {"mcpServers": {"other": {"command": "other"}}},
+    ` + string(quoted) + `: {
+      "history": [],
+      "mcpServers": {
+        "far": {"type": "sse", "url": "https://example.org"},
+        "both": {"command": "of-the-project"}
+      }
+    }
+  },
+  "mcpServers": {"both": {"command": "of-the-user"}, "mine": {"type": "stdio", "command": "mine", "env": {}}}
+}`
+	if err := os.WriteFile(claudeCodeName, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, where := range []string{".", "below"} {
+		if err := os.MkdirAll(where, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(where)
+		servers, err := importable(filepath.Join(dir, claudeCodeName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range servers {
+			line := s.Name + ": " + s.Server.Command
+			if s.Err != nil {
+				line = strings.TrimPrefix(s.Err.Error(), dir+string(filepath.Separator))
+			}
+			got = append(got, line)
+		}
+		want := []string{
+			`.claude.json:8: server "far": "type" is "sse", but mcpfunc serves only programs that speak stdio`,
+			"both: of-the-project",
+			"mine: mine",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("in %s (-want +got):\n%s", where, diff)
+		}
+	}
+}
+
+// Nobody is there to answer, and standard input never ends.
+func TestCommandsWithoutATerminalAskNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	never, typing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer typing.Close()
+	defer never.Close()
+	for _, test := range []struct {
+		line string
+		code int
+		said string
+	}{
+		{"init app", exitFailed, "hint: --config FILE names one"},
+		{"init app -- uvx mcp-server-time", exitDone, "mcpfunc dev"},
+		{"init app --yes -- uvx mcp-server-time", exitDone, "mcpfunc dev"},
+		{"init app", exitDone, "servers from app"},
+		{"add-server other --project app", exitMisused, `write it after "--"`},
+		{"remove-server nobody --project app", exitFailed, "nobody"},
+		{"validate --project app", exitDone, ""},
+		{"generate --project app", exitDone, ""},
+		{"list --project app", exitDone, ""},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		env, stdout, stderr := testEnv()
+		env.Stdin = never
+		if code := run(ctx, strings.Fields(test.line), env); code != test.code {
+			t.Errorf("%s: exit code = %d, want %d:\n%s%s", test.line, code, test.code, stdout, stderr)
+		}
+		cancel()
+		if !strings.Contains(stderr.String(), test.said) {
+			t.Errorf("%s said %q, want %q in it", test.line, stderr, test.said)
+		}
+	}
+}
