@@ -43,7 +43,7 @@ NAME, all of its entries do. Write a secret as ${NAME}: it is read when the app 
 	flags := cmd.Flags()
 	bindProject(cmd, &opts.Project)
 	flags.StringArrayVar(&opts.Env, "env", nil, "set this in the server's environment (`NAME=value`); may be repeated")
-	flags.StringVar(&opts.Auth, "auth", "", "how callers are known: `none`, azure_default, azure_obo or oauth2_bearer")
+	flags.StringVar(&opts.Auth, "auth", "", "how callers are known (`method`): none, which is the default, azure_default, azure_obo or oauth2_bearer")
 	flags.StringVar(&opts.From, "from", "", "take the entry from this `file`, of any accepted shape")
 	flags.BoolVar(&opts.Disabled, "disabled", false, "add it switched off")
 	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -77,6 +79,19 @@ func (w *transcript) mustAwait(t *testing.T, offset int, want string) int {
 	return next
 }
 
+// writeFiles writes files below the current folder.
+func writeFiles(t *testing.T, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestCommandLinesBecomeOptions(t *testing.T) {
 	t.Parallel()
 	env, _, _ := testEnv()
@@ -120,27 +135,6 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got, cmpopts.IgnoreUnexported(initOptions{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.line, diff)
-		}
-	}
-}
-
-func TestEveryCommandExplainsItself(t *testing.T) {
-	t.Parallel()
-	env, _, _ := testEnv()
-	for _, cmd := range newRootCommand(env).Commands() {
-		if cmd.Name() == "help" || cmd.Name() == "completion" {
-			continue
-		}
-		if cmd.Short == "" || cmd.Long == "" {
-			t.Errorf("%s has no description", cmd.Name())
-		}
-		if !strings.Contains(cmd.Example, "mcpfunc "+cmd.Name()) {
-			t.Errorf("%s has no example of its own", cmd.Name())
-		}
-		for line := range strings.Lines(cmd.Long) {
-			if len(line) > 100 {
-				t.Errorf("%s: a line of its help is too long for a terminal: %s", cmd.Name(), line)
-			}
 		}
 	}
 }

@@ -249,19 +249,6 @@ func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 	}
 }
 
-// writeFiles writes files below the current folder.
-func writeFiles(t *testing.T, files map[string]string) {
-	t.Helper()
-	for path, text := range files {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // What was answered can be written as flags, and gives the same project.
 func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 	for _, test := range []struct {

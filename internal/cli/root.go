@@ -70,6 +70,7 @@ every session its own server process behind streamable HTTP.`,
 		newCallCommand(env, runCall),
 	)
 	root.AddCommand(newVersionCommand(env, runVersion), newDemoServerCommand(env, runDemoServer))
+	addCompletions(root)
 	return root
 }
 
