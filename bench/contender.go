@@ -102,6 +102,8 @@ const (
 	floor = "floor"
 	ours  = "ours"
 	host  = "host"
+
+	against = "other"
 )
 
 // ourContenders are those that need nothing installed.
@@ -121,6 +123,17 @@ func ourContenders() []contender {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},
 	}
+}
+
+// otherHandler is ours with another build of the handler.
+func otherHandler(path string) (contender, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return contender{}, err
+	}
+	return contender{name: against, about: "another build of the handler: `" + filepath.Base(path) + "`", start: func(l *lab, measure string) (*running, error) {
+		return l.serve(measure, "/api/mcp", func(string) []string { return []string{path} })
+	}}, nil
 }
 
 // serve starts a program that serves MCP at path on a port, and waits for its first answer. The

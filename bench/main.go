@@ -42,12 +42,14 @@ func bench(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "one short round, to see that everything works; without peers unless -peers is given")
 	rounds := flags.Int("rounds", fullScale.rounds, "`number` of rounds")
+	load := flags.Duration("load", fullScale.load, "how long one load lasts")
 	only := flags.String("only", "", "contenders, separated by commas; "+raw+" and "+floor+" are always there")
 	what := flags.String("measure", "", "measures whose name contains one of these, separated by commas")
 	peers := flags.Bool("peers", true, "measure the peers that bench/install.sh installed")
 	out := flags.String("out", filepath.Join("docs", "performance.md"), "`file` to write the page to; - for stdout")
 	svg := flags.String("svg", filepath.Join("docs", "performance.svg"), "`file` to write the plot to; empty for none")
 	profile := flags.String("profile", "", "`directory` for CPU and allocation profiles of the handler, one a measure; nothing else is measured")
+	other := flags.String("against", "", "another `build` of the handler, which becomes one more contender, to see what a change does")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,9 +64,22 @@ func bench(args []string, stderr io.Writer) error {
 	if given["rounds"] || !*quick {
 		s.rounds = *rounds
 	}
+	if given["load"] {
+		s.load = *load
+	}
 	contenders := ourContenders()
 	if *peers {
 		contenders = append(contenders, peerContenders()...)
+	}
+	if *other != "" {
+		c, err := otherHandler(*other)
+		if err != nil {
+			return err
+		}
+		contenders = append(contenders, c)
+		if *only != "" {
+			*only += "," + against
+		}
 	}
 	contenders, err := choose(contenders, *only, *profile != "")
 	if err != nil {
