@@ -29,7 +29,12 @@ type Bridge struct {
 // ends. It then fails the test if anything that the project started is still alive.
 func bridge(t *testing.T, config string, env ...string) *Bridge {
 	t.Helper()
-	dir := scaffold(t, config)
+	return serve(t, scaffold(t, config), env...)
+}
+
+// serve is bridge for a project that is there.
+func serve(t *testing.T, dir string, env ...string) *Bridge {
+	t.Helper()
 	b := &Bridge{Dir: dir, handler: build(t, dir)}
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
