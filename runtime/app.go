@@ -100,6 +100,9 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
 		a.handler = a.opts.Middleware[i](a.handler)
 	}
+	if !travel.Shared {
+		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
+	}
 	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.keeper.Isolation())
 	return a, nil
 }
@@ -197,6 +200,9 @@ type Stats struct {
 	Evicted   int64          // sessions ended to make room
 	Refused   int64          // sessions, for want of room
 	Servers   map[string]int // sessions by server
+
+	Resurrected int64 // of those opened: sessions that were on another instance, or slept
+	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 }
 
 // Stats returns the figures of now.
@@ -205,6 +211,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.keeper.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused, Servers: t.Servers,
+		Resurrected: t.Resurrected, Hibernated: t.Hibernated,
 	}
 }
 

@@ -93,16 +93,13 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		DefaultServer: rt.DefaultServer, PublicURL: rt.PublicURL,
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
-		Keepalive:   rt.Keepalive,
+		Keepalive:   orNever(rt.Keepalive),
 		SessionKeys: getenv(sessionKeySetting),
 		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
 
 		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
-	}
-	if cfg.Keepalive == 0 {
-		cfg.Keepalive = -1
 	}
 	if err := cfg.LogLevel.UnmarshalText([]byte(rt.LogLevel)); err != nil {
 		cfg.LogLevel = slog.LevelInfo
@@ -142,6 +139,7 @@ func fromEntry(path string, s config.Server) (Server, error) {
 		NoRestart: !s.RestartOnFailure || s.MaxRestarts == 0, MaxRestarts: s.MaxRestarts, Framing: Framing(s.Framing), Era: Era(s.Era),
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, NoAnonymous: !s.Sessions.Anonymous,
+		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: OnLost(s.Sessions.OnLost),
 		method: s.Auth,
 	}
 	if s.EnvFile == "" {
@@ -156,6 +154,14 @@ func fromEntry(path string, s config.Server) (Server, error) {
 	}
 	server.Env = vars
 	return server, nil
+}
+
+// orNever is a duration of the file as a Server has it: there zero is a choice, here it is none.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // withHint puts a configuration error's cure into its text: the generated main prints one line.

@@ -56,6 +56,8 @@ func (a *App) newServer(spec Server) (*server, error) {
 		return nil, fmt.Errorf("framing %q is none", spec.Framing)
 	case !slices.Contains([]Era{"", DetectEra, LegacyEra, ModernEra, BothEras}, spec.Era):
 		return nil, fmt.Errorf("era %q is none", spec.Era)
+	case !slices.Contains([]OnLost{DetectLoss, Resurrect, NotifyLoss, RefuseLost}, spec.OnLost):
+		return nil, fmt.Errorf("on_lost %q is none", spec.OnLost)
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
@@ -69,6 +71,11 @@ func (a *App) newServer(spec Server) (*server, error) {
 	}
 	def(&spec.StartTimeout, 30*time.Second)
 	def(&spec.IdleTimeout, time.Hour)
+	def(&spec.HibernateAfter, 5*time.Minute)
+	def(&spec.MaxAge, 24*time.Hour)
+	if spec.OnLost == DetectLoss && spec.Stateless {
+		spec.OnLost = Resurrect
+	}
 	if spec.MaxRestarts == 0 {
 		spec.MaxRestarts = 3
 	}
@@ -114,7 +121,6 @@ func validName(name string) bool {
 // connect gives s its endpoint.
 func (a *App) connect(s *server) {
 	spec := s.spec
-	max := spec.MaxRestarts
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
@@ -123,8 +129,9 @@ func (a *App) connect(s *server) {
 		Server: &session.Server{
 			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 			MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
-			Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: max,
+			Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: spec.MaxRestarts,
 			Era: session.Era(spec.Era), Identity: identityOf(spec),
+			OnLost: session.OnLost(spec.OnLost), Hibernate: max(0, spec.HibernateAfter), MaxAge: max(0, spec.MaxAge),
 			Prewarm: prewarm(spec), Idle: spec.IdleTimeout, Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller,
 		},
 	}

@@ -83,6 +83,7 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
+		"resurrected": s.Resurrected, "hibernated": s.Hibernated,
 	})
 }
 
@@ -107,8 +108,10 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	for _, name := range names {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
 	}
+	gauge("sessions_hibernated", "Sessions that sleep, without a process.", s.Hibernated)
 	counter("sessions_opened", "Sessions opened.", s.Opened)
 	counter("sessions_ended", "Sessions whose process is gone.", s.Ended)
+	counter("sessions_resurrected", "Sessions that a process took over from another.", s.Resurrected)
 	counter("restarts", "Processes started again within their session.", s.Restarts)
 	counter("evictions", "Sessions ended to make room.", s.Evicted)
 	counter("refused", "Sessions refused for want of room.", s.Refused)

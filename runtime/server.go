@@ -30,6 +30,10 @@ type Server struct {
 	Era            Era           // empty DetectEra
 
 	IdleTimeout     time.Duration // of a session that nobody uses; zero 1 h
+	HibernateAfter  time.Duration // of idleness, for the process of a session that another one may take over; zero 5 min, negative never
+	MaxAge          time.Duration // of a session that no process serves; zero 24 h, negative no limit
+	Stateless       bool          // a process remembers nothing between calls that another one would miss
+	OnLost          OnLost        // what becomes of a session whose process is gone; empty DetectLoss
 	MaxSessions     int           // zero: as many as the app may have
 	MaxPerCaller    int           // sessions of one caller; zero 8, where callers are known
 	Prewarm         int           // processes started ahead, where they hold nothing of a caller
@@ -59,6 +63,18 @@ const (
 	LegacyEra Era = "legacy"
 	ModernEra Era = "modern"
 	BothEras  Era = "both"
+)
+
+// OnLost says what becomes of a session whose process is gone with what it remembered: because the
+// session slept, or was evicted, or because the request has reached another instance of the app.
+type OnLost string
+
+// What may become of it.
+const (
+	DetectLoss OnLost = ""          // Resurrect if Stateless, or if all tools say that they are read-only or idempotent; else RefuseLost
+	Resurrect  OnLost = "resurrect" // another process is told what the client said at the beginning, and takes it over
+	NotifyLoss OnLost = "notify"    // the same, and the client is told that lists may have changed
+	RefuseLost OnLost = "404"       // it is over: 404, and the client begins anew
 )
 
 // Auth decides who may use a server. Its methods are called from many goroutines at once.

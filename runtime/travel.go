@@ -12,7 +12,6 @@ import (
 // every request that reaches another instance would find its session gone.
 func (a *App) travel() (session.Travel, error) {
 	if strings.TrimSpace(a.cfg.SessionKeys) == "" {
-		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
 		return session.Travel{Keys: ticket.RandomKeys()}, nil
 	}
 	keys, err := ticket.ParseKeys(a.cfg.SessionKeys)

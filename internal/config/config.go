@@ -78,6 +78,7 @@ type Server struct {
 	Era              Era
 	Enabled          bool
 	Description      string
+	Stateless        bool     // its processes remember nothing between calls
 	InheritEnv       []string // names or globs that may pass from the app's environment
 	Auth             Auth
 	Sessions         Sessions
@@ -107,12 +108,26 @@ const (
 // Sessions bounds the sessions of one server.
 type Sessions struct {
 	Idle            time.Duration // idle_seconds
+	Hibernate       time.Duration // hibernate_seconds; zero means never
+	MaxAge          time.Duration // max_age_seconds; zero means no limit
+	OnLost          OnLost        // on_lost
 	Max             int           // zero means: as many as memory allows
 	MaxPerPrincipal int
 	Prewarm         int
 	RejectClientIDs bool // client_ids: "reject"
 	Anonymous       bool // anonymous_session
 }
+
+// OnLost says what becomes of a session whose process is gone, or on another instance.
+type OnLost string
+
+// What may become of it. OnLostAuto goes by what is known of the server.
+const (
+	OnLostAuto      OnLost = ""
+	OnLostResurrect OnLost = "resurrect"
+	OnLostNotify    OnLost = "notify"
+	OnLostNotFound  OnLost = "404"
+)
 
 // AuthMethod names how callers of a server are known.
 type AuthMethod string

@@ -30,7 +30,7 @@ func defaults(name string, line int, command string) Server {
 	return Server{
 		Name: name, Line: line, Command: command, Enabled: true, Framing: FramingAuto, Era: EraAuto,
 		Timeout: 30 * time.Second, RestartOnFailure: true, MaxRestarts: 3, Auth: Auth{Method: AuthNone},
-		Sessions: Sessions{Idle: time.Hour, MaxPerPrincipal: 8, Anonymous: true},
+		Sessions: Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}
 }
 
@@ -62,7 +62,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 			OAuth2IntrospectionClientSecret: "s",
 			OAuth2ScopeImplies:              map[string][]string{"write": {"read"}},
 		},
-		Sessions: Sessions{Idle: time.Minute, Max: 10, MaxPerPrincipal: 2, Prewarm: 1, RejectClientIDs: true},
+		Sessions: Sessions{
+			Idle: time.Minute, MaxAge: 2 * time.Hour, OnLost: OnLostNotFound, Max: 10, MaxPerPrincipal: 2, Prewarm: 1, RejectClientIDs: true,
+		},
 	}
 	off := defaults("off", 45, "node")
 	off.Enabled, off.Args = false, []string{"${NOT_SET}"}

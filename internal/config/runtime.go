@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-var sessionKeys = []string{"idle_seconds", "max", "max_per_principal", "prewarm", "client_ids", "anonymous_session"}
+var sessionKeys = []string{"idle_seconds", "hibernate_seconds", "max_age_seconds", "on_lost", "max", "max_per_principal", "prewarm", "client_ids", "anonymous_session"}
 
 // sessions reads "sessions" over its defaults.
 func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
@@ -21,6 +21,12 @@ func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
 		switch m.name {
 		case "idle_seconds":
 			s.Idle, err = m.seconds(1, 30*day)
+		case "hibernate_seconds":
+			s.Hibernate, err = m.seconds(0, 30*day)
+		case "max_age_seconds":
+			s.MaxAge, err = m.seconds(0, 365*day)
+		case "on_lost":
+			s.OnLost, err = m.onLost()
 		case "max":
 			s.Max, err = m.count(0, 100_000)
 		case "max_per_principal":
@@ -41,6 +47,15 @@ func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
 		}
 	}
 	return s, nil
+}
+
+// onLost reads one of three words, of which one looks like a number and may be written as one.
+func (n node) onLost() (OnLost, error) {
+	if n.val.Value.Kind() == '0' && n.written() == string(OnLostNotFound) {
+		return OnLostNotFound, nil
+	}
+	word, err := n.choice(string(OnLostResurrect), string(OnLostNotify), string(OnLostNotFound))
+	return OnLost(word), err
 }
 
 var runtimeKeys = []string{

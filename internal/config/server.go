@@ -12,7 +12,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "type",
+	"auth", "sessions", "stateless", "type",
 }
 
 const (
@@ -71,7 +71,7 @@ func (p *parser) server(m member) (Server, error) {
 		Framing:          FramingAuto,
 		Era:              EraAuto,
 		Auth:             Auth{Method: AuthNone},
-		Sessions:         Sessions{Idle: time.Hour, MaxPerPrincipal: 8, Anonymous: true},
+		Sessions:         Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}}
 	if d.Enabled, err = switchedOn(members); err != nil {
 		return Server{}, err
@@ -168,6 +168,8 @@ func (d *draft) set(m member) (err error) {
 		d.Auth, err = d.parser.auth(m.node)
 	case "sessions":
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
+	case "stateless":
+		d.Stateless, err = m.flag()
 	case "type":
 		err = checkType(m)
 	default:

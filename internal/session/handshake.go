@@ -15,8 +15,10 @@ type handshake struct {
 	asked         *message.Message // initialize, as soon as the client has sent it
 	request       *message.Message // the same, once it was answered
 	version       string           // that the server answered; "" until it has
-	digest        [8]byte          // of what else it answered
+	capabilities  []byte           // that it answered, as JSON
+	digest        [8]byte          // of what else it answered; zero while that is not known
 	follow        *message.Message // notifications/initialized, once it was sent
+	told          bool             // follow is ours: the client's own, if it comes, is one too many
 	level         *message.Message // the last logging/setLevel that was granted
 	subscriptions []subscription   // resources/subscribe that were granted, in order
 }
@@ -37,8 +39,7 @@ func introduce(version string) handshake {
 	if err != nil {
 		panic(fmt.Sprintf("session: protocol version %q is not checked", version))
 	}
-	follow, _ := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}`))
-	return handshake{request: request, follow: follow}
+	return handshake{request: request, follow: initialized()}
 }
 
 func (h *handshake) initialized(m *message.Message) {
@@ -67,7 +68,8 @@ func (s *Session) shaken(request, answer *message.Message) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shake.request, s.shake.version, s.shake.digest = request, a.Result.ProtocolVersion, a.digest()
+	s.shake.request, s.shake.version = request, a.Result.ProtocolVersion
+	s.shake.capabilities, s.shake.digest = a.Result.Capabilities, a.digest()
 }
 
 // recordState records a state that the client asked for, if it was granted.
@@ -182,6 +184,7 @@ func (s *Session) compare(answer *message.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &s.shake
+	h.capabilities = a.Result.Capabilities
 	switch {
 	case h.version == "":
 		h.version, h.digest = a.Result.ProtocolVersion, a.digest()
@@ -190,6 +193,8 @@ func (s *Session) compare(answer *message.Message) error {
 			Text:   fmt.Sprintf("the restarted server speaks protocol version %s, and before it was %s", a.Result.ProtocolVersion, h.version),
 			Reason: ReasonChanged, Retryable: true,
 		}
+	case h.digest == [8]byte{}:
+		h.digest = a.digest()
 	case h.digest != a.digest():
 		s.log.Warn("the restarted server says that it is or can do other things than before")
 	}

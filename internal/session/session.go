@@ -31,13 +31,17 @@ type Server struct {
 	Restart      bool
 	MaxRestarts  int // within restartWindow
 
+	OnLost OnLost        // what becomes of a session whose process is gone for good
+	MaxAge time.Duration // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+
 	Era      Era
 	Identity string // of what is run, with its environment: what its era is remembered by; empty for Name
 	Shared   int    // processes that the requests of one caller share in the modern era; zero for 4
 
 	Prewarm         int // processes started ahead
 	Idle            time.Duration
-	Max             int // sessions; zero for no limit of its own
+	Hibernate       time.Duration // of idleness after which a session sleeps, if another process may take it over; zero for never
+	Max             int           // sessions; zero for no limit of its own
 	MaxPerPrincipal int
 }
 
@@ -56,7 +60,7 @@ var ErrDuplicate = errors.New("a request with this id is in flight")
 // any goroutine.
 type Session struct {
 	Key        // that it was opened with
-	known  Key // that the table finds it by; guarded by the table's mu
+	known  Key // that the table finds it by; guarded by the table's mu and by mu: who has either may read it
 	server *Server
 	caller any
 	table  *Table
@@ -67,7 +71,8 @@ type Session struct {
 	cancel context.CancelFunc
 	pid    atomic.Int64 // of the process; zero while there is none, or it has no number
 
-	sealable bool // a client initializes it, so that its id may say all that it takes to do so again
+	greeted  atomic.Bool // the process was told that the client is initialized, as far as greet has to care
+	sealable bool        // a client initializes it, so that its id may say all that it takes to do so again
 	created  time.Time
 
 	mu         sync.Mutex
@@ -138,25 +143,8 @@ func (s *Session) Leave() {
 	}
 	s.left = time.Now()
 	if s.clock == nil {
-		s.clock = time.AfterFunc(s.idle, s.tick)
+		s.look()
 	}
-}
-
-// tick ends the session if it has been idle for long enough, else looks again when it may be.
-func (s *Session) tick() {
-	s.mu.Lock()
-	s.clock = nil
-	if s.active > 0 || s.why != nil {
-		s.mu.Unlock()
-		return // Leave sets the clock again
-	}
-	if rest := s.idle - time.Since(s.left); rest > 0 {
-		s.clock = time.AfterFunc(rest, s.tick)
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
-	s.Close("the session was idle for " + s.idle.String())
 }
 
 // idleSince reports since when nobody has used the session, if nobody does.
@@ -216,7 +204,10 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, way Way
 		if !s.inspect(m) {
 			continue
 		}
-		err := s.write(ctx, proc, m)
+		err := s.greet(proc, m)
+		if err == nil {
+			err = s.write(ctx, proc, m)
+		}
 		switch {
 		case err == nil:
 			s.afterwards(m)
@@ -280,7 +271,10 @@ func (s *Session) register(proc *run, messages []*message.Message, way Way) (rea
 // inspect reports whether m, a message of the client, goes to the process. An answer does if the
 // process that runs now asked for it: one that was started since may have used the same id.
 func (s *Session) inspect(m *message.Message) bool {
-	if m.Kind() != message.Response {
+	switch m.Kind() {
+	case message.Notification:
+		return !s.repeats(m)
+	case message.Request, message.Batch, message.Invalid:
 		return true
 	}
 	s.mu.Lock()
@@ -303,6 +297,7 @@ func (s *Session) afterwards(m *message.Message) {
 	case "notifications/initialized":
 		s.mu.Lock()
 		s.shake.initialized(m)
+		s.greeted.Store(true)
 		s.mu.Unlock()
 	case "notifications/cancelled":
 		s.mu.Lock()
@@ -326,12 +321,28 @@ func (s *Session) Close(why string) {
 	s.end(&Failure{Text: why, Reason: ReasonClosed, Retryable: true})
 }
 
+// retire is Close for a session that may go on with another process, here or elsewhere.
+func (s *Session) retire(why string) {
+	s.finish(&Failure{Text: why, Reason: ReasonClosed, Retryable: true}, func() bool { return true })
+}
+
 // end is Close for any reason.
 func (s *Session) end(f *Failure) {
+	s.finish(f, func() bool {
+		if s.known != s.Key { // it is sealed
+			s.table.past.write(s.known.ID, time.Time{}, s.server.until(s.created))
+		}
+		return true
+	})
+}
+
+// finish ends the session if it has not ended and settle, which is called with mu held and writes
+// down what is to become of its id, reports true. It reports whether it did.
+func (s *Session) finish(f *Failure, settle func() bool) bool {
 	s.mu.Lock()
-	if s.why != nil {
+	if s.why != nil || !settle() {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	s.why = f
 	if s.clock != nil {
@@ -351,6 +362,7 @@ func (s *Session) end(f *Failure) {
 	s.cancel()
 	s.log.Info("session ended", "why", f.Text, "reason", f.Reason)
 	s.rec.Ended(f.Text)
+	return true
 }
 
 // release frees what is held for readers, once the session has ended and nobody reads any more. mu

@@ -10,6 +10,9 @@ type Stats struct {
 	Evicted   int64          // sessions ended to make room
 	Refused   int64          // for want of room
 	Servers   map[string]int // sessions, by server
+
+	Resurrected int64 // of those opened: sessions that were on another instance, or slept
+	Hibernated  int   // sessions that sleep here; they are not among Sessions
 }
 
 // Stats returns the figures of now.
@@ -20,6 +23,7 @@ func (t *Table) Stats() Stats {
 		Sessions: len(t.sessions), Processes: len(t.alive) + t.pools.alive(), Servers: map[string]int{},
 		Opened: t.count.opened.Load(), Ended: t.count.ended.Load(), Restarts: t.count.restarts.Load(),
 		Evicted: t.count.evicted.Load(), Refused: t.count.refused.Load(),
+		Resurrected: t.count.resurrected.Load(), Hibernated: t.past.asleep(),
 	}
 	for k := range t.sessions {
 		st.Servers[k.Server]++

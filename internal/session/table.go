@@ -69,6 +69,7 @@ type Table struct {
 	count  counters
 	memory *memory
 	secret [16]byte // of alias
+	past   *ledger
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -78,12 +79,14 @@ type Table struct {
 	sessions map[Key]*Session
 	alive    map[*Session]struct{}              // those with a process, or on the way to one or from one
 	awaited  map[Key]map[chan *Session]struct{} // who waits for a client to open a session
+	wakings  map[Key]*waking                    // sessions that are being resurrected
+	leaves   map[string]leave                   // of servers, by identity
 	spares   map[*Server]*spares
 	pools    pools // guarded by its own mutex
 	closed   bool
 }
 
-type counters struct{ opened, ended, restarts, evicted, refused atomic.Int64 }
+type counters struct{ opened, ended, restarts, evicted, refused, resurrected atomic.Int64 }
 
 // NewTable returns an empty Table. redact takes secrets out of what processes print.
 func NewTable(log *slog.Logger, redact func(string) string, limits Limits, travel Travel) *Table {
@@ -93,6 +96,7 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits, trave
 	t := &Table{
 		log: log, redact: redact, limits: limits, travel: travel, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
 		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
+		wakings: map[Key]*waking{}, leaves: map[string]leave{}, past: newLedger(),
 		spares: map[*Server]*spares{}, pools: newPools(),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -134,16 +138,26 @@ type Opening struct {
 	Request string
 	// Fresh ends a session that is there under ID, instead of returning it.
 	Fresh bool
+
+	lost *ticket.Ticket // of the session that is taken over; nil for a new one
 }
+
+func (o Opening) key() Key { return Key{o.Server.Name, o.Principal, o.Client, o.ID} }
 
 // Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
 // there it returns that, unless Fresh is set. The process starts in the background. It fails with
 // a *FullError or ErrClosed.
 func (t *Table) Open(o Opening) (*Session, error) {
-	key := Key{o.Server.Name, o.Principal, o.Client, o.ID}
+	key := o.key()
 	idle := o.Server.Idle
 	var shake handshake
-	if o.Version != "" {
+	switch {
+	case o.lost != nil:
+		var err error
+		if shake, err = recall(o.lost); err != nil {
+			return nil, err
+		}
+	case o.Version != "":
 		shake = introduce(o.Version)
 		if o.ID == "" {
 			idle = min(idle, anonymousIdle)
@@ -163,7 +177,7 @@ func (t *Table) Open(o Opening) (*Session, error) {
 			continue
 		}
 		t.count.evicted.Add(1)
-		evict.Close("there was no room for a newer one, and it was idle the longest")
+		evict.retire("there was no room for a newer one, and it was idle the longest")
 	}
 }
 
@@ -187,7 +201,10 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, f
 		return nil, evict, err
 	}
 	s = newSession(t, key, o.Server, o.Caller, shake, idle)
-	s.sealable = o.ID == "" && o.Version == ""
+	s.sealable = o.ID == "" && o.Version == "" && o.lost == nil
+	if o.lost != nil {
+		s.created = o.lost.Created
+	}
 	s.active = 1
 	t.sessions[key] = s
 	t.alive[s] = struct{}{}

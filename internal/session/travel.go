@@ -72,11 +72,16 @@ func (s *Session) Announce() string {
 func (t *Table) rename(s *Session, id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.sessions[s.known] != s {
+	s.mu.Lock()
+	was, here := s.known, s.why == nil && t.sessions[s.known] == s
+	if here {
+		s.known.ID = id
+	}
+	s.mu.Unlock()
+	if !here {
 		return false
 	}
-	delete(t.sessions, s.known)
-	s.known.ID = id
+	delete(t.sessions, was)
 	t.sessions[s.known] = s
 	t.arrived(s)
 	return true

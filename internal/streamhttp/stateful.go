@@ -94,7 +94,13 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		return nil, false, false
 	default:
 		s, err = q.Table.Find(q.key(id))
-		if errors.Is(err, session.ErrUnknown) && q.chosen(id) && m.Kind() == message.Request {
+		switch {
+		case !errors.Is(err, session.ErrUnknown):
+		case session.Minted(id):
+			if s, err = q.lost(id, m); s == nil && err == nil {
+				return nil, false, false
+			}
+		case q.chosen(id) && m.Kind() == message.Request:
 			s, err = q.open(id, q.version(), false)
 			opened = true
 		}
@@ -137,11 +143,17 @@ func (q *request) welcome(s *session.Session) bool {
 // open opens a session: with an id that the client chose or a minted one, and, unless version is
 // empty, initialized by us.
 func (q *request) open(id, version string, fresh bool) (*session.Session, error) {
-	return q.Table.Open(session.Opening{
+	o := q.opening(id)
+	o.Version, o.Fresh = version, fresh
+	return q.Table.Open(o)
+}
+
+// opening names the session with this id to a Table.
+func (q *request) opening(id string) session.Opening {
+	return session.Opening{
 		Server: q.Server, Principal: q.caller.Principal, Client: q.caller.Client, Caller: q.caller.Value,
-		ID: id, Version: version, Fresh: fresh,
-		Request: q.r.Header.Get(headerRequest),
-	})
+		ID: id, Request: q.r.Header.Get(headerRequest),
+	}
 }
 
 // version is the protocol version for a session that we initialize.
@@ -208,7 +220,7 @@ func (q *request) get() {
 		return
 	}
 	s, err := q.Table.Find(q.key(id))
-	if errors.Is(err, session.ErrUnknown) && q.chosen(id) {
+	if errors.Is(err, session.ErrUnknown) && (q.chosen(id) || session.Minted(id) && q.Table.Lost(q.r.Context(), q.opening(id)) == nil) {
 		q.awaitSession(id)
 		return
 	}
@@ -232,8 +244,8 @@ func (q *request) get() {
 	q.stream(s, reader, nil)
 }
 
-// awaitSession holds a GET whose id a client chose until that client opens the session. It starts
-// nothing: a GET costs no process.
+// awaitSession holds a GET whose session is not here until a request opens it, by an id that the
+// client chose, or brings it here. It starts nothing: a GET costs no process.
 func (q *request) awaitSession(id string) {
 	q.begin()
 	out := newEvents(q)
@@ -271,12 +283,9 @@ func (q *request) delete() {
 		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
 		return
 	}
-	s, err := q.Table.Find(q.key(id))
-	if err != nil {
+	if err := q.Table.Delete(q.r.Context(), q.opening(id)); err != nil {
 		q.failed(err, nil)
 		return
 	}
-	s.Close("the client ended it")
-	s.Leave()
 	q.w.WriteHeader(http.StatusNoContent)
 }
