@@ -68,6 +68,22 @@ func (s *server) client(t *testing.T) *redis.Client {
 	return c
 }
 
+func revoke(t *testing.T, i *instance, id string, until time.Time) {
+	t.Helper()
+	if err := i.Revoke(t.Context(), id, until); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isRevoked(t *testing.T, i *instance, id string) bool {
+	t.Helper()
+	yes, err := i.Revoked(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return yes
+}
+
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -81,7 +97,7 @@ func eventually(t *testing.T, what string, ask func() bool) {
 
 // An instance holds sessions, and ends those that it is told to.
 type instance struct {
-	Store
+	*Store
 	mu   sync.Mutex
 	held []string
 	log  bytes.Buffer

@@ -17,9 +17,10 @@ const (
 	batch    = 256 // ids that are asked about at a time
 )
 
-// Watch listens, and listens again when the connection is lost. What was said in between is lost as
-// well, so each time it asks about all ids that are held.
-func (s *shared) Watch(ctx context.Context, held func() []string, end func(id string)) {
+// Watch calls end with each id among those held that another instance revokes, until ctx is done. It
+// is to run in one goroutine. It listens, and listens again when the connection is lost; what was
+// said in between is lost as well, so each time it asks about all ids that are held.
+func (s *Store) Watch(ctx context.Context, held func() []string, end func(id string)) {
 	pause, down := minPause, false
 	for {
 		err := s.listen(ctx, held, end, func() {
@@ -46,7 +47,7 @@ func (s *shared) Watch(ctx context.Context, held func() []string, end func(id st
 
 // listen subscribes, catches up, calls heard, and then ends what is revoked. It returns when the
 // connection is lost or ctx is done.
-func (s *shared) listen(ctx context.Context, held func() []string, end func(id string), heard func()) error {
+func (s *Store) listen(ctx context.Context, held func() []string, end func(id string), heard func()) error {
 	sub := s.client.Subscribe(ctx, channel)
 	defer sub.Close()
 	stop := context.AfterFunc(ctx, func() { sub.Close() }) // reading does not look at ctx
@@ -89,7 +90,7 @@ func (s *shared) listen(ctx context.Context, held func() []string, end func(id s
 }
 
 // catchUp tells Redis what it was not told, and ends what was revoked unheard.
-func (s *shared) catchUp(ctx context.Context, held func() []string, end func(id string)) error {
+func (s *Store) catchUp(ctx context.Context, held func() []string, end func(id string)) error {
 	if err := s.tellUntold(ctx); err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (s *shared) catchUp(ctx context.Context, held func() []string, end func(id 
 }
 
 // tellUntold tells Redis what it did not take when it was revoked.
-func (s *shared) tellUntold(ctx context.Context) error {
+func (s *Store) tellUntold(ctx context.Context) error {
 	s.mu.Lock()
 	untold := s.untold
 	s.untold = nil
