@@ -80,6 +80,14 @@ func (p *Plan) steps(root *os.Root, mode Mode) ([]step, error) {
 		s.decide(mode, sums)
 		steps = append(steps, s)
 	}
+	refused, err := p.functionsInTheWay(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range refused {
+		why := path + " is not ours to remove, and with it the host refuses the routes of host.json"
+		steps = append(steps, step{Change: Change{Path: path, Action: Conflict, Why: why}})
+	}
 	for _, path := range p.Prune {
 		s := step{Change: Change{Path: path, Action: Remove}}
 		if s.found, err = look(root, path); err != nil {

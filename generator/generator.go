@@ -1,10 +1,10 @@
 // Package generator turns a project, a value, into a plan of files, and a plan into files on disk.
 //
 // A generated project has two owners and no file with both. What is yours (main.go,
-// mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json and the two lists of
-// ignored files, which people edit) is written once and never touched again; what is ours (host.json,
-// every function.json, the carried runtime) is small, follows from the configuration, and is brought
-// in line by Plan.Write whenever the configuration changes.
+// mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json, the lists of ignored
+// files and whatever Extras add, which people edit) is written once and never touched again; what is
+// ours (host.json, every function.json, the carried runtime) is small, follows from the configuration,
+// and is brought in line by Plan.Write whenever the configuration changes.
 //
 // Planning does no I/O. Writing is all or nothing: every conflict is found and named before the
 // first byte is written, and no name can lead outside the project (os.Root).
@@ -21,8 +21,22 @@ type Hosting string
 
 // The hostings.
 const (
-	HostingCustom Hosting = "custom" // function.json per server, runtime "custom"
+	// HostingCustom has a function.json per route, on the stack "custom", which brings no interpreter.
+	HostingCustom Hosting = "custom"
+
+	// HostingFlex has the routes in host.json, under the profile "mcp-custom-handler": an app on Flex
+	// Consumption whose stack is Python or Node starts the handler all the same, and the servers find
+	// their interpreter. The host refuses to start when it finds a function.json as well.
+	HostingFlex Hosting = "flex"
 )
+
+// Extras are the parts of a project that not every one has. Their files are all yours: they are
+// written when they are asked for and absent, and no later plan touches them.
+type Extras struct {
+	Docker bool // Dockerfile and .dockerignore, for HostingCustom
+	AZD    bool // azure.yaml and infra/, for the Azure Developer CLI
+	GitHub bool // .github/workflows/deploy.yml
+}
 
 // An AuthLevel is the Functions key gate in front of a function.
 type AuthLevel string
@@ -39,6 +53,7 @@ type Project struct {
 	Name      string // the app's name; the last element of Module unless said otherwise
 	Module    string // module path of the generated go.mod
 	Hosting   Hosting
+	Extras    Extras
 	AuthLevel AuthLevel // empty: "function" for none and azure_default, "anonymous" where tokens guard
 
 	Config     *config.File // parsed without a lookup: ${NAME} stays
@@ -72,6 +87,10 @@ type Plan struct {
 	// Prune lists generated files of ours that may be on disk from an earlier plan and must go
 	// when they are (the function.json of a server that was removed). It is filled by Stale.
 	Prune []string
+
+	// routesInHost says that host.json holds the routes, so that any function.json beside it would
+	// keep the host from starting.
+	routesInHost bool
 }
 
 // An Action is what writing would do to one path.

@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "rewrite the want files of testdata/gold
 const goldenDir = "../testdata/golden"
 
 // TestGolden plays the stories of testdata/golden. The comment of one says what it shows; its line
-// "project:" holds the fields of Project as name=, module= and auth-level=. mcp_config.json is the
+// "project:" holds the fields of Project as name=, module=, auth-level=, hosting= and extras=, which
+// lists docker, azd and github with commas. mcp_config.json is the
 // configuration, have/... is what lies in the folder before, and then either want/... is every file
 // that is there afterwards, with a listing in place of third_party, or "conflict" is the refusal.
 func TestGolden(t *testing.T) {
@@ -131,6 +132,14 @@ func storyProject(t *testing.T, story *txtar.Archive) Project {
 				p.Module = value
 			case "auth-level":
 				p.AuthLevel = AuthLevel(value)
+			case "hosting":
+				p.Hosting = Hosting(value)
+			case "extras":
+				p.Extras = Extras{
+					Docker: strings.Contains(value, "docker"),
+					AZD:    strings.Contains(value, "azd"),
+					GitHub: strings.Contains(value, "github"),
+				}
 			default:
 				t.Fatalf("story has an unknown option %q", option)
 			}

@@ -15,7 +15,8 @@ var ErrNoProject = errors.New("no mcpfunc project is here")
 
 // Load returns what the project in dir was made with, as far as files of it tell: the module, the
 // hosting and the auth level that was asked for. Config, ConfigData and Runtime are the caller's to
-// add. An error wraps ErrNoProject where there is none.
+// add. Extras stay empty: their files are yours, there or not, so no later plan asks for them by
+// itself. An error wraps ErrNoProject where there is none.
 func Load(dir string) (Project, error) {
 	root, err := openRoot(dir)
 	if err != nil {
@@ -32,8 +33,15 @@ func Load(dir string) (Project, error) {
 		return Project{}, err
 	}
 	p := Project{Module: moduleOf(mod.data), Hosting: HostingCustom}
-	p.AuthLevel, err = askedLevel(root)
-	return p, err
+	host, err := readHost(root)
+	if err != nil {
+		return Project{}, err
+	}
+	if strings.EqualFold(host.ConfigurationProfile, profile) {
+		p.Hosting = HostingFlex
+	}
+	p.AuthLevel = host.CustomHandler.HTTP.DefaultAuthorizationLevel
+	return p, nil
 }
 
 // isProject reports by its error whether root is a project that may be brought in line. A nil root
@@ -63,25 +71,32 @@ func moduleOf(mod []byte) string {
 	return ""
 }
 
-// askedLevel reads the level that was asked for out of host.json, where it stands as the default of
-// customHandler.http.routes. The host reads that for routes in host.json only (HttpWorkerFunctionProvider
-// returns early without any), so it decides nothing here but what the next plan does. The levels in
-// function.json cannot stand in for it: they say what was right for the servers as they were, and
-// taking one of those for a wish would leave a server open whose tokens have been switched off.
-func askedLevel(root *os.Root) (AuthLevel, error) {
+// A hostFile is what of host.json says how a project was made.
+//
+// The level that was asked for stands as the default of customHandler.http.routes. With a
+// function.json the host does not look at it (HttpWorkerFunctionProvider returns early without any
+// routes), and where there are routes each has its own, so it decides nothing here but what the next
+// plan does. The levels of functions and routes cannot stand in for it: they say what was right for
+// the servers as they were, and taking one of those for a wish would leave a server open whose tokens
+// have been switched off.
+type hostFile struct {
+	ConfigurationProfile string `json:"configurationProfile"`
+	CustomHandler        struct {
+		HTTP struct {
+			DefaultAuthorizationLevel AuthLevel `json:"defaultAuthorizationLevel"`
+		} `json:"http"`
+	} `json:"customHandler"`
+}
+
+// readHost reads host.json; one that is not there says nothing.
+func readHost(root *os.Root) (hostFile, error) {
+	var host hostFile
 	e, err := look(root, "host.json")
 	if err != nil || e.data == nil {
-		return "", err
-	}
-	var host struct {
-		CustomHandler struct {
-			HTTP struct {
-				DefaultAuthorizationLevel AuthLevel `json:"defaultAuthorizationLevel"`
-			} `json:"http"`
-		} `json:"customHandler"`
+		return host, err
 	}
 	if err := json.Unmarshal(e.data, &host); err != nil {
-		return "", fmt.Errorf("read host.json: %w", err)
+		return host, fmt.Errorf("read host.json: %w", err)
 	}
-	return host.CustomHandler.HTTP.DefaultAuthorizationLevel, nil
+	return host, nil
 }

@@ -9,6 +9,12 @@ import (
 	"strings"
 )
 
+// An output is one file of a plan that a template renders.
+type output struct {
+	path, template string
+	owner          Owner
+}
+
 // Plan returns the files that p should hold, sorted by path. It reads p.Runtime and nothing else.
 // Its error says what of p cannot become a project; names of servers are checked here once more, as
 // they turn into paths and routes.
@@ -28,10 +34,7 @@ func (p Project) Plan() (*Plan, error) {
 		{Path: "go.sum", Data: carried.sums, Owner: Yours},
 	}
 	files = append(files, carried.files...)
-	for _, out := range []struct {
-		path, template string
-		owner          Owner
-	}{
+	outputs := append([]output{
 		{"main.go", "main.go.tmpl", Yours},
 		{"go.mod", "go.mod.tmpl", Yours},
 		{"README.md", "README.md.tmpl", Yours},
@@ -39,26 +42,29 @@ func (p Project) Plan() (*Plan, error) {
 		{".funcignore", "funcignore.tmpl", Yours},
 		{".gitignore", "gitignore.tmpl", Yours},
 		{"host.json", "host.json.tmpl", Ours},
-	} {
+	}, p.Extras.outputs(s)...)
+	for _, out := range outputs {
 		data, err := render(out.template, s)
 		if err != nil {
 			return nil, fmt.Errorf("plan: %s: %w", out.path, err)
 		}
 		files = append(files, File{Path: out.path, Data: data, Owner: out.owner})
 	}
-	for _, f := range p.functions() {
-		data, err := render("function.json.tmpl", f)
-		if err != nil {
-			return nil, fmt.Errorf("plan: %s: %w", f.path(), err)
+	if p.Hosting == HostingCustom {
+		for _, f := range p.functions() {
+			data, err := render("function.json.tmpl", f)
+			if err != nil {
+				return nil, fmt.Errorf("plan: %s: %w", f.path(), err)
+			}
+			files = append(files, File{Path: f.path(), Data: data, Owner: Ours})
 		}
-		files = append(files, File{Path: f.path(), Data: data, Owner: Ours})
 	}
 
 	for i := range files {
 		files[i].Mode = 0o644
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
-	plan := &Plan{Files: files}
+	plan := &Plan{Files: files, routesInHost: p.Hosting == HostingFlex}
 	if err := plan.check(); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}

@@ -198,7 +198,8 @@ func TestProjectsThatCannotBeAreRefused(t *testing.T) {
 		{"no server", func(p *Project) { p.Config = &config.File{} }, "plan: no server is enabled, so there is nothing to serve"},
 		{"default is off", func(p *Project) { p.Config.Runtime.DefaultServer = "b" }, `plan: default_server "b" is not an enabled server`},
 		{"unknown level", func(p *Project) { p.AuthLevel = "public" }, `plan: auth level "public" is not known: want "anonymous", "function" or "admin"`},
-		{"unknown hosting", func(p *Project) { p.Hosting = "moon" }, `plan: hosting "moon" is not known: want "custom"`},
+		{"unknown hosting", func(p *Project) { p.Hosting = "moon" }, `plan: hosting "moon" is not known: want "custom" or "flex"`},
+		{"an image for Flex Consumption", func(p *Project) { p.Hosting, p.Extras.Docker = HostingFlex, true }, `plan: hosting "flex" has no image: Flex Consumption runs no containers, and other plans do not know its profile`},
 		{"no name at all", func(p *Project) { p.Module = "" }, "plan: project has neither a name nor a module path"},
 		{"the runtime's module", func(p *Project) { p.Module = runtimeModule }, `plan: module path "github.com/mcpfunc/mcpfunc" is the runtime's own`},
 	} {

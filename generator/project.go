@@ -16,9 +16,9 @@ const (
 	executable = "handler"
 
 	// functionTimeout is written down because its expiry restarts the handler and so ends every
-	// session: the runtime ends its streams and calls before. Thirty minutes are the default of
-	// Flex Consumption, Premium and Dedicated, so nothing changes for them; "-1" would let a call
-	// that hangs hold a slot of the instance for good.
+	// session: the runtime ends its streams after 25 minutes (Options.StreamLimit), before it. Thirty
+	// minutes are the default of Flex Consumption, Premium and Dedicated, so nothing changes for them;
+	// "-1" would let a call that hangs hold a slot of the instance for good.
 	functionTimeout = "00:30:00"
 )
 
@@ -48,8 +48,10 @@ func (p Project) check() (Project, error) {
 		return p, fmt.Errorf("module path %q is not one that Go accepts", p.Module)
 	case p.Module == runtimeModule:
 		return p, fmt.Errorf("module path %q is the runtime's own", p.Module)
-	case p.Hosting != HostingCustom:
-		return p, fmt.Errorf("hosting %q is not known: want %q", p.Hosting, HostingCustom)
+	case p.Hosting != HostingCustom && p.Hosting != HostingFlex:
+		return p, fmt.Errorf("hosting %q is not known: want %q or %q", p.Hosting, HostingCustom, HostingFlex)
+	case p.Hosting == HostingFlex && p.Extras.Docker:
+		return p, fmt.Errorf("hosting %q has no image: Flex Consumption runs no containers, and other plans do not know its profile", p.Hosting)
 	case p.AuthLevel != "" && !slices.Contains(levels, p.AuthLevel):
 		return p, fmt.Errorf("auth level %q is not known: want %q, %q or %q", p.AuthLevel, LevelAnonymous, LevelFunction, LevelAdmin)
 	case p.Config == nil:

@@ -13,7 +13,12 @@ import (
 
 // render fills in one template; what it makes of a .go file is gofmt-ed.
 func render(name string, model any) ([]byte, error) {
+	left, right := "{{", "}}"
+	if strings.HasSuffix(name, ".yml.tmpl") {
+		left, right = "[[", "]]" // GitHub has a meaning of its own for the usual ones
+	}
 	t, err := template.New(name).
+		Delims(left, right).
 		Option("missingkey=error").
 		Funcs(template.FuncMap{"json": quote}).
 		ParseFS(templates.Files, name)

@@ -30,6 +30,14 @@ func (s scaffold) Indirect() string {
 	return "require (\n\t" + strings.Join(requires, " // indirect\n\t") + " // indirect\n)"
 }
 
+// GoRelease is GoVersion without its patch, as images of Go are named: the newest patch builds it.
+func (s scaffold) GoRelease() string {
+	if parts := strings.SplitN(s.GoVersion, ".", 3); len(parts) == 3 {
+		return parts[0] + "." + parts[1]
+	}
+	return s.GoVersion
+}
+
 // DefaultServer returns the name of the server behind DefaultPath; check saw to it that there is one.
 func (s scaffold) DefaultServer() string {
 	d, _ := s.Config.Default()

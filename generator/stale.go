@@ -60,3 +60,16 @@ func (p *Plan) stale(root *os.Root) error {
 	slices.Sort(p.Prune)
 	return nil
 }
+
+// functionsInTheWay returns every function.json of root that stays and must not, as host.json holds
+// the routes: one of somebody else, or one of ours that was edited.
+func (p *Plan) functionsInTheWay(root *os.Root) ([]string, error) {
+	if !p.routesInHost || root == nil {
+		return nil, nil
+	}
+	paths, err := fs.Glob(root.FS(), function{Name: "*"}.path())
+	if err != nil {
+		return nil, fmt.Errorf("look for functions: %w", err)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return slices.Contains(p.Prune, path) }), nil
+}
