@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/generator"
+
 	"github.com/mcpfunc/mcpfunc"
 )
 
@@ -101,6 +103,7 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 		root.AddCommand(
 			newInitCommand(env, func(_ context.Context, _ *Env, o *initOptions) error { got = *o; return nil }),
 			newAddServerCommand(env, func(_ context.Context, _ *Env, o *addServerOptions) error { got = *o; return nil }),
+			newGenerateCommand(env, func(_ context.Context, _ *Env, o *generateOptions) error { got = *o; return nil }),
 			newBuildCommand(env, func(_ context.Context, _ *Env, o *buildOptions) error { got = *o; return nil }),
 			newDevCommand(env, func(_ context.Context, _ *Env, o *devOptions) error { got = *o; return nil }),
 			newDemoCommand(env, func(_ context.Context, _ *Env, o *demoOptions) error { got = *o; return nil }),
@@ -115,6 +118,8 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 		{"init", initOptions{Dir: "."}},
 		{"init app --yes --name n --module m --auth-level admin --config c --force --dry-run --json",
 			initOptions{Dir: "app", Yes: true, Name: "n", Module: "m", AuthLevel: "admin", Config: "c", Force: true, DryRun: true, JSON: true}},
+		{"init --hosting flex --azd --github", initOptions{Dir: ".", Hosting: hosting{Kind: "flex", Extras: generator.Extras{AZD: true, GitHub: true}}}},
+		{"generate --hosting custom --docker", generateOptions{Project: ".", Hosting: hosting{Kind: "custom", Extras: generator.Extras{Docker: true}}}},
 		{"init --server s --auth none --env A=1 -- uvx x --y", initOptions{Dir: ".", Server: "s", Auth: "none", Env: []string{"A=1"}, Command: []string{"uvx", "x", "--y"}}},
 		{"add-server s --project p --env A=1 --env B=2,3 --auth azure_obo --disabled -- npx -y x",
 			addServerOptions{Project: "p", Name: "s", Env: []string{"A=1", "B=2,3"}, Auth: "azure_obo", Disabled: true, Command: []string{"npx", "-y", "x"}}},

@@ -46,7 +46,7 @@ func completeFlag(name string) cobra.CompletionFunc {
 	case "auth-level":
 		return words(string(generator.LevelAnonymous), string(generator.LevelFunction), string(generator.LevelAdmin))
 	case "hosting":
-		return words(string(generator.HostingCustom))
+		return words(string(generator.HostingCustom), string(generator.HostingFlex))
 	case "goos":
 		return words("linux", "windows", "darwin")
 	case "goarch":

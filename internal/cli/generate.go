@@ -12,6 +12,7 @@ import (
 
 type generateOptions struct {
 	Project string
+	Hosting hosting
 	Check   bool
 	Force   bool
 	JSON    bool
@@ -25,13 +26,23 @@ func newGenerateCommand(env *Env, run func(context.Context, *Env, *generateOptio
 		Long: `Bring what follows from mcp_config.json in line with it: host.json, a function.json a
 server and the carried runtime. Files of yours are left alone. What was changed is
 printed, a line each. With --check nothing is written, and the command fails when
-something would be.`,
+something would be.
+
+The hosting that a project has is kept, unless --hosting changes it. --docker, --azd and
+--github add files that are yours from then on; those that are there stay as they are.`,
 		Example: `  mcpfunc generate
-  mcpfunc generate --check     in CI`,
+  mcpfunc generate --check     in CI
+  mcpfunc generate --hosting flex --azd`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.Hosting.check(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), env, opts)
+		},
 	}
 	bindProject(cmd, &opts.Project)
+	opts.Hosting.bind(cmd, "that of the project")
 	cmd.Flags().BoolVar(&opts.Check, "check", false, "write nothing, fail when something is out of line")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "write over files of the carried runtime that were edited")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
@@ -39,7 +50,11 @@ something would be.`,
 }
 
 func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
-	a, err := alignDisk(env, opts.Project, opts.Force)
+	data, err := readProjectConfig(opts.Project)
+	if err != nil {
+		return err
+	}
+	a, err := alignAs(env, opts.Project, data, opts.Force, opts.Hosting)
 	if err != nil {
 		return err
 	}

@@ -112,6 +112,7 @@ func TestShellsCompleteServersAndValues(t *testing.T) {
 		"add-server t":                      ":4\n",
 		"add-server new --auth azure_":      "none\nazure_default\nazure_obo\noauth2_bearer\n:4\n",
 		"init --auth-level a":               "anonymous\nfunction\nadmin\n:4\n",
+		"init --hosting ":                   "custom\nflex\n:4\n",
 		"init --config ":                    "json\njsonc\n:8\n",
 		"init ":                             ":16\n",
 		"list --project ":                   ":16\n",

@@ -22,7 +22,7 @@ type initOptions struct {
 	Config    string // empty: found, or asked for
 	Name      string // empty: that of the folder
 	Module    string // empty: the name
-	Hosting   string // empty: custom
+	Hosting   hosting
 	AuthLevel string // empty: by server
 	DryRun    bool
 	Force     bool
@@ -51,7 +51,8 @@ The files that were made are printed. When anything in DIR is in the way, every 
 named and nothing is written. No ${NAME} is replaced: no secret gets into the project.`,
 		Example: `  mcpfunc init myapp
   mcpfunc init myapp --config ~/.cursor/mcp.json --dry-run
-  mcpfunc init myapp --server time -- uvx mcp-server-time`,
+  mcpfunc init myapp --server time -- uvx mcp-server-time
+  mcpfunc init myapp --hosting flex --azd --github`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.take(args, cmd.ArgsLenAtDash()); err != nil {
@@ -65,7 +66,7 @@ named and nothing is written. No ${NAME} is replaced: no secret gets into the pr
 	flags.StringVar(&opts.Config, "config", "", "take the servers from this `file`, of any accepted shape")
 	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
 	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
-	flags.StringVar(&opts.Hosting, "hosting", "", "how Azure Functions runs the handler: custom, a function for each server (default)")
+	opts.Hosting.bind(cmd, "custom, with advice")
 	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin\n(default: function, and anonymous where tokens guard a server)")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known (`method`): none, azure_default, azure_obo or oauth2_bearer")
@@ -90,12 +91,13 @@ func (o *initOptions) take(args []string, dash int) error {
 	switch {
 	case !slices.Contains(levels, generator.AuthLevel(o.AuthLevel)):
 		return misusef("--auth-level %q is none of anonymous, function and admin", o.AuthLevel)
-	case o.Hosting != "" && generator.Hosting(o.Hosting) != generator.HostingCustom:
-		return misusef("--hosting %q is not known: want custom", o.Hosting)
 	case o.Config != "" && len(o.Command) > 0:
 		return misusef("the servers come from --config or from a command, not from both")
 	case len(o.Command) == 0 && (o.Server != "" || o.Auth != "" || len(o.Env) > 0):
 		return withHint(misusef("--server, --auth and --env describe a command, and there is none"), `write it after "--": -- COMMAND ARGS...`)
+	}
+	if err := o.Hosting.check(); err != nil {
+		return err
 	}
 	return checkAuthMethod(o.Auth)
 }
@@ -113,6 +115,13 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 		return err
 	}
 	warn(env, file.Warnings)
+	answered, err := opts.Hosting.choose(env, opts.asks(env), file)
+	if err != nil {
+		return err
+	}
+	if answered {
+		src.flags = append(src.flags, "--hosting", opts.Hosting.Kind)
+	}
 	if opts.asks(env) && opts.AuthLevel == "" {
 		if opts.AuthLevel, err = askAuthLevel(env.Prompter); err != nil {
 			return err
@@ -126,7 +135,8 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 		return err
 	}
 	plan, err := generator.Project{
-		Name: name, Module: opts.Module, Hosting: generator.Hosting(opts.Hosting), AuthLevel: generator.AuthLevel(opts.AuthLevel),
+		Name: name, Module: opts.Module, AuthLevel: generator.AuthLevel(opts.AuthLevel),
+		Hosting: generator.Hosting(opts.Hosting.Kind), Extras: opts.Hosting.Extras,
 		Config: file, ConfigData: src.data, Runtime: env.Runtime,
 	}.Plan()
 	if err != nil {

@@ -59,6 +59,11 @@ type alignment struct {
 // align plans the generated files of the project in dir for the configuration data, which need not
 // be the one on disk yet. Conflicts are an error here already, before anything is written.
 func align(env *Env, dir string, data []byte, force bool) (*alignment, error) {
+	return alignAs(env, dir, data, force, hosting{})
+}
+
+// alignAs is align for a project that is to be hosted as h says, where it says something.
+func alignAs(env *Env, dir string, data []byte, force bool, h hosting) (*alignment, error) {
 	file, err := config.Parse(filepath.Join(dir, configName), data, nil)
 	if err != nil {
 		return nil, err
@@ -71,6 +76,10 @@ func align(env *Env, dir string, data []byte, force bool) (*alignment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.Kind != "" {
+		project.Hosting = generator.Hosting(h.Kind)
+	}
+	project.Extras = h.Extras
 	project.Config, project.ConfigData, project.Runtime = file, data, env.Runtime
 	plan, err := project.Plan()
 	if err != nil {

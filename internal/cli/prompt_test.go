@@ -166,6 +166,7 @@ func TestInitAsksForAServer(t *testing.T) {
 		answer{"Package and its arguments", "mcp-server-time '--local-timezone=Europe/Berlin'" + enter},
 		answer{"Name of the server:", "clock" + enter},
 		answer{"How are callers known?", down + enter},
+		answer{"What will the app run on?", down + enter},
 		answer{"Which Functions key", down + down + enter},
 		answer{"Write the project?", enter},
 	)
@@ -264,9 +265,10 @@ func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 				{"Package and its arguments", "server-time 'two words'" + enter},
 				{"Name of the server:", "clock" + enter},
 				{"How are callers known?", down + down + enter},
+				{"What will the app run on?", enter},
 				{"Which Functions key", down + enter},
 			},
-			flags: "--server clock --auth azure_obo --auth-level anonymous --yes -- npx -y server-time 'two words'",
+			flags: "--server clock --auth azure_obo --hosting flex --auth-level anonymous --yes -- npx -y server-time 'two words'",
 		},
 		{
 			name: "a file of another client",
@@ -341,8 +343,8 @@ func TestAnswersCanStopInit(t *testing.T) {
 		code    int
 		said    string
 	}{
-		{"no", []answer{{"Which Functions key", enter}, {"Write the project?", "n" + enter}}, exitFailed, "nothing is written, as you answered no"},
-		{"interrupt", []answer{{"Which Functions key", ctrlC}}, exitInterrupted, ""},
+		{"no", []answer{{"What will the app run on?", enter}, {"Which Functions key", enter}, {"Write the project?", "n" + enter}}, exitFailed, "nothing is written, as you answered no"},
+		{"interrupt", []answer{{"What will the app run on?", ctrlC}}, exitInterrupted, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// A hosting is what the command line says about where a project runs and how it gets there.
+type hosting struct {
+	Kind   string // empty: chosen, or what the project has
+	Extras generator.Extras
+}
+
+// bind adds the flags; kept says what is taken without --hosting.
+func (h *hosting) bind(cmd *cobra.Command, kept string) {
+	flags := cmd.Flags()
+	flags.StringVar(&h.Kind, "hosting", "", "`how` Azure Functions runs the handler: custom, a function for each server,\nor flex, the MCP profile of Flex Consumption, whose stack brings Python\nor Node (default: "+kept+")")
+	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile, whose image has Python, uv and Node")
+	flags.BoolVar(&h.Extras.AZD, "azd", false, "write azure.yaml and infra/ for the Azure Developer CLI")
+	flags.BoolVar(&h.Extras.GitHub, "github", false, "write a GitHub workflow that deploys")
+}
+
+func (h *hosting) check() error {
+	switch generator.Hosting(h.Kind) {
+	case "", generator.HostingCustom:
+	case generator.HostingFlex:
+		if h.Extras.Docker {
+			return misusef("--docker is for --hosting custom: Flex Consumption runs no containers")
+		}
+	default:
+		return misusef("--hosting %q is not known: want custom or flex", h.Kind)
+	}
+	return nil
+}
+
+// choose decides on the hosting of a new project where the command line did not. It says what speaks
+// for which, or, when the servers need what only one of the two has, asks if that is possible, and
+// reports whether there was an answer.
+func (h *hosting) choose(env *Env, ask bool, file *config.File) (answered bool, err error) {
+	if h.Kind != "" {
+		return false, nil
+	}
+	h.Kind = string(generator.HostingCustom)
+	if h.Extras.Docker {
+		return false, nil // the image has all that servers start with
+	}
+	stacks := generator.Stacks(file)
+	if len(stacks) != 1 || !ask {
+		env.note("%s", advice(file, stacks))
+		return false, nil
+	}
+	pick, err := env.Prompter.Select("What will the app run on?", []string{
+		fmt.Sprintf("flex: Flex Consumption, with %s, as %s", stackName(stacks[0]), startsWith(file, stacks[0])),
+		"custom: any plan, without " + stackName(stacks[0]),
+	})
+	if pick == 0 {
+		h.Kind = string(generator.HostingFlex)
+	}
+	return true, err
+}
+
+// advice is one sentence on the hosting that is taken and what would speak for another.
+func advice(file *config.File, stacks []generator.Stack) string {
+	switch len(stacks) {
+	case 0:
+		return "hosting custom, as no server starts with Python or Node"
+	case 1:
+		return fmt.Sprintf("hosting custom, whose stack has no %s, but %s: --hosting flex is for one that has, --docker for an image",
+			stackName(stacks[0]), startsWith(file, stacks[0]))
+	}
+	return fmt.Sprintf("hosting custom, whose stack has neither Python nor Node, but %s and %s: --docker makes an image that has both",
+		startsWith(file, stacks[0]), startsWith(file, stacks[1]))
+}
+
+// startsWith names the first server that needs the stack, and its command.
+func startsWith(file *config.File, stack generator.Stack) string {
+	on := file.Enabled()
+	i := slices.IndexFunc(on, func(s config.Server) bool { return generator.StackFor(s) == stack })
+	return fmt.Sprintf("%s starts with %s", on[i].Name, on[i].Command)
+}
+
+func stackName(s generator.Stack) string { return strings.ToUpper(string(s[:1])) + string(s[1:]) }
