@@ -24,6 +24,7 @@ import (
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
 //go:embed internal/process/*.go
+//go:embed internal/revocation/*.go
 //go:embed internal/session/*.go
 //go:embed internal/streamhttp/*.go
 //go:embed internal/ticket/*.go

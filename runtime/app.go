@@ -14,6 +14,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/broker"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/revocation"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
@@ -39,6 +40,7 @@ type App struct {
 	table   *session.Table
 	budget  *message.Budget
 	broker  *broker.Broker
+	revoked *revocation.Store // nil for none
 	servers []*server
 	byName  map[string]*server // by name in lower case, as the host matches routes
 	handler http.Handler
@@ -68,11 +70,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if len(cfg.Servers) == 0 {
 		return nil, errors.New("there is no server to serve: add one to the configuration, or switch one on")
 	}
-	secrets := newRedactor(cfg.Servers, strings.Split(cfg.SessionKeys, ",")...)
-	travel, err := a.travel()
-	if err != nil {
-		return nil, err
-	}
+	secrets := newRedactor(cfg.Servers, append(strings.Split(cfg.SessionKeys, ","), cfg.RedisURL)...)
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
 	for i := range cfg.Servers {
 		s, err := a.newServer(cfg.Servers[i])
@@ -88,6 +86,11 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.fallback() == nil {
 		return nil, fmt.Errorf("the default server %q is not among the servers", cfg.DefaultServer)
 	}
+	travel, store, err := a.travel()
+	if err != nil {
+		return nil, err
+	}
+	a.revoked = store
 	a.keeper = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
@@ -99,9 +102,6 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.handler = http.HandlerFunc(a.route)
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
 		a.handler = a.opts.Middleware[i](a.handler)
-	}
-	if !travel.Shared {
-		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
 	}
 	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.keeper.Isolation())
 	return a, nil
@@ -156,6 +156,9 @@ func (a *App) Close() error {
 			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
 		}
 		a.table.Close()
+		if a.revoked != nil {
+			a.revoked.Close()
+		}
 		a.broker.Close()
 		a.keeper.Close()
 		a.log.Info("app closed")

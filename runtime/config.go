@@ -31,6 +31,10 @@ type Config struct {
 	// session that another one opened: 32 bytes each in base64, with commas between them. The first
 	// seals, all open. Empty means that ids are good on this instance alone. It is a secret.
 	SessionKeys string
+	// RedisURL is of a server by which instances tell each other which sessions clients have ended:
+	// redis:// or rediss://. Empty means that an id that was ended on one instance may still be used
+	// on another until it is too old. It is a secret.
+	RedisURL string
 
 	// Development says that the app runs on a developer's machine: web pages of this machine may
 	// call it, and identity providers on it are believed.
@@ -83,8 +87,11 @@ func lookup(name string) (string, bool) {
 	return value, value != ""
 }
 
-// sessionKeySetting names the app setting for Config.SessionKeys.
-const sessionKeySetting = "MCPFUNC_SESSION_KEY"
+// The app settings for Config.SessionKeys and Config.RedisURL.
+const (
+	sessionKeySetting = "MCPFUNC_SESSION_KEY"
+	redisSetting      = "MCPFUNC_REDIS_URL"
+)
 
 // fromFile makes a Config of a parsed file, with what the platform says of itself.
 func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
@@ -94,7 +101,7 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive:   orNever(rt.Keepalive),
-		SessionKeys: getenv(sessionKeySetting),
+		SessionKeys: getenv(sessionKeySetting), RedisURL: getenv(redisSetting),
 		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
 
 		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",

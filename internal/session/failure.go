@@ -21,6 +21,7 @@ const (
 	ReasonCanceled = "cancelled"
 	ReasonClosed   = "session_closed" // DELETE, idle end, eviction, shutdown
 	ReasonChanged  = "server_changed" // a restarted server negotiated otherwise
+	ReasonUnsure   = "session_unsure" // whether the session is over cannot be found out
 )
 
 // A Failure is why a call was not answered by the server. It is told to the client in words and in

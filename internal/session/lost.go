@@ -15,7 +15,8 @@ const endless = 365 * 24 * time.Hour
 
 // Lost returns nil if o.ID is of a session that is not here and that Resurrect may bring here. It
 // fails with ErrUnknown, whatever the reason: an id that was never sealed, or for somebody else, is
-// as unknown as one that is too old, and as one whose session is over. It starts nothing.
+// as unknown as one that is too old, and as one whose session is over. While that cannot be found out
+// it fails with a *Failure. It starts nothing.
 func (t *Table) Lost(ctx context.Context, o Opening) error {
 	_, err := t.lost(ctx, o)
 	return err
@@ -33,8 +34,9 @@ func (t *Table) lost(ctx context.Context, o Opening) (*ticket.Ticket, error) {
 		over, err := t.travel.Ended.Revoked(ctx, o.ID)
 		if err != nil {
 			t.log.Error("cannot find out whether a session is over, so that it is not taken over", "server", o.Server.Name, "error", err)
+			return nil, &Failure{Text: "it cannot be found out now whether this session is over; try again soon", Reason: ReasonUnsure, Retryable: true}
 		}
-		if err != nil || over {
+		if over {
 			return nil, ErrUnknown
 		}
 	}

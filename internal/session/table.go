@@ -103,6 +103,9 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits, trave
 	if limits.Memory != nil {
 		t.running.Go(t.watchMemory)
 	}
+	if travel.Ended != nil {
+		t.running.Go(func() { travel.Ended.Watch(t.ctx, t.held, t.endHeld) })
+	}
 	rand.Read(t.secret[:])
 	return t
 }

@@ -20,11 +20,41 @@ type Travel struct {
 	Ended  Revocations // where instances tell each other which sessions are over; nil for nowhere
 }
 
-// Revocations are sessions that are over, as several instances know them. An error of Revoked means
-// that a session is not to be trusted.
+// Revocations are sessions that are over, as several instances know them. While Revoked fails no
+// session is taken over; those that are here go on.
 type Revocations interface {
 	Revoke(ctx context.Context, id string, until time.Time) error
 	Revoked(ctx context.Context, id string) (bool, error)
+	// Watch calls end for each id among held that is revoked elsewhere, until ctx ends.
+	Watch(ctx context.Context, held func() []string, end func(id string))
+}
+
+// held lists the sealed ids of the sessions that are here.
+func (t *Table) held() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ids []string
+	for k, s := range t.sessions {
+		if s.known != s.Key {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids
+}
+
+// endHeld ends the session that has this sealed id, because another instance says so.
+func (t *Table) endHeld(id string) {
+	t.mu.Lock()
+	var held *Session
+	for k, s := range t.sessions { // seldom, and no request waits
+		if k.ID == id && s.known != s.Key {
+			held = s
+		}
+	}
+	t.mu.Unlock()
+	if held != nil {
+		held.Close("the client ended it on another instance")
+	}
 }
 
 // holder is who an id of key is good for.

@@ -220,9 +220,16 @@ func (q *request) get() {
 		return
 	}
 	s, err := q.Table.Find(q.key(id))
-	if errors.Is(err, session.ErrUnknown) && (q.chosen(id) || session.Minted(id) && q.Table.Lost(q.r.Context(), q.opening(id)) == nil) {
-		q.awaitSession(id)
-		return
+	if errors.Is(err, session.ErrUnknown) {
+		if !q.chosen(id) {
+			err = q.Table.Lost(q.r.Context(), q.opening(id))
+		} else {
+			err = nil
+		}
+		if err == nil {
+			q.awaitSession(id)
+			return
+		}
 	}
 	if err != nil {
 		q.failed(err, nil)
