@@ -19,6 +19,13 @@ type pipe struct {
 	raw  syscall.RawConn
 	gone chan struct{} // closed by finish: who could write is dead
 	once sync.Once
+
+	// Of the reader: what a read is for, and what came of it. try is p.attempt, made once.
+	buf   []byte         // to read into; nil for a piece
+	piece *message.Piece // that was read into
+	n     int
+	err   error
+	try   func(fd uintptr) bool
 }
 
 func newPipe(f *os.File) *pipe {
@@ -26,7 +33,9 @@ func newPipe(f *os.File) *pipe {
 	if err != nil {
 		panic(err) // an open file has one
 	}
-	return &pipe{f: f, raw: raw, gone: make(chan struct{})}
+	p := &pipe{f: f, raw: raw, gone: make(chan struct{})}
+	p.try = p.attempt
+	return p
 }
 
 // finish says that the child is gone: what is in the pipe is still read, and then it has ended. A
@@ -40,56 +49,65 @@ func (p *pipe) finish() {
 
 // ReadPiece implements framing.PieceReader.
 func (p *pipe) ReadPiece() (*message.Piece, int, error) {
-	var piece *message.Piece
-	n, err := p.read(func() []byte {
-		piece = message.NewPiece()
-		return piece[:]
-	}, func() {
-		message.FreePiece(piece)
-		piece = nil
-	})
+	n, err := p.read(nil)
+	piece := p.piece
+	p.piece = nil
 	return piece, n, err
 }
 
 // Read implements io.Reader.
 func (p *pipe) Read(b []byte) (int, error) {
-	return p.read(func() []byte { return b }, func() {})
+	if len(b) == 0 {
+		return 0, nil
+	}
+	return p.read(b)
 }
 
-// read reads into what take returns. Nothing is held while it waits: when there is nothing to read,
-// drop is called, and take again later. At the end it closes the file.
-func (p *pipe) read(take func() []byte, drop func()) (n int, err error) {
-	try := func(fd uintptr) bool {
-		buf := take()
-		for {
-			n, err = syscall.Read(int(fd), buf)
-			if err != syscall.EINTR {
-				break
-			}
-		}
-		if n <= 0 {
-			n = 0
-			drop()
-		}
-		return err != syscall.EAGAIN
-	}
-	wait := p.raw.Read(try)
+// read reads into buf, or into a piece that it takes for it. It holds no piece while it waits. At the
+// end it closes the file.
+func (p *pipe) read(buf []byte) (int, error) {
+	p.buf = buf
+	defer func() { p.buf = nil }()
+	wait := p.raw.Read(p.try)
 	if errors.Is(wait, os.ErrDeadlineExceeded) {
 		<-p.gone
 		wait = p.raw.Control(func(fd uintptr) {
-			if !try(fd) {
-				err = nil // nothing is left, and there is nobody to write more
+			if !p.attempt(fd) {
+				p.err = nil // nothing is left, and there is nobody to write more
 			}
 		})
 	}
 	switch {
 	case wait != nil:
 		return 0, io.EOF // closed
-	case n > 0:
-		return n, nil
-	case err == nil:
-		err = io.EOF
+	case p.n > 0:
+		return p.n, nil
+	case p.err == nil:
+		p.err = io.EOF
 	}
 	p.f.Close()
-	return 0, err
+	return 0, p.err
+}
+
+// attempt reads what there is. It reports false if there is nothing yet.
+func (p *pipe) attempt(fd uintptr) bool {
+	buf := p.buf
+	if buf == nil {
+		p.piece = message.NewPiece()
+		buf = p.piece[:]
+	}
+	for {
+		p.n, p.err = syscall.Read(int(fd), buf)
+		if p.err != syscall.EINTR {
+			break
+		}
+	}
+	if p.n <= 0 {
+		p.n = 0
+		if p.piece != nil {
+			message.FreePiece(p.piece)
+			p.piece = nil
+		}
+	}
+	return p.err != syscall.EAGAIN
 }

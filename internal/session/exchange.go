@@ -23,13 +23,24 @@ type exchange struct {
 // A slip is one client's request that the server has not answered.
 type slip struct {
 	stream *Stream
-	id     []byte // as the client wrote it
+	id     string // as the client wrote it
 	key    string
 	token  string // "" for none
 	task   string // "" for none
 	method string
 	note   func(answer *message.Message) // called, without mu, before the answer is passed on
 	timer  *time.Timer                   // nil for none
+}
+
+// fill makes sl, which is new, the slip of the request with this envelope, whose answer goes to st.
+func (sl *slip) fill(st *Stream, e *message.Envelope) {
+	sl.stream, sl.key, sl.token, sl.method = st, message.Key(e.ID()), message.Key(e.ProgressToken()), e.Method()
+	if sl.id = sl.key; sl.id != string(e.ID()) {
+		sl.id = string(e.ID())
+	}
+	if sl.method == "tasks/result" {
+		sl.task = message.Key(e.TaskOf())
+	}
 }
 
 // maxAsked bounds how many requests of its own a server may have open. Of those beyond, the client's

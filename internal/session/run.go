@@ -29,7 +29,7 @@ type run struct {
 	heard    limiter       // of noise that is logged; of the reader
 
 	pen   chan struct{} // held by who writes; capacity 1
-	stall *time.Timer   // kills a process that does not read; of who holds the pen
+	stall stall         // kills a process that does not read
 
 	gone  chan struct{}           // closed when the process has been waited for
 	exit  error                   // of that wait; set before gone is closed
@@ -45,6 +45,7 @@ func (t *Table) start(ctx context.Context, server *Server, caller any, log *slog
 	r := &run{
 		log: log, redact: t.redact, turn: new(turn), heard: limiter{tokens: lineBurst, last: time.Now()},
 		answered: make(chan struct{}), pen: make(chan struct{}, 1), gone: make(chan struct{}),
+		stall: stall{made: time.Now()},
 	}
 	if ahead := t.sparesOf(server).take(); ahead != nil {
 		r.p, r.stderr = ahead.p, ahead.stderr
@@ -125,20 +126,20 @@ func (r *run) read() (*message.Message, error) {
 func (r *run) write(ctx context.Context, m *message.Message) error {
 	select {
 	case r.pen <- struct{}{}:
-	case <-r.gone:
-		return errGone
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+		select {
+		case r.pen <- struct{}{}:
+		case <-r.gone:
+			return errGone
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	defer func() { <-r.pen }()
-	if r.stall == nil {
-		r.stall = time.AfterFunc(stallTimeout, r.stalled)
-	} else {
-		r.stall.Reset(stallTimeout)
-	}
+	r.stall.begin(r.stalled)
 	r.rec.Sent(m) // before the answer to it can be received
 	err := r.pipes.Write(m)
-	r.stall.Stop()
+	r.stall.end()
 	if err != nil {
 		r.log.Debug("write to the server", "error", err)
 		return errGone

@@ -99,7 +99,7 @@ func newSession(t *Table, key Key, server *Server, caller any, shake handshake, 
 		x: newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.standalone = &Stream{s: s, first: 1, keep: true, room: make(chan struct{}, 1)}
+	s.standalone = &Stream{s: s, first: 1, keep: true}
 	s.streams[0] = s.standalone
 	return s
 }
@@ -234,22 +234,23 @@ func (s *Session) register(proc *run, messages []*message.Message, way Way) (rea
 	if s.now != proc {
 		return nil, nil, false, nil
 	}
-	st := s.standalone
-	if way != ByListener {
-		st = &Stream{s: s, first: 1, plain: way == ByAnswer, room: make(chan struct{}, 1)}
+	p, made := newPost(s), 0
+	st := &p.stream
+	if way == ByListener {
+		st = s.standalone
+	} else {
+		st.plain = way == ByAnswer
 	}
+	slips = p.slips[:0]
 	for _, m := range messages {
 		if m.Kind() != message.Request {
 			continue
 		}
-		e := m.Envelope()
-		sl := &slip{
-			stream: st, id: append([]byte(nil), e.ID()...), key: message.Key(e.ID()),
-			token: message.Key(e.ProgressToken()), method: e.Method(),
+		sl := &p.slip
+		if made++; made > 1 { // a batch
+			sl = new(slip)
 		}
-		if sl.method == "tasks/result" {
-			sl.task = message.Key(e.TaskOf())
-		}
+		sl.fill(st, m.Envelope())
 		if !s.x.add(sl) {
 			for _, earlier := range slips {
 				s.x.remove(earlier)
@@ -264,7 +265,7 @@ func (s *Session) register(proc *run, messages []*message.Message, way Way) (rea
 	}
 	s.lastStream++
 	st.number = s.lastStream
-	st.reader = st.newReader(1)
+	st.reader = p.reader.of(st, 1)
 	return st.reader, slips, true, nil
 }
 

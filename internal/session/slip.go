@@ -58,22 +58,22 @@ func (s *Session) fail(sl *slip, f *Failure) bool {
 		return false
 	}
 	f.RestartsLeft = s.restartsLeft(time.Now())
-	s.answer(sl, f.Answer(sl.id))
+	s.answer(sl, f.Answer([]byte(sl.id)))
 	return true
 }
 
 // failAll answers every request that waits with f, and forgets what the process asked. mu is held.
 func (s *Session) failAll(f *Failure) {
 	for _, sl := range s.x.slips {
-		s.answer(sl, f.Answer(sl.id))
+		s.answer(sl, f.Answer([]byte(sl.id)))
 	}
 	clear(s.x.asked)
 }
 
 // tellCancelled asks the process to stop working on a request.
-func (s *Session) tellCancelled(id []byte, reason string) {
+func (s *Session) tellCancelled(id, reason string) {
 	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
-		string(id) + `,"reason":"` + reason + `"}}`))
+		id + `,"reason":"` + reason + `"}}`))
 	if err != nil {
 		return // not reached: the id was scanned
 	}

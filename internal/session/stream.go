@@ -39,7 +39,32 @@ type Stream struct {
 	plain  bool               // the client takes nothing but the answer
 	reader *Reader
 	parked []*Reader     // standalone only: older connections
-	room   chan struct{} // signals that a reader took something; capacity 1
+	room   chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
+	one    [1]*message.Message
+}
+
+// A post is what a POST with one request needs, made at once: it is most of what a call allocates here.
+type post struct {
+	stream Stream
+	reader Reader
+	slip   slip
+	slips  [1]*slip
+}
+
+// newPost returns a post whose stream is of s.
+func newPost(s *Session) *post {
+	p := new(post)
+	p.stream.s, p.stream.first = s, 1
+	p.stream.events = p.stream.one[:0] // most have one: the answer
+	return p
+}
+
+// taken says that the reader took something, or that there is none any more. mu is held.
+func (st *Stream) taken() {
+	select {
+	case st.room <- struct{}{}: // never while it is nil
+	default:
+	}
 }
 
 // next is the sequence number that the next event gets.
@@ -94,7 +119,13 @@ type Reader struct {
 }
 
 func (st *Stream) newReader(at int) *Reader {
-	return &Reader{st: st, at: at, ready: make(chan struct{}, 1)}
+	return new(Reader).of(st, at)
+}
+
+// of makes r, which is new, a reader of st that begins with the event at.
+func (r *Reader) of(st *Stream, at int) *Reader {
+	r.st, r.at, r.ready = st, at, make(chan struct{}, 1)
+	return r
 }
 
 func (r *Reader) wake() {
@@ -157,10 +188,7 @@ func (r *Reader) Take() (Event, State) {
 	}
 	st.sent = max(st.sent, r.at)
 	r.at++
-	select {
-	case st.room <- struct{}{}:
-	default:
-	}
+	st.taken()
 	return e, Taken
 }
 
@@ -216,10 +244,7 @@ func (r *Reader) Leave() {
 			st.drop()
 		}
 	}
-	select { // a process that waits for this reader waits no longer
-	case st.room <- struct{}{}:
-	default:
-	}
+	st.taken() // a process that waits for this reader waits no longer
 }
 
 // eventID names the event with this sequence number: unique in the session, and telling the stream

@@ -98,13 +98,17 @@ func (s *Session) hold(st *Stream) {
 	for {
 		s.mu.Lock()
 		behind, r := st.behind(), st.reader
+		if behind && st.room == nil {
+			st.room = make(chan struct{}, 1)
+		}
+		room := st.room
 		s.mu.Unlock()
 		if !behind {
 			return
 		}
 		stall := time.NewTimer(stallTimeout)
 		select {
-		case <-st.room:
+		case <-room:
 		case <-s.ctx.Done():
 			stall.Stop()
 			return

@@ -1,0 +1,43 @@
+package session
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A stall watches writes, of which one goes on at a time, and calls a function when one takes longer
+// than stallTimeout. Most take microseconds, so that nothing is set for one and taken back after it: a
+// clock that runs anyway looks now and then whether there is a write, and stops when there is none.
+type stall struct {
+	made    time.Time    // before every write
+	since   atomic.Int64 // when the write began, in nanoseconds after made, plus one; zero while there is none
+	running atomic.Bool  // the clock
+}
+
+// begin says that a write begins. late is called in a goroutine of its own if it does not end.
+func (s *stall) begin(late func()) {
+	s.since.Store(int64(time.Since(s.made)) + 1)
+	if s.running.CompareAndSwap(false, true) {
+		time.AfterFunc(stallTimeout, func() { s.look(late) })
+	}
+}
+
+// end says that it has ended.
+func (s *stall) end() { s.since.Store(0) }
+
+// look is what the clock does.
+func (s *stall) look(late func()) {
+	s.running.Store(false) // before the look: who begins after it starts another clock
+	since := s.since.Load()
+	if since == 0 {
+		return
+	}
+	left := stallTimeout - (time.Since(s.made) - time.Duration(since))
+	if left <= 0 {
+		late()
+		return
+	}
+	if s.running.CompareAndSwap(false, true) {
+		time.AfterFunc(left, func() { s.look(late) })
+	}
+}
