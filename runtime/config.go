@@ -122,8 +122,9 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		// here, but not be called localhost.
 		cfg.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
 	}
+	first, _ := file.Default()
 	for _, s := range file.Enabled() {
-		if err := refusePublic(filepath.Dir(file.Path), s, getenv); err != nil {
+		if err := refusePublic(filepath.Dir(file.Path), s, s.Name == first.Name, getenv); err != nil {
 			hint := "run mcpfunc generate with another auth level"
 			if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
 				hint += `, or set "allow_public": true in auth`

@@ -109,6 +109,51 @@ func TestPublicServerMustBeMeant(t *testing.T) {
 	}
 }
 
+// On Flex Consumption the keys are asked for by the routes of host.json, there is no function.json.
+func TestPublicRouteMustBeMeant(t *testing.T) {
+	const profile = `"configurationProfile": "mcp-custom-handler"`
+	routes := func(routes string) string {
+		return `{` + profile + `, "customHandler": {"http": {"routes": [` + routes + `]}}}`
+	}
+	for name, tt := range map[string]struct {
+		host, setting string // setting is NAME=value
+		refused       string // the server, if any
+	}{
+		"a key a server":            {host: routes(`{"route": "api/mcp/a/{endpoint:alpha?}", "authorizationLevel": "function"}, {"route": "api/health", "authorizationLevel": "anonymous"}`)},
+		"an open route":             {host: routes(`{"route": "api/mcp/b/{endpoint:alpha?}", "authorizationLevel": "Anonymous"}`), refused: "b"},
+		"in other letters":          {host: routes(`/* open */ {"Route": "API/mcp/B", "AuthorizationLevel": "anonymous"}`), refused: "b"},
+		"of the default server":     {host: routes(`{"route": "api/mcp", "authorizationLevel": "anonymous"}`), refused: "a"},
+		"of its event stream":       {host: routes(`{"route": "api/mcp/sse", "authorizationLevel": "anonymous"}`), refused: "a"},
+		"of a server with tokens":   {host: routes(`{"route": "api/mcp/c/{endpoint:alpha?}", "authorizationLevel": "anonymous"}`)},
+		"one for all, with a key":   {host: `{` + profile + `}`},
+		"one for all, open":         {host: `{` + profile + `, "customHandler": {"http": {"DefaultAuthorizationLevel": "anonymous"}}}`, refused: "a"},
+		"any server, open":          {host: routes(`{"route": "api/mcp/{server}", "authorizationLevel": "anonymous"}`), refused: "a"},
+		"a default, and no level":   {host: `{"customHandler": {"http": {"defaultAuthorizationLevel": "anonymous", "routes": [{"route": "mcp/b"}]}}}`, refused: "b"},
+		"a default, and a level":    {host: `{"customHandler": {"http": {"defaultAuthorizationLevel": "anonymous", "routes": [{"route": "mcp/b", "authorizationLevel": "admin"}]}}}`},
+		"a default without routes":  {host: `{"customHandler": {"http": {"defaultAuthorizationLevel": "anonymous"}}}`},
+		"opened by an app setting":  {host: `{` + profile + `}`, setting: "AzureFunctionsJobHost__customHandler__http__defaultAuthorizationLevel=anonymous", refused: "a"},
+		"a route by an app setting": {host: routes(`{"route": "api/mcp/b", "authorizationLevel": "function"}`), setting: "AzureFunctionsJobHost__customHandler__http__routes__0__authorizationLevel=anonymous", refused: "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			project(t, map[string]string{"host.json": tt.host, "mcp_config.json": `{"mcpServers": {
+				"a": {"command": "x"}, "b": {"command": "x", "auth": {"method": "azure_default"}},
+				"c": {"command": "x", "auth": {"method": "oauth2_bearer", "oauth2_issuer": "https://issuer.example"}}}}`})
+			t.Setenv("WEBSITE_POD_NAME", "1")
+			t.Setenv("WEBSITE_SITE_NAME", "app")
+			if name, value, ok := strings.Cut(tt.setting, "="); ok {
+				t.Setenv(name, value)
+			}
+			_, err := LoadConfig("mcp_config.json")
+			switch {
+			case tt.refused == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tt.refused != "" && (err == nil || !strings.Contains(err.Error(), `server "`+tt.refused+`"`) || !strings.Contains(err.Error(), "the route in host.json asks for no key")):
+				t.Errorf("got %v, want server %q refused", err, tt.refused)
+			}
+		})
+	}
+}
+
 // Where App Service authentication serves the metadata, ours would contradict it; the challenge
 // points there, and tokens are verified all the same.
 func TestPlatformsMetadataStandAlone(t *testing.T) {

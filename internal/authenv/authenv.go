@@ -7,7 +7,6 @@
 package authenv
 
 import (
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -19,7 +18,7 @@ var passed = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP", "TERM",
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-	"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+	"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
 	"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8", "VIRTUAL_ENV",
 	"NODE_PATH", "DOTNET_ROOT", "JAVA_HOME", "GOCOVERDIR",
 	// Windows
@@ -89,13 +88,12 @@ func SoundsSecret(name string) bool {
 }
 
 // Join returns base with the entries of each layer, in order: the last one to name a variable has
-// it. What a process cannot do without is added when it is missing: a HOME to keep caches in, which
-// a Functions app does not always have, and Python's output unbuffered, without which its answers
-// stay in its buffer.
+// it. What a process cannot do without is there in any case: on Unix a HOME that can be written to,
+// and Python's output unbuffered, without which its answers stay in its buffer.
 func Join(base []string, layers ...map[string]string) []string {
-	vars := map[string]string{"HOME": os.TempDir(), "PYTHONUNBUFFERED": "1"}
-	if runtime.GOOS == "windows" {
-		delete(vars, "HOME")
+	vars := map[string]string{"PYTHONUNBUFFERED": "1"}
+	if runtime.GOOS != "windows" {
+		base = settle(base, writableDir)
 	}
 	for _, entry := range base {
 		name, value, _ := strings.Cut(entry, "=")

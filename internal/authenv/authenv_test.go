@@ -65,8 +65,8 @@ func TestWhatAProcessNeedsPasses(t *testing.T) {
 
 func TestLaterLayersWin(t *testing.T) {
 	t.Parallel()
-	got := Join([]string{"HOME=/h", "A=base", "B=base"}, map[string]string{"B": "env", "C": "env"}, map[string]string{"C": "auth"})
-	want := []string{"A=base", "B=env", "C=auth", "HOME=/h", "PYTHONUNBUFFERED=1"}
+	got := Join([]string{"HOME=/h", "A=base", "B=base"}, map[string]string{"B": "env", "C": "env", "HOME": "/c"}, map[string]string{"C": "auth"})
+	want := []string{"A=base", "B=env", "C=auth", "HOME=/c", "PYTHONUNBUFFERED=1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
