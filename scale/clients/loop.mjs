@@ -1,0 +1,54 @@
+// A client of the TypeScript SDK that calls one tool over and over, in several sessions at once.
+//
+//   node loop.mjs URL CALLS SESSIONS TOOL ARGUMENTS EXPECTED
+//
+// It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew,
+// as a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+const tools = process.env.MCPFUNC_E2E_TOOLS || join(homedir(), ".cache", "mcpfunc-e2e");
+const require = createRequire(join(tools, "npm", "package.json"));
+const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
+const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
+
+const [url, calls, sessions, tool, args, expected] = process.argv.slice(2);
+const total = { calls: 0, failed: 0, begun: 0, errors: [] };
+
+function note(error) {
+  total.failed++;
+  if (total.errors.length < 5) total.errors.push(String(error).slice(0, 300));
+}
+
+async function open() {
+  const client = new Client({ name: "mcpfunc-scale-typescript", version: "1" }, { capabilities: { roots: { listChanged: true } } });
+  const transport = new StreamableHTTPClientTransport(new URL(url));
+  await client.connect(transport);
+  total.begun++;
+  return { client, transport };
+}
+
+async function session(n) {
+  let peer;
+  for (let i = 0; i < n; i++) {
+    total.calls++;
+    try {
+      peer ??= await open();
+      const result = await peer.client.callTool({ name: tool, arguments: JSON.parse(args) });
+      const text = result.content?.[0]?.text ?? "";
+      if (result.isError || !text.includes(expected)) throw new Error(`answered ${JSON.stringify(result).slice(0, 200)}`);
+    } catch (error) {
+      note(error);
+      await peer?.client.close().catch(() => {});
+      peer = undefined;
+    }
+  }
+  await peer?.transport.terminateSession().catch(note);
+  await peer?.client.close();
+}
+
+const share = Math.floor(calls / sessions);
+await Promise.all(Array.from({ length: sessions }, (_, i) => session(i ? share : calls - share * (sessions - 1))));
+console.log(JSON.stringify(total));
+process.exit(0);

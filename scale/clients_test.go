@@ -1,0 +1,141 @@
+//go:build e2e
+
+package scale
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// A job is a call that a client makes over and over.
+type job struct{ Server, Tool, Args, Want string }
+
+// outcome is what came of it. Begun counts sessions: more than there were to be means that one was
+// lost and begun anew.
+type outcome struct {
+	Calls, Failed, Begun int
+	Errors               []string
+}
+
+func (o *outcome) add(other outcome) {
+	o.Calls += other.Calls
+	o.Failed += other.Failed
+	o.Begun += other.Begun
+	o.Errors = append(o.Errors, other.Errors...)
+}
+
+// A client makes calls in several sessions at once.
+type client struct {
+	name string
+	loop func(t *testing.T, url string, calls, sessions int, j job) outcome
+}
+
+func clients() []client {
+	return []client{
+		{"go-sdk", loopGo},
+		{"typescript", script{node, filepath.Join("clients", "loop.mjs")}.loop},
+		{"python", script{python, filepath.Join("clients", "loop.py")}.loop},
+	}
+}
+
+// script is a client in another language.
+type script struct{ interpreter, file string }
+
+func (s script) loop(t *testing.T, url string, calls, sessions int, j job) outcome {
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.interpreter, s.file, url, fmt.Sprint(calls), fmt.Sprint(sessions), j.Tool, j.Args, j.Want)
+	cmd.Env = environment()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	exit := cmd.Run()
+	var o outcome
+	if err := json.Unmarshal(stdout.Bytes(), &o); err != nil || exit != nil {
+		t.Errorf("%s: %v, %v\n%s\n%s", s.file, exit, err, &stdout, &stderr)
+	}
+	return o
+}
+
+func loopGo(t *testing.T, url string, calls, sessions int, j job) outcome {
+	var mu sync.Mutex
+	var all outcome
+	var running sync.WaitGroup
+	for i := range sessions {
+		share := calls / sessions
+		if i == 0 {
+			share = calls - share*(sessions-1)
+		}
+		running.Go(func() {
+			o := loopSession(t.Context(), url, share, j)
+			mu.Lock()
+			defer mu.Unlock()
+			all.add(o)
+		})
+	}
+	running.Wait()
+	return all
+}
+
+// loopSession makes calls in one session, and begins another one when that fails.
+func loopSession(ctx context.Context, url string, calls int, j job) (o outcome) {
+	var s *mcp.ClientSession
+	defer func() {
+		if s != nil {
+			s.Close()
+		}
+	}()
+	for range calls {
+		o.Calls++
+		err := func() (err error) {
+			if s == nil {
+				if s, err = connect(ctx, url); err != nil {
+					s = nil
+					return err
+				}
+				o.Begun++
+			}
+			return callOnce(ctx, s, j)
+		}()
+		if err == nil {
+			continue
+		}
+		o.Failed++
+		o.Errors = append(o.Errors, err.Error())
+		if s != nil {
+			s.Close()
+			s = nil
+		}
+	}
+	return o
+}
+
+func connect(ctx context.Context, url string) (*mcp.ClientSession, error) {
+	c := mcp.NewClient(&mcp.Implementation{Name: "mcpfunc-scale-go", Version: "1"}, nil)
+	return c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, nil)
+}
+
+func callOnce(ctx context.Context, s *mcp.ClientSession, j job) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	result, err := s.CallTool(ctx, &mcp.CallToolParams{Name: j.Tool, Arguments: json.RawMessage(j.Args)})
+	if err != nil {
+		return err
+	}
+	for _, content := range result.Content {
+		if part, ok := content.(*mcp.TextContent); ok && strings.Contains(part.Text, j.Want) && !result.IsError {
+			return nil
+		}
+	}
+	raw, _ := json.Marshal(result)
+	return fmt.Errorf("answered %.200s", raw)
+}

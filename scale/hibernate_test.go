@@ -1,0 +1,41 @@
+//go:build e2e
+
+package scale
+
+import (
+	"testing"
+	"time"
+)
+
+// Sessions that nobody uses cost nothing but their id, and the next call wakes them.
+func TestHibernatedSessionsCostNothingAndWake(t *testing.T) {
+	const n = 6
+	s := newStage(t, 1, map[string]server{"everything": {
+		"command": node, "args": []string{tool("npm", "node_modules", "@modelcontextprotocol", "server-everything", "dist", "index.js")},
+		"stateless": true, "sessions": map[string]any{"hibernate_seconds": 2, "max_per_principal": 0},
+	}}, withKeys(newKey()))
+	i := s.up()[0]
+	c := i.at("everything")
+	var ids []string
+	for range n {
+		ids = append(ids, c.open(t))
+	}
+	sealed(t, ids...)
+	awake := len(s.processes(t))
+	handlers, servers := s.resident(t)
+	if awake < n {
+		t.Fatalf("%d processes for %d sessions", awake, n)
+	}
+	if !eventually(30*time.Second, func() bool { return len(s.processes(t)) == 0 }) {
+		t.Fatalf("still there after hibernate_seconds: %v", s.processes(t))
+	}
+	asleep, none := s.resident(t)
+	var slowest time.Duration
+	for _, id := range ids {
+		start := time.Now()
+		c.call(t, id)
+		slowest = max(slowest, time.Since(start))
+	}
+	t.Logf("%d sessions awake: %d processes, %.0f MiB of servers, %.0f of the handler; hibernated: 0 processes, %.0f and %.0f MiB; the slowest woke in %s",
+		n, awake, servers, handlers, none, asleep, milliseconds(slowest.Seconds()))
+}

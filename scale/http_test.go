@@ -1,0 +1,154 @@
+//go:build e2e
+
+package scale
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// caller speaks plain HTTP, where a client of an SDK would not send what a test has to.
+type caller struct {
+	url   string // of the endpoint
+	token string // empty for none
+}
+
+// reply is what came back.
+type reply struct {
+	status  int
+	session string
+	body    string
+}
+
+func (c caller) send(t *testing.T, method, id, body string) reply {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, c.url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Content-Type", "application/json")
+	if id != "" {
+		r.Header.Set("Mcp-Session-Id", id)
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{resp.StatusCode, resp.Header.Get("Mcp-Session-Id"), string(answer)}
+}
+
+const (
+	initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",` +
+		`"capabilities":{"roots":{"listChanged":true}},"clientInfo":{"name":"scale","version":"1"}}}`
+	initialized = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
+	echo        = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello","message":"hello"}}}`
+)
+
+// open opens a session and returns its id.
+func (c caller) open(t *testing.T) string {
+	t.Helper()
+	got := c.send(t, http.MethodPost, "", initialize)
+	if got.status != http.StatusOK || got.session == "" {
+		t.Fatalf("initialize: %+v", got)
+	}
+	if next := c.send(t, http.MethodPost, got.session, initialized); next.status != http.StatusAccepted {
+		t.Fatalf("initialized: %+v", next)
+	}
+	return got.session
+}
+
+// call calls echo, and fails the test unless the answer is one.
+func (c caller) call(t *testing.T, id string) {
+	t.Helper()
+	if got := c.send(t, http.MethodPost, id, echo); got.status != http.StatusOK || !strings.Contains(got.body, "hello") {
+		t.Fatalf("echo at %s: %+v", c.url, got)
+	}
+}
+
+// at is the endpoint of a server on one instance.
+func (i *instance) at(server string) caller { return caller{url: i.url + "/api/mcp/" + server} }
+
+// metrics are what an instance says of itself.
+type metrics struct {
+	Sessions  int `json:"active_sessions"`
+	Processes int `json:"total_processes"`
+}
+
+func (i *instance) metrics(t *testing.T) (m metrics) {
+	t.Helper()
+	resp, err := http.Get(i.url + "/api/session_metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// startIssuer starts npm's oidc-provider and returns its URL.
+func startIssuer(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), node, filepath.Join("..", "e2e", "servers", "issuer.mjs"), tool("npm", "package.json"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("issuer.mjs: %v\n%s", err, &stderr)
+	}
+	return strings.TrimSpace(line)
+}
+
+// tokenOf is what the issuer gives a user for the resource.
+func tokenOf(t *testing.T, issuer, user, resource string) string {
+	t.Helper()
+	resp, err := http.Get(issuer + "/token?" + url.Values{"user": {user}, "resource": {resource}, "scope": {"files:read"}}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("token of %s: HTTP %d %s, %v", user, resp.StatusCode, body, err)
+	}
+	return string(body)
+}
+
+// protected is an entry that asks for a token of the issuer.
+func protected(issuer, resource string) server {
+	return server{"auth": map[string]any{
+		"method": "oauth2_bearer", "oauth2_issuer": issuer, "oauth2_audience": resource, "oauth2_required_scopes": []string{"files:read"},
+	}}
+}
+
+func milliseconds(seconds float64) string { return fmt.Sprintf("%.1f ms", seconds*1000) }
