@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -97,8 +98,8 @@ func TestDeleteIsRememberedByEveryInstance(t *testing.T) {
 	redis.stop()
 	a.call(t, id)
 	b.call(t, id)
-	if got := c.send(t, http.MethodPost, id, echo); got.status != http.StatusServiceUnavailable {
-		t.Errorf("a session that may be over, while nobody knows: %+v, want 503", got)
+	if got := c.send(t, http.MethodPost, id, echo); !strings.Contains(got.body, `"reason":"session_unsure"`) || !strings.Contains(got.body, `"retryable":true`) {
+		t.Errorf("a session that may be over, while nobody knows: %+v", got)
 	}
 	if got := a.send(t, http.MethodDelete, id, ""); got.status >= 300 {
 		t.Errorf("DELETE without Redis: %+v", got)

@@ -13,7 +13,8 @@ import (
 // A request brings a session here. A notification is accepted and starts nothing: what it is about,
 // that the client is initialized, that a request is cancelled, that its roots are others, a process
 // that is started later knows without it or never had. The answer to a request of a server is for the
-// process that asked, and is refused, so that nobody takes it for given.
+// process that asked, and is refused, so that nobody takes it for given: with 503, since it may be sent
+// again and reach that process then, and because a client takes 400 for the end of its session.
 func (q *request) lost(id string, m *message.Message) (*session.Session, error) {
 	o := q.opening(id)
 	switch m.Kind() {
@@ -24,7 +25,7 @@ func (q *request) lost(id string, m *message.Message) (*session.Session, error) 
 		if m.Kind() == message.Notification {
 			q.w.WriteHeader(http.StatusAccepted)
 		} else {
-			q.refuse(http.StatusBadRequest, codeInvalid, "the process that asked this is not here: it has ended, or is on another instance")
+			q.refuse(http.StatusServiceUnavailable, codeInternal, "the process that asked this is not here: it has ended, or is on another instance")
 		}
 		return nil, nil
 	case message.Request:
