@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,9 +14,9 @@ import (
 )
 
 // TestMain makes this binary the command mcpfunc when it is called so, which is also the server
-// behind the scenes: mcpfunc demo-server.
+// behind the scenes: mcpfunc demo-server. The tools that publish are called by their own names, too.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mcpfunc": main})
+	testscript.Main(m, map[string]func(){"mcpfunc": main, "func": fakeFunc, "az": fakeAz})
 }
 
 func TestScript(t *testing.T) {
@@ -37,10 +39,11 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  cmdExits,
-			"binary": cmdBinary,
-			"files":  cmdFiles,
-			"same":   cmdSame,
+			"exits":    cmdExits,
+			"binary":   cmdBinary,
+			"files":    cmdFiles,
+			"same":     cmdSame,
+			"programs": cmdPrograms,
 		},
 	})
 }
@@ -112,4 +115,23 @@ func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
 	if ts.ReadFile(args[0]) != ts.ReadFile(args[1]) {
 		ts.Fatalf("%s and %s differ", args[0], args[1])
 	}
+}
+
+// cmdPrograms is "programs DIR NAME...": DIR becomes the whole PATH, and holds these programs of the
+// real one.
+func cmdPrograms(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: programs dir [name...]")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	for _, name := range args[1:] {
+		path, err := exec.LookPath(name)
+		ts.Check(err)
+		err = os.Symlink(path, filepath.Join(dir, filepath.Base(path)))
+		if !errors.Is(err, fs.ErrExist) {
+			ts.Check(err)
+		}
+	}
+	ts.Setenv("PATH", dir)
 }

@@ -1,166 +1,128 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 type doctorOptions struct {
 	Project string
+	Strict  bool
 	JSON    bool
 }
 
 func newDoctorCommand(env *Env, run func(context.Context, *Env, *doctorOptions) error) *cobra.Command {
 	opts := &doctorOptions{}
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Check that what a project needs is on this machine",
-		Long: `Check that Go is there, and, in a project, that its configuration is valid with every
-${NAME} set, and that the commands of its servers are on PATH. The command fails when
-something would, and says the cure. What a server needs must be on Azure too.`,
+		Use:   "doctor [DIR]",
+		Short: "Say what would fail, here and on Azure",
+		Long: `Check the project in DIR (default: the current folder): the programs that make and publish it, its
+variables and the commands of its servers as their processes will see them, packages that are not
+pinned, secrets in the configuration, and what the chosen hosting does not have or does not allow.
+Outside of a project the programs alone. Every finding but a good one has its cure. The command
+fails when something would fail; with --strict also for a warning.`,
 		Example: `  mcpfunc doctor
-  mcpfunc doctor --project myapp --json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+  mcpfunc doctor myapp --json
+  mcpfunc doctor --strict     in CI`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				if cmd.Flags().Changed("project") {
+					return misusef("%q and --project both name a folder", args[0])
+				}
+				opts.Project = args[0]
+			}
+			return run(cmd.Context(), env, opts)
+		},
 	}
 	bindProject(cmd, &opts.Project)
+	cmd.Flags().BoolVar(&opts.Strict, "strict", false, "fail for a warning, too")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
 	cmd.AddCommand(newDoctorAuthCommand(env, runDoctorAuth))
 	return cmd
 }
 
-// A check is one line of the doctor's report.
-type check struct {
-	Name   string `json:"name"`
-	Status status `json:"status"`
-	Detail string `json:"detail"`
-	Hint   string `json:"hint,omitempty"`
-}
-
-// A status says how much a check matters.
-type status string
-
-const (
-	statusOK      status = "ok"
-	statusMissing status = "missing" // nothing here needs it
-	statusFail    status = "fail"
-)
-
 func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
-	checks := append([]check{checkGo(ctx)}, checkProject(env, opts.Project)...)
-	return report(env, append(checks, checkIsolation()), opts.JSON)
+	findings := append(examine(ctx, env, opts.Project), isolation())
+	return report(env, findings, opts.Strict, opts.JSON)
 }
 
-// report prints checks, and fails if one of them has.
-func report(env *Env, checks []check, asJSON bool) error {
-	if err := printChecks(env, checks, asJSON); err != nil {
+// report prints findings, and fails if one would; if strict is set, also if one may.
+func report(env *Env, findings []checkup.Finding, strict, asJSON bool) error {
+	if err := printReport(env, findings, asJSON); err != nil {
 		return err
 	}
-	failed := 0
-	for _, c := range checks {
-		if c.Status == statusFail {
-			failed++
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%s failed", count(failed, "check"))
+	switch failures, warnings := checkup.Failures(findings), checkup.Warnings(findings); {
+	case failures > 0:
+		return fmt.Errorf("%s failed", count(failures, "check"))
+	case strict && warnings > 0:
+		return fmt.Errorf("%s, and --strict takes none", count(warnings, "warning"))
 	}
 	return nil
 }
 
-func printChecks(env *Env, checks []check, asJSON bool) error {
+// examine looks at the project in dir, and at this machine alone where there is no configuration.
+func examine(ctx context.Context, env *Env, dir string) []checkup.Finding {
+	p, err := openCheckup(env, dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return checkup.Tools(ctx, env.Environ)
+	case err != nil:
+		bad := checkup.Finding{Name: configName, Status: checkup.Fail, Detail: err.Error(), Hint: hintOf(err)}
+		return append(checkup.Tools(ctx, env.Environ), bad)
+	}
+	return append(p.Machine(ctx), p.Deployment(ctx)...)
+}
+
+// openCheckup prepares the project in dir for its examination. An error is fs.ErrNotExist where there
+// is no configuration.
+func openCheckup(env *Env, dir string) (*checkup.Project, error) {
+	path := filepath.Join(dir, configName)
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.Parse(path, data, nil)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := localSettings(dir)
+	if err != nil {
+		return nil, err
+	}
+	return checkup.Open(checkup.Project{
+		Dir: dir, Data: data, File: file, Settings: settings, Environ: env.Environ, Runtime: env.Runtime,
+	})
+}
+
+func printReport(env *Env, findings []checkup.Finding, asJSON bool) error {
 	if asJSON {
-		return printJSON(env.Stdout, checks)
+		return printJSON(env.Stdout, findings)
 	}
 	table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	for _, c := range checks {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Status, c.Name, oneLine(c.Detail))
-		if c.Hint != "" {
-			fmt.Fprintf(table, "\t\thint: %s\n", oneLine(c.Hint))
+	for _, f := range findings {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Status, f.Name, oneLine(f.Detail))
+		if f.Hint != "" {
+			fmt.Fprintf(table, "\t\thint: %s\n", oneLine(f.Hint))
 		}
 	}
 	return table.Flush()
 }
 
-func checkGo(ctx context.Context) check {
-	c := checkCommand("go", statusFail)
-	if c.Status != statusOK {
-		return c
-	}
-	out, err := exec.CommandContext(ctx, c.Detail, "env", "GOVERSION").Output()
-	if err != nil {
-		return check{Name: "go", Status: statusFail, Detail: fmt.Sprintf("%s does not run: %v", c.Detail, err), Hint: installHint("go")}
-	}
-	c.Detail = fmt.Sprintf("%s (%s)", c.Detail, bytes.TrimSpace(out))
-	return c
-}
-
-// checkIsolation says how far servers' processes are kept apart on this machine.
-func checkIsolation() check {
+// isolation says how far servers' processes are kept apart on this machine.
+func isolation() checkup.Finding {
 	keeper := process.Open(slog.New(slog.DiscardHandler))
 	defer keeper.Close()
-	return check{Name: "isolation", Status: statusOK, Detail: keeper.Isolation()}
-}
-
-// checkCommand looks for a program on PATH; otherwise is its status when it is not there.
-func checkCommand(program string, otherwise status) check {
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if filepath.Base(program) != program {
-			return check{Name: program, Status: otherwise, Detail: "no program is there"}
-		}
-		return check{Name: program, Status: otherwise, Detail: "not on PATH", Hint: installHint(program)}
-	}
-	return check{Name: program, Status: statusOK, Detail: path}
-}
-
-// checkProject checks the project in dir. Outside of one it looks for the programs that start most
-// servers.
-func checkProject(env *Env, dir string) []check {
-	path := filepath.Join(dir, configName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return []check{checkCommand("uvx", statusMissing), checkCommand("npx", statusMissing)}
-	}
-	file, err := config.Load(path, nil)
-	if err != nil {
-		return []check{failure(configName, err)}
-	}
-	checks := []check{{Name: configName, Status: statusOK, Detail: count(len(file.Enabled()), "server") + " switched on"}}
-
-	resolved, err := resolveConfig(env, dir)
-	if err != nil {
-		checks = append(checks, failure("variables", err))
-	} else {
-		file = resolved // commands may hold variables too
-	}
-	seen := map[string]bool{}
-	for _, s := range file.Enabled() {
-		command := s.Command
-		if strings.ContainsAny(command, `/\`) && !filepath.IsAbs(command) {
-			command = filepath.Join(dir, s.Dir, command) // the app runs in its own folder
-		}
-		if !seen[command] {
-			seen[command] = true
-			checks = append(checks, checkCommand(command, statusFail))
-		}
-	}
-	return checks
-}
-
-func failure(name string, err error) check {
-	return check{Name: name, Status: statusFail, Detail: err.Error(), Hint: hintOf(err)}
+	return checkup.Finding{Name: "isolation", Status: checkup.OK, Detail: keeper.Isolation()}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/checkup"
 )
 
 type doctorAuthOptions struct{ clientOptions }
@@ -62,7 +64,7 @@ func runDoctorAuth(ctx context.Context, env *Env, opts *doctorAuthOptions) error
 	if token != "" && d.asks {
 		d.try(token)
 	}
-	return report(env, d.checks, opts.JSON)
+	return report(env, d.checks, false, opts.JSON)
 }
 
 // A discovery is a client's way from an endpoint to where its tokens come from (MCP 2025-11-25,
@@ -71,7 +73,7 @@ type discovery struct {
 	ctx      context.Context
 	endpoint *url.URL
 	header   http.Header // for the endpoint alone
-	checks   []check
+	checks   []checkup.Finding
 
 	asks     bool // the endpoint wants a token
 	metadata *oauthex.ProtectedResourceMetadata
@@ -79,11 +81,11 @@ type discovery struct {
 }
 
 func (d *discovery) ok(name, format string, args ...any) {
-	d.checks = append(d.checks, check{Name: name, Status: statusOK, Detail: fmt.Sprintf(format, args...)})
+	d.checks = append(d.checks, checkup.Finding{Name: name, Status: checkup.OK, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (d *discovery) fail(name, hint, format string, args ...any) {
-	d.checks = append(d.checks, check{Name: name, Status: statusFail, Detail: fmt.Sprintf(format, args...), Hint: hint})
+	d.checks = append(d.checks, checkup.Finding{Name: name, Status: checkup.Fail, Detail: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // follow goes the whole way without a token.

@@ -38,6 +38,7 @@ func misusef(format string, args ...any) error {
 // exitCode chooses the exit code. An error that came up while an interrupt was ending the command
 // is a consequence of the interrupt.
 func exitCode(ctx context.Context, err error) int {
+	tool := (*toolError)(nil)
 	switch {
 	case err == nil:
 		return exitDone
@@ -45,6 +46,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case isMisuse(err):
 		return exitMisused
+	case errors.As(err, &tool):
+		return tool.code
 	default:
 		return exitFailed
 	}

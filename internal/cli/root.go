@@ -64,6 +64,7 @@ every session its own server process behind streamable HTTP.`,
 		newBuildCommand(env, runBuild),
 		newDemoCommand(env, runDemo),
 		newDoctorCommand(env, runDoctor),
+		newPublishCommand(env, runPublish),
 	)
 	add(groupClient,
 		newToolsCommand(env, runTools),

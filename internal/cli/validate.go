@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
@@ -24,9 +25,10 @@ func newValidateCommand(env *Env, run func(context.Context, *Env, *validateOptio
 		Use:   "validate",
 		Short: "Check the configuration",
 		Long: `Check the mcp_config.json of a project, or another file, by the rules of the runtime. The
-first error is shown with its line and makes the command fail; warnings do not. With
---resolve every ${NAME} must have a value in the environment or in local.settings.json,
-as when the app starts; values are not shown.`,
+first error is shown with its line and makes the command fail; warnings, of packages that
+are not pinned or secrets that are written out for example, do not. With --resolve every
+${NAME} must have a value in the environment or in local.settings.json, as when the app
+starts; values are not shown.`,
 		Example: `  mcpfunc validate
   mcpfunc validate --resolve
   mcpfunc validate --config ~/.cursor/mcp.json --json`,
@@ -59,6 +61,12 @@ func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
 		}
 	}
 	file, err := config.Load(path, lookup)
+	if err == nil {
+		var advice []config.Warning
+		if advice, err = advise(path); err == nil {
+			file.Warnings = append(file.Warnings, advice...)
+		}
+	}
 	if opts.JSON {
 		return errors.Join(printFindings(env, path, file, err), err)
 	}
@@ -69,6 +77,20 @@ func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
 	on := len(file.Enabled())
 	_, err = fmt.Fprintf(env.Stdout, "%s is valid: %s, %d switched on\n", path, count(len(file.Servers), "server"), on)
 	return err
+}
+
+// advise returns what is to be said of a valid configuration. It goes by what is written, not by
+// what variables made of it.
+func advise(path string) ([]config.Warning, error) {
+	file, err := config.Load(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	var warnings []config.Warning
+	for _, a := range checkup.Advise(file) {
+		warnings = append(warnings, a.Warning)
+	}
+	return warnings, nil
 }
 
 func printFindings(env *Env, path string, file *config.File, err error) error {

@@ -3,7 +3,6 @@ package hostemu
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -39,11 +38,9 @@ const (
 	proxying               // enableProxyingHttpRequest: the request itself, streamed
 )
 
-// Load reads the project in dir with the process's environment: host.json, local.settings.json and
-// each function.json. An error names the file and the key, and says what the real host would say.
-func Load(dir string) (*App, error) { return load(dir, os.Environ()) }
-
-func load(dir string, env []string) (*App, error) {
+// Load reads the project in dir with env as the host's environment: host.json, local.settings.json
+// and each function.json. An error names the file and the key, and says what the real host would say.
+func Load(dir string, env []string) (*App, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -209,6 +206,16 @@ func (a *App) route() error {
 	slices.SortStableFunc(a.routed, func(f, g Function) int { return f.template.before(g.template) })
 	return nil
 }
+
+// Streams reports whether requests reach the handler as they are and answers leave it piece by piece.
+// Otherwise the host buffers both, and no stream of events works.
+func (a *App) Streams() bool { return a.mode == proxying }
+
+// MaxBody is the size of the largest request body that the host takes, in bytes.
+func (a *App) MaxBody() int64 { return a.maxBody }
+
+// Executable is customHandler.description.defaultExecutablePath as it is written.
+func (a *App) Executable() string { return a.handler.executable }
 
 // function returns the function of that name, in any case.
 func (a *App) function(name string) (Function, error) {

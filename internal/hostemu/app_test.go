@@ -89,7 +89,7 @@ func TestLoadReadsWhatTheSamplesWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.want.Dir = project(t, test.files)
-			got, err := load(test.want.Dir, test.env)
+			got, err := Load(test.want.Dir, test.env)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +161,7 @@ func TestLoadNamesFileAndKey(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := load(project(t, test.files), test.env)
+			_, err := Load(project(t, test.files), test.env)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}

@@ -163,7 +163,7 @@ func http1() *http.Protocols {
 
 // load reads the project and lets Options have the last word.
 func (h *Host) load() (*App, error) {
-	app, err := load(h.opts.Dir, h.opts.Env)
+	app, err := Load(h.opts.Dir, h.opts.Env)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"archive/zip"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// fakeFunc is Azure Functions Core Tools as far as publishing goes: it looks for host.json in its
+// folder, wants to know the stack, and says where it published to. FAKE_FUNC_VERSION is its version,
+// FAKE_EXIT the code that it ends with. What it was called with goes to the file $FAKE_LOG.
+func fakeFunc() {
+	args := os.Args[1:]
+	if slices.Equal(args, []string{"--version"}) {
+		fmt.Println(os.Getenv("FAKE_FUNC_VERSION"))
+		return
+	}
+	record("func", args)
+	switch {
+	case len(args) < 4 || !slices.Equal(args[:3], []string{"azure", "functionapp", "publish"}):
+		refuse("Unknown command.")
+	case !exists("host.json"):
+		refuse("Unable to find project root. Expecting to find one of host.json in project root.")
+	case !slices.ContainsFunc(args[4:], func(a string) bool { return slices.Contains([]string{"--custom", "--python", "--node"}, a) }):
+		refuse("Worker runtime cannot be 'None'. Please set a valid runtime.")
+	}
+	fmt.Println("Deployment completed successfully to", args[3])
+	end()
+}
+
+// fakeAz is the Azure CLI likewise: it knows one app, which is in $FAKE_GROUP, and lists what is in
+// the package that it gets.
+func fakeAz() {
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "version" {
+		fmt.Printf(`{"azure-cli": %q, "azure-cli-core": "2.0.0"}`+"\n", os.Getenv("FAKE_AZ_VERSION"))
+		return
+	}
+	command := strings.Join(args[:slices.IndexFunc(append(args, "-"), func(a string) bool { return strings.HasPrefix(a, "-") })], " ")
+	record("az", args)
+	switch command {
+	case "functionapp list":
+		if group := os.Getenv("FAKE_GROUP"); group != "" {
+			fmt.Println(group)
+		}
+	case "functionapp deployment source config-zip":
+		i := slices.Index(args, "--src")
+		if i < 0 || i+1 == len(args) {
+			refuse("the following arguments are required: --src")
+		}
+		z, err := zip.OpenReader(args[i+1])
+		if err != nil {
+			refuse(err.Error())
+		}
+		defer z.Close()
+		for _, f := range z.File {
+			fmt.Println(f.Mode(), f.Name)
+		}
+		end()
+	default:
+		refuse("'" + command + "' is misspelled or not recognized by the system.")
+	}
+}
+
+// record adds a line to the log of what was called. A path below the temporary folder is one that
+// nobody can foresee.
+func record(program string, args []string) {
+	for i, a := range args {
+		if strings.HasPrefix(a, os.TempDir()) && strings.HasSuffix(a, "app.zip") {
+			args = append(append(slices.Clone(args[:i]), "TMP/app.zip"), args[i+1:]...)
+		}
+	}
+	f, err := os.OpenFile(os.Getenv("FAKE_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = fmt.Fprintln(f, program, strings.Join(args, " "))
+	}
+	if err != nil {
+		refuse(err.Error())
+	}
+	f.Close()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func refuse(why string) {
+	fmt.Fprintln(os.Stderr, why)
+	os.Exit(1)
+}
+
+func end() {
+	if code := os.Getenv("FAKE_EXIT"); code != "" {
+		var n int
+		fmt.Sscan(code, &n)
+		os.Exit(n)
+	}
+}
