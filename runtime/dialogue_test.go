@@ -41,7 +41,8 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata/dialogu
 //	child is idle           it has got nothing
 //	wait 20s                time passes
 //
-// Session ids that we minted read as S1, S2, … in the order in which they appear.
+// Session ids that we minted read as S1, S2, … in the order in which they appear. Event ids read
+// without what tells the lives of a session apart.
 func TestDialogue(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialogue/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -68,7 +69,8 @@ type player struct {
 	clients  map[string]*dialogueClient
 	children chan *dialogueChild
 	child    *dialogueChild
-	ids      []string // minted session ids
+	ids      []string          // minted session ids
+	events   map[string]string // event ids, by the part that dialogues show
 }
 
 type dialogueClient struct {
@@ -84,7 +86,7 @@ type dialogueChild struct {
 }
 
 func play(t *testing.T, script *txtar.Archive) {
-	p := &player{t: t, clients: map[string]*dialogueClient{}, children: make(chan *dialogueChild, 100)}
+	p := &player{t: t, events: map[string]string{}, clients: map[string]*dialogueClient{}, children: make(chan *dialogueChild, 100)}
 	server := Server{Name: "fake", Command: "fake"}
 	cfg := &Config{AllowedOrigins: []string{"https://good.example"}, AllowedHosts: []string{"mcp.test"}}
 	for line := range strings.Lines(string(script.Comment)) {
@@ -151,6 +153,8 @@ func dialogueOption(t *testing.T, option string, cfg *Config, s *Server) {
 		s.RequestTimeout = 5 * time.Second
 	case "legacy", "modern", "both":
 		s.Era = Era(option)
+	case "stateless":
+		s.Stateless = true
 	case "two sessions":
 		cfg.MaxSessions = 2
 	default:
@@ -185,8 +189,15 @@ func (p *player) expand(text string) string {
 
 var minted = regexp.MustCompile(`mcpf-([A-Z2-7]{26}|a[A-Za-z0-9_-]+)`)
 
+var eventID = regexp.MustCompile(`(?m)^id: (\d+-\d+)-[A-Z2-7]{6}\S*$`)
+
 // hide does the opposite.
 func (p *player) hide(text string) string {
+	text = eventID.ReplaceAllStringFunc(text, func(line string) string {
+		short := eventID.FindStringSubmatch(line)[1]
+		p.events[short] = strings.TrimPrefix(line, "id: ")
+		return "id: " + short
+	})
 	return minted.ReplaceAllStringFunc(text, func(id string) string {
 		i := slices.Index(p.ids, id)
 		if i < 0 {
@@ -320,6 +331,9 @@ func (p *player) send(who, what, data string) {
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	for line := range strings.Lines(head) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			if full := p.events[value]; full != "" {
+				value = full
+			}
 			if r.Header.Set(name, value); name == "Host" {
 				r.Host = value
 			}

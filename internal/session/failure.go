@@ -9,19 +9,20 @@ import (
 
 // Reasons that a Failure gives, for programs to tell them apart.
 const (
-	ReasonStart    = "start_failed"   // the program could not be started
-	ReasonTimeout  = "start_timeout"  // no answer to initialize in time
-	ReasonExited   = "exited"         // it exited by itself
-	ReasonKilled   = "killed"         // a signal that we did not send
-	ReasonMemory   = "out_of_memory"  // the kernel killed it for its memory
-	ReasonDeaf     = "does_not_read"  // it does not read its stdin
-	ReasonFlood    = "runaway_output" // a message without end
-	ReasonLarge    = "answer_too_large"
-	ReasonSlow     = "request_timeout"
-	ReasonCanceled = "cancelled"
-	ReasonClosed   = "session_closed" // DELETE, idle end, eviction, shutdown
-	ReasonChanged  = "server_changed" // a restarted server negotiated otherwise
-	ReasonUnsure   = "session_unsure" // whether the session is over cannot be found out
+	ReasonStart     = "start_failed"   // the program could not be started
+	ReasonTimeout   = "start_timeout"  // no answer to initialize in time
+	ReasonExited    = "exited"         // it exited by itself
+	ReasonKilled    = "killed"         // a signal that we did not send
+	ReasonMemory    = "out_of_memory"  // the kernel killed it for its memory
+	ReasonDeaf      = "does_not_read"  // it does not read its stdin
+	ReasonFlood     = "runaway_output" // a message without end
+	ReasonLarge     = "answer_too_large"
+	ReasonSlow      = "request_timeout"
+	ReasonCanceled  = "cancelled"
+	ReasonClosed    = "session_closed" // DELETE, idle end, eviction, shutdown
+	ReasonChanged   = "server_changed" // a restarted server negotiated otherwise
+	ReasonElsewhere = "stream_lost"    // the stream of the answer is on another instance, or of an earlier process
+	ReasonUnsure    = "session_unsure" // whether the session is over cannot be found out
 )
 
 // A Failure is why a call was not answered by the server. It is told to the client in words and in

@@ -150,7 +150,7 @@ func (t *Table) resurrect(o Opening, tk *ticket.Ticket) error {
 		return ErrUnknown
 	}
 	if s.server.OnLost == Notify {
-		s.tellChanged()
+		s.TellChanged()
 	}
 	if !t.rename(s, o.ID) {
 		return ErrUnknown

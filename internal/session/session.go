@@ -74,6 +74,7 @@ type Session struct {
 	greeted  atomic.Bool // the process was told that the client is initialized, as far as greet has to care
 	sealable bool        // a client initializes it, so that its id may say all that it takes to do so again
 	created  time.Time
+	life     string // by which event ids of this table are told from those of another
 
 	mu         sync.Mutex
 	x          exchange
@@ -94,7 +95,7 @@ type Session struct {
 func newSession(t *Table, key Key, server *Server, caller any, shake handshake, idle time.Duration) *Session {
 	alias := t.alias(key)
 	s := &Session{
-		Key: key, known: key, created: time.Now(), server: server, caller: caller, table: t, idle: idle, shake: shake,
+		Key: key, known: key, created: time.Now(), life: newLife(), server: server, caller: caller, table: t, idle: idle, shake: shake,
 		log: t.log.With("server", key.Server, "session", alias), rec: t.limits.Watch.Open(key.Server, alias, false),
 		x: newExchange(), streams: map[int]*Stream{}, changed: make(chan struct{}),
 	}
@@ -262,6 +263,9 @@ func (s *Session) register(proc *run, messages []*message.Message, way Way) (rea
 	}
 	if len(slips) == 0 || way == ByListener {
 		return nil, slips, true, nil
+	}
+	if len(slips) == 1 {
+		st.request = slips[0].id
 	}
 	s.lastStream++
 	st.number = s.lastStream

@@ -393,7 +393,7 @@ func TestSlowReaderMakesTheProcessWaitAndIsCutOff(t *testing.T) {
 		}
 		r.Leave()
 		synctest.Wait()
-		back, err := s.Resume("1-0")
+		back, err := s.Resume(EventID{Stream: 1, Life: s.life})
 		if !errors.Is(err, ErrGap) {
 			t.Errorf("what fell out of the log: %v, %v", back, err)
 		}

@@ -2,9 +2,7 @@ package session
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -21,6 +19,8 @@ var (
 	ErrGap = errors.New("the events after this id are no longer kept")
 	// ErrEventID says that an id is none that this session gave out.
 	ErrEventID = errors.New("no such event id in this session")
+	// ErrElsewhere says that an event id is of another life of the session.
+	ErrElsewhere = errors.New("its stream is on another instance, or of an earlier process")
 )
 
 // A Stream is what goes to one HTTP request, in order: the answers to a POST and what belongs to
@@ -28,19 +28,21 @@ var (
 //
 // All its fields are guarded by the session's mu.
 type Stream struct {
-	s      *Session
-	number int
-	events []*message.Message // those still held
-	first  int                // sequence number of events[0]; they begin at 1
-	sent   int                // the last that a reader has taken
-	slips  int                // requests that wait for their answer here
-	ended  bool               // nothing comes after events
-	keep   bool               // clients know event ids, so events outlive their sending
-	plain  bool               // the client takes nothing but the answer
-	reader *Reader
-	parked []*Reader     // standalone only: older connections
-	room   chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
-	one    [1]*message.Message
+	s       *Session
+	number  int
+	events  []*message.Message // those still held
+	first   int                // sequence number of events[0]; they begin at 1
+	sent    int                // the last that a reader has taken
+	slips   int                // requests that wait for their answer here
+	ended   bool               // nothing comes after events
+	keep    bool               // clients know event ids, so events outlive their sending
+	request string             // id of the only request whose answer comes here; empty if there are several
+	suffix  string             // of event ids; empty until there is one
+	plain   bool               // the client takes nothing but the answer
+	reader  *Reader
+	parked  []*Reader     // standalone only: older connections
+	room    chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
+	one     [1]*message.Message
 }
 
 // A post is what a POST with one request needs, made at once: it is most of what a call allocates here.
@@ -247,10 +249,12 @@ func (r *Reader) Leave() {
 	st.taken() // a process that waits for this reader waits no longer
 }
 
-// eventID names the event with this sequence number: unique in the session, and telling the stream
-// (MCP 2025-11-25, transports, "Resumability").
+// eventID is the EventID of the event with this sequence number, as text.
 func (st *Stream) eventID(seq int) string {
-	return strconv.Itoa(st.number) + "-" + strconv.Itoa(seq)
+	if st.suffix == "" {
+		st.suffix = EventID{Life: st.s.life, Request: st.request}.suffix()
+	}
+	return strconv.Itoa(st.number) + "-" + strconv.Itoa(seq) + st.suffix
 }
 
 // Listen returns a reader of the standalone stream, beginning with what has reached nobody yet.
@@ -268,17 +272,18 @@ func (s *Session) Listen() *Reader {
 }
 
 // Resume returns a reader of the stream that gave out this event id, beginning with the event after
-// it. A reader that the stream had is cut off: the client has lost it. It fails with ErrEventID or
-// ErrGap.
-func (s *Session) Resume(eventID string) (*Reader, error) {
-	number, seq, ok := parseEventID(eventID)
+// it. A reader that the stream had is cut off: the client has lost it. It fails with ErrEventID,
+// ErrGap or ErrElsewhere.
+func (s *Session) Resume(e EventID) (*Reader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !ok || number > s.lastStream {
-		return nil, ErrEventID
+	if e.Life != s.life {
+		return nil, ErrElsewhere
 	}
-	st := s.streams[number]
+	st, seq := s.streams[e.Stream], e.Sequence
 	switch {
+	case e.Stream > s.lastStream:
+		return nil, ErrEventID
 	case st == nil:
 		return nil, ErrGap
 	case seq >= st.next():
@@ -293,13 +298,6 @@ func (s *Session) Resume(eventID string) (*Reader, error) {
 	st.reader = st.newReader(seq + 1)
 	st.reader.wake()
 	return st.reader, nil
-}
-
-func parseEventID(id string) (number, seq int, ok bool) {
-	a, b, ok := strings.Cut(id, "-")
-	number, err1 := strconv.Atoi(a)
-	seq, err2 := strconv.Atoi(b)
-	return number, seq, ok && err1 == nil && err2 == nil && number >= 0 && seq >= 0 && id == fmt.Sprintf("%d-%d", number, seq)
 }
 
 // eventLog bounds what the streams of a session hold together. It remembers in which order they

@@ -16,10 +16,10 @@ func initialized() *message.Message {
 	return m
 }
 
-// tellChanged tells the client that another process has taken its session over: by what a server
+// TellChanged tells the client that another process has taken its session over: by what a server
 // says whose lists have changed, as far as this one announced that it may, and by a log message if it
 // has any. It goes to the standalone stream, and waits there for who listens.
-func (s *Session) tellChanged() {
+func (s *Session) TellChanged() {
 	var can struct {
 		Tools, Prompts, Resources struct {
 			ListChanged bool `json:"listChanged"`

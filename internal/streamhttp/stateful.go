@@ -237,14 +237,9 @@ func (q *request) get() {
 	}
 	defer s.Leave()
 	s.Renew(q.caller.Value)
-	var reader *session.Reader
-	if last := q.r.Header.Get(headerResume); last != "" {
-		if reader, err = s.Resume(last); err != nil {
-			q.refuse(http.StatusBadRequest, codeInvalid, "cannot resume after "+last+": "+err.Error())
-			return
-		}
-	} else {
-		reader = s.Listen()
+	reader := q.listen(s)
+	if reader == nil {
+		return
 	}
 	defer reader.Leave()
 	q.begin()
@@ -254,6 +249,14 @@ func (q *request) get() {
 // awaitSession holds a GET whose session is not here until a request opens it, by an id that the
 // client chose, or brings it here. It starts nothing: a GET costs no process.
 func (q *request) awaitSession(id string) {
+	last, ok := q.lastEvent()
+	if !ok {
+		return
+	}
+	if last != nil && last.Stream > 0 {
+		q.elsewhere(*last)
+		return
+	}
 	q.begin()
 	out := newEvents(q)
 	out.comment("waiting for the session")
@@ -269,6 +272,9 @@ func (q *request) awaitSession(id string) {
 		switch {
 		case err == nil:
 			defer s.Leave()
+			if last != nil {
+				s.TellChanged()
+			}
 			reader := s.Listen()
 			defer reader.Leave()
 			q.stream(s, reader, nil)
