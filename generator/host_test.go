@@ -65,10 +65,26 @@ func serve(t *testing.T, p Project) string {
 
 func TestTheHostLetsThroughWhatItShould(t *testing.T) {
 	t.Parallel()
-	p := withServers("obo", "git") // obo is the default
-	p.Config.Servers[0].Auth.Method = config.AuthAzureOBO
-	url := serve(t, p)
+	for _, hosting := range []Hosting{HostingCustom, HostingFlex} {
+		t.Run(string(hosting), func(t *testing.T) {
+			t.Parallel()
+			p := withServers("obo", "git") // obo is the default
+			p.Config.Servers[0].Auth.Method = config.AuthAzureOBO
+			p.Hosting = hosting
+			letsThrough(t, serve(t, p), hosting)
+		})
+	}
+}
+
+// letsThrough asks the host at url. Routes of host.json take every method, which the handler tells
+// apart, so that only the path and the key decide there.
+func letsThrough(t *testing.T, url string, hosting Hosting) {
+	t.Helper()
 	const open, keyed, nothing = http.StatusOK, http.StatusUnauthorized, http.StatusNotFound
+	put, post := nothing, nothing
+	if hosting == HostingFlex {
+		put, post = keyed, open
+	}
 	for _, test := range []struct {
 		method, path string
 		want         int // without a key
@@ -102,9 +118,10 @@ func TestTheHostLetsThroughWhatItShould(t *testing.T) {
 		{"POST", "//api/mcp/git", nothing},
 		{"POST", "/api/mcp//git", nothing},
 		{"POST", "/api/mcp/other", nothing},
-		{"PUT", "/api/mcp/git", nothing},
-		{"POST", "/.well-known/oauth-protected-resource/..%2f..%2fapi/mcp/git", nothing},
-		{"POST", "/api/health", nothing},
+		{"PUT", "/api/mcp/git", put},
+		{"POST", "/.well-known/oauth-protected-resource/..%2f..%2fapi/mcp/git", post}, // which is nothing to the handler
+		{"POST", "/api/health", post},
+		{"GET", "/elsewhere", nothing},
 	} {
 		if got, body := ask(t, test.method, url+test.path, ""); got != test.want || got == open && body != test.path {
 			t.Errorf("%s %s: status %d, handler saw %q, want %d and the path as it is", test.method, test.path, got, body, test.want)
