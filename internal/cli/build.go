@@ -27,7 +27,7 @@ The same sources and Go give the same bytes, wherever the project lies.`,
 		Example: `  mcpfunc build && func azure functionapp publish my-app
   mcpfunc build myapp --goarch arm64
   mcpfunc build --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = dirArg(args)
 			return run(cmd.Context(), env, opts)
@@ -58,7 +58,6 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	took := time.Since(start)
 	if opts.JSON {
 		return printJSON(env.Stdout, struct {
 			Handler string  `json:"handler"`
@@ -66,10 +65,9 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 			GOARCH  string  `json:"goarch"`
 			Bytes   int64   `json:"bytes"`
 			Seconds float64 `json:"seconds"`
-		}{handler, opts.GOOS, opts.GOARCH, info.Size(), took.Seconds()})
+		}{handler, opts.GOOS, opts.GOARCH, info.Size(), time.Since(start).Seconds()})
 	}
-	env.note("built for %s/%s, %.1f MB, in %s", opts.GOOS, opts.GOARCH,
-		float64(info.Size())/1e6, took.Round(10*time.Millisecond))
+	env.note("built for %s/%s, %.1f MB", opts.GOOS, opts.GOARCH, float64(info.Size())/1e6)
 	_, err = fmt.Fprintln(env.Stdout, handler)
 	return err
 }

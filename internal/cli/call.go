@@ -32,7 +32,7 @@ messages go to standard error. A tool that reports an error makes the command fa
 		Example: `  mcpfunc call time get_current_time --arg timezone=Europe/Berlin
   mcpfunc call demo add '{"a": 2, "b": 3}'
   echo '{"message": "hello"}' | mcpfunc call demo echo - --json`,
-		Args: cobra.RangeArgs(2, 3),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Target, opts.Tool = args[0], args[1]
 			if len(args) > 2 {

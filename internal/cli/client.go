@@ -54,11 +54,18 @@ func (o *clientOptions) endpoint() (*url.URL, error) {
 
 func parseHTTPURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	if err != nil {
+	if err != nil && strings.Contains(s, "://") {
 		return nil, &misuse{err}
 	}
+	if err != nil {
+		u = new(url.URL) // of 127.0.0.1:7071, which looks like a scheme
+	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, misusef("%q is not an http or https URL", s)
+		err := misusef("%q is not an http or https URL", s)
+		if !strings.Contains(s, "://") {
+			return nil, withHint(err, fmt.Sprintf("did you mean %q?", "http://"+s))
+		}
+		return nil, err
 	}
 	return u, nil
 }

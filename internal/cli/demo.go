@@ -38,7 +38,7 @@ Ctrl-C; the exit code is 0. With --once it ends, and prints the folder of the pr
 stays either way.`,
 		Example: `  mcpfunc demo
   mcpfunc demo ./demo --once --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				opts.Dir = args[0]

@@ -19,7 +19,7 @@ func newDemoServerCommand(env *Env, run func(context.Context, *Env) error) *cobr
 		Long:    `Speak MCP on standard input and output, with the tools echo, add and slow-count.`,
 		Example: `  mcpfunc demo-server`,
 		Hidden:  true,
-		Args:    cobra.NoArgs,
+		Args:    usualArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env) },
 	}
 }

@@ -34,7 +34,7 @@ Ctrl-C ends the host, the handler and every server. As that is how dev is meant 
 the exit code is then 0.`,
 		Example: `  mcpfunc dev
   mcpfunc dev myapp --port 8080`,
-		Args: cobra.MaximumNArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = dirArg(args)
 			if opts.Port < 0 || opts.Port > 65535 {

@@ -57,7 +57,7 @@ func exitCode(ctx context.Context, err error) int {
 func printError(env *Env, cmd *cobra.Command, err error) {
 	prefix := "mcpfunc: "
 	if cmd.HasParent() {
-		prefix += cmd.Name() + ": "
+		prefix += strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ") + ": "
 	}
 	style := styleFor(env, env.Stderr)
 	env.complain("%s%s", style.red(prefix), oneLine(err.Error()))

@@ -33,7 +33,7 @@ The hosting that a project has is kept, unless --hosting changes it. --docker, -
 		Example: `  mcpfunc generate
   mcpfunc generate --check     in CI
   mcpfunc generate --hosting flex --azd`,
-		Args: cobra.NoArgs,
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opts.Hosting.check(); err != nil {
 				return err

@@ -28,7 +28,7 @@ served at. A server that is switched off has none; the one marked * answers at /
 		Example: `  mcpfunc list
   mcpfunc list --json --project myapp
   mcpfunc list --config ~/.cursor/mcp.json`,
-		Args: cobra.NoArgs,
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
 	}
 	bindProject(cmd, &opts.Project)

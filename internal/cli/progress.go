@@ -63,7 +63,7 @@ func (p *progress) show() {
 	redraw := time.NewTicker(redrawing)
 	defer redraw.Stop()
 	for {
-		screen.draw(p.what + " " + style.dim(fmt.Sprintf("%.1fs", time.Since(p.start).Seconds())))
+		screen.draw(p.what + " " + style.dim(elapsed(time.Since(p.start))))
 		select {
 		case <-p.over:
 			screen.draw("")
@@ -81,9 +81,17 @@ func (e *Env) during(what string, do func() error) error {
 	took := time.Since(p.start)
 	p.end()
 	if err == nil && p.shown {
-		e.note("%s: done after %.1fs", what, took.Seconds())
+		e.note("%s: done after %s", what, elapsed(took))
 	}
 	return err
+}
+
+// elapsed is a time as a person who waits wants it, and as wide as a moment ago.
+func elapsed(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Truncate(time.Second).String()
 }
 
 // A screen is standard error: what is written to it, above one line that is redrawn. Its methods may
@@ -145,9 +153,12 @@ func (s *screen) clip(line string) string {
 		return line
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || len(line) < width {
+	if err != nil || width == 0 {
+		width = 80 // a terminal that does not know its size
+	}
+	if len(line) < width {
 		return line
 	}
 	plain := strings.NewReplacer("\x1b[2m", "", "\x1b[0m", "").Replace(line)
-	return plain[:min(len(plain), max(width-1, 0))]
+	return plain[:min(len(plain), width-1)]
 }

@@ -27,13 +27,18 @@ func bindProject(cmd *cobra.Command, dir *string) {
 func readConfig(env *Env, path string) (*config.File, error) {
 	file, err := config.Load(path, nil)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == configName {
-			return nil, withHint(err, hintNoProject)
-		}
-		return nil, err
+		return nil, noProject(path, err)
 	}
 	warn(env, file.Warnings)
 	return file, nil
+}
+
+// noProject adds the cure to the error of reading the configuration at path, if it is that there is none.
+func noProject(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == configName {
+		return withHint(err, hintNoProject)
+	}
+	return err
 }
 
 // warn prints warnings, each on a line, with its hint.

@@ -407,3 +407,23 @@ func TestColourFollowsTheTerminal(t *testing.T) {
 	run(t.Context(), []string{"iint"}, env)
 	p.screen.mustAwait(t, 0, "mcpfunc: unknown command \"iint\"")
 }
+
+func TestALongLineIsCutWhereTheTerminalEnds(t *testing.T) {
+	env, _, _ := testEnv()
+	p := seat(t, env)
+	if err := pty.Setsize(p.keys, &pty.Winsize{Rows: 24, Cols: 20}); err != nil {
+		t.Fatal(err)
+	}
+	s := newScreen(env, p.tty)
+	s.draw(strings.Repeat("x", 30) + " \x1b[2m1.0s\x1b[0m")
+	if got, want := s.line, strings.Repeat("x", 19); got != want {
+		t.Errorf("the line is %q, want %q", got, want)
+	}
+	short := "x \x1b[2m1.0s\x1b[0m"
+	if err := pty.Setsize(p.keys, &pty.Winsize{}); err != nil { // as of a terminal that knows no size
+		t.Fatal(err)
+	}
+	if s.draw(short); s.line != short {
+		t.Errorf("the line is %q, want %q", s.line, short)
+	}
+}

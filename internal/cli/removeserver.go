@@ -23,7 +23,7 @@ func newRemoveServerCommand(env *Env, run func(context.Context, *Env, *removeSer
 the generated files in line. To switch a server off and keep it, write "disabled": true.`,
 		Example: `  mcpfunc remove-server time
   mcpfunc remove-server time --project myapp`,
-		Args: cobra.ExactArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name = args[0]
 			return run(cmd.Context(), env, opts)

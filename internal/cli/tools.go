@@ -25,7 +25,7 @@ SERVER of the app that runs locally (or at --url).`,
 		Example: `  mcpfunc tools time
   mcpfunc tools time --url https://my-app.azurewebsites.net --header x-functions-key:KEY
   mcpfunc tools https://my-app.azurewebsites.net/api/mcp --token "$(az account get-access-token --query accessToken -o tsv)"`,
-		Args: cobra.ExactArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Target = args[0]
 			return run(cmd.Context(), env, opts)

@@ -32,7 +32,7 @@ starts; values are not shown.`,
 		Example: `  mcpfunc validate
   mcpfunc validate --resolve
   mcpfunc validate --config ~/.cursor/mcp.json --json`,
-		Args: cobra.NoArgs,
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
 	}
 	bindProject(cmd, &opts.Project)
@@ -61,6 +61,7 @@ func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
 		}
 	}
 	file, err := config.Load(path, lookup)
+	err = noProject(path, err)
 	if err == nil {
 		var advice []config.Warning
 		if advice, err = advise(path); err == nil {

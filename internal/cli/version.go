@@ -19,7 +19,7 @@ func newVersionCommand(env *Env, run func(context.Context, *Env, *versionOptions
 		Long:  `Print the version of mcpfunc, of the Go that built it, and the platform.`,
 		Example: `  mcpfunc version
   mcpfunc version --json`,
-		Args: cobra.NoArgs,
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
