@@ -23,6 +23,7 @@ import (
 //go:embed internal/config/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
+//go:embed internal/packed/*.go
 //go:embed internal/process/*.go
 //go:embed internal/revocation/*.go
 //go:embed internal/session/*.go

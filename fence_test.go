@@ -39,6 +39,9 @@ func TestFences(t *testing.T) {
 		{"internal/framing", module + "internal/process", "bytes come from any reader"},
 		{"internal/authn", module + "internal/session", "who somebody is does not depend on what they do"},
 		{"internal/config", module + "runtime", "the file does not know who reads it"},
+		{"internal/packed", module, "what was packed is a file format: it knows neither the configuration nor processes"},
+		{"runtime", module + "internal/pack", "an app installs nothing"},
+		{"internal/pack", module + "runtime", "packing knows a server by its command; whether it answers is asked by who calls"},
 		{"internal/hostemu", module + "runtime", "the host knows a handler by its port alone"},
 	} {
 		direct := fence.pkg == "internal/streamhttp" // which reaches processes through sessions

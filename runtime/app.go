@@ -103,6 +103,9 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
 		a.handler = a.opts.Middleware[i](a.handler)
 	}
+	for _, n := range cfg.notices {
+		a.log.Warn(n.text, n.attrs...)
+	}
 	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.keeper.Isolation())
 	return a, nil
 }

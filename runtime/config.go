@@ -47,11 +47,15 @@ type Config struct {
 	platformAuth bool
 
 	authorityHost, tenantID string // of Entra ID, as the platform or the app settings say
+
+	notices []notice // to log
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that
 // exists. ${NAME} is replaced from the environment, where an empty variable is a missing one. It is
 // one of two functions here that read the environment; the other is FunctionsAddr.
+//
+// Servers that `mcpfunc pack` has packed beside the file start from that.
 //
 // An error about the file's contents says where in it and, where there is one, a cure.
 func LoadConfig(path string) (*Config, error) {
@@ -69,7 +73,11 @@ func LoadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, withHint(err)
 	}
-	return fromFile(file, os.Getenv)
+	cfg, err := fromFile(file, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, cfg.startPacked(path)
 }
 
 // ParseConfig is LoadConfig for a file's contents in hand. lookup says what ${NAME} means; nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
 // A hinted error carries its cure.
@@ -27,6 +28,9 @@ func hintOf(err error) string {
 	}
 	if c := (*config.Error)(nil); errors.As(err, &c) {
 		return c.Hint
+	}
+	if r := (*pack.RecipeError)(nil); errors.As(err, &r) {
+		return r.Hint
 	}
 	if e := (*exec.Error)(nil); errors.As(err, &e) && errors.Is(e, exec.ErrNotFound) {
 		return installHint(e.Name)

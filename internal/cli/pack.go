@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packed"
+)
+
+// The versions that are packed for when nothing says otherwise: what a new app on Azure has.
+const (
+	defaultPython = "3.12"
+	defaultNode   = "22"
+)
+
+type packOptions struct {
+	Dir     string
+	Check   bool
+	Upgrade []string // servers; allServers for every one
+	NoProbe bool
+	JSON    bool
+
+	settings []func(*pack.Settings) // what flags say about them
+}
+
+// allServers is --upgrade without names. No server is called so.
+const allServers = "*"
+
+func newPackCommand(env *Env, run func(context.Context, *Env, *packOptions) error) *cobra.Command {
+	opts := &packOptions{}
+	var settings pack.Settings
+	cmd := &cobra.Command{
+		Use:   "pack [DIR]",
+		Short: "Install what the servers are made of into the project",
+		Long: `Resolve what the servers of the project in DIR (default: the current folder) are started
+from by uvx, npx, python, node or as a program, lock it with versions and hashes in
+mcp_lock, and install it into packed, for linux/amd64. The app then starts them from there,
+without a package runner and without the network; mcp_config.json stays as it is. Every
+server is started once from what was packed, and must answer.
+
+What is locked is installed as it is locked, until --upgrade; the tools that a server then
+has and had are compared. Commit mcp_lock and sbom.cdx.json; packed is made from them.
+--python, --with-node, --scripts, --binary and --leave are remembered in mcp_lock.`,
+		Example: `  mcpfunc pack
+  mcpfunc pack --upgrade=time
+  mcpfunc pack --check     in CI
+  mcpfunc pack --with-node --binary github-mcp-server`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Dir = dirArg(args)
+			remember(cmd, opts, &settings)
+			return run(cmd.Context(), env, opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&opts.Check, "check", false, "write nothing, fail when configuration, lock and packed files do not fit each other")
+	flags.StringSliceVar(&opts.Upgrade, "upgrade", nil, "resolve anew, all or these `servers` (--upgrade=A,B)")
+	flags.Lookup("upgrade").NoOptDefVal = allServers
+	flags.StringVar(&settings.Python, "python", defaultPython, "the `version` of Python that the app has, as major.minor")
+	flags.StringVar(&settings.Node, "with-node", "", "take node of this `version` along, for an app that has none")
+	flags.Lookup("with-node").NoOptDefVal = defaultNode
+	flags.BoolVar(&settings.Scripts, "scripts", false, "let packages run code of theirs on this machine while they are installed")
+	flags.StringSliceVar(&settings.Programs, "binary", nil, "take the program of this `name` along, which is on PATH here; may be repeated")
+	flags.StringSliceVar(&settings.Leave, "leave", nil, "leave this `server` to start as written; may be repeated")
+	flags.BoolVar(&opts.NoProbe, "no-probe", false, "do not start the servers to see whether they answer")
+	flags.BoolVar(&opts.JSON, "json", false, "print an object")
+	return cmd
+}
+
+// remember takes the settings that were given over those of the lock.
+func remember(cmd *cobra.Command, opts *packOptions, given *pack.Settings) {
+	for name, take := range map[string]func(*pack.Settings){
+		"python":    func(s *pack.Settings) { s.Python = given.Python },
+		"with-node": func(s *pack.Settings) { s.Node = given.Node },
+		"scripts":   func(s *pack.Settings) { s.Scripts = given.Scripts },
+		"binary":    func(s *pack.Settings) { s.Programs = given.Programs },
+		"leave":     func(s *pack.Settings) { s.Leave = given.Leave },
+	} {
+		if cmd.Flags().Changed(name) {
+			opts.settings = append(opts.settings, take)
+		}
+	}
+}
+
+func runPack(ctx context.Context, env *Env, opts *packOptions) error {
+	task, err := opts.task(ctx, env)
+	if err != nil {
+		return err
+	}
+	if opts.Check {
+		return checkPacked(env, task, opts.JSON)
+	}
+	start := time.Now()
+	task.Log = func(server, text string) {
+		if server != "" {
+			server += ": "
+		}
+		env.note("%s %s%s", styleFor(env, env.Stderr).dim(fmt.Sprintf("%5.1fs", time.Since(start).Seconds())), server, text)
+	}
+	if !opts.NoProbe {
+		p := &prober{env: env, dir: opts.Dir}
+		task.Probe = p.probe
+	}
+	report, err := pack.Pack(ctx, task)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return printJSON(env.Stdout, report)
+	}
+	return printPacked(env.Stdout, report)
+}
+
+// task is what to pack or to check.
+func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readProjectConfig(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.Parse(filepath.Join(o.Dir, configName), data, nil)
+	if err != nil {
+		return nil, err
+	}
+	task := &pack.Options{Dir: dir, Env: env.Environ, Settings: pack.Settings{Python: defaultPython}, Upgrade: o.upgrades}
+	lock, err := pack.ReadLock(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		task.Settings = lock.Settings
+	}
+	for _, take := range o.settings {
+		take(&task.Settings)
+	}
+	for _, s := range file.Enabled() {
+		task.Servers = append(task.Servers, pack.Server{Name: s.Name, Command: packed.Command{Command: s.Command, Args: s.Args}, Dir: s.Dir})
+	}
+	for _, name := range slices.Concat(o.Upgrade, task.Settings.Leave) {
+		if name != allServers && !slices.ContainsFunc(task.Servers, func(s pack.Server) bool { return s.Name == name }) {
+			return nil, misusef("there is no server %q to pack", name)
+		}
+	}
+	task.Modules, err = goModules(ctx, env, dir)
+	return task, err
+}
+
+func (o *packOptions) upgrades(server string) bool {
+	return slices.Contains(o.Upgrade, allServers) || slices.Contains(o.Upgrade, server)
+}
+
+func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
+	found, err := pack.Check(task)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := printJSON(env.Stdout, append([]string{}, found...)); err != nil {
+			return err
+		}
+	} else {
+		for _, line := range found {
+			if _, err := fmt.Fprintln(env.Stdout, oneLine(line)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(found) > 0 {
+		return withHint(fmt.Errorf("%s", count(len(found), "difference")), `"mcpfunc pack" cures that; review what it changes in mcp_lock`)
+	}
+	return nil
+}
+
+// printPacked prints a line a server, and what has changed since it was locked before.
+func printPacked(w io.Writer, report *pack.Report) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range report.Servers {
+		tools := "not tried"
+		if s.Tools != nil {
+			tools = count(*s.Tools, "tool")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%.1f MB\t%s\n", s.Name, s.Kind, count(s.Packages, "package"), float64(s.Bytes)/1e6, tools)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, s := range report.Servers {
+		for _, c := range s.Changes {
+			fmt.Fprintf(w, "%s: %s\n", s.Name, strings.TrimSpace(c.String()))
+		}
+		for _, c := range s.ToolChanges {
+			// Quoted, since whoever hides an order in a description hides it from people too.
+			switch c.What {
+			case "added":
+				fmt.Fprintf(w, "%s: new tool %s: %q\n", s.Name, c.Name, c.Is)
+			case "removed":
+				fmt.Fprintf(w, "%s: the tool %s is gone\n", s.Name, c.Name)
+			case "description":
+				fmt.Fprintf(w, "%s: the tool %s is described otherwise\n  was %q\n  is  %q\n", s.Name, c.Name, c.Was, c.Is)
+			default:
+				fmt.Fprintf(w, "%s: the tool %s takes or gives something else\n", s.Name, c.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// goModules returns the modules that the handler of the project in dir requires, or none where
+// there is no go.mod.
+func goModules(ctx context.Context, env *Env, dir string) ([]pack.Module, error) {
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "mod", "edit", "-json")
+	cmd.Dir, cmd.Env = dir, append(env.Environ[:len(env.Environ):len(env.Environ)], "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("read go.mod: %w", err)
+	}
+	var mod struct {
+		Require []struct{ Path, Version string }
+		Replace []struct {
+			Old, New struct{ Path, Version string }
+		}
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		return nil, fmt.Errorf("read go.mod: %w", err)
+	}
+	var modules []pack.Module
+	for _, r := range mod.Require {
+		m := pack.Module{Path: r.Path, Version: r.Version}
+		for _, other := range mod.Replace {
+			if other.Old.Path == r.Path {
+				m.Version = other.New.Version // none for a folder: it is carried as it is
+			}
+		}
+		modules = append(modules, m)
+	}
+	return modules, nil
+}

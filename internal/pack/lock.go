@@ -1,0 +1,173 @@
+package pack
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// LockFolder is where the locks of a project lie: to be committed, and not published.
+//
+//	mcp_lock/mcp_lock.json           this package's Lock
+//	mcp_lock/NAME/requirements.txt   Python: versions, and the hashes of what may be installed for them
+//	mcp_lock/NAME/package.json       Node: what was asked for
+//	mcp_lock/NAME/package-lock.json  Node: versions with their hashes
+//	mcp_lock/NAME/tools.json         what the server said its tools are, to be read in a review
+const (
+	LockFolder = "mcp_lock"
+	lockName   = "mcp_lock.json"
+
+	requirementsName = "requirements.txt"
+	packageName      = "package.json"
+	packageLockName  = "package-lock.json"
+	toolsName        = "tools.json"
+)
+
+// nodeFolder is where the lock of a vendored node lies. No server's name begins so.
+const nodeFolder = "_node"
+
+// lockFormat is the version of Lock.
+const lockFormat = 1
+
+// Platform is what everything is packed for: the only one that Functions on Linux runs on.
+const Platform = "linux/amd64"
+
+// Settings are choices for a whole project. They stay in the lock, so that packing again needs no
+// flags.
+type Settings struct {
+	Python   string   `json:"python"`             // major.minor
+	Node     string   `json:"node,omitempty"`     // a version or range of node to vendor; empty for none
+	Scripts  bool     `json:"scripts,omitempty"`  // packages may run code while they are installed
+	Programs []string `json:"programs,omitempty"` // names on PATH that are vendored
+	Leave    []string `json:"leave,omitempty"`    // servers that start as written
+}
+
+// A Lock is what a project was packed from.
+type Lock struct {
+	Format   int    `json:"format"`
+	Platform string `json:"platform"`
+	Settings
+	Servers map[string]Locked `json:"servers"`
+}
+
+// A Locked is one server in a Lock. Its packages are in files of its own.
+type Locked struct {
+	Kind   Kind     `json:"kind"`
+	Wants  []string `json:"wants,omitempty"`  // packages, as asked for
+	Inputs string   `json:"inputs,omitempty"` // digest of whatever else it follows from: options, files of the project
+	SHA256 string   `json:"sha256,omitempty"` // of a program
+}
+
+// ReadLock reads the lock of the project in dir. A project without one gives an error that is
+// fs.ErrNotExist.
+func ReadLock(dir string) (*Lock, error) {
+	data, err := os.ReadFile(filepath.Join(dir, LockFolder, lockName))
+	if err != nil {
+		return nil, err
+	}
+	l, err := parseLock(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(LockFolder, lockName), err)
+	}
+	return l, nil
+}
+
+func parseLock(data []byte) (*Lock, error) {
+	l := new(Lock)
+	if err := json.Unmarshal(data, l); err != nil {
+		return nil, err
+	}
+	switch {
+	case l.Format != lockFormat:
+		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", l.Format, lockFormat)
+	case l.Platform != Platform:
+		return nil, fmt.Errorf("is for %q, and only %s is known", l.Platform, Platform)
+	case !minorVersion.MatchString(l.Python):
+		return nil, fmt.Errorf("python %q is not of the form 3.minor", l.Python)
+	}
+	return l, nil
+}
+
+func (l *Lock) write(dir string) error {
+	return writeJSON(filepath.Join(dir, LockFolder, lockName), l)
+}
+
+// encode is json.Marshal for a file that people read.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+func writeJSON(path string, v any) error {
+	data, err := encode(v)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}
+
+// digest returns the digest of what is locked for a server of the project in dir: its entry and its
+// files, but for its tools, which say nothing about what is installed.
+func (l *Lock) digest(dir, name string) (string, error) {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	if err := enc.Encode([]any{l.Platform, l.Python, l.Scripts, l.Servers[name]}); err != nil {
+		return "", err
+	}
+	for _, file := range []string{requirementsName, packageName, packageLockName} {
+		data, err := os.ReadFile(filepath.Join(dir, LockFolder, name, file))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		if err := enc.Encode([]any{file, string(data)}); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// A Tool is what a server says of one of its tools. Description is what a model is told, and so the
+// place for a hidden order; Digest covers everything else that it says.
+type Tool struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Digest      string `json:"digest"`
+}
+
+// readTools returns the tools that a server had when it was packed; false when nobody asked.
+func readTools(dir, name string) ([]Tool, bool, error) {
+	data, err := os.ReadFile(filepath.Join(dir, LockFolder, name, toolsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	var tools []Tool
+	if err := json.Unmarshal(data, &tools); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", filepath.Join(LockFolder, name, toolsName), err)
+	}
+	return tools, true, nil
+}
+
+func writeTools(dir, name string, tools []Tool) error {
+	if tools == nil {
+		tools = []Tool{}
+	}
+	slices.SortFunc(tools, func(a, b Tool) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	return writeJSON(filepath.Join(dir, LockFolder, name, toolsName), tools)
+}

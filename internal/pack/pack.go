@@ -1,0 +1,274 @@
+// Package pack makes a project self-contained: it resolves what its servers are started from, locks
+// it with versions and hashes, installs it into the project, and says how each server is started
+// from that (package packed), so that nothing is downloaded where the app runs.
+//
+// A run has three parts. Recipes are read off the command lines. Everything is then made in a folder
+// of its own beside the project's, tried, and put in place by a rename each: a run that fails leaves
+// the project as it was. Check compares what there is without making anything.
+package pack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/packed"
+)
+
+// A Server is one server of a configuration, with ${NAME} as it stands.
+type Server struct {
+	Name    string
+	Command packed.Command
+	Dir     string // its working directory; empty for the project
+}
+
+// Options say what to pack.
+type Options struct {
+	Dir      string   // the project; absolute
+	Servers  []Server // those switched on
+	Settings Settings
+	Env      []string // key=value, of package managers
+	Modules  []Module // of the handler, for the SBOM
+
+	Upgrade func(server string) bool // resolve anew although there is a lock; nil for none
+
+	// Probe starts a packed server and asks it for its tools. nil asks none.
+	Probe func(context.Context, Target) ([]Tool, error)
+
+	// Log takes a line of progress, of a server or, with an empty name, of all.
+	Log func(server, text string)
+}
+
+// A Target is a packed server to be tried.
+type Target struct {
+	Name        string
+	Dir         string // the project with everything packed in it
+	Interpreter string // as in packed.Start
+	Python      string // the Python that its packages are for; empty when it is not on this machine
+
+	// Launch returns the command line for the server's arguments with their values.
+	Launch func(args []string) (packed.Launch, error)
+}
+
+// A ServerError is what went wrong with one server.
+type ServerError struct {
+	Server string
+	Err    error
+}
+
+func (e *ServerError) Error() string { return fmt.Sprintf("server %q: %v", e.Server, e.Err) }
+func (e *ServerError) Unwrap() error { return e.Err }
+
+// A run is one call of Pack.
+type run struct {
+	opts   *Options
+	stage  string // where the project's new packed and mcp_lock are made
+	work   string // for files that do not stay
+	python string // the interpreter of the version that is packed for; empty when it is not here
+	old    *Lock  // nil in a project that was never packed
+	lock   *Lock
+	file   *packed.File
+	jobs   []*job
+}
+
+// A job is one server on its way.
+type job struct {
+	*plan
+	lockDir string // of this server, in the stage
+	treeDir string
+	report  *ServerReport
+}
+
+// Pack packs the project and reports what it did.
+func Pack(ctx context.Context, opts *Options) (*Report, error) {
+	stage, err := os.MkdirTemp(opts.Dir, ".mcpfunc-pack-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(stage)
+	r := &run{
+		opts: opts, stage: stage, work: filepath.Join(stage, ".work"),
+		lock: &Lock{Format: lockFormat, Platform: Platform, Settings: opts.Settings, Servers: map[string]Locked{}},
+		file: &packed.File{Format: packed.Format, Platform: Platform, Programs: map[string]packed.Program{}, Servers: map[string]packed.Server{}},
+	}
+	if r.old, err = ReadLock(opts.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, dir := range []string{r.work, filepath.Join(stage, LockFolder), filepath.Join(stage, packed.Folder)} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return r.run(ctx)
+}
+
+func (r *run) run(ctx context.Context) (*Report, error) {
+	plans, err := plansOf(r.opts, r.lock)
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Platform: Platform, Python: r.lock.Python, Servers: []*ServerReport{}}
+	for _, p := range plans {
+		j := &job{
+			plan: p, lockDir: filepath.Join(r.stage, LockFolder, p.name), treeDir: filepath.Join(r.stage, packed.Folder, p.name),
+			report: &ServerReport{Name: p.name, Kind: p.recipe.Kind},
+		}
+		r.jobs = append(r.jobs, j)
+		report.Servers = append(report.Servers, j.report)
+		if p.recipe.Kind == KindPython && r.python == "" {
+			r.python = Interpreter(ctx, r.opts.Env, r.lock.Python)
+			r.file.Python = r.lock.Python
+		}
+	}
+	if err := r.vendorNode(ctx); err != nil {
+		return nil, err
+	}
+	for _, j := range r.jobs {
+		if err := r.pack(ctx, j); err != nil {
+			return nil, &ServerError{j.name, err}
+		}
+	}
+	if err := r.write(); err != nil {
+		return nil, err
+	}
+	if err := r.probe(ctx); err != nil {
+		return nil, err
+	}
+	return report, r.commit()
+}
+
+// pack locks and installs one server.
+func (r *run) pack(ctx context.Context, j *job) error {
+	if j.recipe.Kind == KindWritten {
+		r.lock.Servers[j.name] = j.locked
+		r.note(j.name, "starts as written")
+		return nil
+	}
+	if err := r.relock(ctx, j); err != nil {
+		return err
+	}
+	var start packed.Start
+	var err error
+	switch j.recipe.Kind {
+	case KindPython:
+		start, err = r.installPython(ctx, j)
+	case KindNode:
+		start, err = r.installNode(ctx, j)
+	default:
+		start, err = r.installProgram(j)
+	}
+	if err != nil {
+		return err
+	}
+	lockDigest, err := r.lock.digest(r.stage, j.name)
+	if err != nil {
+		return err
+	}
+	server := packed.Server{From: j.from, Start: start, Lock: lockDigest}
+	if _, err := os.Stat(j.treeDir); err == nil {
+		if server.Tree, err = treeDigest(j.treeDir); err != nil {
+			return err
+		}
+		if j.report.Bytes, j.report.Files, err = treeSize(j.treeDir); err != nil {
+			return err
+		}
+	}
+	r.file.Servers[j.name] = server
+	r.note(j.name, "%s", j.report.installed())
+	return nil
+}
+
+// relock takes over the lock of a server that still asks for the same, or makes another.
+func (r *run) relock(ctx context.Context, j *job) error {
+	r.lock.Servers[j.name] = j.locked
+	oldDir := filepath.Join(r.opts.Dir, LockFolder, j.name)
+	before, err := components(r.opts.Dir, j.name)
+	if err != nil {
+		return err
+	}
+	if r.keeps(j) {
+		if _, err := os.Stat(oldDir); err == nil {
+			if err := copyTree(j.lockDir, oldDir); err != nil {
+				return err
+			}
+		}
+	} else {
+		if err := os.MkdirAll(j.lockDir, 0o755); err != nil {
+			return err
+		}
+		r.note(j.name, "resolving %s", j.asked())
+		switch {
+		case j.recipe.Kind == KindPython && j.hasPackages():
+			err = r.lockPython(ctx, j)
+		case j.recipe.Kind == KindNode && len(j.recipe.Requires) > 0:
+			err = r.lockNode(ctx, j.lockDir, j.recipe.Requires, j.recipe.Options)
+		}
+		if err != nil {
+			return err
+		}
+		j.report.Resolved = true
+	}
+	after, err := components(r.stage, j.name)
+	if err != nil {
+		return err
+	}
+	j.report.Packages = len(after)
+	if len(before) > 0 {
+		j.report.Changes = changes(before, after)
+	}
+	return nil
+}
+
+// keeps reports whether the lock of a server stands.
+func (r *run) keeps(j *job) bool {
+	if r.old == nil || r.opts.Upgrade != nil && r.opts.Upgrade(j.name) {
+		return false
+	}
+	was, ok := r.old.Servers[j.name]
+	return ok && r.old.Python == r.lock.Python && r.old.Scripts == r.lock.Scripts && was.equal(j.locked) && filesThere(r.opts.Dir, j.plan)
+}
+
+func (l Locked) equal(m Locked) bool {
+	return l.Kind == m.Kind && slices.Equal(l.Wants, m.Wants) && l.Inputs == m.Inputs && l.SHA256 == m.SHA256
+}
+
+// write writes the files that describe the stage.
+func (r *run) write() error {
+	if err := r.lock.write(r.stage); err != nil {
+		return err
+	}
+	data, err := r.file.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.stage, packed.Folder, packed.Name), data, 0o644); err != nil {
+		return err
+	}
+	sbom, err := bom(r.stage, r.lock, r.file, r.opts.Modules)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.stage, SBOMName), sbom, 0o644)
+}
+
+// commit puts the stage in the project's place.
+func (r *run) commit() error {
+	attic := filepath.Join(r.work, "old")
+	if err := os.Mkdir(attic, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{LockFolder, packed.Folder, SBOMName} {
+		if err := swap(r.opts.Dir, r.stage, attic, name); err != nil {
+			return fmt.Errorf("put %s in place: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) note(server, format string, args ...any) {
+	r.opts.Log(server, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,100 @@
+package pack
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/packed"
+)
+
+// probe starts every packed server in the stage, writes down its tools, and compares them with those
+// of the lock before.
+func (r *run) probe(ctx context.Context) error {
+	switch {
+	case r.opts.Probe == nil:
+		return r.keepTools()
+	case !r.file.Fits():
+		r.note("", "servers were not tried: this machine is not %s", Platform)
+		return r.keepTools()
+	}
+	if err := mirror(r.stage, r.opts.Dir); err != nil {
+		return err
+	}
+	starter := packed.Starter{File: r.file, Dir: r.stage, Temp: r.work, LookPath: exec.LookPath}
+	for _, j := range r.jobs {
+		if j.recipe.Kind == KindWritten {
+			continue
+		}
+		if err := r.try(ctx, j, &starter); err != nil {
+			return &ServerError{j.name, fmt.Errorf("as packed it does not answer: %w", err)}
+		}
+	}
+	return nil
+}
+
+func (r *run) try(ctx context.Context, j *job, starter *packed.Starter) error {
+	tools, err := r.opts.Probe(ctx, Target{
+		Name: j.name, Dir: r.stage, Python: r.python, Interpreter: r.file.Servers[j.name].Start.Interpreter,
+		Launch: func(args []string) (packed.Launch, error) { return starter.Launch(j.name, j.from, args) },
+	})
+	if err != nil {
+		return err
+	}
+	before, known, err := readTools(r.opts.Dir, j.name)
+	if err != nil {
+		return err
+	}
+	if err := writeTools(r.stage, j.name, tools); err != nil {
+		return err
+	}
+	n := len(tools)
+	j.report.Tools = &n
+	if known {
+		j.report.ToolChanges = toolChanges(before, tools)
+	}
+	r.note(j.name, "answers, with %s", plural(n, "tool"))
+	return nil
+}
+
+// keepTools drops what is known of the tools of a server that was resolved anew: nobody asked it.
+func (r *run) keepTools() error {
+	for _, j := range r.jobs {
+		tools, known, err := readTools(r.opts.Dir, j.name)
+		if err != nil {
+			return err
+		}
+		if known && !j.report.Resolved {
+			if err := writeTools(r.stage, j.name, tools); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// toolChanges compares what a server says its tools are.
+func toolChanges(before, after []Tool) []ToolChange {
+	var list []ToolChange
+	index := func(tools []Tool, name string) int {
+		return slices.IndexFunc(tools, func(t Tool) bool { return t.Name == name })
+	}
+	for _, b := range before {
+		i := index(after, b.Name)
+		switch {
+		case i < 0:
+			list = append(list, ToolChange{Name: b.Name, What: "removed", Was: b.Description})
+		case after[i].Description != b.Description:
+			list = append(list, ToolChange{Name: b.Name, What: "description", Was: b.Description, Is: after[i].Description})
+		case after[i].Digest != b.Digest:
+			list = append(list, ToolChange{Name: b.Name, What: "arguments"})
+		}
+	}
+	for _, a := range after {
+		if index(before, a.Name) < 0 {
+			list = append(list, ToolChange{Name: a.Name, What: "added", Is: a.Description})
+		}
+	}
+	return list
+}

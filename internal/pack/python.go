@@ -1,0 +1,230 @@
+package pack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/packed"
+)
+
+// wheels is the platform that wheels are chosen for: the C library of the oldest image that Functions
+// has for Python, Debian 11 with glibc 2.31. Newer ones run the same wheels.
+const wheels = "x86_64-manylinux_2_31"
+
+const sitePackages = "site-packages"
+
+var minorVersion = regexp.MustCompile(`^3\.[0-9]{1,3}$`)
+
+// lockPython resolves the packages of a server into its requirements.txt, every one with its version
+// and the hashes of the files that may be installed for it.
+func (r *run) lockPython(ctx context.Context, j *job) error {
+	uv, err := r.uv()
+	if err != nil {
+		return err
+	}
+	var in bytes.Buffer
+	for _, requirement := range j.recipe.Requires {
+		fmt.Fprintln(&in, requirement)
+	}
+	asked := filepath.Join(r.work, j.name+".in")
+	if err := os.WriteFile(asked, in.Bytes(), 0o644); err != nil {
+		return err
+	}
+	locked := filepath.Join(j.lockDir, requirementsName)
+	args := []string{"pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
+		"--python-version", r.lock.Python, "--python-platform", wheels, "--output-file", locked}
+	if !r.lock.Scripts {
+		args = append(args, "--no-build")
+	}
+	args = append(args, j.recipe.Options...)
+	if in.Len() > 0 {
+		args = append(args, asked)
+	}
+	_, err = uv.run(ctx, r.opts.Dir, append(args, j.files...)...)
+	return r.explainBuild(err)
+}
+
+// installPython installs exactly what is locked, and writes the script that starts it.
+func (r *run) installPython(ctx context.Context, j *job) (packed.Start, error) {
+	start := packed.Start{Interpreter: packed.Python, Flags: j.recipe.Flags, Replaces: j.recipe.Replaces}
+	site := ""
+	if j.hasPackages() {
+		site = filepath.Join(j.treeDir, sitePackages)
+		if err := r.installWheels(ctx, j, site); err != nil {
+			return start, err
+		}
+	} else if j.recipe.File != "" { // nothing to put before it: a script of the standard library alone
+		start.Script = j.script
+		return start, nil
+	}
+	stub, err := r.stub(j, site)
+	if err != nil {
+		return start, err
+	}
+	if err := os.MkdirAll(j.treeDir, 0o755); err != nil {
+		return start, err
+	}
+	start.Script = packed.Folder + "/" + j.name + "/start.py"
+	return start, os.WriteFile(filepath.Join(j.treeDir, "start.py"), []byte(stub), 0o644)
+}
+
+func (r *run) installWheels(ctx context.Context, j *job, site string) error {
+	uv, err := r.uv()
+	if err != nil {
+		return err
+	}
+	args := []string{"pip", "install", "--quiet", "--target", site, "--require-hashes", "--no-deps", "--link-mode", "copy",
+		"--python-version", r.lock.Python, "--python-platform", wheels}
+	if !r.lock.Scripts {
+		args = append(args, "--no-build")
+	}
+	args = append(append(args, j.recipe.Options...), "--requirement", filepath.Join(j.lockDir, requirementsName))
+	if _, err := uv.run(ctx, r.opts.Dir, args...); err != nil {
+		return r.explainBuild(err)
+	}
+	// Scripts begin with a path of this machine, and nothing finds them in a package anyway; the lock
+	// file is uv's own.
+	if err := errors.Join(os.RemoveAll(filepath.Join(site, "bin")), os.RemoveAll(filepath.Join(site, ".lock"))); err != nil {
+		return err
+	}
+	return r.compile(ctx, j, site)
+}
+
+// compile compiles the packages, as where they run the folder is read-only and every start would do
+// it anew. The bytecode goes by its source's name and not its time, which a zip changes.
+func (r *run) compile(ctx context.Context, j *job, site string) error {
+	if r.python == "" {
+		r.note(j.name, "not compiled, as Python %s is not here: starts will take longer", r.lock.Python)
+		return nil
+	}
+	python := &tool{name: "python", path: r.python, env: append(slices.Clone(r.opts.Env), "PYTHONHASHSEED=0")}
+	// That some file does not compile is no error: packages have templates and tests that never do.
+	_, _ = python.run(ctx, r.work, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", site, "-p", sitePackages, site)
+	return ctx.Err()
+}
+
+// explainBuild says what to do about a package that has no wheel.
+func (r *run) explainBuild(err error) error {
+	if err != nil && !r.lock.Scripts && strings.Contains(err.Error(), "building") && strings.Contains(err.Error(), "disabled") {
+		return refuse("--scripts lets packages run code of theirs on this machine while they are installed", "%v", err)
+	}
+	return err
+}
+
+func (r *run) uv() (*tool, error) {
+	return findTool("uv", r.opts.Env, "UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1")
+}
+
+// pythonFiles returns the files of the project that say what its script or module needs, by their
+// absolute paths: the script itself if it holds metadata (PEP 723), else requirements.txt or
+// pyproject.toml beside it, in the server's folder or in the project.
+func (r *run) pythonFiles(j *job) ([]string, error) {
+	var files []string
+	for _, name := range j.recipe.Files {
+		files = append(files, filepath.Join(r.opts.Dir, j.dir, name))
+	}
+	if len(files) > 0 || len(j.recipe.Requires) > 0 {
+		return files, nil
+	}
+	folders := []string{filepath.Join(r.opts.Dir, j.dir), r.opts.Dir}
+	if j.script != "" {
+		script := filepath.Join(r.opts.Dir, filepath.FromSlash(j.script))
+		data, err := os.ReadFile(script)
+		if err != nil {
+			return nil, err
+		}
+		if scriptMetadata.Match(data) {
+			return []string{script}, nil
+		}
+		folders = append([]string{filepath.Dir(script)}, folders...)
+	}
+	for _, folder := range folders {
+		for _, name := range []string{requirementsName, "pyproject.toml"} {
+			path := filepath.Join(folder, name)
+			if _, err := os.Stat(path); err == nil {
+				return []string{path}, nil
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+	}
+	if j.recipe.Module != "" && !r.hasModule(j) {
+		return nil, refuse("name its package in a requirements.txt beside mcp_config.json, or start it by uvx --from PACKAGE",
+			"nothing says which package the module %s is of", j.recipe.Module)
+	}
+	return nil, nil
+}
+
+// scriptMetadata is the first line of a block of metadata in a script (PEP 723).
+var scriptMetadata = regexp.MustCompile(`(?m)^# /// script\s*$`)
+
+// hasModule reports whether a module is one of the server's folder.
+func (r *run) hasModule(j *job) bool {
+	path := filepath.Join(r.opts.Dir, j.dir, filepath.FromSlash(strings.ReplaceAll(j.recipe.Module, ".", "/")))
+	for _, p := range []string{path + ".py", filepath.Join(path, "__main__.py")} {
+		if _, err := os.Stat(p); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// stub returns a script that starts what the recipe runs, with the packages in site before all
+// others: the app's stack has packages of its own.
+func (r *run) stub(j *job, site string) (string, error) {
+	var b strings.Builder
+	b.WriteString("# Written by mcpfunc pack.\nimport os\nimport sys\n\n")
+	if site != "" {
+		major, minor, _ := strings.Cut(r.lock.Python, ".")
+		fmt.Fprintf(&b, `if sys.version_info[:2] != (%s, %s):
+    sys.exit(
+        "packed for Python %s, but this is %%d.%%d: give the app that version,"
+        " or run mcpfunc pack --python %%d.%%d" %% (sys.version_info[:2] * 2)
+    )
+
+import site
+
+here = os.path.dirname(os.path.abspath(__file__))
+packages = os.path.join(here, "site-packages")
+sys.path[0] = packages
+site.addsitedir(packages)
+# For processes that it starts itself.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
+
+`, major, minor, r.lock.Python)
+	} else {
+		b.WriteString("here = os.path.dirname(os.path.abspath(__file__))\nsys.path.pop(0)\n\n")
+	}
+	switch {
+	case j.recipe.Module != "":
+		if len(j.recipe.Requires) == 0 {
+			b.WriteString("sys.path.insert(0, os.getcwd())\n")
+		}
+		fmt.Fprintf(&b, "import runpy\n\nrunpy.run_module(%s, run_name=\"__main__\", alter_sys=True)\n", strconv.QuoteToASCII(j.recipe.Module))
+	case j.recipe.File != "":
+		fmt.Fprintf(&b, `import runpy
+
+script = os.path.abspath(os.path.join(here, "..", "..", *%s.split("/")))
+sys.argv[0] = script
+sys.path.insert(0, os.path.dirname(script))
+runpy.run_path(script, run_name="__main__")
+`, strconv.QuoteToASCII(j.script))
+	default:
+		entry, err := findEntry(site, j.recipe.Script, j.recipe.Requires)
+		if err != nil {
+			return "", err
+		}
+		name, _, _ := strings.Cut(entry.attr, ".")
+		fmt.Fprintf(&b, "from %s import %s\n\nsys.argv[0] = %s\nsys.exit(%s())\n", entry.module, name, strconv.QuoteToASCII(j.recipe.Script), entry.attr)
+	}
+	return b.String(), nil
+}

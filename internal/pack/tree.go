@@ -1,0 +1,124 @@
+package pack
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/packed"
+)
+
+// treeDigest returns a digest of the names and contents of all files below dir, but for folders of
+// the names in but. Modes do not count: they are lost on the way to Azure. Links are an error, since
+// a zip of Core Tools has none.
+func treeDigest(dir string, but ...string) (string, error) {
+	h := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != dir && slices.Contains(but, d.Name()):
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
+		case !d.Type().IsRegular():
+			return fmt.Errorf("%s is neither a file nor a folder", path)
+		}
+		sum, err := packed.Sum(path)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		fmt.Fprintf(h, "%q %s\n", filepath.ToSlash(rel), sum)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// treeSize returns the bytes of all files below dir, and how many files there are.
+func treeSize(dir string) (bytes int64, files int, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		bytes += info.Size()
+		files++
+		return nil
+	})
+	return bytes, files, err
+}
+
+// copyTree copies the files below from, but for folders of the names in but.
+func copyTree(to, from string, but ...string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		switch {
+		case d.IsDir() && path != from && slices.Contains(but, d.Name()):
+			return filepath.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(target, 0o755)
+		case !d.Type().IsRegular():
+			return fmt.Errorf("%s is neither a file nor a folder", path)
+		}
+		return copyFile(target, path, 0o644)
+	})
+}
+
+func copyFile(to, from string, mode fs.FileMode) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, mode)
+}
+
+// swap puts the entry name of stage in the place of that of dir. What was there is moved to attic,
+// so that there is no moment with half of either.
+func swap(dir, stage, attic, name string) error {
+	target := filepath.Join(dir, name)
+	if err := os.Rename(target, filepath.Join(attic, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(filepath.Join(stage, name), target); err != nil {
+		return errors.Join(err, os.Rename(filepath.Join(attic, name), target))
+	}
+	return nil
+}
+
+// mirror links everything of the project in dir into stage but what a run makes anew, so that the
+// stage can be started as if it were the project.
+func mirror(stage, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		target := filepath.Join(stage, e.Name())
+		if _, err := os.Lstat(target); err == nil || filepath.Join(dir, e.Name()) == stage || e.Name() == packed.Folder || e.Name() == LockFolder {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(dir, e.Name()), target); err != nil {
+			return err
+		}
+	}
+	return nil
+}

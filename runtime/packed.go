@@ -1,0 +1,58 @@
+package mcpfunc
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/packed"
+)
+
+// A notice is something to be logged once there is a log.
+type notice struct {
+	text  string
+	attrs []any
+}
+
+// startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packed.
+// What does not fit is no error, as the server may well start as it is written; the log says why it
+// was, and the cure. A packed file that cannot be understood is one: it was meant.
+func (c *Config) startPacked(path string) error {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	file, err := packed.Load(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !file.Fits() {
+		c.notices = append(c.notices, notice{"servers start as written: what was packed is for another platform", []any{"platform", file.Platform}})
+		return nil
+	}
+	written, err := config.Load(path, nil) // with ${NAME} as it stands
+	if err != nil {
+		return err
+	}
+	commands := map[string]packed.Command{}
+	for _, s := range written.Enabled() {
+		commands[s.Name] = packed.Command{Command: s.Command, Args: s.Args}
+	}
+	starter := packed.Starter{File: file, Dir: dir, Temp: os.TempDir(), LookPath: exec.LookPath}
+	for i := range c.Servers {
+		s := &c.Servers[i]
+		launch, err := starter.Launch(s.Name, commands[s.Name], s.Args)
+		if err != nil {
+			c.notices = append(c.notices, notice{"the server starts as written and not as packed", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})
+			continue
+		}
+		s.Command, s.Args = launch.Command, launch.Args
+	}
+	return nil
+}
