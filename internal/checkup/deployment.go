@@ -11,6 +11,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/packed"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 )
 
@@ -178,8 +179,18 @@ func (p *Project) hosting() string {
 	return "Flex Consumption with a profile"
 }
 
-// packed reports whether a server is started from what lies in the project.
-func (p *Project) packed(config.Server) bool { return false }
+// packed reports whether a server is started from what lies in the project, with an interpreter that
+// the stack has or that comes along.
+func (p *Project) packed(s config.Server) bool {
+	file, err := packed.Load(p.Dir)
+	if err != nil {
+		return false
+	}
+	server, ok := file.Servers[s.Name]
+	interpreted := server.Start.Interpreter != "" && server.Start.Program == ""
+	return ok && server.From.Equal(packed.Command{Command: s.Command, Args: s.Args}) &&
+		(!interpreted || p.has("Dockerfile") || p.made.Hosting != generator.HostingCustom)
+}
 
 // access finds servers that the app lends its own identity to everybody by, or that everybody may
 // use: it refuses to start on Azure with those.

@@ -189,6 +189,23 @@ func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
 	return nil
 }
 
+// packedIsCurrent says why what is packed in the project in dir is not what its configuration and
+// locks ask for. A project that was never packed is as it should be.
+func packedIsCurrent(ctx context.Context, env *Env, dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, pack.LockFolder)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	task, err := (&packOptions{Dir: dir}).task(ctx, env)
+	if err != nil {
+		return err
+	}
+	found, err := pack.Check(task)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return withHint(fmt.Errorf("what is packed does not fit the project: %s", found[0]), `"mcpfunc pack" cures that`)
+}
+
 // printPacked prints a line a server, and what has changed since it was locked before.
 func printPacked(w io.Writer, report *pack.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

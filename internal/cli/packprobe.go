@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -76,10 +75,6 @@ func (p *prober) server(target pack.Target) (mcpfunc.Server, error) {
 	launch, err := target.Launch(s.Args)
 	if err != nil {
 		return mcpfunc.Server{}, err
-	}
-	if target.Interpreter == packed.Python && target.Python == "" {
-		return mcpfunc.Server{}, withHint(errors.New("the Python that it was packed for is not here to try it"),
-			"--python packs for the version that you name; --no-probe packs without trying")
 	}
 	if target.Interpreter == packed.Python {
 		launch.Command = target.Python

@@ -80,6 +80,9 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 
 // readyToPublish builds and checks the project in dir, and returns the handler's path.
 func readyToPublish(ctx context.Context, env *Env, dir string) (handler string, err error) {
+	if err := packedIsCurrent(ctx, env, dir); err != nil {
+		return "", err
+	}
 	build := goBuild{Dir: dir, GOOS: "linux", GOARCH: "amd64", Env: env.Environ, Output: env.Stderr}
 	err = env.during("building the handler", func() error {
 		handler, err = build.run(ctx)

@@ -48,7 +48,7 @@ type Target struct {
 	Name        string
 	Dir         string // the project with everything packed in it
 	Interpreter string // as in packed.Start
-	Python      string // the Python that its packages are for; empty when it is not on this machine
+	Python      string // the Python that its packages are for
 
 	// Launch returns the command line for the server's arguments with their values.
 	Launch func(args []string) (packed.Launch, error)
@@ -119,10 +119,14 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		}
 		r.jobs = append(r.jobs, j)
 		report.Servers = append(report.Servers, j.report)
-		if p.recipe.Kind == KindPython && r.python == "" {
-			r.python = Interpreter(ctx, r.opts.Env, r.lock.Python)
+		if p.recipe.Kind == KindPython && r.file.Python == "" {
 			r.file.Python = r.lock.Python
+			r.python = interpreter(ctx, r.opts.Env, r.lock.Python)
 		}
+	}
+	if r.file.Python != "" && r.python == "" && r.opts.Probe != nil && r.file.Fits() {
+		return nil, refuse("--python packs for the version that you name; --no-probe packs without trying the servers",
+			"Python %s, which this packs for, is not on this machine to try the servers with", r.lock.Python)
 	}
 	if err := r.vendorNode(ctx); err != nil {
 		return nil, err

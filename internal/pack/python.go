@@ -58,6 +58,8 @@ func (r *run) installPython(ctx context.Context, j *job) (packed.Start, error) {
 	start := packed.Start{Interpreter: packed.Python, Flags: j.recipe.Flags, Replaces: j.recipe.Replaces}
 	site := ""
 	if j.hasPackages() {
+		// No packages from the home folder, which is /tmp there: any server could leave some for another.
+		start.Flags = append([]string{"-s"}, start.Flags...)
 		site = filepath.Join(j.treeDir, sitePackages)
 		if err := r.installWheels(ctx, j, site); err != nil {
 			return start, err
@@ -106,6 +108,7 @@ func (r *run) compile(ctx context.Context, j *job, site string) error {
 		r.note(j.name, "not compiled, as Python %s is not here: starts will take longer", r.lock.Python)
 		return nil
 	}
+	// A fixed seed, or sets are written in another order each time.
 	python := &tool{name: "python", path: r.python, env: append(slices.Clone(r.opts.Env), "PYTHONHASHSEED=0")}
 	// That some file does not compile is no error: packages have templates and tests that never do.
 	_, _ = python.run(ctx, r.work, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", site, "-p", sitePackages, site)

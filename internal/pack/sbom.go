@@ -55,7 +55,7 @@ func bom(dir string, lock *Lock, file *packed.File, modules []Module) ([]byte, e
 		}
 	}
 	for _, m := range modules {
-		ref := "pkg:golang/" + m.Path
+		ref := "pkg:golang/" + strings.ToLower(m.Path) // as package URLs of this type are
 		if m.Version != "" {
 			ref += "@" + url.PathEscape(m.Version)
 		}

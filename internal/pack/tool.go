@@ -57,9 +57,9 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines, "\n")
 }
 
-// Interpreter returns a program on the PATH of env that is the Python of that version, or "" if
+// interpreter returns a program on the PATH of env that is the Python of that version, or "" if
 // there is none. uv, where it is there, knows more of them than PATH.
-func Interpreter(ctx context.Context, env []string, version string) string {
+func interpreter(ctx context.Context, env []string, version string) string {
 	is := func(path string) bool {
 		cmd := exec.CommandContext(ctx, path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
 		cmd.Env = env
