@@ -4,7 +4,7 @@
 LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 5s
 
-.PHONY: help demo test unit e2e chaos chaos-short fuzz lint generate golden bench
+.PHONY: help demo test unit e2e scale chaos chaos-short fuzz lint generate golden bench
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,10 @@ unit: ## the hermetic tests
 e2e: ## real servers, real clients, the official conformance suite
 	e2e/tools/install.sh
 	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker ./internal/revocation
+
+scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
+	e2e/tools/install.sh
+	go test -tags e2e -v -timeout 60m ./scale
 
 chaos: ## kill cycles, churn and storms, at full length
 	go test -tags chaos -v -timeout 40m ./chaos

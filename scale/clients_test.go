@@ -18,12 +18,16 @@ import (
 )
 
 // A job is a call that a client makes over and over.
-type job struct{ Server, Tool, Args, Want string }
+type job struct {
+	Server, Tool, Args, Want string
+	Repeat                   bool // a call that fails, once, in the same session; the client for Go can
+}
 
 // outcome is what came of it. Begun counts sessions: more than there were to be means that one was
 // lost and begun anew.
 type outcome struct {
 	Calls, Failed, Begun int
+	Repeated             int // calls that failed at first, with a client that tries again
 	Errors               []string
 }
 
@@ -31,6 +35,7 @@ func (o *outcome) add(other outcome) {
 	o.Calls += other.Calls
 	o.Failed += other.Failed
 	o.Begun += other.Begun
+	o.Repeated += other.Repeated
 	o.Errors = append(o.Errors, other.Errors...)
 }
 
@@ -104,7 +109,13 @@ func loopSession(ctx context.Context, url string, calls int, j job) (o outcome) 
 				}
 				o.Begun++
 			}
-			return callOnce(ctx, s, j)
+			err = callOnce(ctx, s, j)
+			if err != nil && j.Repeat {
+				o.Repeated++
+				o.Errors = append(o.Errors, "repeated after: "+err.Error())
+				err = callOnce(ctx, s, j)
+			}
+			return err
 		}()
 		if err == nil {
 			continue

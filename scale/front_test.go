@@ -92,6 +92,12 @@ func (f *front) pass(w http.ResponseWriter, r *http.Request, i *instance) {
 	if err != nil {
 		panic(err) // it is the host's own
 	}
+	defer func() {
+		if broken := recover(); broken != nil {
+			f.struck(r)
+			panic(broken)
+		}
+	}()
 	proxy := &httputil.ReverseProxy{
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0),
@@ -100,21 +106,30 @@ func (f *front) pass(w http.ResponseWriter, r *http.Request, i *instance) {
 			p.Out.Host = target.Host
 		},
 		ModifyResponse: func(resp *http.Response) error {
-			if r.Method == http.MethodPost {
+			if resp.StatusCode == http.StatusInternalServerError && !slices.Contains(f.up(), i) {
+				f.struck(r) // by the host, whose handler is gone
+			} else if r.Method == http.MethodPost {
 				f.count(resp.StatusCode)
 			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if r.Context().Err() == nil && r.Method != http.MethodGet {
-				f.mu.Lock()
-				f.hit++
-				f.mu.Unlock()
-			}
+			f.struck(r)
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// struck counts a request that its instance did not finish. Streams that have no end of their own are
+// not counted, and neither is what a client gave up.
+func (f *front) struck(r *http.Request) {
+	if r.Method == http.MethodGet || r.Context().Err() != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hit++
 }
 
 func (f *front) count(status int) {
@@ -128,11 +143,4 @@ func (f *front) tally() (answers map[int]int, hit int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.answers), f.hit
-}
-
-// only returns a front that sends everything to one instance, as if the others were not there.
-func (f *front) only(t *testing.T, i *instance) *front {
-	one := newFront(t)
-	one.join(i)
-	return one
 }

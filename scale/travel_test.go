@@ -21,9 +21,9 @@ func cast(t *testing.T) (servers map[string]server, jobs []job) {
 			"python":     {"command": python, "args": []string{pythonServer(t)}},
 			"fast":       {"command": program(t, fastServer)},
 		}, []job{
-			{"everything", "echo", `{"message": "from afar"}`, "Echo: from afar"},
-			{"python", "echo", `{"message": "from afar"}`, "Echo: from afar"},
-			{"fast", "echo", `{"text": "from afar"}`, "from afar"},
+			{Server: "everything", Tool: "echo", Args: `{"message": "from afar"}`, Want: "Echo: from afar"},
+			{Server: "python", Tool: "echo", Args: `{"message": "from afar"}`, Want: "Echo: from afar"},
+			{Server: "fast", Tool: "echo", Args: `{"text": "from afar"}`, Want: "from afar"},
 		}
 }
 

@@ -18,11 +18,14 @@ const endless = 365 * 24 * time.Hour
 // as unknown as one that is too old, and as one whose session is over. While that cannot be found out
 // it fails with a *Failure. It starts nothing.
 func (t *Table) Lost(ctx context.Context, o Opening) error {
-	_, err := t.lost(ctx, o)
-	return err
+	if _, err := t.lost(o); err != nil {
+		return err
+	}
+	return t.revoked(ctx, o)
 }
 
-func (t *Table) lost(ctx context.Context, o Opening) (*ticket.Ticket, error) {
+// lost is Lost as far as it is known here.
+func (t *Table) lost(o Opening) (*ticket.Ticket, error) {
 	tk, err := t.ticketOf(o)
 	if err != nil || t.past.over(o.ID) {
 		return nil, ErrUnknown
@@ -30,17 +33,23 @@ func (t *Table) lost(ctx context.Context, o Opening) (*ticket.Ticket, error) {
 	if granted, known := t.mayReturn(o.Server); known && !granted {
 		return nil, ErrUnknown
 	}
-	if t.travel.Ended != nil {
-		over, err := t.travel.Ended.Revoked(ctx, o.ID)
-		if err != nil {
-			t.log.Error("cannot find out whether a session is over, so that it is not taken over", "server", o.Server.Name, "error", err)
-			return nil, &Failure{Text: "it cannot be found out now whether this session is over; try again soon", Reason: ReasonUnsure, Retryable: true}
-		}
-		if over {
-			return nil, ErrUnknown
-		}
-	}
 	return tk, nil
+}
+
+// revoked returns nil if no other instance has said that the session of o is over.
+func (t *Table) revoked(ctx context.Context, o Opening) error {
+	if t.travel.Ended == nil {
+		return nil
+	}
+	over, err := t.travel.Ended.Revoked(ctx, o.ID)
+	if err != nil {
+		t.log.Error("cannot find out whether a session is over, so that it is not taken over", "server", o.Server.Name, "error", err)
+		return &Failure{Text: "it cannot be found out now whether this session is over; try again soon", Reason: ReasonUnsure, Retryable: true}
+	}
+	if over {
+		return ErrUnknown
+	}
+	return nil
 }
 
 // ticketOf opens o.ID. It fails with ErrUnknown, too, if that is too old.
@@ -75,7 +84,7 @@ type waking struct {
 // one process. It fails with ErrUnknown, as Lost does, a *FullError, ErrClosed, a *Failure of the
 // process, or ctx's error.
 func (t *Table) Resurrect(ctx context.Context, o Opening) (*Session, error) {
-	tk, err := t.lost(ctx, o)
+	tk, err := t.lost(o)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +136,10 @@ func (t *Table) wake(o Opening, tk *ticket.Ticket) (*Session, *waking) {
 // resurrect opens the session of tk under an id that nobody knows, and gives it its own once it is
 // known to be what the client takes it for.
 func (t *Table) resurrect(o Opening, tk *ticket.Ticket) error {
+	// Not before held lists the id: what is said of it from now on is heard.
+	if err := t.revoked(t.ctx, o); err != nil {
+		return err
+	}
 	again := o
 	again.ID, again.lost = "", tk
 	s, err := t.Open(again)

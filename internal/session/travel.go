@@ -29,7 +29,7 @@ type Revocations interface {
 	Watch(ctx context.Context, held func() []string, end func(id string))
 }
 
-// held lists the sealed ids of the sessions that are here.
+// held lists the sealed ids of the sessions that are here or on their way.
 func (t *Table) held() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -39,16 +39,24 @@ func (t *Table) held() []string {
 			ids = append(ids, k.ID)
 		}
 	}
+	for k := range t.wakings {
+		ids = append(ids, k.ID)
+	}
 	return ids
 }
 
-// endHeld ends the session that has this sealed id, because another instance says so.
+// endHeld ends the session that has this sealed id, or will have, because another instance says so.
 func (t *Table) endHeld(id string) {
 	t.mu.Lock()
 	var held *Session
 	for k, s := range t.sessions { // seldom, and no request waits
 		if k.ID == id && s.known != s.Key {
 			held = s
+		}
+	}
+	for k := range t.wakings {
+		if k.ID == id { // written before it can be renamed, which is before it is read
+			t.past.write(id, time.Time{}, time.Now().Add(time.Hour))
 		}
 	}
 	t.mu.Unlock()
