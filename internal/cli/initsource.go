@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
@@ -145,14 +147,18 @@ func launchers() []launcher {
 // askCommand asks for the command of a server: by what it is started, then the rest of the line, with
 // quotes as in a shell and nothing else of one.
 func askCommand(env *Env, entry *config.Entry) error {
-	known := launchers()
+	known, where := launchers(), map[string]string{}
+	for _, l := range known {
+		if path, err := exec.LookPath(l.program); err == nil {
+			where[l.program] = path
+		}
+	}
+	slices.SortStableFunc(known, func(a, b launcher) int { // what is here comes first
+		return cmp.Compare(min(len(where[b.program]), 1), min(len(where[a.program]), 1))
+	})
 	options := make([]string, 0, len(known)+1)
 	for _, l := range known {
-		where := "not on PATH here"
-		if path, err := exec.LookPath(l.program); err == nil {
-			where = path
-		}
-		options = append(options, fmt.Sprintf("%s: a package from %s (%s)", l.program, l.registry, where))
+		options = append(options, fmt.Sprintf("%s: a package from %s (%s)", l.program, l.registry, cmp.Or(where[l.program], "not on PATH here")))
 	}
 	pick, err := env.Prompter.Select("What starts the server?", append(options, "another command"))
 	if err != nil {

@@ -159,6 +159,7 @@ const (
 
 func TestInitAsksForAServer(t *testing.T) {
 	t.Chdir(t.TempDir())
+	onPath(t, "uvx", "npx")
 	env, stdout, _ := testEnv()
 	p := seat(t, env)
 	done := p.answers(t,
@@ -250,6 +251,31 @@ func TestInitOffersTheFilesThatAreThere(t *testing.T) {
 	}
 }
 
+// onPath makes a PATH that holds these programs and no others.
+func onPath(t *testing.T, programs ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range programs {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+}
+
+func TestWhatIsHereIsOfferedFirst(t *testing.T) {
+	t.Chdir(t.TempDir())
+	onPath(t, "npx")
+	env, _, _ := testEnv()
+	p := seat(t, env)
+	done := p.answers(t, answer{"What starts the server?", enter}, answer{"@modelcontextprotocol/server-everything:", ctrlC})
+	if code := run(t.Context(), []string{"init", "app"}, env); code != exitInterrupted {
+		t.Errorf("exit code = %d, want %d:\n%s", code, exitInterrupted, p.screen)
+	}
+	<-done
+	p.screen.mustAwait(t, 0, "uvx: a package from PyPI (not on PATH here)")
+}
+
 // What was answered can be written as flags, and gives the same project.
 func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 	for _, test := range []struct {
@@ -281,6 +307,7 @@ func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
+			onPath(t, "uvx", "npx")
 			env, _, _ := testEnv()
 			env.Environ = []string{"NO_COLOR=1"}
 			if len(test.args) == 0 {
