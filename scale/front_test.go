@@ -106,8 +106,8 @@ func (f *front) pass(w http.ResponseWriter, r *http.Request, i *instance) {
 			p.Out.Host = target.Host
 		},
 		ModifyResponse: func(resp *http.Response) error {
-			if resp.StatusCode == http.StatusInternalServerError && !slices.Contains(f.up(), i) {
-				f.struck(r) // by the host, whose handler is gone
+			if resp.StatusCode >= http.StatusInternalServerError && !slices.Contains(f.up(), i) {
+				f.struck(r) // says the host, whose handler is gone
 			} else if r.Method == http.MethodPost {
 				f.count(resp.StatusCode)
 			}
