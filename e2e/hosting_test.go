@@ -1,0 +1,271 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"archive/zip"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const deployable = `{"mcpServers": {
+	"time": {"command": "uvx", "args": ["mcp-server-time"], "env": {"A": "${API_KEY}", "B": "${REGION}"}},
+	"fabric": {"command": "fabric", "auth": {"method": "azure_obo", "azure_client_id": "${AZURE_CLIENT_ID}"}}
+}}`
+
+// hosted scaffolds a project with these flags of init.
+func hosted(t *testing.T, config string, flags ...string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "app")
+	file := filepath.Join(t.TempDir(), "mcp_config.json")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runIn(t, ".", nil, program(t, mcpfunc), append([]string{"init", dir, "--config", file, "--yes"}, flags...)...)
+	return dir
+}
+
+// runIn runs a program that must succeed and returns its output.
+func runIn(t *testing.T, dir string, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir, cmd.Env = dir, append(environment(), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func readFile(t *testing.T, elem ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// instructions returns a Dockerfile's, one a line, without comments.
+func instructions(dockerfile string) []string {
+	text := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(dockerfile, "")
+	text = strings.ReplaceAll(text, "\\\n", "")
+	return slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return line == "" })
+}
+
+// There is no Docker here: the steps of the image are run in folders that stand for its stages.
+func TestDockerfileStepsRun(t *testing.T) {
+	t.Parallel()
+	dir := hosted(t, deployable, "--docker")
+	runIn(t, dir, nil, tool("lint", "bin", "hadolint"), "Dockerfile")
+
+	stages := [][]string{}
+	for _, line := range instructions(readFile(t, dir, "Dockerfile")) {
+		if strings.HasPrefix(line, "FROM ") {
+			stages = append(stages, nil)
+		}
+		if run, ok := strings.CutPrefix(line, "RUN "); ok {
+			stages[len(stages)-1] = append(stages[len(stages)-1], run)
+		}
+	}
+	if len(stages) != 3 || len(stages[0]) != 1 || len(stages[2]) != 1 {
+		t.Fatalf("the RUN steps of the stages are %q", stages)
+	}
+
+	for _, line := range strings.Fields(readFile(t, dir, ".dockerignore")) { // "COPY . ." of the first stage
+		if err := os.RemoveAll(filepath.Join(dir, line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runIn(t, dir, nil, "sh", "-ec", stages[0][0])
+	functions, err := filepath.Glob(filepath.Join(dir, "*", "function.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"handler", "host.json", "mcp_config.json"}
+	for _, f := range functions {
+		want = append(want, filepath.Base(filepath.Dir(f)))
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, names(t, dir)); diff != "" || len(functions) == 0 {
+		t.Errorf("the image's wwwroot (-want +got):\n%s", diff)
+	}
+
+	// Node and npm as the image of Node has them, pip as that of Python.
+	root := t.TempDir()
+	bin := filepath.Join(root, "usr", "local", "bin")
+	lib := filepath.Join(root, "usr", "local", "lib", "node_modules")
+	for _, d := range []string{bin, lib} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	npm := runIn(t, ".", nil, "sh", "-ec", `dirname "$(dirname "$(realpath "$(command -v npm)")")"`)
+	for link, target := range map[string]string{filepath.Join(bin, "node"): node, filepath.Join(lib, "npm"): strings.TrimSpace(npm)} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runIn(t, ".", nil, "python3", "-m", "venv", filepath.Join(root, "python"))
+	path := "PATH=" + strings.Join([]string{bin, filepath.Join(root, "python", "bin"), "/usr/bin", "/bin"}, ":")
+	said := runIn(t, root, []string{path}, "sh", "-ec", strings.ReplaceAll(stages[2][0], "/usr/local/bin", bin))
+	if !regexp.MustCompile(`(?m)^uvx? `).MatchString(said) {
+		t.Errorf("the last step said %s", said)
+	}
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
+func TestInfrastructureHolds(t *testing.T) {
+	t.Parallel()
+	onlyUsers := `{"mcpServers": {"fabric": {"command": "fabric", "auth": {"method": "azure_obo", "azure_client_id": "${AZURE_CLIENT_ID}"}}}}`
+	onlyKeys := `{"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}`
+	for name, config := range map[string]string{"mixed": deployable, "users of Entra ID": onlyUsers, "keys": onlyKeys} {
+		dir := hosted(t, config, "--hosting", "flex", "--azd")
+		files, err := filepath.Glob(filepath.Join(dir, "infra", "*.bicep"))
+		if err != nil || len(files) < 2 {
+			t.Fatalf("%s: the infrastructure is %q, %v", name, files, err)
+		}
+		runIn(t, dir, nil, tool("lint", "bin", "python"), append([]string{abs(t, "tools/bicep.py")}, files...)...)
+		if regexp.MustCompile(`(?m)^\s+FUNCTIONS_WORKER_RUNTIME:`).MatchString(readFile(t, dir, "infra", "app.bicep")) {
+			t.Errorf("%s: FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses", name)
+		}
+	}
+}
+
+func abs(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// An environment gets its key when it is first provisioned, and keeps it: azd hands hooks what the
+// environment holds, and so does this.
+func TestSessionKeyIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	dir := hosted(t, deployable, "--hosting", "flex", "--azd")
+	out := runIn(t, dir, nil, tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('azure.yaml'))))")
+	var file struct {
+		Name     string
+		Services map[string]struct {
+			Project, Language, Dist, Host string
+			Hooks                         map[string]map[string]struct{ Shell, Run string }
+		}
+		Hooks map[string]map[string]struct{ Shell, Run string }
+	}
+	if err := json.Unmarshal([]byte(out), &file); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	service := file.Services["mcp"]
+	if file.Name != "app" || service.Host != "function" || service.Language != "custom" || service.Dist != "." || service.Project != "." {
+		t.Errorf("azure.yaml is %+v", file)
+	}
+	for _, hook := range []map[string]struct{ Shell, Run string }{service.Hooks["prepackage"], file.Hooks["preprovision"]} {
+		if got := slices.Sorted(maps.Keys(hook)); !slices.Equal(got, []string{"posix", "windows"}) || hook["posix"].Shell != "sh" || hook["windows"].Shell != "pwsh" {
+			t.Errorf("a hook is for %v: %+v", got, hook)
+		}
+	}
+	if run := service.Hooks["prepackage"]["posix"].Run; run != "mcpfunc generate --check && mcpfunc build && mcpfunc pack" {
+		t.Errorf("before the package is made runs %q", run)
+	}
+
+	bin := t.TempDir()
+	set := "#!/bin/sh\n[ \"$1 $2 $3\" = 'env set MCPFUNC_SESSION_KEY' ] && [ $# = 4 ] && printf %s \"$4\" >>\"$KEYS\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "azd"), []byte(set), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	keys := filepath.Join(bin, "keys")
+	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "KEYS=" + keys}
+	hook := file.Hooks["preprovision"]["posix"].Run
+	runIn(t, dir, env, "sh", "-ec", hook)
+	key := readFile(t, keys)
+	if raw, err := base64.StdEncoding.DecodeString(key); err != nil || len(raw) != 32 {
+		t.Errorf("the key %q is %d bytes, %v; want 32", key, len(raw), err)
+	}
+	runIn(t, dir, append(env, "MCPFUNC_SESSION_KEY="+key), "sh", "-ec", hook)
+	if again := readFile(t, keys); again != key {
+		t.Errorf("a second run made another key")
+	}
+}
+
+// The steps of the workflow that need neither GitHub nor Azure are run as they stand.
+func TestWorkflowBuildsThePackage(t *testing.T) {
+	t.Parallel()
+	dir := hosted(t, deployable, "--hosting", "flex", "--azd", "--github")
+	runIn(t, dir, nil, "git", "init", "--quiet")
+	runIn(t, dir, nil, tool("lint", "bin", "actionlint"), ".github/workflows/deploy.yml")
+
+	workflow := readFile(t, dir, ".github", "workflows", "deploy.yml")
+	for _, use := range regexp.MustCompile(`uses: (\S+)`).FindAllStringSubmatch(workflow, -1) {
+		if !regexp.MustCompile(`^[a-z]+/[a-z-]+@[0-9a-f]{40}$`).MatchString(use[1]) {
+			t.Errorf("%s is not pinned to a commit", use[1])
+		}
+	}
+	out := runIn(t, dir, nil, tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('.github/workflows/deploy.yml'))['jobs']['deploy']))")
+	var job struct {
+		Permissions map[string]string
+		Steps       []struct {
+			Name, Run string
+			Env       map[string]string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &job); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if diff := cmp.Diff(map[string]string{"contents": "read", "id-token": "write"}, job.Permissions); diff != "" {
+		t.Errorf("permissions (-want +got):\n%s", diff)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".azure", "prod"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".azure", "prod", ".env"), []byte("API_KEY=secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir()
+	for _, step := range job.Steps {
+		if step.Name != "Build" && step.Name != "Package" {
+			continue
+		}
+		env := []string{"RUNNER_TEMP=" + temp}
+		for name, value := range step.Env {
+			env = append(env, name+"="+strings.ReplaceAll(value, "${{ runner.temp }}", temp))
+		}
+		runIn(t, dir, env, "bash", "-eo", "pipefail", "-c", step.Run)
+	}
+	packed, err := zip.OpenReader(filepath.Join(temp, "app.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	modes := map[string]bool{}
+	for _, f := range packed.File {
+		modes[f.Name] = f.Mode()&0o111 != 0
+	}
+	if diff := cmp.Diff(map[string]bool{"handler": true, "host.json": false, "mcp_config.json": false}, modes); diff != "" {
+		t.Errorf("the package, and what of it is executable (-want +got):\n%s", diff)
+	}
+}
