@@ -157,8 +157,21 @@ const (
 // An Event is one message for a client. The reader frees it.
 type Event struct {
 	*message.Message
-	ID   string // empty unless Keep was called
-	Last bool   // the stream has ended with it
+	Last bool // the stream has ended with it
+
+	// Its EventID in parts, which are put together where it is written; number is 0, and there is no
+	// id, unless Keep was called.
+	stream, number int
+	suffix         string
+}
+
+// HasID reports whether the event has an id, which clients may resume from.
+func (e Event) HasID() bool { return e.number > 0 }
+
+// AppendID appends the event's id to b.
+func (e Event) AppendID(b []byte) []byte {
+	b = append(strconv.AppendInt(b, int64(e.stream), 10), '-')
+	return append(strconv.AppendInt(b, int64(e.number), 10), e.suffix...)
 }
 
 // Take returns the next event, if there is one. It does not wait.
@@ -179,15 +192,17 @@ func (r *Reader) Take() (Event, State) {
 	case r.at == st.next():
 		return Event{}, Waiting
 	}
-	e := Event{Message: st.events[r.at-st.first], Last: st.ended && r.at == st.next()-1}
+	var e Event
+	m := st.events[r.at-st.first]
 	if st.keep {
-		e.Message.Retain()
-		e.ID = st.eventID(r.at)
+		e = st.event(r.at)
+		m.Retain()
 	} else {
 		st.events[0] = nil
 		st.events = st.events[1:]
 		st.first++
 	}
+	e.Message, e.Last = m, st.ended && r.at == st.next()-1
 	st.sent = max(st.sent, r.at)
 	r.at++
 	st.taken()
@@ -249,12 +264,17 @@ func (r *Reader) Leave() {
 	st.taken() // a process that waits for this reader waits no longer
 }
 
-// eventID is the EventID of the event with this sequence number, as text.
-func (st *Stream) eventID(seq int) string {
+// event returns an event with the id of this sequence number. mu is held.
+func (st *Stream) event(seq int) Event {
 	if st.suffix == "" {
 		st.suffix = EventID{Life: st.s.life, Request: st.request}.suffix()
 	}
-	return strconv.Itoa(st.number) + "-" + strconv.Itoa(seq) + st.suffix
+	return Event{stream: st.number, number: seq, suffix: st.suffix}
+}
+
+// eventID is the EventID of the event with this sequence number, as text.
+func (st *Stream) eventID(seq int) string {
+	return string(st.event(seq).AppendID(nil))
 }
 
 // Listen returns a reader of the standalone stream, beginning with what has reached nobody yet.

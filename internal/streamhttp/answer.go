@@ -27,11 +27,14 @@ type answer struct {
 
 // write returns errGone if the client has not got everything.
 func (a *answer) write() error {
-	var taken []session.Event
-	hurry := min(a.Keepalive, bodyTimeout/2)
-	patience := time.NewTimer(hurry)
-	defer patience.Stop()
-	for a.json {
+	if !a.json {
+		return a.events(nil)
+	}
+	var first [1]session.Event // most have one
+	taken := first[:0]
+	patience := a.timer(a.Keepalive)
+	defer a.stop(patience)
+	for {
 		e, state := a.reader.Take()
 		switch state {
 		case session.Taken:
@@ -50,13 +53,7 @@ func (a *answer) write() error {
 		select {
 		case <-a.reader.Ready():
 		case <-patience.C:
-			a.unhurry()
-			switch left := a.Keepalive - hurry; {
-			case !a.stream:
-			case left > 0:
-				hurry = a.Keepalive
-				patience.Reset(left)
-			default:
+			if a.stream {
 				return a.events(taken)
 			}
 		case <-a.r.Context().Done():
@@ -64,7 +61,21 @@ func (a *answer) write() error {
 			return errGone
 		}
 	}
-	return a.events(taken)
+}
+
+// timer returns a timer that was used before, if there is one: a new one is most of what an answer
+// would allocate. stop must follow.
+func (e *Endpoint) timer(d time.Duration) *time.Timer {
+	if t, ok := e.timers.Get().(*time.Timer); ok {
+		t.Reset(d)
+		return t
+	}
+	return time.NewTimer(d)
+}
+
+func (e *Endpoint) stop(t *time.Timer) {
+	t.Stop()
+	e.timers.Put(t)
 }
 
 func free(events []session.Event) {

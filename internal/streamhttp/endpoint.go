@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -64,6 +65,8 @@ type Endpoint struct {
 	// the caller that opened it, caller that of this request. It returns what to answer instead, or
 	// session.ErrUnknown, which ends the session.
 	Refuse func(owner, caller any) (http.Handler, error)
+
+	timers sync.Pool // of *time.Timer, stopped
 }
 
 // A Caller is who asks.
@@ -91,11 +94,14 @@ type request struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller Caller
+
+	alone [1]*message.Message // of a POST that is no batch
+	id    [40]byte            // room for the id of its request
 }
 
 // Serve answers one request to the streamable HTTP endpoint.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
-	q := &request{e, w, r, caller}
+	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	if !q.versionSpoken() {
 		return
 	}
@@ -146,13 +152,17 @@ var (
 	noStore  = []string{"no-store"}
 )
 
-// head writes the response head of a JSON answer.
+// shortBody is the size of a body up to which net/http says its length by itself, and cheaper. It
+// does so up to 2 KiB.
+const shortBody = 1 << 10
+
+// head writes the response head of a JSON answer. length is that of the body, or -1 if it is not known.
 func (q *request) head(status int, length int) {
 	h := q.w.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
-	if length >= 0 {
-		h.Set("Content-Length", strconv.Itoa(length))
+	if length > shortBody {
+		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
 	q.w.WriteHeader(status)
 }
@@ -189,13 +199,6 @@ func (q *request) failed(err error, id []byte) {
 	}
 }
 
-// unhurry takes back the deadline of the body: from then on a read that waits only sees whether the
-// client is still there. It is done when an answer may take longer than the deadline, and not before,
-// because most do not.
-func (q *request) unhurry() {
-	http.NewResponseController(q.w).SetReadDeadline(time.Time{})
-}
-
 func isJSON(contentType string) bool {
 	if contentType == "application/json" {
 		return true
@@ -215,7 +218,8 @@ func (q *request) body() *message.Message {
 		return nil
 	}
 	m := message.New(q.Budget)
-	// A body that trickles in holds a connection and no more than that, and not for ever.
+	// A body that trickles in holds a connection and no more than that, and not for ever. Once it is
+	// there, net/http takes the deadline back, to see whether the client goes away.
 	http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	err := m.Fill(q.r.Body, q.MaxBody)
 	if err == nil && m.IsContainer() {

@@ -3,6 +3,7 @@ package streamhttp
 import (
 	"bufio"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -15,7 +16,6 @@ const retryAfter = "1000"
 // begin writes the head of an SSE answer. The Functions host holds it back until the first byte of
 // the body, so that something must follow at once.
 func (q *request) begin() {
-	q.unhurry()
 	h := q.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")
@@ -28,6 +28,7 @@ func (q *request) begin() {
 // back. taken are events that have been taken already and not been given.
 func (q *request) stream(s *session.Session, reader *session.Reader, taken []session.Event) error {
 	out := newEvents(q)
+	defer out.free()
 	before := reader.Keep(taken)
 	if s.Protocol() >= primed {
 		out.prime(before)
@@ -82,19 +83,35 @@ func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.
 
 // events writes server-sent events. It is flushed when there is nothing more to write.
 type events struct {
-	w     *bufio.Writer
-	flush func() error
+	w  *bufio.Writer
+	rc *http.ResponseController
+	id []byte // room for an event's id
 }
 
+// eventWriters spares every stream a buffer of its own. The buffer lets many small events go in one
+// write; large ones pass it by.
+var eventWriters = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 8<<10) }}
+
+// newEvents returns events that are written to the client of q. free must follow.
 func newEvents(q *request) *events {
-	w := bufio.NewWriterSize(q.w, 4<<10)
-	rc := http.NewResponseController(q.w)
-	return &events{w: w, flush: func() error {
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		return rc.Flush()
-	}}
+	w := eventWriters.Get().(*bufio.Writer)
+	w.Reset(q.w)
+	return &events{w: w, rc: http.NewResponseController(q.w)}
+}
+
+// free gives the memory back. What was not flushed is lost.
+func (o *events) free() {
+	o.w.Reset(nil)
+	eventWriters.Put(o.w)
+	o.w = nil
+}
+
+// flush sends what has been written. An error is that the client is gone.
+func (o *events) flush() error {
+	if err := o.w.Flush(); err != nil {
+		return err
+	}
+	return o.rc.Flush()
 }
 
 // prime writes an event without data, so that the client has an id to resume from before anything
@@ -111,10 +128,9 @@ func (o *events) comment(text string) {
 // event writes one message. It lies on one line, since a Message has no line breaks.
 func (o *events) event(e session.Event) {
 	o.w.WriteString("event: message\n")
-	if e.ID != "" {
-		o.w.WriteString("id: ")
-		o.w.WriteString(e.ID)
-		o.w.WriteByte('\n')
+	if e.HasID() {
+		o.id = e.AppendID(append(o.id[:0], "id: "...))
+		o.w.Write(append(o.id, '\n'))
 	}
 	o.w.WriteString("data: ")
 	e.WriteTo(o.w)

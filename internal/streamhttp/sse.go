@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
@@ -15,7 +14,7 @@ import (
 // ServeSSE answers a GET: it opens a session, which ends with the connection. messages is the path
 // for POSTs.
 func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Caller, messages string) {
-	q := &request{e, w, r, caller}
+	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", "GET")
 		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes GET alone")
@@ -36,6 +35,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	defer reader.Leave()
 	q.begin()
 	out := newEvents(q)
+	defer out.free()
 	out.w.WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + "\n\n")
 	if out.flush() != nil {
 		return
@@ -47,7 +47,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 
 // ServeMessage answers a POST of one message to a session that ServeSSE opened.
 func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller Caller) {
-	q := &request{e, w, r, caller}
+	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
 		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes POST alone")
@@ -70,8 +70,9 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 		m.Free()
 		return
 	}
-	id := firstID([]*message.Message{m})
-	if _, err := s.Send(r.Context(), []*message.Message{m}, session.ByListener); err != nil {
+	q.alone[0] = m
+	id := firstID(q.id[:0], q.alone[:])
+	if _, err := s.Send(r.Context(), q.alone[:], session.ByListener); err != nil {
 		q.failed(err, id)
 		return
 	}

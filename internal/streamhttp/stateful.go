@@ -20,7 +20,8 @@ func (q *request) post() {
 	if m == nil {
 		return
 	}
-	messages := []*message.Message{m}
+	q.alone[0] = m
+	messages := q.alone[:]
 	defer func() { // of what was not sent
 		for _, m := range messages {
 			m.Free()
@@ -43,7 +44,7 @@ func (q *request) post() {
 			return
 		}
 	}
-	id := firstID(messages)
+	id := firstID(q.id[:0], messages)
 	initialize := len(messages) == 1 && m.Kind() == message.Request && m.Envelope().Method() == "initialize"
 	way := session.ByStream
 	if !stream {
@@ -195,11 +196,11 @@ func (q *request) split(s *session.Session, batch *message.Message) (messages []
 	return messages, true
 }
 
-// firstID is the id of the first request among messages, or nil.
-func firstID(messages []*message.Message) []byte {
+// firstID is the id of the first request among messages, in room if it fits, or nil.
+func firstID(room []byte, messages []*message.Message) []byte {
 	for _, m := range messages {
 		if m.Kind() == message.Request {
-			return append([]byte(nil), m.Envelope().ID()...)
+			return append(room, m.Envelope().ID()...)
 		}
 	}
 	return nil
@@ -259,6 +260,7 @@ func (q *request) awaitSession(id string) {
 	}
 	q.begin()
 	out := newEvents(q)
+	defer out.free()
 	out.comment("waiting for the session")
 	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit())
 	defer cancel()

@@ -37,7 +37,7 @@ func (q *request) otherEra(m *message.Message) bool {
 	case m.Envelope().Modern() || session.Modern(q.r.Header.Get(HeaderVersion)):
 		q.stateless(m)
 	case q.Server.Era == session.ModernEra:
-		q.unsupported(q.asked(m), firstID([]*message.Message{m}), []string{session.Stateless})
+		q.unsupported(q.asked(m), firstID(q.id[:0], []*message.Message{m}), []string{session.Stateless})
 		m.Free()
 	default:
 		return false
@@ -234,6 +234,7 @@ func statusOf(code int) int {
 func (q *request) follow(call *session.Call, first *session.Event) {
 	q.begin()
 	out := newEvents(q)
+	defer out.free()
 	if first == nil {
 		out.comment("ok")
 	} else {
