@@ -21,6 +21,7 @@ import (
 //go:embed internal/authn/*.go
 //go:embed internal/broker/*.go
 //go:embed internal/config/*.go
+//go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
 //go:embed internal/packed/*.go

@@ -7,15 +7,18 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/revocation"
 	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // Options adjusts an App; nil and the zero value are what the scaffolder uses.
@@ -45,6 +48,8 @@ type App struct {
 	byName  map[string]*server // by name in lower case, as the host matches routes
 	handler http.Handler
 	started time.Time
+	watch   *watch.Hub    // nil: nobody looks
+	page    *devpage.Page // of mcpfunc dev; nil: there is none
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -70,7 +75,8 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if len(cfg.Servers) == 0 {
 		return nil, errors.New("there is no server to serve: add one to the configuration, or switch one on")
 	}
-	secrets := newRedactor(cfg.Servers, append(strings.Split(cfg.SessionKeys, ","), cfg.RedisURL)...)
+	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(cfg.SessionKeys, ","), []string{cfg.RedisURL, cfg.devKey}, cfg.secrets)...)
+	a.observe(secrets)
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
 	for i := range cfg.Servers {
 		s, err := a.newServer(cfg.Servers[i])
@@ -94,11 +100,12 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.keeper = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
-		Sessions: cfg.MaxSessions, Starts: a.opts.Starts, Budget: a.budget, Memory: process.Machine{},
+		Sessions: cfg.MaxSessions, Starts: a.opts.Starts, Budget: a.budget, Memory: process.Machine{}, Watch: a.watch,
 	}, travel)
 	for _, s := range a.servers {
 		a.connect(s)
 	}
+	a.openPage(secrets)
 	a.handler = http.HandlerFunc(a.route)
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
 		a.handler = a.opts.Middleware[i](a.handler)
@@ -153,6 +160,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 func (a *App) Close() error {
 	a.closed.Do(func() {
 		a.table.Refuse()
+		a.watch.Close()
 		select {
 		case <-a.drained():
 		case <-time.After(a.opts.Drain):

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
@@ -26,6 +27,11 @@ type Config struct {
 	MaxResponseBytes int64         // of one message of a server; zero 64 MiB
 	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
 	LogLevel         slog.Level
+
+	// LogMessages logs every message between the app and its servers, at debug level whatever
+	// LogLevel says: the first 4 KiB of it, without secrets. LoadConfig sets it when MCPFUNC_DEBUG is
+	// "wire".
+	LogMessages bool
 
 	// SessionKeys seal the ids of sessions, so that every instance that has the keys can serve a
 	// session that another one opened: 32 bytes each in base64, with commas between them. The first
@@ -49,6 +55,9 @@ type Config struct {
 	authorityHost, tenantID string // of Entra ID, as the platform or the app settings say
 
 	notices []notice // to log
+
+	devKey  string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
+	secrets []string // what was put in place of ${NAME} where NAME sounds like a secret
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that
@@ -69,7 +78,14 @@ func LoadConfig(path string) (*Config, error) {
 			return nil, err
 		}
 	}
-	file, err := config.Load(path, lookup)
+	var secrets []string
+	file, err := config.Load(path, func(name string) (string, bool) {
+		value := os.Getenv(name)
+		if authenv.SoundsSecret(name) {
+			secrets = append(secrets, value)
+		}
+		return value, value != ""
+	})
 	if err != nil {
 		return nil, withHint(err)
 	}
@@ -77,6 +93,7 @@ func LoadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.secrets = secrets
 	return cfg, cfg.startPacked(path)
 }
 
@@ -88,11 +105,6 @@ func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) 
 		return nil, withHint(err)
 	}
 	return fromFile(file, func(string) string { return "" })
-}
-
-func lookup(name string) (string, bool) {
-	value := os.Getenv(name)
-	return value, value != ""
 }
 
 // The app settings for Config.SessionKeys and Config.RedisURL.
@@ -115,6 +127,11 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
+
+		LogMessages: getenv("MCPFUNC_DEBUG") == "wire",
+	}
+	if key := getenv("MCPFUNC_DEV"); cfg.Development && len(key) >= minDevKey {
+		cfg.devKey = key
 	}
 	if err := cfg.LogLevel.UnmarshalText([]byte(rt.LogLevel)); err != nil {
 		cfg.LogLevel = slog.LevelInfo

@@ -3,67 +3,9 @@ package mcpfunc
 import (
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"slices"
-	"strings"
 )
-
-// root answers at "/": at once and small, because the Functions host asks here whether the app is
-// up. A browser gets a page.
-func (a *App) root(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		h.Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "mcpfunc: %d MCP servers\n", len(a.servers))
-		return
-	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-	page.Execute(w, a.landing())
-}
-
-type landing struct {
-	Default string
-	Servers []landingServer
-}
-
-type landingServer struct{ Name, Path, Description string }
-
-func (a *App) landing() landing {
-	l := landing{Default: a.fallback().spec.Name}
-	for _, s := range a.servers {
-		l.Servers = append(l.Servers, landingServer{s.spec.Name, s.path(), s.spec.Description})
-	}
-	return l
-}
-
-var page = template.Must(template.New("landing").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>MCP servers</title>
-<style>
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
-dt { margin-top: 1rem; font-weight: 600; }
-dd { margin: 0; }
-</style>
-</head>
-<body>
-<main>
-<h1>MCP servers</h1>
-<p>These are endpoints for MCP clients, over streamable HTTP. <code>/api/mcp</code> is {{.Default}}.</p>
-<dl>
-{{range .Servers}}<dt>{{.Name}}</dt><dd><code>{{.Path}}</code>{{with .Description}}<br>{{.}}{{end}}</dd>
-{{end}}</dl>
-</main>
-</body>
-</html>
-`))
 
 // health says whether the app can open a session.
 func (a *App) health(w http.ResponseWriter, _ *http.Request) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 
@@ -28,7 +29,8 @@ func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error)
 		Long: `Bring the project in DIR (default: the current folder) in line, build it and serve it under a
 built-in Functions host on 127.0.0.1. When its configuration or code changes it is built
 and started again; what does not build is shown, and the old handler keeps serving.
-Sessions end with a reload. The endpoints are printed, a line each, once they answer.
+Sessions end with a reload. The endpoints are printed, a line each, once they answer,
+and the address of a page that shows sessions as they live and calls tools.
 
 Ctrl-C ends the host, the handler and every server. As that is how dev is meant to end,
 the exit code is then 0.`,
@@ -54,7 +56,8 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	host, err := serve(ctx, env, opts.Dir, opts.Port, env.Stderr)
+	key := rand.Text()
+	host, err := serve(ctx, withPage(env, key), opts.Dir, opts.Port, env.Stderr)
 	if err != nil {
 		return err
 	}
@@ -64,6 +67,7 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	if err := showEndpoints(env, host, file, opts.JSON); err != nil {
 		return err
 	}
+	env.note("%s %s\n", styleFor(env, env.Stderr).bold("Page:"), pageURL(host, key))
 	return reloadOnChange(ctx, env, opts.Dir, host)
 }
 

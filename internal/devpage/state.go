@@ -1,0 +1,101 @@
+package devpage
+
+import (
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+// A state is what the page is told.
+type state struct {
+	Run       string        `json:"run"`
+	Look      string        `json:"look"` // another one than the page's: it has to be loaded again
+	Version   uint64        `json:"version"`
+	Now       time.Time     `json:"now"`
+	Started   time.Time     `json:"started"`
+	Servers   []serverState `json:"servers"`
+	Sessions  []sessionNow  `json:"sessions"`
+	Unwatched int           `json:"unwatched"`
+	Tail      *watch.Tail   `json:"tail"` // of the session that was asked for; nil if it is not there
+}
+
+type serverState struct {
+	Name      string `json:"name"`
+	State     string `json:"state"`         // "idle", "running", "failing"
+	Why       string `json:"why,omitempty"` // it is failing
+	Era       string `json:"era"`           // as configured, or as its processes said; empty: not known yet
+	Command   string `json:"command"`
+	Sessions  int    `json:"sessions"`
+	Processes int    `json:"processes"`
+}
+
+type sessionNow struct {
+	watch.Session
+	Memory int64 `json:"memory,omitempty"` // bytes; zero: not known
+}
+
+// now puts together what is known, with the end of one session.
+func (p *Page) now(session, message, line uint64) state {
+	view := p.opts.Hub.View()
+	s := state{
+		Run: p.run, Look: p.look, Version: view.Version, Now: time.Now(), Started: p.opts.Started, Unwatched: view.Unwatched,
+		Sessions: make([]sessionNow, 0, len(view.Sessions)),
+	}
+	var pids []int
+	for _, about := range view.Sessions {
+		if about.PID > 0 {
+			pids = append(pids, about.PID)
+		}
+	}
+	memory := p.opts.Memory(pids)
+	byName := map[string]*serverState{}
+	for _, server := range p.opts.Servers {
+		s.Servers = append(s.Servers, serverState{Name: server.Name, State: "idle", Era: era(server.Era), Command: server.Command})
+	}
+	for i := range s.Servers {
+		byName[s.Servers[i].Name] = &s.Servers[i]
+	}
+	for _, about := range view.Sessions {
+		s.Sessions = append(s.Sessions, sessionNow{about, memory[about.PID]})
+		if of := byName[about.Server]; of != nil {
+			of.add(about)
+		}
+	}
+	if tail, ok := p.opts.Hub.Tail(session, message, line); ok {
+		s.Tail = &tail
+	}
+	return s
+}
+
+// add counts a session, of which the newest comes last.
+func (s *serverState) add(about watch.Session) {
+	if about.Protocol != "" && s.Era == "" {
+		s.Era = "up to " + about.Protocol
+	}
+	if about.Ended == nil && !about.Pool {
+		s.Sessions++
+	}
+	switch {
+	case about.PID > 0:
+		s.Processes++
+		s.State, s.Why = "running", ""
+	case about.Protocol == "" && about.Why != "" && !about.Pool:
+		if s.Processes == 0 { // its last word before anybody could talk to it
+			s.State, s.Why = "failing", about.Why
+		}
+	case s.Processes == 0:
+		s.State, s.Why = "idle", ""
+	}
+}
+
+func era(configured string) string {
+	switch configured {
+	case "legacy":
+		return "sessions"
+	case "modern":
+		return "2026-07-28"
+	case "both":
+		return "sessions, 2026-07-28"
+	}
+	return ""
+}
