@@ -36,6 +36,8 @@ func TestFences(t *testing.T) {
 		{"internal/streamhttp", module + "internal/process", "HTTP knows sessions, not processes; it may reach them through session alone"},
 		{"internal/session", "net/http", "what HTTP is, only streamhttp knows"},
 		{"internal/process", module + "internal/session", "a process does not know whose it is"},
+		{"internal/watch", module + "internal/session", "sessions report to it, and it asks nothing of them"},
+		{"internal/devpage", module + "internal/session", "the page shows what was reported, and touches no session"},
 		{"internal/framing", module + "internal/process", "bytes come from any reader"},
 		{"internal/authn", module + "internal/session", "who somebody is does not depend on what they do"},
 		{"internal/config", module + "runtime", "the file does not know who reads it"},

@@ -11,11 +11,18 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${MCPFUNC_E2E_TOOLS:-$HOME/.cache/mcpfunc-e2e}
 
-# The shared store's tests run a real server. On a fresh Debian there is none, and root may change that.
-if ! command -v redis-server >/dev/null && command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
-	apt-get install -qq -y --no-install-recommends redis-server >/dev/null ||
-		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends redis-server >/dev/null; }
-fi
+# The page's tests run a real browser, those of the shared store a real server. On a fresh Debian there
+# is neither, and root may change that.
+debian() { # debian PROGRAM PACKAGE...
+	local program=$1
+	shift
+	if ! command -v "$program" >/dev/null && command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
+		apt-get install -qq -y --no-install-recommends "$@" >/dev/null ||
+			{ apt-get update -qq && apt-get install -qq -y --no-install-recommends "$@" >/dev/null; }
+	fi
+}
+debian redis-server redis-server
+debian chromium chromium fonts-dejavu-core
 
 missing=()
 need() { # need PROGRAM CURE
@@ -24,6 +31,7 @@ need() { # need PROGRAM CURE
 need go "the version that go.mod names"
 need git "apt-get install git: the git server's tests make a repository"
 need redis-server "apt-get install redis-server: revocations are shared by one"
+need chromium "apt-get install chromium fonts-dejavu-core: the page of mcpfunc dev is driven in it"
 need curl "apt-get install curl: the documented session examples are run with it"
 need node "version 20 or later"
 need npm "comes with node"

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -100,6 +101,9 @@ func TestDevReloadsAndKeepsServing(t *testing.T) {
 	go func() { ended <- run(ctx, []string{"dev", dir, "--port", "0"}, env) }()
 
 	at := stderr.mustAwait(t, 0, "watching")
+	if page := regexp.MustCompile(`(?m)^Page: http://127\.0\.0\.1:\d+/#key=[A-Z0-9]{26}$`); !page.MatchString(stderr.String()) {
+		t.Errorf("no address of the page in %q", stderr)
+	}
 	_, url, _ := strings.Cut(strings.TrimSpace(stdout.String()), "\t")
 	base := strings.TrimSuffix(url, serverPath("one"))
 	if base == url {

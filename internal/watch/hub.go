@@ -60,7 +60,7 @@ func (h *Hub) Open(server, name string, pool bool) *Recorder {
 	r := &Recorder{hub: h, pending: map[key]pending{}}
 	r.about = Session{Server: server, Name: name, Pool: pool, Opened: time.Now()}
 	if h.opts.Wire != nil {
-		r.wire = h.opts.Wire.With("server", server, "session", name)
+		r.wire = h.opts.Wire.With("server", server, map[bool]string{false: "session", true: "pool"}[pool], name)
 	}
 	if !h.opts.Keep {
 		return r

@@ -78,7 +78,9 @@ func (r *Recorder) Exited(how string) {
 	how = r.hub.opts.Redact(how)
 	r.keep(func() {
 		r.about.PID = 0
-		r.about.Why = how
+		if r.about.Ended == nil {
+			r.about.Why = how
+		}
 		clear(r.pending) // nobody answers them any more
 		r.event("process ended: " + how)
 	})

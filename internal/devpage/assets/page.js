@@ -7,11 +7,15 @@ const $ = (selector, from = document) => from.querySelector(selector);
 const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
 // The key comes in the fragment, once. It stays with this tab and this origin.
-const given = new URLSearchParams(location.hash.slice(1)).get("key");
-if (given) {
+function takeKey() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (!given) return false;
   sessionStorage.setItem("key", given);
   history.replaceState(null, "", "/");
+  return true;
 }
+takeKey();
+addEventListener("hashchange", () => takeKey() && location.reload());
 const key = sessionStorage.getItem("key");
 
 const seen = { run: "", version: 0, session: 0, message: 0, line: 0 };
@@ -71,6 +75,7 @@ function show(state) {
     seen.session = 0;
     followed = false;
     clearTail();
+    if (seen.run !== "") document.dispatchEvent(new Event("rerun"));
   }
   seen.run = state.run;
   seen.version = state.version;
@@ -214,21 +219,21 @@ function grow(log, added) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-const time = (at) => new Date(at).toLocaleTimeString("en-GB", { hour12: false, fractionalSecondDigits: 3 });
+const time = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 
 function messageRow(m) {
   const at = el("span", { className: "time muted" }, time(m.at));
   if (m.kind === "event") return el("li", { className: "event" }, at, el("span", {}, m.body));
   const arrow = el("span", { className: "arrow" }, el("span", { "aria-hidden": "true" }, m.from === "client" ? "→" : "←"), el("span", { className: "hidden" }, m.from === "client" ? "to the server" : "from the server"));
   const about = el("span", {}, m.method || m.kind, " ", el("span", { className: m.kind === "error" ? "bad" : "muted" }, [m.method ? m.kind : "", m.id].filter(Boolean).join(" ")));
-  const summary = el("summary", {}, at, arrow, about, el("span", { className: "size muted" }, size(m.size)), el("span", {}, m.took_ms ? `${ms(m.took_ms)}` : ""));
+  const summary = el("summary", {}, at, arrow, about, el("span", { className: "size muted" }, size(m.size)), el("span", {}, m.took_ms ? ms(m.took_ms) : ""));
   const body = el("pre", { className: "body" });
   const details = el("details", {}, summary, body);
   details.addEventListener("toggle", () => say(body, pretty(m)), { once: true });
   return el("li", {}, details);
 }
 
-export const ms = (n) => (n < 10 ? n.toFixed(2) : n < 1000 ? n.toFixed(1) : n.toFixed(0)) + " ms";
+const ms = (n) => (n < 10 ? n.toFixed(2) : n < 1000 ? n.toFixed(1) : n.toFixed(0)) + " ms";
 
 function pretty(m) {
   if (m.cut) return `${m.body}\n… ${count(m.cut, "byte")} more`;
@@ -236,7 +241,7 @@ function pretty(m) {
 }
 
 // indent lays JSON out, unless that would change a number.
-export function indent(text) {
+function indent(text) {
   try {
     const value = JSON.parse(text);
     return JSON.stringify(value) === text ? JSON.stringify(value, null, 2) : text;

@@ -72,6 +72,7 @@ export function tools(section, path, needsToken) {
     await ending?.close();
     status.textContent = "Session ended";
   });
+  document.addEventListener("rerun", drop); // its sessions went with the app
   addEventListener("pagehide", () => client?.close());
 }
 

@@ -1,0 +1,115 @@
+package devpage
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+func newPage(servers ...Server) *Page {
+	return New(Options{
+		Key: "key", Hub: watch.New(watch.Options{Redact: func(s string) string { return s }, Keep: true}),
+		Servers: servers, Memory: func([]int) map[int]int64 { return nil },
+	})
+}
+
+func TestSnippetsAreWhatClientsRead(t *testing.T) {
+	t.Parallel()
+	const url = "http://127.0.0.1:7071/api/mcp/git"
+	type object = map[string]any
+	for _, token := range []bool{false, true} {
+		for _, s := range snippets(Server{Name: "git", Token: token}, url) {
+			if !strings.Contains(s.Text, url) {
+				t.Errorf("%s does not name the endpoint:\n%s", s.Client, s.Text)
+			}
+			if has := strings.Contains(s.Text, "uthorization:") || strings.Contains(s.Text, `"Authorization"`); has != token {
+				t.Errorf("%s with a token, %v: has a header, %v:\n%s", s.Client, token, has, s.Text)
+			}
+			if strings.HasPrefix(s.Place, "in a shell") {
+				continue
+			}
+			var got object
+			if err := json.Unmarshal([]byte(s.Text), &got); err != nil {
+				t.Errorf("%s: %v:\n%s", s.Client, err, s.Text)
+			}
+			want := map[string]object{
+				"VS Code":        {"servers": object{"git": object{"type": "http", "url": url}}},
+				"Claude Desktop": {"mcpServers": object{"git": object{"command": "npx", "args": []any{"-y", "mcp-remote", url}}}},
+				"Cursor":         {"mcpServers": object{"git": object{"url": url}}},
+			}[s.Client]
+			if diff := cmp.Diff(want, got); !token && diff != "" {
+				t.Errorf("%s (-want +got):\n%s", s.Client, diff)
+			}
+		}
+	}
+}
+
+func TestServersAreAsTheirProcesses(t *testing.T) {
+	t.Parallel()
+	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs"}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})
+	p.opts.Hub.Open("runs", "a", false).Started(1)
+	p.opts.Hub.Open("runs", "b", true).Started(2)
+	broken := p.opts.Hub.Open("fails", "c", false)
+	broken.Ended("the server could not be started")
+	want := []serverState{
+		{Name: "idle", State: "idle"},
+		{Name: "runs", State: "running", Sessions: 1, Processes: 2},
+		{Name: "fails", State: "failing", Why: "the server could not be started"},
+		{Name: "modern", State: "idle", Era: "2026-07-28"},
+	}
+	if diff := cmp.Diff(want, p.now(0, 0, 0).Servers); diff != "" {
+		t.Errorf("servers (-want +got):\n%s", diff)
+	}
+	p.opts.Hub.Open("fails", "d", false).Started(3) // it was mended
+	if got := p.now(0, 0, 0).Servers[2].State; got != "running" {
+		t.Errorf("state %q, want running", got)
+	}
+}
+
+func TestPageIsForNamesOfThisMachine(t *testing.T) {
+	t.Parallel()
+	p := newPage()
+	for host, want := range map[string]bool{
+		"localhost:7071": true, "127.0.0.1:7071": true, "127.9.9.9": true, "[::1]:7071": true, "LOCALHOST": true,
+		"localhost.example": false, "example:7071": false, "127.0.0.1.example": false, "192.168.0.1:7071": false, "": false,
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept", "text/html")
+		if r.Host = host; p.Takes(r) != want {
+			t.Errorf("asked as %q: taken: %v", host, !want)
+		}
+		if r.Host = "127.0.0.1:1"; host != "" {
+			if r.Header.Set("X-Forwarded-Host", host); p.Takes(r) != want {
+				t.Errorf("asked through a host as %q: taken: %v", host, !want)
+			}
+		}
+	}
+	if (*Page)(nil).Takes(httptest.NewRequest("GET", "/?dev=state", nil)) {
+		t.Error("a page that is not there takes a request")
+	}
+}
+
+func TestNewsComeAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPage(Server{Name: "s"})
+	answered := make(chan *httptest.ResponseRecorder)
+	ask := func() {
+		r := httptest.NewRequest("GET", "/?dev=state&version=0&run="+p.run, nil)
+		r.Header.Set(KeyHeader, "key")
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		answered <- w
+	}
+	start := time.Now()
+	go ask()
+	p.opts.Hub.Open("s", "a", false)
+	if w := <-answered; !strings.Contains(w.Body.String(), `"name":"a"`) || time.Since(start) >= patience {
+		t.Errorf("after %s: %s", time.Since(start), w.Body)
+	}
+}
