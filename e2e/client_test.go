@@ -60,7 +60,7 @@ const lastCheck = "every step was reached"
 
 func (s script) run(t *testing.T, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.interpreter, append([]string{s.file}, args...)...)
 	cmd.Env = environment()

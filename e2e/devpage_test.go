@@ -16,8 +16,8 @@ import (
 
 var updatePictures = flag.Bool("update", false, "write the screenshots in docs/images anew")
 
+// It is not parallel: a browser is waited for as a person would wait, and wants the machine.
 func TestDevPageInABrowser(t *testing.T) {
-	t.Parallel()
 	servers, err := filepath.Abs("servers")
 	if err != nil {
 		t.Fatal(err)

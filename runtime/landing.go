@@ -66,7 +66,7 @@ var landingPolicy = func() string {
 }()
 
 const landingStyle = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --muted: #595f66; --line: #e2e2dc; }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif; --muted: #595f66; --line: #e2e2dc; }
 @media (prefers-color-scheme: dark) { :root { --muted: #a3a9b0; --line: #30343a; } }
 body { max-width: 40rem; margin: 12vh auto 3rem; padding: 0 1.25rem; }
 h1 { margin: 0; font-size: 1.35rem; letter-spacing: -.01em; }

@@ -48,8 +48,12 @@ type Line struct {
 	Text   string    `json:"text"`
 }
 
-// A Tail is what came after some number, and how much of that was dropped before it could be told.
+// A Tail is what a session said after some numbers, and how much of that was dropped before it could
+// be told.
 type Tail struct {
+	Session        uint64    `json:"session"`
+	AfterMessage   uint64    `json:"after_message"`
+	AfterLine      uint64    `json:"after_line"`
 	Messages       []Message `json:"messages"`
 	MissedMessages uint64    `json:"missed_messages"`
 	Lines          []Line    `json:"lines"`
@@ -78,7 +82,7 @@ func (h *Hub) Tail(session, message, line uint64) (Tail, bool) {
 		if r.about.Number != session {
 			continue
 		}
-		t := Tail{Messages: []Message{}, Lines: []Line{}}
+		t := Tail{Session: session, AfterMessage: message, AfterLine: line, Messages: []Message{}, Lines: []Line{}}
 		for _, m := range r.messages {
 			if m.Number > message {
 				t.Messages = append(t.Messages, m)

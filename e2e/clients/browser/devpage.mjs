@@ -33,7 +33,7 @@ const browser = await chromium.launch({
 });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light", permissions: ["clipboard-read", "clipboard-write"] });
 const page = await context.newPage();
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(30_000);
 
 // What the browser complains of. That the app is away while it is built anew is no complaint.
 const complaints = [];
@@ -89,7 +89,7 @@ await page.locator("#stderr li", { hasText: "indexed 2 of 6" }).waitFor();
 equal("its server runs", await page.locator("#server-list button", { hasText: "notes" }).getAttribute("data-state"), "running");
 await row("notes").filter({ hasText: "ended:" }).waitFor();
 equal("mcpfunc call ends well", await new Promise((resolve) => (call.exitCode === null ? call.on("exit", resolve) : resolve(call.exitCode))), 0);
-check("the process is gone", (await row("notes").locator("td").nth(6).textContent()) === "");
+await row("notes").locator("td:nth-child(7):empty").waitFor({ state: "attached" }); // the process is gone
 check("progress is among the messages", await page.locator("#messages li", { hasText: "notifications/progress" }).count() === 6);
 
 // A tool by its form.
@@ -115,7 +115,7 @@ const answer = page.locator("#messages summary", { hasText: "tools/call" }).filt
 await answer.waitFor();
 check("the message and its timing", /\d ms$/.test(await answer.textContent()), await answer.textContent());
 await answer.click();
-check("the message itself", (await page.locator("#messages .body").filter({ hasText: "Release checklist" }).count()) === 1);
+await page.locator("#messages .body", { hasText: "Release checklist" }).waitFor();
 await page.locator("#stderr li", { hasText: `search: {"query":"release","tag":"work","limit":5,"range":{"from":"2026-01-01"}} found 1` }).waitFor();
 
 await article("notes").getByRole("button", { name: "Copy for VS Code" }).click();

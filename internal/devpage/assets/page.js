@@ -19,6 +19,7 @@ addEventListener("hashchange", () => takeKey() && location.reload());
 const key = sessionStorage.getItem("key");
 
 const seen = { run: "", version: 0, session: 0, message: 0, line: 0 };
+let asking = new AbortController(); // stops the request for news that is under way
 let followed = false; // the user chose a session; until then the newest is shown
 let skew = 0; // our clock less the app's, milliseconds
 
@@ -43,8 +44,9 @@ async function poll() {
   for (let failed = 0; ;) {
     if (document.hidden) await new Promise((resume) => document.addEventListener("visibilitychange", resume, { once: true }));
     let answer;
+    asking = new AbortController();
     try {
-      answer = await fetch(`/?${new URLSearchParams({ dev: "state", ...seen })}`, { headers: { "Mcpfunc-Dev-Key": key } });
+      answer = await fetch(`/?${new URLSearchParams({ dev: "state", ...seen })}`, { headers: { "Mcpfunc-Dev-Key": key }, signal: asking.signal });
       if (answer.status === 403 || answer.status === 404) {
         link("refused", "not connected");
         notice("This page is of a run of mcpfunc dev that has ended. Open the address that the one now running printed.");
@@ -56,6 +58,7 @@ async function poll() {
       failed = 0;
       await pause(150); // so that a busy server does not keep the page busy
     } catch (error) {
+      if (asking.signal.aborted) continue;
       if (!(error instanceof TypeError) && answer?.ok) throw error; // ours, not the network's
       failed++;
       link("lost", "connection lost, trying again");
@@ -143,6 +146,7 @@ function showSessions(sessions, unwatched) {
       choose.addEventListener("click", () => {
         followed = true;
         chooseSession(s.number);
+        asking.abort();
       });
       row = el("tr", {}, el("td", {}, choose), ...Array.from({ length: 8 }, () => el("td")));
       for (const i of [4, 5, 6, 7]) row.cells[i].className = "number";
@@ -175,6 +179,7 @@ function size(bytes) {
 function chooseSession(number) {
   if (seen.session === number) return;
   seen.session = number;
+  seen.version = 0; // what it said is news, however old
   clearTail();
 }
 
@@ -194,10 +199,11 @@ function showTail(state) {
   $("#tail").hidden = !session;
   if (!session) return;
   say($("#tail-title"), `Session ${session.name} of ${session.server}`);
-  if (!state.tail || state.tail.messages[0]?.number <= seen.message) return; // of one that was chosen before
-  const { messages, lines } = state.tail;
-  missed("#missed-messages", state.tail.missed_messages, "message");
-  missed("#missed-lines", state.tail.missed_lines, "line");
+  const tail = state.tail;
+  if (tail?.session !== seen.session || tail.after_message !== seen.message || tail.after_line !== seen.line) return; // it answers an earlier question
+  const { messages, lines } = tail;
+  missed("#missed-messages", tail.missed_messages, "message");
+  missed("#missed-lines", tail.missed_lines, "line");
   grow($("#messages"), messages.map(messageRow));
   grow($("#stderr"), lines.map((line) => el("li", { title: time(line.at) }, line.text)));
   seen.message = messages.at(-1)?.number ?? seen.message;
