@@ -58,17 +58,17 @@ func completeFlag(name string) cobra.CompletionFunc {
 	}
 }
 
-// completeArgs completes the first argument of a command. It only reads, and is silent about what it
-// cannot read.
+// completeArgs completes an argument of a command by what its usage line calls it. It only reads, and is
+// silent about what it cannot read.
 func completeArgs(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
-	words := strings.Fields(cmd.Use)
-	if len(args) > 0 || len(words) < 2 {
+	places := strings.Fields(cmd.Use)[1:]
+	if len(args) >= len(places) {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	switch {
-	case words[1] == "[DIR]":
+	switch place := places[len(args)]; {
+	case place == "[DIR]":
 		return nil, cobra.ShellCompDirectiveFilterDirs
-	case strings.Contains(words[1], "SERVER"), cmd.Name() == "remove-server":
+	case strings.HasSuffix(place, "SERVER"), cmd.Name() == "remove-server":
 		return serversLike(projectOf(cmd), start), cobra.ShellCompDirectiveNoFileComp
 	default:
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -115,6 +115,8 @@ func TestShellsCompleteServersAndValues(t *testing.T) {
 		"init --hosting ":                   "custom\nflex\n:4\n",
 		"init --config ":                    "json\njsonc\n:8\n",
 		"init ":                             ":16\n",
+		"publish my-app ":                   ":16\n",
+		"publish ":                          ":4\n",
 		"list --project ":                   ":16\n",
 		"build --goarch ":                   "amd64\narm64\n:4\n",
 		"generate --ch":                     "--check\twrite nothing, fail when something is out of line\n:4\n",
