@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
-	"github.com/mcpfunc/mcpfunc/internal/packed"
 )
 
 // Deployment finds out whether the project would work on Azure as it stands.
@@ -35,7 +32,7 @@ func (p *Project) configuration() []Finding {
 	for _, w := range p.File.Warnings {
 		all = append(all, warning(filepath.Base(p.File.Path), w.Hint, "%s", w))
 	}
-	advice := Advise(p.File)
+	advice := p.advice()
 	for _, rule := range []struct {
 		rule Rule
 		good string
@@ -109,89 +106,6 @@ func (p *Project) writes(key string) bool {
 	return json.Unmarshal(data, &host) == nil && host[key] != nil
 }
 
-// An interpreter is what a stack may bring and a server may need.
-type interpreter string
-
-const (
-	python    interpreter = "Python"
-	node      interpreter = "Node.js"
-	container interpreter = "a container engine"
-	other     interpreter = "a runtime of its own"
-)
-
-// interpreters are what the programs that start servers need. What is not here runs by itself.
-var interpreters = map[string]interpreter{
-	"uvx": python, "uv": python, "python": python, "python3": python, "pipx": python, "pip": python, "poetry": python, "pdm": python,
-	"npx": node, "npm": node, "node": node, "pnpm": node, "yarn": node, "tsx": node, "ts-node": node,
-	"bunx": other, "bun": other, "deno": other, "java": other, "dotnet": other, "ruby": other, "php": other, "cmd": other, "powershell": other,
-	"docker": container, "podman": container,
-}
-
-// fetchers bring packages at start: on Azure without their caches, and with a stack that has the
-// interpreter alone, not there at all.
-var fetchers = words("uvx uv pipx bunx bun deno poetry pdm")
-
-// stack holds what servers are started with against what Azure has. A container of one's own may
-// have anything.
-func (p *Project) stack() []Finding {
-	const name = "hosting"
-	image := p.has("Dockerfile")
-	var all []Finding
-	for _, s := range p.File.Enabled() {
-		what := program(s.Command)
-		say := func(status Status, hint, text string, args ...any) {
-			e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "command", Err: fmt.Errorf(text, args...)}
-			all = append(all, Finding{Name: name, Status: status, Detail: e.Error(), Hint: hint})
-		}
-		needs, interpreted := interpreters[what]
-		switch {
-		case p.packed(s):
-		case needs == container:
-			say(Fail, "run what is in the image by itself: name its program here, or serve it elsewhere", "is %s, and no plan of Azure Functions has %s", what, needs)
-		case image:
-		case filepath.IsAbs(s.Command):
-			say(Warn, "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc init --docker",
-				"is a path of this machine, and not one of Azure's")
-		case strings.ContainsAny(s.Command, `/\`):
-			say(Fail, "mcpfunc pack, which has the app copy it to where it can run",
-				"is a file of the project, and is published without its executable bit")
-		case !interpreted:
-			say(Warn, "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc init --docker",
-				"is %s, which Azure Functions has not", what)
-		case p.made.Hosting == generator.HostingCustom:
-			say(Warn, "mcpfunc pack and an app whose stack is Python or Node.js (mcpfunc init --hosting flex), or an image (--docker)",
-				"is %s and needs %s, which the stack custom has not", what, needs)
-		case slices.Contains(fetchers, what):
-			say(Warn, "mcpfunc pack, which puts what it fetches into the project", "is %s, which no stack of Flex Consumption has", what)
-		}
-	}
-	return unless(all, okay(name, "%s, and every server has what it is started with", p.hosting()))
-}
-
-// hosting names the hosting.
-func (p *Project) hosting() string {
-	switch {
-	case p.has("Dockerfile"):
-		return "a container"
-	case p.made.Hosting == generator.HostingCustom:
-		return "the stack custom"
-	}
-	return "Flex Consumption with a profile"
-}
-
-// packed reports whether a server is started from what lies in the project, with an interpreter that
-// the stack has or that comes along.
-func (p *Project) packed(s config.Server) bool {
-	file, err := packed.Load(p.Dir)
-	if err != nil {
-		return false
-	}
-	server, ok := file.Servers[s.Name]
-	interpreted := server.Start.Interpreter != "" && server.Start.Program == ""
-	return ok && server.From.Equal(packed.Command{Command: s.Command, Args: s.Args}) &&
-		(!interpreted || p.has("Dockerfile") || p.made.Hosting != generator.HostingCustom)
-}
-
 // access finds servers that the app lends its own identity to everybody by, or that everybody may
 // use: it refuses to start on Azure with those.
 func (p *Project) access() []Finding {
@@ -214,7 +128,3 @@ func (p *Project) access() []Finding {
 	}
 	return all
 }
-
-// Stack is what the app on Azure brings to run programs with, by the name that Azure Functions has for
-// it: custom, python or node.
-func (p *Project) Stack() string { return "custom" }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
@@ -67,10 +68,10 @@ func (p *Project) sessions() (sessions, mib int) {
 
 // usual is what a process of a server takes, in MiB.
 func usual(s config.Server) int {
-	switch interpreters[program(s.Command)] {
-	case node, other:
+	switch generator.StackFor(s) {
+	case generator.StackNode:
 		return nodeMiB
-	case python:
+	case generator.StackPython:
 		return pythonMiB
 	}
 	return binaryMiB

@@ -35,11 +35,12 @@ type tool struct {
 
 // The least versions. Core Tools: azure-functions-core-tools 4.5.0 proxies requests to custom
 // handlers and knows configurationProfile. Azure CLI: "Create and manage function apps in a Flex
-// Consumption plan" on Microsoft Learn. azd: README of Azure-Samples/mcp-sdk-functions-hosting-python.
+// Consumption plan" on Microsoft Learn. azd: the first that takes "language: custom", as our azure.yaml
+// says.
 const (
 	leastFunc = "4.5.0"
 	leastAz   = "2.60.0"
-	leastAzd  = "1.17.2"
+	leastAzd  = "1.20.0"
 )
 
 func tools(profile bool) []tool {
@@ -49,7 +50,7 @@ func tools(profile bool) []tool {
 			hint: "install Azure Functions Core Tools: npm install -g azure-functions-core-tools@4, or https://learn.microsoft.com/azure/azure-functions/functions-run-local"},
 		{name: "az", ask: words("version --output json"), least: leastAz, why: "it does not know Flex Consumption",
 			hint: "install the Azure CLI: https://learn.microsoft.com/cli/azure/install-azure-cli"},
-		{name: "azd", ask: words("version"), least: leastAzd, why: "it does not know the settings that our infra/ uses",
+		{name: "azd", ask: words("version"), least: leastAzd, why: "it does not take our azure.yaml",
 			hint: "install the Azure Developer CLI: https://aka.ms/azd-install"},
 		{name: "uvx", ask: words("--version"), hint: process.Cure("uvx")},
 		{name: "npx", ask: words("--version"), hint: process.Cure("npx")},

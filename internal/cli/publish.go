@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/internal/checkup"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packed"
 )
 
 type publishOptions struct {
@@ -69,6 +72,9 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 		return err
 	}
 	pub := newPublisher(env, opts, p.Stack())
+	if err := pub.can(); err != nil {
+		return err
+	}
 	if opts.DryRun {
 		return pub.plan()
 	}
@@ -80,7 +86,7 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 
 // readyToPublish builds and checks the project in dir, and returns the handler's path.
 func readyToPublish(ctx context.Context, env *Env, dir string) (handler string, err error) {
-	if err := packedIsCurrent(ctx, env, dir); err != nil {
+	if err := packLocked(ctx, env, dir); err != nil {
 		return "", err
 	}
 	build := goBuild{Dir: dir, GOOS: "linux", GOARCH: "amd64", Env: env.Environ, Output: env.Stderr}
@@ -101,6 +107,28 @@ func readyToPublish(ctx context.Context, env *Env, dir string) (handler string, 
 		return "", withHint(fmt.Errorf("not published: %s failed", count(n, "check")), `"mcpfunc doctor" shows all of them`)
 	}
 	return handler, nil
+}
+
+// packLocked installs what is locked where it is not there, as in a fresh clone. What is there and
+// does not fit the lock or the configuration is for a person to pack, and to look at.
+func packLocked(ctx context.Context, env *Env, dir string) error {
+	if !hasLock(dir) {
+		return nil
+	}
+	if _, err := packed.Load(dir); errors.Is(err, fs.ErrNotExist) {
+		told := *env
+		told.Stdout = env.Stderr // the report is not what publish is for
+		if err := runPack(ctx, &told, &packOptions{Dir: dir}); err != nil {
+			return err
+		}
+	}
+	return packedIsCurrent(ctx, env, dir)
+}
+
+// hasLock reports whether the project in dir has been packed, here or elsewhere.
+func hasLock(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, pack.LockFolder))
+	return err == nil
 }
 
 // complainOf prints the findings that are not good, with their cures.

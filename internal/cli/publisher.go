@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/funczip"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
@@ -18,13 +19,13 @@ import (
 type publisher struct {
 	env   *Env
 	opts  *publishOptions
-	stack string // of the app: custom, python or node
-	tool  string // func or az; empty where neither is on PATH
-	path  string // of the tool
+	stack generator.Stack // of the app
+	tool  string          // func or az; empty where neither is on PATH
+	path  string          // of the tool
 }
 
 // newPublisher chooses the tool: func, which also says where the servers then are, or az.
-func newPublisher(env *Env, opts *publishOptions, stack string) *publisher {
+func newPublisher(env *Env, opts *publishOptions, stack generator.Stack) *publisher {
 	p := &publisher{env: env, opts: opts, stack: stack}
 	for _, tool := range []string{"func", "az"} {
 		if path, err := process.Find(process.Spec{Command: tool, Env: env.Environ}); err == nil {
@@ -39,7 +40,7 @@ func newPublisher(env *Env, opts *publishOptions, stack string) *publisher {
 // a repository, and must be that of the app; nothing is built because the handler has been, and a
 // Python project would be taken for one that func must install packages for.
 func (p *publisher) funcArgs() []string {
-	return []string{"azure", "functionapp", "publish", p.opts.App, "--" + p.stack, "--no-build"}
+	return []string{"azure", "functionapp", "publish", p.opts.App, "--" + string(p.stack), "--no-build"}
 }
 
 // zipArgs are az's. On Flex Consumption, too, config-zip is the command that uploads a package
@@ -55,17 +56,14 @@ func (p *publisher) groupArgs() []string {
 
 // plan prints what publish does.
 func (p *publisher) plan() error {
-	lines := []string{
-		"build the handler for linux/amd64",
-		"check what would fail on Azure",
+	lines := []string{"build the handler for linux/amd64", "check what would fail on Azure"}
+	if hasLock(p.opts.Dir) {
+		lines = append([]string{"pack what is locked, unless it is packed"}, lines...)
 	}
 	switch p.tool {
 	case "func":
 		lines = append(lines, p.inDir(commandLine("func", p.funcArgs())))
 	case "az":
-		if err := p.azCan(); err != nil {
-			return err
-		}
 		group := p.opts.Group
 		if group == "" {
 			group = "GROUP"
@@ -109,10 +107,11 @@ func (p *publisher) publish(ctx context.Context) error {
 	return withHint(errors.New("not published: neither func nor az is on PATH"), "the project is built and checked: run the lines above")
 }
 
-// azCan says why az cannot publish this project: to an app on Flex Consumption whose stack is Python
-// it always asks for a build over there, which fails for a project that is not Python's own.
-func (p *publisher) azCan() error {
-	if p.stack != "python" {
+// can says why the tool cannot publish this project: to an app on Flex Consumption whose stack is
+// Python az always asks for a build over there (enable_zip_deploy_flex in azure-cli 2.88), which fails
+// for a project that is not Python's own.
+func (p *publisher) can() error {
+	if p.tool != "az" || p.stack != generator.StackPython {
 		return nil
 	}
 	return withHint(errors.New("az has an app of the stack python built once more on Azure, which fails for this project, and func is not on PATH"),
@@ -121,9 +120,6 @@ func (p *publisher) azCan() error {
 
 // zip publishes by az.
 func (p *publisher) zip(ctx context.Context) (err error) {
-	if err := p.azCan(); err != nil {
-		return err
-	}
 	group := p.opts.Group
 	if group == "" {
 		if group, err = p.findGroup(ctx); err != nil {
