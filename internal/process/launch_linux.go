@@ -99,18 +99,31 @@ func landlockABI() int {
 // enterDomain puts the calling thread, and all that it forks, into a Landlock domain of its own.
 // The domain itself is the point: a process can only trace, and so read the environment and memory
 // of, what is in its own domain or below (landlock(7), "Ptrace restrictions"), and from ABI 6 on
-// only signal that. Landlock wants to handle some access right; making character devices is one
-// that no server has anyway.
+// only signal that. Files are not its affair.
+//
+// Before ABI 6 Landlock wants to handle some access to files, and whatever that is, it then refuses to
+// move and link files from one folder to another, which breaks uv, git and many a server, unless a
+// rule allows that (LANDLOCK_ACCESS_FS_REFER). ABI 1 has no such rule: there they have to copy.
 func enterDomain(abi int) error {
-	attr := unix.LandlockRulesetAttr{Handled_access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_CHAR}
-	if abi >= 6 {
+	attr := unix.LandlockRulesetAttr{}
+	switch {
+	case abi >= 6:
 		attr.Scoped = unix.LANDLOCK_SCOPE_SIGNAL | unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+	case abi >= 2:
+		attr.Handled_access_fs = unix.LANDLOCK_ACCESS_FS_REFER
+	default:
+		attr.Handled_access_fs = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR // which no server does anyway
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
 	if errno != 0 {
 		return errno
 	}
 	defer unix.Close(int(fd))
+	if attr.Handled_access_fs == unix.LANDLOCK_ACCESS_FS_REFER {
+		if err := allowEverywhere(fd, unix.LANDLOCK_ACCESS_FS_REFER); err != nil {
+			return err
+		}
+	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
@@ -121,6 +134,21 @@ func enterDomain(abi int) error {
 	// may not drop them does not have them.
 	for _, capability := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_PERFMON} {
 		unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
+	}
+	return nil
+}
+
+// allowEverywhere adds a rule to a ruleset that allows an access to all files.
+func allowEverywhere(ruleset uintptr, access uint64) error {
+	root, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(root)}
+	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+	if errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -173,3 +173,20 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 		t.Error("this kernel has no Landlock, so nothing was tested")
 	}
 }
+
+// A domain keeps processes apart, not files: uv, git and others move and link from folder to folder.
+func TestChildrenMoveFilesBetweenFolders(t *testing.T) {
+	for _, abi := range []int{2, 6} {
+		k := open(t)
+		if k.sys.landlock < abi {
+			t.Logf("Landlock ABI %d: %d is not tested", k.sys.landlock, abi)
+			continue
+		}
+		k.sys.landlock = abi // what newer ones offer is left alone
+		dir := t.TempDir()
+		mover := shell(t, k, fmt.Sprintf(`cd %q && mkdir a b && echo x > a/f && ln a/f b/f && cat b/f; grep NoNewPrivs /proc/self/status`, dir))
+		if got, _ := io.ReadAll(mover); string(got) != "x\nNoNewPrivs:\t1\n" {
+			t.Errorf("ABI %d: a link to another folder gave %q", abi, got)
+		}
+	}
+}
