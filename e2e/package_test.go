@@ -48,7 +48,7 @@ func TestPackedServersAnswerFromThePackageAlone(t *testing.T) {
 		"era":        map[string]any{"command": "./bin/era", "args": []string{"2025-11-25"}},
 	}}))
 	copyProgram(t, filepath.Join(dir, "bin", "era"), program(t, eraServer))
-	config := contents(t, filepath.Join(dir, "mcp_config.json"))
+	config := readFile(t, filepath.Join(dir, "mcp_config.json"))
 
 	run := func(args ...string) string {
 		cmd := exec.Command(program(t, mcpfunc), args...)
@@ -64,13 +64,13 @@ func TestPackedServersAnswerFromThePackageAlone(t *testing.T) {
 	run("build")
 	t.Logf("mcpfunc pack:\n%s", run("pack", "--python", version))
 	run("pack", "--check")
-	if got := contents(t, filepath.Join(dir, "mcp_config.json")); got != config {
+	if got := readFile(t, filepath.Join(dir, "mcp_config.json")); got != config {
 		t.Errorf("packing changed mcp_config.json:\n%s", got)
 	}
 	assertNoAddresses(t, filepath.Join(dir, "mcp_lock"), filepath.Join(dir, "packed", "mcp_packed.json"))
-	before := contents(t, filepath.Join(dir, "sbom.cdx.json")) + contents(t, filepath.Join(dir, "packed", "mcp_packed.json"))
+	before := readFile(t, filepath.Join(dir, "sbom.cdx.json")) + readFile(t, filepath.Join(dir, "packed", "mcp_packed.json"))
 	run("pack", "--no-probe")
-	if before != contents(t, filepath.Join(dir, "sbom.cdx.json"))+contents(t, filepath.Join(dir, "packed", "mcp_packed.json")) {
+	if before != readFile(t, filepath.Join(dir, "sbom.cdx.json"))+readFile(t, filepath.Join(dir, "packed", "mcp_packed.json")) {
 		t.Error("packing again from the same lock gave something else")
 	}
 
@@ -260,7 +260,7 @@ func assertNoAddresses(t *testing.T, paths ...string) {
 			if err != nil || d.IsDir() || d.Name() == "tools.json" {
 				return err
 			}
-			for line := range strings.Lines(contents(t, path)) {
+			for line := range strings.Lines(readFile(t, path)) {
 				// npm copies where to give to a package's author.
 				if strings.Contains(line, "://") && !strings.Contains(line, `"url":`) && !strings.Contains(line, `"funding":`) {
 					t.Errorf("%s holds an address: %s", path, line)
@@ -279,16 +279,7 @@ func copyProgram(t *testing.T, to, from string) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(to, []byte(contents(t, from)), 0o755); err != nil {
+	if err := os.WriteFile(to, []byte(readFile(t, from)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func contents(t *testing.T, path string) string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }
