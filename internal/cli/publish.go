@@ -31,9 +31,9 @@ func newPublishCommand(env *Env, run func(context.Context, *Env, *publishOptions
 	cmd := &cobra.Command{
 		Use:   "publish APP [DIR]",
 		Short: "Build, check and publish a project to a function app",
-		Long: `Compile the project in DIR (default: the current folder) for Azure, check it as doctor does, and
-publish it to the function app APP, which is there already: by func (Azure Functions Core Tools)
-or, where that is not on PATH, by az. Without either the commands to run elsewhere are printed.
+		Long: `Compile the project in DIR (default: the current folder) for Azure, install what is locked if it is
+not, check it all as doctor does, and publish it to the function app APP, which is there already:
+by func (Azure Functions Core Tools) or, where that is not on PATH, by az. Without either the commands to run elsewhere are printed.
 Nothing is published when something of it would fail.`,
 		Example: `  mcpfunc publish my-app
   mcpfunc publish my-app myproject --dry-run
@@ -78,35 +78,35 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 	if opts.DryRun {
 		return pub.plan()
 	}
-	if _, err := readyToPublish(ctx, env, opts.Dir); err != nil {
+	if err := readyToPublish(ctx, env, opts.Dir); err != nil {
 		return err
 	}
 	return pub.publish(ctx)
 }
 
-// readyToPublish builds and checks the project in dir, and returns the handler's path.
-func readyToPublish(ctx context.Context, env *Env, dir string) (handler string, err error) {
+// readyToPublish packs, builds and checks the project in dir.
+func readyToPublish(ctx context.Context, env *Env, dir string) error {
 	if err := packLocked(ctx, env, dir); err != nil {
-		return "", err
+		return err
 	}
 	build := goBuild{Dir: dir, GOOS: "linux", GOARCH: "amd64", Env: env.Environ, Output: env.Stderr}
-	err = env.during("building the handler", func() error {
-		handler, err = build.run(ctx)
+	err := env.during("building the handler", func() error {
+		_, err := build.run(ctx)
 		return err
 	})
 	if err != nil {
-		return "", err
+		return err
 	}
 	p, err := openCheckup(env, dir) // as it stands now
 	if err != nil {
-		return "", err
+		return err
 	}
 	findings := p.Deployment(ctx)
 	complainOf(env, findings)
 	if n := checkup.Failures(findings); n > 0 {
-		return "", withHint(fmt.Errorf("not published: %s failed", count(n, "check")), `"mcpfunc doctor" shows all of them`)
+		return withHint(fmt.Errorf("not published: %s failed", count(n, "check")), `"mcpfunc doctor" shows all of them`)
 	}
-	return handler, nil
+	return nil
 }
 
 // packLocked installs what is locked where it is not there, as in a fresh clone. What is there and
