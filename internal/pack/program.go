@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -19,7 +20,7 @@ const programFolder = "_bin"
 // checkProgram says why a file does not run on the platform by itself.
 func checkProgram(file string) error {
 	f, err := elf.Open(file)
-	if format := (*elf.FormatError)(nil); errors.As(err, &format) {
+	if format := (*elf.FormatError)(nil); errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return refuse("build it for linux/amd64; a script is started by its interpreter, as in python3 server.py", "%s is no program for Linux", filepath.Base(file))
 	}
 	if err != nil {
@@ -51,6 +52,9 @@ func needs(file string) string {
 func (r *run) installProgram(j *job) (packed.Start, error) {
 	if lib := needs(j.program); lib != "" {
 		r.note(j.name, "%s needs %s, which must not be newer here than where it will run", filepath.Base(j.program), lib)
+	}
+	if info, err := os.Stat(j.program); err == nil {
+		j.report.Bytes, j.report.Files = info.Size(), 1
 	}
 	return packed.Start{Program: j.name}, r.addProgram(j.name, j.program)
 }
