@@ -10,7 +10,7 @@ export function tools(section, path, needsToken) {
   const end = el("button", { type: "button", hidden: true }, "End session");
   const status = el("p", { role: "status", className: "muted" });
   const list = el("ul", { className: "choices" });
-  const detail = el("div");
+  const detail = el("div", { className: "tool" });
   const split = el("div", { className: "split", hidden: true }, list, detail);
   section.append(
     ...(needsToken ? [el("div", { className: "field" }, el("label", { for: token.id }, "Token"), token, el("p", { className: "hint" }, "Stays on this page."))] : []),
@@ -112,10 +112,8 @@ function form(tool, withSession) {
       call.disabled = false;
     }
   });
-  return [
-    ...(tool.description ? [el("p", { className: "multiline" }, String(tool.description))] : []),
-    node, result,
-  ];
+  const about = tool.description ? el("p", { className: "multiline" }, String(tool.description)) : undefined;
+  return [el("div", {}, ...(about ? [about] : []), node), result];
 }
 
 // repeated are the header fields for the arguments that the schema wants there (2026-07-28).
