@@ -17,6 +17,7 @@ type addServerOptions struct {
 	From     string
 	Disabled bool
 	Command  []string // program and arguments
+	Yes      bool
 	JSON     bool
 }
 
@@ -46,6 +47,7 @@ NAME, all of its entries do. Write a secret as ${NAME}: it is read when the app 
 	flags.StringVar(&opts.Auth, "auth", "", "how callers are known (`method`): none, which is the default, azure_default, azure_obo or oauth2_bearer")
 	flags.StringVar(&opts.From, "from", "", "take the entry from this `file`, of any accepted shape")
 	flags.BoolVar(&opts.Disabled, "disabled", false, "add it switched off")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "ask nothing")
 	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
 	return cmd
 }
@@ -105,7 +107,7 @@ func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {
 		return nil, err
 	}
 	if entry.Command == "" {
-		if env.Prompter == nil {
+		if env.Prompter == nil || opts.Yes {
 			return nil, withHint(misusef("the server %q needs a command", opts.Name), `write it after "--": -- COMMAND ARGS...`)
 		}
 		if err := askCommand(env, &entry); err != nil {

@@ -409,6 +409,9 @@ func TestAddServerAsksForTheCommand(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	p := seat(t, env)
+	if code := run(t.Context(), []string{"add-server", "other", "--yes"}, env); code != exitMisused {
+		t.Errorf("with --yes: exit code = %d:\n%s", code, p.screen)
+	}
 	done := p.answers(t,
 		answer{"What starts the server?", down + down + enter},
 		answer{"Command line of the server", "'" + enter}, // refused: the quote is open
