@@ -164,9 +164,7 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 	case len(conflicts) > 0 && !opts.Force:
 		return initConflict(conflicts) // before anybody is asked whether to go on
 	case opts.asks(env):
-		style := styleFor(env, env.Stderr)
-		summarize(env, opts, file, changes)
-		env.note("  the same without questions: %s", style.dim(opts.commandLine(src)))
+		summarize(env, opts, src, file, changes)
 		yes, err := env.Prompter.Confirm("Write the project?")
 		if err != nil {
 			return err
@@ -206,21 +204,23 @@ func printInit(env *Env, opts *initOptions, file *config.File, changes []generat
 	}{opts.Dir, opts.DryRun, listServers(file), changes})
 }
 
-// summarize shows what is about to be written.
-func summarize(env *Env, opts *initOptions, file *config.File, changes []generator.Change) {
+// summarize shows what is about to be written. It belongs to the question that follows, so that --quiet
+// leaves it.
+func summarize(env *Env, opts *initOptions, src source, file *config.File, changes []generator.Change) {
 	style := styleFor(env, env.Stderr)
-	env.note("%s into %s", style.bold("This will be written"), opts.Dir)
+	env.complain("%s into %s", style.bold("This will be written"), opts.Dir)
 	for len(changes) > 0 {
 		n, what := sameInCarried(changes), changes[0].Path
 		if n > 1 {
 			what = fmt.Sprintf("%s (%s)", carriedDir, count(n, "file"))
 		}
-		env.note("  %s %s", style.green(fmt.Sprintf("%-9s", changes[0].Action)), what)
+		env.complain("  %s %s", style.green(fmt.Sprintf("%-9s", changes[0].Action)), what)
 		changes = changes[n:]
 	}
 	for _, s := range file.Enabled() {
-		env.note("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " ")))
+		env.complain("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " ")))
 	}
+	env.complain("  the same without questions: %s", style.dim(opts.commandLine(src)))
 }
 
 // typedFlags returns the flags that stand on the command line of cmd, as words.
@@ -238,9 +238,13 @@ func typedFlags(cmd *cobra.Command) []string {
 			}
 			return
 		}
-		words = append(words, "--"+f.Name)
-		if f.Value.Type() != "bool" {
-			words = append(words, f.Value.String())
+		switch value := f.Value.String(); {
+		case f.Value.Type() != "bool":
+			words = append(words, "--"+f.Name, value)
+		case value == "true":
+			words = append(words, "--"+f.Name)
+		default:
+			words = append(words, "--"+f.Name+"="+value)
 		}
 	})
 	return words

@@ -21,7 +21,8 @@ func (e *Env) note(format string, args ...any) {
 	}
 }
 
-// complain prints a line that --quiet does not silence: an error that ends nothing.
+// complain prints a line that --quiet does not silence: an error that ends nothing, or what belongs to a
+// question.
 func (e *Env) complain(format string, args ...any) {
 	fmt.Fprintf(e.Stderr, format+"\n", args...)
 }

@@ -285,7 +285,7 @@ func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 		flags   string // what the summary must offer
 	}{
 		{
-			name: "a described server", args: []string{"--name", "my-app", "--module", "example.com/my-app"},
+			name: "a described server", args: []string{"--quiet", "--name", "my-app", "--module", "example.com/my-app", "--docker=false"},
 			answers: []answer{
 				{"What starts the server?", down + enter},
 				{"Package and its arguments", "server-time 'two words'" + enter},
@@ -294,7 +294,7 @@ func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 				{"What will the app run on?", enter},
 				{"Which Functions key", down + enter},
 			},
-			flags: "--server clock --auth azure_obo --hosting flex --auth-level anonymous --yes -- npx -y server-time 'two words'",
+			flags: "--docker=false --module example.com/my-app --name my-app --server clock --auth azure_obo --hosting flex --auth-level anonymous --yes -- npx -y server-time 'two words'",
 		},
 		{
 			name: "a file of another client",
