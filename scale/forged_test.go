@@ -73,14 +73,14 @@ func TestForgedIDsStartNothing(t *testing.T) {
 // An id is good for max_age_seconds, and its session on the instance that holds it for longer.
 func TestIDThatIsTooOldIsUnknownElsewhere(t *testing.T) {
 	s := newStage(t, 2, map[string]server{"fast": {
-		"command": program(t, fastServer), "stateless": true, "sessions": map[string]any{"max_age_seconds": 2},
+		"command": program(t, fastServer), "stateless": true, "sessions": map[string]any{"max_age_seconds": 5},
 	}}, withKeys(newKey()))
 	here, there := s.up()[0].at("fast"), s.up()[1].at("fast")
 	id := here.open(t)
 	opened := time.Now()
 	there.call(t, id)
 	late := here.open(t)
-	eventually(time.Minute, func() bool { return time.Since(opened) > 4*time.Second })
+	eventually(time.Minute, func() bool { return time.Since(opened) > 8*time.Second })
 	if got := there.send(t, http.MethodPost, late, echo); got.status != http.StatusNotFound {
 		t.Errorf("an id that is too old: %+v", got)
 	}

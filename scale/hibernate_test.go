@@ -10,12 +10,12 @@ import (
 // Sessions that nobody uses cost nothing but their id, and the next call wakes them.
 func TestHibernatedSessionsCostNothingAndWake(t *testing.T) {
 	const n = 4
-	s := newStage(t, 1, map[string]server{"everything": {
-		"command": "npx", "args": []string{"-y", everything(t)},
+	s := newStage(t, 1, map[string]server{"python": {
+		"command": python, "args": []string{pythonServer(t)},
 		"stateless": true, "sessions": map[string]any{"hibernate_seconds": 15},
 	}}, withKeys(newKey()))
 	i := s.up()[0]
-	c := i.at("everything")
+	c := i.at("python")
 	var ids []string
 	for range n {
 		ids = append(ids, c.open(t))

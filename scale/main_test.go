@@ -58,7 +58,7 @@ func environment() []string {
 
 var (
 	mcpfunc    = sync.OnceValues(func() (string, error) { return goBuild("mcpfunc", "./cmd/mcpfunc") })
-	fastServer = sync.OnceValues(func() (string, error) { return goBuild("fast", "./bench/server") })
+	fastServer = sync.OnceValues(func() (string, error) { return goBuild("fast", "./scale/server") })
 )
 
 func goBuild(name, pkg string) (string, error) {

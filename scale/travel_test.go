@@ -63,7 +63,8 @@ func TestClientsBeginAnewWithoutTravellingSessions(t *testing.T) {
 	}
 	key := newKey()
 	s := newStage(t, 3, servers, withKeys(key))
-	all := play(t, s, jobs[2:], at(1_000, 300), []act{{"", 2, withKeys(key)}})
+	all := play(t, s, jobs[2:], at(600, 150), []act{{"", 2, withKeys(key)}})
+	t.Logf("%d processes are left of sessions that nobody can end", len(s.processes(t)))
 	if all.Failed == 0 {
 		t.Error("no call failed, although no instance knows the sessions of another")
 	}
