@@ -34,12 +34,18 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	if err != nil {
 		return fmt.Errorf("listen for the Functions host: %w", err)
 	}
+	var quiet lull
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.ServeHTTP(w, r)
+		quiet.called()
+	})
 	srv := &http.Server{
-		Handler: a, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
+	tune()
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
+	go func() { served <- srv.Serve(patientListener{listener}) }()
 	select {
 	case err = <-served:
 	case <-ctx.Done():
