@@ -49,3 +49,6 @@ golden: ## rewrite golden files and dialogues; read the difference before you co
 bench: ## the benchmark against raw pipes, the HTTP floor and peers; writes docs/performance.md
 	bench/install.sh
 	go run ./bench
+
+bench-go: ## the benchmarks of single packages, ten times, for benchstat
+	go test -run '^$$' -bench . -benchmem -count 10 ./internal/message ./internal/framing ./internal/session ./runtime

@@ -191,33 +191,3 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkRead(b *testing.B) {
-	for _, size := range []int{200, 64 << 10, 1 << 20} {
-		line := `{"jsonrpc":"2.0","id":1,"result":"` + strings.Repeat("x", size) + "\"}\n"
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			b.SetBytes(int64(len(line)))
-			b.ReportAllocs()
-			s := New(&loop{text: line}, nil, Lines, 1<<30, nil, nil)
-			for b.Loop() {
-				m, err := s.Read()
-				if err != nil {
-					b.Fatal(err)
-				}
-				m.Free()
-			}
-		})
-	}
-}
-
-// loop repeats a text for ever.
-type loop struct {
-	text string
-	at   int
-}
-
-func (l *loop) Read(p []byte) (int, error) {
-	n := copy(p, l.text[l.at:])
-	l.at = (l.at + n) % len(l.text)
-	return n, nil
-}

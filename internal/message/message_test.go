@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -214,35 +213,3 @@ func TestScanOfSmallMessageDoesNotAllocate(t *testing.T) {
 
 const small200 = `{"jsonrpc":"2.0","id":12345,"method":"tools/call","params":{"name":"echo","arguments":{"text":"` +
 	`the quick brown fox jumps over the lazy dog, twice, and once more"},"_meta":{"progressToken":12}}}`
-
-func BenchmarkScan(b *testing.B) {
-	rows, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "result": bytesOf(1 << 20)})
-	for name, in := range map[string][]byte{
-		"200B":    []byte(small200),
-		"1MB":     []byte(`{"jsonrpc":"2.0","id":1,"result":"` + strings.Repeat("x", 1<<20) + `"}`),
-		"1MBrows": rows,
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(in)))
-			b.ReportAllocs()
-			var s Scanner
-			for b.Loop() {
-				s.Reset()
-				if err := s.Scan(in); err != nil {
-					b.Fatal(err)
-				}
-				s.End()
-			}
-		})
-	}
-}
-
-// bytesOf makes a value of many small rows that is about n bytes of JSON.
-func bytesOf(n int) any {
-	var rows []any
-	for i := 0; n > 0; i++ {
-		rows = append(rows, map[string]any{"row": i, "ok": true, "name": "some name"})
-		n -= 45
-	}
-	return rows
-}

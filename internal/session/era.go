@@ -172,6 +172,9 @@ func modern(answer *message.Message) bool {
 
 // Modern reports whether a protocol version is of the modern era. Versions are dates.
 func Modern(version string) bool {
+	if version < Stateless {
+		return false // as nearly always, or no version at all
+	}
 	_, err := time.Parse(time.DateOnly, version)
-	return err == nil && version >= Stateless
+	return err == nil
 }

@@ -45,8 +45,8 @@ func (t *Table) start(ctx context.Context, server *Server, caller any, log *slog
 	r := &run{
 		log: log, redact: t.redact, turn: new(turn), heard: limiter{tokens: lineBurst, last: time.Now()},
 		answered: make(chan struct{}), pen: make(chan struct{}, 1), gone: make(chan struct{}),
-		stall: stall{made: time.Now()},
 	}
+	r.stall.made, r.stall.late = time.Now(), r.stalled
 	if ahead := t.sparesOf(server).take(); ahead != nil {
 		r.p, r.stderr = ahead.p, ahead.stderr
 	} else {
@@ -136,7 +136,7 @@ func (r *run) write(ctx context.Context, m *message.Message) error {
 		}
 	}
 	defer func() { <-r.pen }()
-	r.stall.begin(r.stalled)
+	r.stall.begin()
 	r.rec.Sent(m) // before the answer to it can be received
 	err := r.pipes.Write(m)
 	r.stall.end()

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// A stall watches writes, of which one goes on at a time, and calls a function when one takes longer
-// than stallTimeout. Most take microseconds, so that nothing is set for one and taken back after it: a
+// A stall watches writes, of which one goes on at a time, and says when one takes longer than
+// stallTimeout. Most take microseconds, so that nothing is set for one and taken back after it: a
 // clock that runs anyway looks now and then whether there is a write, and stops when there is none.
 type stall struct {
 	made    time.Time    // before every write
+	late    func()       // called, in a goroutine of its own, when a write does not end
 	since   atomic.Int64 // when the write began, in nanoseconds after made, plus one; zero while there is none
 	running atomic.Bool  // the clock
 }
 
-// begin says that a write begins. late is called in a goroutine of its own if it does not end.
-func (s *stall) begin(late func()) {
+// begin says that a write begins.
+func (s *stall) begin() {
 	s.since.Store(int64(time.Since(s.made)) + 1)
 	if s.running.CompareAndSwap(false, true) {
-		time.AfterFunc(stallTimeout, func() { s.look(late) })
+		time.AfterFunc(stallTimeout, s.look)
 	}
 }
 
@@ -26,7 +27,7 @@ func (s *stall) begin(late func()) {
 func (s *stall) end() { s.since.Store(0) }
 
 // look is what the clock does.
-func (s *stall) look(late func()) {
+func (s *stall) look() {
 	s.running.Store(false) // before the look: who begins after it starts another clock
 	since := s.since.Load()
 	if since == 0 {
@@ -34,10 +35,10 @@ func (s *stall) look(late func()) {
 	}
 	left := stallTimeout - (time.Since(s.made) - time.Duration(since))
 	if left <= 0 {
-		late()
+		s.late()
 		return
 	}
 	if s.running.CompareAndSwap(false, true) {
-		time.AfterFunc(left, func() { s.look(late) })
+		time.AfterFunc(left, s.look)
 	}
 }

@@ -1,0 +1,109 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/mcptest"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
+)
+
+// quick is a server that costs as little as one can: it answers every line that has an id with the
+// same result, and knows nothing of JSON but where that id stands.
+func quick(in io.Reader, out io.Writer) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		m, err := message.Parse(line)
+		if err != nil {
+			return err
+		}
+		if m.Kind() == message.Request {
+			_, err = fmt.Fprintf(out, `{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`+"\n", m.Envelope().ID())
+		}
+		m.Free()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// quickTable returns a table, and a server whose processes are quick.
+func quickTable(b *testing.B) (*Table, *Server) {
+	t := NewTable(slog.New(slog.DiscardHandler), plain, Limits{}, Travel{Keys: ticket.RandomKeys()})
+	b.Cleanup(t.Close)
+	return t, &Server{
+		Name: "quick", Framing: framing.Lines, MaxMessage: 1 << 20, StartTimeout: time.Minute, Idle: time.Hour,
+		Launch: func(context.Context, any) (process.Process, error) { return mcptest.Run(quick), nil },
+	}
+}
+
+// ask sends a request and waits for its answer.
+func ask(b *testing.B, s *Session, request []byte) {
+	m, err := message.Parse(request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err := s.Send(b.Context(), []*message.Message{m}, ByStream)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Leave()
+	for {
+		e, state := r.Take()
+		switch state {
+		case Taken:
+			e.Free()
+			if e.Last {
+				return
+			}
+		case Waiting:
+			<-r.Ready()
+		default:
+			b.Fatalf("state %d", state)
+		}
+	}
+}
+
+// BenchmarkExchange is one request to a process in memory and its answer.
+func BenchmarkExchange(b *testing.B) {
+	t, server := quickTable(b)
+	s, err := t.Open(Opening{Server: server, Version: "2025-11-25"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Leave()
+	request := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}`)
+	ask(b, s, request)
+	b.ReportAllocs()
+	for b.Loop() {
+		ask(b, s, request)
+	}
+}
+
+// BenchmarkOpen opens a session with a process in memory, asks one thing and ends it.
+func BenchmarkOpen(b *testing.B) {
+	t, server := quickTable(b)
+	request := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := t.Open(Opening{Server: server, Version: "2025-11-25"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ask(b, s, request)
+		s.Close("the benchmark is done with it")
+		s.Leave()
+	}
+}

@@ -1,0 +1,149 @@
+package mcpfunc
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// echoLauncher starts servers in memory that answer every request at once.
+type echoLauncher struct{}
+
+func (echoLauncher) Launch(context.Context, Server, []string) (Process, error) {
+	p := &echoProcess{answers: make(chan []byte, 1), gone: make(chan struct{})}
+	return p, nil
+}
+
+// An echoProcess is a process in memory of the least cost: what is written to it is answered from a
+// buffer, without a goroutine of its own. It takes one request at a time.
+type echoProcess struct {
+	answers chan []byte
+	answer  []byte
+	rest    []byte
+	gone    chan struct{}
+}
+
+func (p *echoProcess) Write(line []byte) (int, error) {
+	from := bytes.Index(line, []byte(`"id":`))
+	if from < 0 {
+		return len(line), nil // a notification
+	}
+	id := line[from+len(`"id":`):]
+	id = id[:bytes.IndexAny(id, ",}")]
+	p.answer = append(append(p.answer[:0], `{"jsonrpc":"2.0","id":`...), id...)
+	p.answer = append(p.answer, `,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`+"\n"...)
+	p.answers <- p.answer
+	return len(line), nil
+}
+
+func (p *echoProcess) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		select {
+		case p.rest = <-p.answers:
+		case <-p.gone:
+			return 0, io.EOF
+		}
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+func (p *echoProcess) Close() error { return p.Kill() }
+func (p *echoProcess) Wait() error  { <-p.gone; return nil }
+
+func (p *echoProcess) Kill() error {
+	select {
+	case <-p.gone:
+	default:
+		close(p.gone)
+	}
+	return nil
+}
+
+// A sink is a ResponseWriter that keeps nothing.
+type sink struct {
+	header http.Header
+	status int
+	size   int
+}
+
+func (s *sink) Header() http.Header             { return s.header }
+func (s *sink) WriteHeader(status int)          { s.status = status }
+func (s *sink) SetReadDeadline(time.Time) error { return nil }
+func (s *sink) Write(p []byte) (int, error)     { s.size += len(p); return len(p), nil }
+
+// poster posts the same request to an App again and again, without HTTP.
+type poster struct {
+	app    *App
+	body   *bytes.Reader
+	text   []byte
+	r      *http.Request
+	answer sink
+}
+
+func newPoster(tb testing.TB) *poster {
+	app, err := New(&Config{Servers: []Server{{Name: "echo", Command: "echo", Era: LegacyEra}}},
+		&Options{Launcher: echoLauncher{}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { app.Close() })
+	p := &poster{app: app, answer: sink{header: http.Header{}}}
+	p.prepare(tb, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
+	p.post(tb)
+	id := p.answer.header.Get("Mcp-Session-Id")
+	p.prepare(tb, `{"jsonrpc":"2.0","id":12345,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"},"_meta":{"progressToken":12345}}}`)
+	p.r.Header.Set("Mcp-Session-Id", id)
+	return p
+}
+
+func (p *poster) prepare(tb testing.TB, text string) {
+	p.text, p.body = []byte(text), bytes.NewReader(nil)
+	r, err := http.NewRequest(http.MethodPost, "http://127.0.0.1/api/mcp", io.NopCloser(p.body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.ContentLength = int64(len(text))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	p.r = r
+}
+
+func (p *poster) post(tb testing.TB) {
+	p.body.Reset(p.text)
+	p.answer.status, p.answer.size = 0, 0
+	p.app.ServeHTTP(&p.answer, p.r)
+	if p.answer.status != http.StatusOK || p.answer.size == 0 {
+		tb.Fatalf("HTTP %s, %d bytes", strconv.Itoa(p.answer.status), p.answer.size)
+	}
+}
+
+// BenchmarkPost is one call through the whole App, without HTTP and without a process.
+func BenchmarkPost(b *testing.B) {
+	p := newPoster(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.post(b)
+	}
+}
+
+func TestPostAllocatesWithinItsBudget(t *testing.T) {
+	if raceEnabled {
+		t.Log("counted without the race detector, which allocates")
+		return
+	}
+	p := newPoster(t)
+	// The identity of the caller, the request of streamhttp, what session makes for a POST, its
+	// reader's channel, the texts of the id and of the progress token. Each may outlive the POST, in
+	// the hands of who answers late, so that none is used again.
+	const budget = 6
+	if n := testing.AllocsPerRun(200, func() { p.post(t) }); n > budget {
+		t.Errorf("a POST makes %v allocations, and %d are its budget", n, budget)
+	}
+}

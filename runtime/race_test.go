@@ -1,0 +1,5 @@
+//go:build race
+
+package mcpfunc
+
+const raceEnabled = true
