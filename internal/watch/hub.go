@@ -60,7 +60,11 @@ func (h *Hub) Open(server, name string, pool bool) *Recorder {
 	r := &Recorder{hub: h, pending: map[key]pending{}}
 	r.about = Session{Server: server, Name: name, Pool: pool, Opened: time.Now()}
 	if h.opts.Wire != nil {
-		r.wire = h.opts.Wire.With("server", server, map[bool]string{false: "session", true: "pool"}[pool], name)
+		what := "session" // as everything else of it is logged
+		if pool {
+			what = "pool"
+		}
+		r.wire = h.opts.Wire.With("server", server, what, name)
 	}
 	if !h.opts.Keep {
 		return r
