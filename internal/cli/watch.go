@@ -131,7 +131,7 @@ func (w *watcher) ignores(dir string) bool {
 		return false
 	}
 	name := filepath.Base(dir)
-	return strings.HasPrefix(name, ".") || slices.Contains([]string{"third_party", "node_modules", "__pycache__", "infra"}, name)
+	return strings.HasPrefix(name, ".") || slices.Contains([]string{"third_party", "node_modules", "__pycache__", "infra", "packed", "mcp_lock"}, name)
 }
 
 // isSource reports whether the handler, or how it is served, can depend on a file.

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/packed"
 )
 
 // A component is one package that is locked for a server.
@@ -24,7 +26,8 @@ type component struct {
 	path      string   // npm: where it is installed, relative to the server's folder
 }
 
-// components returns what is locked for a server of the project in dir, in a fixed order.
+// components returns what is locked for a server of the project in dir, in a fixed order. What a script
+// of the project locks itself is known once it is packed.
 func components(dir, name string) ([]component, error) {
 	folder := filepath.Join(dir, LockFolder, name)
 	var all []component
@@ -37,13 +40,22 @@ func components(dir, name string) ([]component, error) {
 		return nil, err
 	}
 	lock, err := readPackageLock(folder)
+	prefix := ""
+	if errors.Is(err, fs.ErrNotExist) { // a script of the project comes with a lock of its own
+		prefix = "app/"
+		lock, err = readPackageLock(filepath.Join(dir, packed.Folder, name, "app"))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return append(all, npmComponents(lock)...), nil
+	for _, c := range npmComponents(lock) {
+		c.path = prefix + c.path
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // pin is the first line of a package in a requirements.txt with hashes (pip, "Requirements File

@@ -182,6 +182,9 @@ func (r *run) pack(ctx context.Context, j *job) error {
 		}
 	}
 	r.file.Servers[j.name] = server
+	if err := r.compare(j); err != nil {
+		return err
+	}
 	r.note(j.name, "%s", j.report.installed())
 	return nil
 }
@@ -190,10 +193,6 @@ func (r *run) pack(ctx context.Context, j *job) error {
 func (r *run) relock(ctx context.Context, j *job) error {
 	r.lock.Servers[j.name] = j.locked
 	oldDir := filepath.Join(r.opts.Dir, LockFolder, j.name)
-	before, err := components(r.opts.Dir, j.name)
-	if err != nil {
-		return err
-	}
 	if r.keeps(j) {
 		if _, err := os.Stat(oldDir); err == nil {
 			if err := copyTree(j.lockDir, oldDir); err != nil {
@@ -201,20 +200,31 @@ func (r *run) relock(ctx context.Context, j *job) error {
 			}
 		}
 	} else {
-		if err := os.MkdirAll(j.lockDir, 0o755); err != nil {
+		err := os.MkdirAll(j.lockDir, 0o755)
+		if err != nil {
 			return err
 		}
-		r.note(j.name, "resolving %s", j.asked())
 		switch {
 		case j.recipe.Kind == KindPython && j.hasPackages():
+			r.note(j.name, "resolving %s", j.asked())
 			err = r.lockPython(ctx, j)
 		case j.recipe.Kind == KindNode && len(j.recipe.Requires) > 0:
+			r.note(j.name, "resolving %s", j.asked())
 			err = r.lockNode(ctx, j.lockDir, j.recipe.Requires, j.recipe.Options)
 		}
 		if err != nil {
 			return err
 		}
 		j.report.Resolved = true
+	}
+	return nil
+}
+
+// compare reports which packages a server has, and which of them are others than before.
+func (r *run) compare(j *job) error {
+	before, err := components(r.opts.Dir, j.name)
+	if err != nil {
+		return err
 	}
 	after, err := components(r.stage, j.name)
 	if err != nil {

@@ -41,9 +41,6 @@ func (p *plan) asked() string {
 	for _, f := range p.files {
 		names = append(names, filepath.Base(f))
 	}
-	if names == nil {
-		return p.from.Command
-	}
 	return strings.Join(names, ", ")
 }
 
