@@ -20,7 +20,7 @@ const crashCode = 7
 // Tools, with their arguments: echo{text}, pid{}, env{name}, big{size}, progress{count}, log{text},
 // ask{} (sampling), changed{}, sleep{ms}, crash{}, exit{}, noise{}, complain{text} and silent{}.
 func Server(in io.Reader, out io.Writer, complain io.Writer, exit func(code int)) {
-	s := &server{out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}}
+	s := &server{pen: make(chan struct{}, 1), out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}}
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -69,6 +69,7 @@ type rpc struct {
 }
 
 type server struct {
+	pen           chan struct{} // held by who writes: not mu, so that one who reads on need not wait for it
 	out, complain io.Writer
 	exit          func(int)
 
@@ -79,8 +80,8 @@ type server struct {
 
 // write writes one line, whole.
 func (s *server) write(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.pen <- struct{}{}
+	defer func() { <-s.pen }()
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 

@@ -16,7 +16,7 @@ import (
 // A subscriptions/listen is acknowledged, and told of every call of changed{} until it is cancelled.
 func Stateless(in io.Reader, out io.Writer, complain io.Writer, exit func(code int)) {
 	s := &stateless{
-		server: server{out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}},
+		server: server{pen: make(chan struct{}, 1), out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}},
 		calls:  map[string]chan struct{}{}, listeners: map[string]bool{},
 	}
 	defer s.end()
@@ -154,7 +154,9 @@ func (s *stateless) use(m statelessRPC, cancelled chan struct{}, result func(str
 		for id := range s.listeners {
 			fmt.Fprintf(&text, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{%q:%s}}}`+"\n", subscriptionID, id)
 		}
+		s.pen <- struct{}{}
 		io.WriteString(s.out, text.String())
+		<-s.pen
 		s.mu.Unlock()
 		say("changed")
 	case "crash":

@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // startTimedOut is called when initialize has not been answered in time.
 func (s *Session) startTimedOut(limit time.Duration) {
@@ -30,19 +33,40 @@ func (s *Session) Abandon() {
 func (s *Session) abandon(f *Failure) {
 	s.mu.Lock()
 	s.failAll(f)
-	r := s.now
 	s.mu.Unlock()
-	if patience := s.patience(); patience > 0 && r != nil {
+	if patience := s.patience(); patience > 0 {
 		s.table.forget(s)
 		s.log.Info("the first start goes on without its client")
-		select {
-		case <-r.answered:
-		case <-r.gone:
-		case <-s.ctx.Done():
-		case <-time.After(patience):
-		}
+		s.awaitAnswer(patience)
 	}
 	s.end(f)
+}
+
+// awaitAnswer returns when the process has answered for the first time, or will not, or at the limit.
+func (s *Session) awaitAnswer(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	s.mu.Lock()
+	r, changed, why := s.now, s.changed, s.why
+	s.mu.Unlock()
+	for r == nil && why == nil { // we initialize it, and it answers us
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		r, changed, why = s.now, s.changed, s.why
+		s.mu.Unlock()
+	}
+	if why != nil {
+		return
+	}
+	select {
+	case <-r.answered:
+	case <-r.gone:
+	case <-ctx.Done():
+	}
 }
 
 // patience is how long a start may go on after its caller has given up.

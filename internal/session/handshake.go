@@ -114,7 +114,7 @@ func (s *Session) replay(r *run) error {
 	if h.request == nil {
 		return nil
 	}
-	limit := s.server.StartTimeout
+	limit := max(s.server.StartTimeout, s.patience()) // who waits for it waits for as long as a start may take
 	clock := time.AfterFunc(limit, func() {
 		r.ended.CompareAndSwap(nil, &Failure{
 			Text: "the server did not answer initialize within " + limit.String(), Reason: ReasonTimeout, Retryable: true,

@@ -140,6 +140,11 @@ func (t *Table) resurrect(o Opening, tk *ticket.Ticket) error {
 	if err := t.revoked(t.ctx, o); err != nil {
 		return err
 	}
+	done, err := t.only(o.Server)
+	if err != nil {
+		return err
+	}
+	defer done()
 	again := o
 	again.ID, again.lost = "", tk
 	s, err := t.Open(again)

@@ -51,6 +51,37 @@ func (t *Table) mayReturn(server *Server) (granted, known bool) {
 	return l.granted, ok
 }
 
+// only returns when the caller may ask a process of server for its leave, which one does at a time: a
+// process for each of many sessions would be too many to find out the same. It returns at once if
+// nobody has to ask. done must be called then.
+func (t *Table) only(server *Server) (done func(), err error) {
+	if _, known := t.mayReturn(server); known {
+		return func() {}, nil
+	}
+	t.mu.Lock()
+	turn := t.asking[server.identity()]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		t.asking[server.identity()] = turn
+	}
+	t.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	case <-t.ctx.Done():
+		return nil, ErrClosed
+	}
+	done = func() { <-turn }
+	granted, known := t.mayReturn(server)
+	if !known {
+		return done, nil
+	}
+	done()
+	if !granted {
+		return nil, ErrUnknown
+	}
+	return func() {}, nil
+}
+
 // askLeave is mayReturn with the help of s, whose process is asked for its tools if nobody has asked
 // before. When it does not say, sessions are not resurrected, and the next one asks again. That they
 // may not be is never asked again: finding out costs a process.

@@ -81,6 +81,7 @@ type Table struct {
 	awaited  map[Key]map[chan *Session]struct{} // who waits for a client to open a session
 	wakings  map[Key]*waking                    // sessions that are being resurrected
 	leaves   map[string]leave                   // of servers, by identity
+	asking   map[string]chan struct{}           // held by who asks for one; capacity 1
 	spares   map[*Server]*spares
 	pools    pools // guarded by its own mutex
 	closed   bool
@@ -96,7 +97,7 @@ func NewTable(log *slog.Logger, redact func(string) string, limits Limits, trave
 	t := &Table{
 		log: log, redact: redact, limits: limits, travel: travel, starts: newStarts(limits.Starts), memory: newMemory(limits.Memory),
 		sessions: map[Key]*Session{}, alive: map[*Session]struct{}{}, awaited: map[Key]map[chan *Session]struct{}{},
-		wakings: map[Key]*waking{}, leaves: map[string]leave{}, past: newLedger(),
+		wakings: map[Key]*waking{}, leaves: map[string]leave{}, asking: map[string]chan struct{}{}, past: newLedger(),
 		spares: map[*Server]*spares{}, pools: newPools(),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())

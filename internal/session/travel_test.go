@@ -377,3 +377,129 @@ func TestProcessIsInitializedWhicheverInstanceHeardIt(t *testing.T) {
 		}
 	})
 }
+
+// Something else came first: the id goes out before it is known what the server answers.
+func TestIdThatIsSealedEarlySaysWhatTheClientAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		for version, want := range map[string]error{"2025-11-25": nil, "2025-06-18": ErrUnknown} {
+			here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+			here.version, there.version = version, version
+			s, err := here.table.Open(here.opening("u", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.running(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m, _ := message.Parse([]byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`))
+			here.mu.Lock() // the process does not get to its answer
+			r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := s.Announce()
+			here.mu.Unlock()
+			synctest.Wait()
+			r.Leave()
+			s.Leave()
+			if err := here.use(here.opening("u", id)); err != nil {
+				t.Errorf("%s, here: %v", version, err)
+			}
+			if err := there.use(there.opening("u", id)); err != want {
+				t.Errorf("%s, there: %v, want %v", version, err, want)
+			}
+		}
+	})
+}
+
+func TestWhatDoesNotFitIntoAnIdStaysHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+		s, err := here.table.Open(here.opening("u", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var much strings.Builder // which does not get shorter
+		for range 100 {
+			much.WriteString(mint())
+		}
+		here.call(s, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","x":"`+much.String()+`"}}`)
+		id := s.Announce()
+		s.Leave()
+		if err := here.use(here.opening("u", id)); err != nil || len(id) > 40 {
+			t.Errorf("%s, here: %v", id, err)
+		}
+		if err := there.use(there.opening("u", id)); err != ErrUnknown {
+			t.Errorf("there: %v", err)
+		}
+	})
+}
+
+// Many sessions are lost at once when an instance is replaced.
+func TestOneProcessIsEnoughToFindOutThatNoneMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+		there.tools = silent
+		var wg sync.WaitGroup
+		for i := range 20 {
+			id := here.initialize(fmt.Sprint(i))
+			wg.Go(func() {
+				if err := there.use(there.opening(fmt.Sprint(i), id)); err != ErrUnknown {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(there.processes()); n != 1 {
+			t.Errorf("%d processes", n)
+		}
+	})
+}
+
+// A package runner on a new instance downloads first. Who gave up does not throw that away.
+func TestDownloadGoesOnWhenASessionIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		here := newInstance(t, travel, nil)
+		there := newInstance(t, travel, func(s *Server) { s.Runner, s.OnLost = "uvx", Resurrect })
+		quick := there.server.Launch
+		there.server.Launch = func(ctx context.Context, caller any) (process.Process, error) {
+			p := mcptest.Run(func(stdin io.Reader, stdout io.Writer) error {
+				closed := make(chan error, 1)
+				go func() {
+					_, err := io.Copy(io.Discard, stdin) // as a pipe holds what nobody reads yet
+					closed <- err
+				}()
+				select {
+				case err := <-closed:
+					return err
+				case <-time.After(2 * time.Minute): // the download
+				}
+				fmt.Fprintln(stdout, `{"jsonrpc":"2.0","id":"mcpfunc-0","result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{}}}`)
+				return <-closed
+			})
+			there.mu.Lock()
+			there.started = append(there.started, p)
+			there.mu.Unlock()
+			there.server.Launch = quick
+			return p, nil
+		}
+		o := there.opening("u", here.initialize("u"))
+		var f *Failure
+		if err := there.use(o); !errors.As(err, &f) || f.Reason != ReasonTimeout || !f.Retryable {
+			t.Fatalf("after 30 s: %v", err)
+		}
+		select {
+		case <-there.processes()[0].Gone():
+			t.Fatal("the download was ended")
+		case <-time.After(time.Minute):
+		}
+		time.Sleep(time.Minute)
+		if err := there.use(o); err != nil || len(there.processes()) != 2 {
+			t.Errorf("once it is done: %v, %d processes", err, len(there.processes()))
+		}
+	})
+}
