@@ -23,7 +23,8 @@ type contender struct {
 	about string // what it is, for the page
 	// start starts it anew, for the measure of this name.
 	start func(l *lab, measure string) (*running, error)
-	peer  bool // somebody else's
+	peer  bool     // somebody else's
+	only  []string // the measures that it takes part in; nil for all
 	// absent is why it cannot be measured here; empty if it can.
 	absent string
 }
@@ -78,7 +79,8 @@ func (l *lab) project() error {
 		return err
 	}
 	files := map[string]string{
-		"mcp_config.json": `{"mcpServers":{"bench":{"command":` + string(command) + `}}}`,
+		"mcp_config.json":              `{"mcpServers":{"bench":{"command":` + string(command) + `}}}`,
+		prewarmed + "/mcp_config.json": `{"mcpServers":{"bench":{"command":` + string(command) + `,"sessions":{"prewarm":4}}}}`,
 		"host.json": `{"version":"2.0","extensions":{"http":{"routePrefix":""}},"customHandler":{` +
 			`"description":{"defaultExecutablePath":"handler"},"enableProxyingHttpRequest":true}}`,
 		"mcp/function.json": `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous",` +
@@ -103,7 +105,8 @@ const (
 	ours  = "ours"
 	host  = "host"
 
-	against = "other"
+	against   = "other"
+	prewarmed = "prewarmed"
 )
 
 // ourContenders are those that need nothing installed.
@@ -118,6 +121,9 @@ func ourContenders() []contender {
 			}},
 		{name: ours, about: "the handler that a generated project builds to; a process a session", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(string) []string { return []string{l.handler} })
+		}},
+		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn"}, start: func(l *lab, measure string) (*running, error) {
+			return l.serveIn(filepath.Join(l.dir, prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
@@ -136,9 +142,14 @@ func otherHandler(path string) (contender, error) {
 	}}, nil
 }
 
-// serve starts a program that serves MCP at path on a port, and waits for its first answer. The
-// handler then writes its profiles into a directory of this measure.
+// serve is serveIn in the lab's own directory.
 func (l *lab) serve(measure, path string, command func(port string) []string) (*running, error) {
+	return l.serveIn(l.dir, measure, path, command)
+}
+
+// serveIn starts a program that serves MCP at path on a port, and waits for its first answer. The
+// handler then writes its profiles into a directory of this measure.
+func (l *lab) serveIn(dir, measure, path string, command func(port string) []string) (*running, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -147,17 +158,17 @@ func (l *lab) serve(measure, path string, command func(port string) []string) (*
 	args := command(port)
 	env := []string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port}
 	if l.profile != "" {
-		dir, err := filepath.Abs(filepath.Join(l.profile, strings.ReplaceAll(measure, " ", "-")))
+		profile, err := filepath.Abs(filepath.Join(l.profile, strings.ReplaceAll(measure, " ", "-")))
 		if err != nil {
 			return nil, err
 		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(profile, 0o755); err != nil {
 			return nil, err
 		}
-		env = append(env, "MCPFUNC_BENCH_PROFILE="+dir)
+		env = append(env, "MCPFUNC_BENCH_PROFILE="+profile)
 	}
 	begun := time.Now()
-	p, err := start(l.dir, env, args[0], args[1:]...)
+	p, err := start(dir, env, args[0], args[1:]...)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func bench(args []string, stderr io.Writer) error {
 			return err
 		}
 	}
-	if res.wrong(raw, floor, ours, host) {
+	if res.wrong(raw, floor, ours, prewarmed, host) {
 		return fmt.Errorf("something went wrong that is ours: see %s", *out)
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 )
@@ -63,11 +64,18 @@ func measures(s scale) []measure {
 }
 
 // applies reports whether a contender takes part.
-func (m measure) applies(c contender) bool { return !slices.Contains(m.skip, c.name) }
+func (m measure) applies(c contender) bool {
+	return !slices.Contains(m.skip, c.name) && (c.only == nil || slices.Contains(c.only, m.name))
+}
 
-// begin gives the time from exec to the first HTTP answer.
+// begin gives the time from exec to the first HTTP answer, and how large the program is.
 func begin(m *meter) error {
 	m.set("start", "ms", millis(m.ready))
+	program, err := os.Stat(m.proc.cmd.Path)
+	if err != nil {
+		return err
+	}
+	m.set("start", "MB", float64(program.Size())/1e6)
 	return nil
 }
 

@@ -58,6 +58,8 @@ func processor() string {
 
 // holdTable holds our handler against what the design says.
 func (res *results) holdTable(b *strings.Builder) {
+	var reasons []string            // of what is missed, in order
+	missed := map[string][]string{} // what, by the reason
 	b.WriteString("## Numbers to hold\n\n| figure | hold | ours | | peers |\n|---|---|---|---|---|\n")
 	for _, h := range holds() {
 		v, ok := h.value(res, ours)
@@ -68,10 +70,21 @@ func (res *results) holdTable(b *strings.Builder) {
 		mark := "✓"
 		if !h.met(v) {
 			mark = "**missed**"
+			if h.why != "" && missed[h.why] == nil {
+				reasons = append(reasons, h.why)
+			}
+			missed[h.why] = append(missed[h.why], h.title)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", h.title, h.bound(), h.form(v), mark, h.peers(res))
 	}
 	b.WriteString("\n")
+	if len(reasons) > 0 {
+		b.WriteString("What is missed, and what it goes into:\n\n")
+		for _, why := range reasons {
+			fmt.Fprintf(b, "- %s: %s.\n", strings.Join(missed[why], "; "), why)
+		}
+		b.WriteString("\n")
+	}
 }
 
 // A line of the table of all figures.
@@ -108,7 +121,8 @@ func lines(s scale) []line {
 	for _, n := range s.idle {
 		all = append(all, line{fmt.Sprintf("%d idle sessions, KiB each", n), figure(fmt.Sprintf("idle %d KiB", n)), "%.0f", "", false})
 	}
-	return append(all, line{"exec to first answer, ms", "start ms", "%.1f", "", false})
+	return append(all, line{"exec to first answer, ms", "start ms", "%.1f", "", false},
+		line{"program, MB", "start MB", "%.1f", "", false})
 }
 
 // allTable shows every figure of every contender, with its share of the reference and its spread.

@@ -42,28 +42,38 @@ var plotted = []struct {
 
 // colors are those of the contenders, in their order; ours is the darkest.
 var colors = map[string]string{
-	ours: "#0b3d91", host: "#5b8def", "supergateway": "#d1495b", "npm mcp-proxy": "#edae49",
+	ours: "#2563eb", host: "#8fb3f9", "supergateway": "#d1495b", "npm mcp-proxy": "#edae49",
 	"PyPI mcp-proxy": "#66a182", "reference adapter": "#8d6a9f", "TBXark": "#7d7d7d",
 }
+
+// plotStyle lets the picture be dark where the page is.
+const plotStyle = `<style>
+text { fill: #1f2328 } .page { fill: #fff } .grid { stroke: #b6bcc4 } .row { stroke: #e6e8eb } circle { stroke: #fff; stroke-width: 1.5 }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3 } .page { fill: #0d1117 } .grid { stroke: #4a515a } .row { stroke: #262c34 } circle { stroke: #0d1117 }
+}
+</style>
+`
 
 // plot is the results as a picture in SVG: every contender's throughput as a part of its reference's.
 func (res *results) plot() string {
 	height := plotTop + plotRow*len(plotted) + plotBottom
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13" fill="#222">`+"\n", plotWidth, height)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", plotWidth, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui,sans-serif" font-size="13">`+"\n", plotWidth, height)
+	b.WriteString(plotStyle)
+	fmt.Fprintf(&b, `<rect class="page" width="%d" height="%d" rx="6"/>`+"\n", plotWidth, height)
 	fmt.Fprintf(&b, `<text x="%d" y="22" font-size="15" font-weight="bold">Throughput, of bare net/http (echo) or of raw pipes (the rest); more is better</text>`+"\n", 14)
 	res.legend(&b)
 	bottom := plotTop + plotRow*len(plotted)
 	for _, share := range []float64{0.001, 0.01, 0.1, 1} {
 		x := plotX(share)
-		fmt.Fprintf(&b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#bbb"/>`+"\n", x, plotTop-8, x, bottom)
+		fmt.Fprintf(&b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" class="grid"/>`+"\n", x, plotTop-8, x, bottom)
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x, bottom+18, strings.TrimSuffix(fmt.Sprintf("%g", 100*share), ".0")+" %")
 	}
 	for i, row := range plotted {
 		y := plotTop + plotRow*i + plotRow/2
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", plotLeft-14, y+5, html.EscapeString(row.title))
-		fmt.Fprintf(&b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#eee"/>`+"\n", plotLeft, y, plotWidth-plotRight, y)
+		fmt.Fprintf(&b, `<line x1="%d" y1="%d" x2="%d" y2="%d" class="row"/>`+"\n", plotLeft, y, plotWidth-plotRight, y)
 		for k := len(res.contenders) - 1; k >= 0; k-- { // ours on top
 			c := res.contenders[k]
 			share, ok := ratio(row.figure, row.reference)(res, c.name)
