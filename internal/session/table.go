@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,21 +17,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
-
-// A Key is what a session is found by. Another principal's session is as unknown as one that never
-// was, and so is that of the same one by another program: what a user lets one client do is not the
-// other's.
-type Key struct{ Server, Principal, Client, ID string }
-
-// prefix begins every id that we mint. An id with it that is not alive here was, or is made up: no
-// client chooses it.
-const prefix = ticket.Prefix
-
-// Minted reports whether id looks like one of ours.
-func Minted(id string) bool { return strings.HasPrefix(id, prefix) }
-
-// mint returns a new id: 130 random bits in visible ASCII (MCP transports, "Session Management").
-func mint() string { return prefix + rand.Text() }
 
 var (
 	// ErrUnknown says that there is no such session.
@@ -145,8 +129,6 @@ type Opening struct {
 
 	lost *ticket.Ticket // of the session that is taken over; nil for a new one
 }
-
-func (o Opening) key() Key { return Key{o.Server.Name, o.Principal, o.Client, o.ID} }
 
 // Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
 // there it returns that, unless Fresh is set. The process starts in the background. It fails with

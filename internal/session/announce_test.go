@@ -1,0 +1,69 @@
+package session
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
+)
+
+// Something else came first: the id goes out before it is known what the server answers.
+func TestIdThatIsSealedEarlySaysWhatTheClientAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		for version, want := range map[string]error{"2025-11-25": nil, "2025-06-18": ErrUnknown} {
+			here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+			here.version, there.version = version, version
+			s, err := here.table.Open(here.opening("u", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.running(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m, _ := message.Parse([]byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`))
+			here.mu.Lock() // the process does not get to its answer
+			r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := s.Announce()
+			here.mu.Unlock()
+			synctest.Wait()
+			r.Leave()
+			s.Leave()
+			if err := here.use(here.opening("u", id)); err != nil {
+				t.Errorf("%s, here: %v", version, err)
+			}
+			if err := there.use(there.opening("u", id)); err != want {
+				t.Errorf("%s, there: %v, want %v", version, err, want)
+			}
+		}
+	})
+}
+
+func TestWhatDoesNotFitIntoAnIdStaysHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+		s, err := here.table.Open(here.opening("u", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var much strings.Builder // which does not get shorter
+		for range 100 {
+			much.WriteString(mint())
+		}
+		here.call(s, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","x":"`+much.String()+`"}}`)
+		id := s.Announce()
+		s.Leave()
+		if err := here.use(here.opening("u", id)); err != nil || len(id) > 40 {
+			t.Errorf("%s, here: %v", id, err)
+		}
+		if err := there.use(there.opening("u", id)); err != ErrUnknown {
+			t.Errorf("there: %v", err)
+		}
+	})
+}
