@@ -188,6 +188,7 @@ func (r *run) await(ctx context.Context) {
 		r.kill(&Failure{Text: "the server closed its stdout and was stopped", Reason: ReasonExited, Retryable: true})
 		<-r.gone
 	}
+	r.stall.stop()
 	r.turn.done(false)
 	r.stderr.end()
 	if r.rec != nil {

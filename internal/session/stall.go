@@ -13,13 +13,14 @@ type stall struct {
 	late    func()       // called, in a goroutine of its own, when a write does not end
 	since   atomic.Int64 // when the write began, in nanoseconds after made, plus one; zero while there is none
 	running atomic.Bool  // the clock
+	clock   atomic.Pointer[time.Timer]
 }
 
 // begin says that a write begins.
 func (s *stall) begin() {
 	s.since.Store(int64(time.Since(s.made)) + 1)
 	if s.running.CompareAndSwap(false, true) {
-		time.AfterFunc(stallTimeout, s.look)
+		s.clock.Store(time.AfterFunc(stallTimeout, s.look))
 	}
 }
 
@@ -39,6 +40,13 @@ func (s *stall) look() {
 		return
 	}
 	if s.running.CompareAndSwap(false, true) {
-		time.AfterFunc(left, s.look)
+		s.clock.Store(time.AfterFunc(left, s.look))
+	}
+}
+
+// stop ends the clock, which would hold what it watches in memory until it came.
+func (s *stall) stop() {
+	if clock := s.clock.Load(); clock != nil {
+		clock.Stop()
 	}
 }
