@@ -231,6 +231,11 @@ func (a *App) Stats() Stats {
 
 // ListenAndServe serves at addr until ctx ends, lets calls finish, and closes the App. It returns
 // nil after that, or the error that kept it from serving.
+//
+// It is for a process that does nothing else: while it serves, Go uses half of the processors, rounded
+// up, since the servers need the others, unless the environment variable GOMAXPROCS is set; and memory
+// is given back to the system when nobody calls. In a process with work of its own serve the App, which
+// is an http.Handler, by a server of your own: it touches neither.
 func (a *App) ListenAndServe(ctx context.Context, addr string) error {
 	return listenAndServe(ctx, addr, a)
 }

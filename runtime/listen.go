@@ -30,7 +30,7 @@ type patientConn struct {
 	told atomic.Int64 // that the system has
 }
 
-// SetReadDeadline may be called while a Read waits, from any goroutine.
+// SetReadDeadline may be called while a Read waits, from any goroutine, but by one at a time.
 func (c *patientConn) SetReadDeadline(t time.Time) error {
 	if t.IsZero() {
 		c.want.Store(0)
@@ -68,11 +68,12 @@ func (c *patientConn) Read(p []byte) (int, error) {
 		if want != 0 && want <= time.Now().UnixNano() {
 			return n, err
 		}
-		if err := c.tell(want); err != nil {
-			return n, err
-		}
-		if c.want.Load() != want { // moved in between, perhaps to before what was told
-			c.tell(c.want.Load())
+		// One that is set in between may have been told, or left to us, just before ours is.
+		for told := int64(-1); told != want; want = c.want.Load() {
+			if err := c.tell(want); err != nil {
+				return n, err
+			}
+			told = want
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 )
 
@@ -34,7 +35,8 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	if err != nil {
 		return fmt.Errorf("listen for the Functions host: %w", err)
 	}
-	var quiet lull
+	quiet := &lull{free: debug.FreeOSMemory}
+	defer quiet.end()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.ServeHTTP(w, r)
 		quiet.called()
@@ -43,7 +45,7 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
-	tune()
+	defer tune()()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(patientListener{listener}) }()
 	select {

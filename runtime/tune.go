@@ -3,7 +3,6 @@ package mcpfunc
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -12,22 +11,36 @@ import (
 // same machine and needs as much. With half of the processors, rounded up, a call wakes fewer threads
 // of ours that only look for work: measured on two, a third less processor time for one call at a time
 // and for 64 sessions, a tenth less for 8 with 4 in flight. The environment variable GOMAXPROCS, if it
-// is set, has the last word.
-func tune() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS((runtime.GOMAXPROCS(0) + 1) / 2)
+// is set, has the last word. The setting is the whole process's, so back puts it as it was.
+func tune() (back func()) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return func() {}
 	}
+	was := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS((was + 1) / 2)
+	return func() { runtime.GOMAXPROCS(was) }
 }
 
-// lullAfter is how long nobody calls before memory is given back.
-const lullAfter = 500 * time.Millisecond
+// What a lull costs. To give memory back takes a collection of the whole heap, so that one who calls
+// every second would have us do little else when the heap is large: a hundred times as long as the last
+// one took is waited before the next.
+const (
+	lullAfter = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
+	lullMost  = time.Minute            // and at most: a machine that slept makes it look dear
+	lullShare = 100
+)
 
 // A lull gives memory that calls have left behind back to the system when there are none for a while:
 // the servers' processes share the instance with us, and the runtime alone would take minutes.
 type lull struct {
-	mu    sync.Mutex
-	calls int // since the clock was set
-	set   bool
+	free func() // debug.FreeOSMemory
+
+	mu      sync.Mutex
+	calls   int         // since the clock was set
+	clock   *time.Timer // nil while it is not set
+	took    time.Duration
+	ended   bool
+	running sync.WaitGroup // what the clock has begun
 }
 
 // called says that a call has ended.
@@ -35,22 +48,48 @@ func (l *lull) called() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++
-	if !l.set {
-		l.set, l.calls = true, 0
-		time.AfterFunc(lullAfter, l.look)
+	if l.clock == nil {
+		l.set()
 	}
 }
 
-// look gives memory back if nobody has called since the clock was set, and else sets it again.
-func (l *lull) look() {
-	l.mu.Lock()
-	busy := l.calls > 0
+// set sets the clock. mu is held.
+func (l *lull) set() {
 	l.calls = 0
-	l.set = busy
-	l.mu.Unlock()
-	if busy {
-		time.AfterFunc(lullAfter, l.look)
+	if l.ended {
 		return
 	}
-	debug.FreeOSMemory()
+	l.running.Add(1)
+	l.clock = time.AfterFunc(min(max(lullAfter, lullShare*l.took), lullMost), func() {
+		defer l.running.Done()
+		l.rest()
+	})
+}
+
+// rest gives memory back if nobody has called since the clock was set, and else sets it again.
+func (l *lull) rest() {
+	l.mu.Lock()
+	l.clock = nil
+	if l.calls > 0 {
+		l.set()
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	began := time.Now()
+	l.free()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.took = time.Since(began)
+}
+
+// end stops the clock and waits for what it has begun. Nothing is given back from then on.
+func (l *lull) end() {
+	l.mu.Lock()
+	l.ended = true
+	if l.clock != nil && l.clock.Stop() {
+		l.running.Done()
+	}
+	l.mu.Unlock()
+	l.running.Wait()
 }
