@@ -19,6 +19,8 @@ type Finding struct {
 	Status Status `json:"status"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"` // the cure, where there is one
+
+	file string // of the program that this is about, where it was found
 }
 
 // A Status says how much a finding matters.
@@ -42,6 +44,12 @@ func warning(name, hint, format string, args ...any) Finding {
 
 func failure(name, hint, format string, args ...any) Finding {
 	return Finding{Name: name, Status: Fail, Detail: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// of is the finding as one about the program in file.
+func (f Finding) of(file string) Finding {
+	f.file = file
+	return f
 }
 
 // failed is a failure that an error tells of, with the cure that the error carries.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
@@ -15,17 +16,28 @@ import (
 
 // Machine finds out whether the project can be built and served on this machine.
 func (p *Project) Machine(ctx context.Context) []Finding {
-	all := p.tools(ctx)
-	variables := p.variables()
-	all = append(all, variables...)
+	tools, variables := p.tools(ctx), p.variables()
 	resolved, err := p.resolved()
 	switch {
 	case err == nil:
-		return append(all, p.servers(resolved)...)
-	case Failures(variables) > 0: // what stands in for a missing value may be none that its key takes
-		return all
+		tools, servers := once(tools, p.servers(resolved))
+		return slices.Concat(tools, variables, servers)
+	case Failures(variables) == 0: // else what stands in for a missing value may be none that its key takes
+		variables = append(variables, failed("variables", "", err))
 	}
-	return append(all, failed("variables", "", err))
+	return append(tools, variables...)
+}
+
+// once keeps one finding of a program that is both a tool and a server's command: the tool's, which
+// knows the version, where both are the same file, and the server's where the tool is missing.
+func once(tools, servers []Finding) (ofTools, ofServers []Finding) {
+	tools = slices.DeleteFunc(tools, func(t Finding) bool {
+		return t.Status == Missing && slices.ContainsFunc(servers, func(s Finding) bool { return s.Name == t.Name })
+	})
+	servers = slices.DeleteFunc(servers, func(s Finding) bool {
+		return s.file != "" && slices.ContainsFunc(tools, func(t Finding) bool { return s.file == t.file })
+	})
+	return tools, servers
 }
 
 // lookup is how the app sees a variable on this machine; an empty one is a missing one.
@@ -128,7 +140,7 @@ func command(spec process.Spec, where string) Finding {
 	}
 	found, err := process.Find(spec)
 	if err == nil {
-		return okay(spec.Command, "%s", found)
+		return okay(spec.Command, "%s", found).of(found)
 	}
 	var hint string
 	if ce := (*process.CommandError)(nil); errors.As(err, &ce) {

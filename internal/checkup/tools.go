@@ -100,16 +100,16 @@ func (t tool) find(ctx context.Context, environ []string) Finding {
 	}
 	out, err := ask(ctx, "", environ, path, t.ask...)
 	if err != nil {
-		return warning(t.name, t.hint, "%s does not run: %v", path, err)
+		return warning(t.name, t.hint, "%s does not run: %v", path, err).of(path)
 	}
 	v := versionIn(out)
 	switch {
 	case v == "":
-		return okay(t.name, "%s", path)
+		return okay(t.name, "%s", path).of(path)
 	case t.least == "" || !older(v, t.least):
-		return okay(t.name, "%s (%s)", path, v)
+		return okay(t.name, "%s (%s)", path, v).of(path)
 	}
-	f := warning(t.name, t.hint, "%s is version %s, and before %s %s", path, v, t.least, t.why)
+	f := warning(t.name, t.hint, "%s is version %s, and before %s %s", path, v, t.least, t.why).of(path)
 	if t.fails {
 		f.Status = Fail
 	}
@@ -130,7 +130,7 @@ func goTool(ctx context.Context, dir string, environ []string) Finding {
 	if want := goOf(dir); want != "" && version.IsValid(out) && version.Compare(out, want) < 0 {
 		return failure(name, hint+", or let Go get it: GOTOOLCHAIN=auto", "%s is %s, and go.mod wants %s", path, out, want)
 	}
-	return okay(name, "%s (%s)", path, out)
+	return okay(name, "%s (%s)", path, out).of(path)
 }
 
 var goLine = regexp.MustCompile(`(?m)^go\s+(\S+)`)

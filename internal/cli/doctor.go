@@ -35,7 +35,7 @@ fails when something would fail; with --strict also for a warning.`,
 		Example: `  mcpfunc doctor
   mcpfunc doctor myapp --json
   mcpfunc doctor --strict     in CI`,
-		Args: cobra.MaximumNArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				if cmd.Flags().Changed("project") {

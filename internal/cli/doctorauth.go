@@ -32,7 +32,7 @@ cure. With a token the command also says what the server makes of it, and why. T
 to the server alone and is not printed.`,
 		Example: `  mcpfunc doctor auth https://my-app.azurewebsites.net/api/mcp
   mcpfunc doctor auth time --token "$(az account get-access-token --scope api://APP/.default --query accessToken -o tsv)"`,
-		Args: cobra.ExactArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Target = args[0]
 			return run(cmd.Context(), env, opts)

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +59,7 @@ has and had are compared. Commit mcp_lock and sbom.cdx.json; packed is made from
   mcpfunc pack --upgrade=time
   mcpfunc pack --check     in CI
   mcpfunc pack --with-node --binary github-mcp-server`,
-		Args: cobra.MaximumNArgs(1),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = dirArg(args)
 			remember(cmd, opts, &settings)
@@ -105,18 +104,21 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 	if opts.Check {
 		return checkPacked(env, task, opts.JSON)
 	}
-	start := time.Now()
 	task.Log = func(server, text string) {
 		if server != "" {
 			server += ": "
 		}
-		env.note("%s %s%s", styleFor(env, env.Stderr).dim(fmt.Sprintf("%5.1fs", time.Since(start).Seconds())), server, text)
+		env.note("%s%s", server, text)
 	}
 	if !opts.NoProbe {
 		p := &prober{env: env, dir: opts.Dir}
 		task.Probe = p.probe
 	}
-	report, err := pack.Pack(ctx, task)
+	var report *pack.Report
+	err = env.during("packing", func() (err error) {
+		report, err = pack.Pack(ctx, task)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -192,7 +194,7 @@ func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
 // packedIsCurrent says why what is packed in the project in dir is not what its configuration and
 // locks ask for. A project that was never packed is as it should be.
 func packedIsCurrent(ctx context.Context, env *Env, dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, pack.LockFolder)); errors.Is(err, fs.ErrNotExist) {
+	if !hasLock(dir) {
 		return nil
 	}
 	task, err := (&packOptions{Dir: dir}).task(ctx, env)

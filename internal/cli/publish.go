@@ -38,7 +38,7 @@ commands to run elsewhere are printed. Nothing is published when something of it
 		Example: `  mcpfunc publish my-app
   mcpfunc publish my-app myproject --dry-run
   mcpfunc publish my-app --resource-group my-group     for az, which otherwise looks for it`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.App, opts.Dir = args[0], dirArg(args[1:])
 			if !appName.MatchString(opts.App) {
