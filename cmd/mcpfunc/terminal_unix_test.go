@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/term"
 )
 
 // onTerminal runs the program with a pseudo-terminal for everything and types keys once question is
@@ -30,6 +31,10 @@ func onTerminal(t *testing.T, environ []string, question, keys string, args ...s
 		t.Fatal(err)
 	}
 	defer terminal.Close()
+	// A question is shown before it takes keys one by one; until then Ctrl-C would be a signal.
+	if _, err := term.MakeRaw(int(terminal.Fd())); err != nil {
+		t.Fatal(err)
+	}
 	giveUp := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer giveUp.Stop()
 
