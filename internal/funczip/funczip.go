@@ -22,7 +22,12 @@ var (
 	neverFiles   = []string{".funcignore", ".gitignore", "local.settings.json", "project.lock.json"}
 )
 
-// Files lists what is published of the project in root, slash-separated, in the order of their names.
+// stages begins the names of folders in a project that mcpfunc pack works in, and that it leaves there
+// when it is killed.
+const stages = ".mcpfunc-pack-"
+
+// Files lists what is published of the project in root, slash-separated, in the order of their names:
+// what Core Tools would publish, and in no case what a run of mcpfunc pack is about or left behind.
 // Links are followed as long as they stay within root; another one is an error, and so is one to a
 // folder that it lies in.
 func Files(root *os.Root) ([]string, error) {
@@ -71,12 +76,13 @@ func (w *walker) folder(name string, above []fs.FileInfo) error {
 		}
 		switch {
 		case info.IsDir():
-			if !anyCase(neverFolders, e.Name()) {
+			if !anyCase(neverFolders, e.Name()) && !strings.HasPrefix(child, stages) {
 				err = w.folder(child, above)
 			}
+		case anyCase(neverFiles, e.Name()) || w.ignored(child):
 		case !info.Mode().IsRegular():
 			err = fmt.Errorf("%s is no regular file", child)
-		case !anyCase(neverFiles, e.Name()) && !w.ignored(child):
+		default:
 			w.files = append(w.files, child)
 		}
 		if err != nil {

@@ -4,7 +4,7 @@
 //
 // A run has three parts. Recipes are read off the command lines. Everything is then made in a folder
 // of its own beside the project's, tried, and put in place by a rename each: a run that fails leaves
-// the project as it was. Check compares what there is without making anything.
+// the project as it was, and the next one clears up after one that was killed. Check compares what there is without making anything.
 package pack
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/packed"
 )
@@ -85,13 +86,16 @@ type job struct {
 
 // Pack packs the project and reports what it did.
 func Pack(ctx context.Context, opts *Options) (*Report, error) {
-	stage, err := os.MkdirTemp(opts.Dir, ".mcpfunc-pack-")
+	if err := sweep(opts.Dir, time.Now()); err != nil {
+		return nil, err
+	}
+	stage, err := os.MkdirTemp(opts.Dir, stagePrefix)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(stage)
 	r := &run{
-		opts: opts, stage: stage, work: filepath.Join(stage, ".work"),
+		opts: opts, stage: stage, work: filepath.Join(stage, workFolder),
 		lock: &Lock{Format: lockFormat, Platform: Platform, Settings: opts.Settings, Servers: map[string]Locked{}},
 		file: &packed.File{Format: packed.Format, Platform: Platform, Programs: map[string]packed.Program{}, Servers: map[string]packed.Server{}},
 	}
@@ -271,11 +275,11 @@ func (r *run) write() error {
 
 // commit puts the stage in the project's place.
 func (r *run) commit() error {
-	attic := filepath.Join(r.work, "old")
+	attic := filepath.Join(r.work, atticFolder)
 	if err := os.Mkdir(attic, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{LockFolder, packed.Folder, SBOMName} {
+	for _, name := range placed() {
 		if err := swap(r.opts.Dir, r.stage, attic, name); err != nil {
 			return fmt.Errorf("put %s in place: %w", name, err)
 		}

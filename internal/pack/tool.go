@@ -8,9 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
+
+// toolPatience is how long the outputs of a tool that was stopped are waited for.
+const toolPatience = 5 * time.Second
 
 // A tool is a package manager that is run while packing.
 type tool struct {
@@ -32,6 +36,7 @@ func findTool(name string, env []string, extra ...string) (*tool, error) {
 func (t *tool) run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, t.path, args...)
 	cmd.Dir, cmd.Env = dir, t.env
+	cmd.WaitDelay = toolPatience // what it has started may hold its outputs open
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -62,7 +67,7 @@ func lastLines(text string, n int) string {
 func interpreter(ctx context.Context, env []string, version string) string {
 	is := func(path string) bool {
 		cmd := exec.CommandContext(ctx, path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-		cmd.Env = env
+		cmd.Env, cmd.WaitDelay = env, toolPatience
 		out, err := cmd.Output()
 		return err == nil && strings.TrimSpace(string(out)) == version
 	}

@@ -92,7 +92,8 @@ func copyFile(to, from string, mode fs.FileMode) error {
 }
 
 // swap puts the entry name of stage in the place of that of dir. What was there is moved to attic,
-// so that there is no moment with half of either.
+// so that there is no moment with half of either; between the two moves there is neither, and sweep
+// brings the old one back if the run is killed there.
 func swap(dir, stage, attic, name string) error {
 	target := filepath.Join(dir, name)
 	if err := os.Rename(target, filepath.Join(attic, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
