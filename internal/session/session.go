@@ -71,8 +71,9 @@ type Session struct {
 	cancel context.CancelFunc
 	pid    atomic.Int64 // of the process; zero while there is none, or it has no number
 
-	greeted  atomic.Bool // the process was told that the client is initialized, as far as greet has to care
-	sealable bool        // a client initializes it, so that its id may say all that it takes to do so again
+	greeted  atomic.Bool   // the process was told that the client is initialized, as far as greet has to care
+	greeting chan struct{} // closed when greet has told it; nil while it has not begun; guarded by mu
+	sealable bool          // a client initializes it, so that its id may say all that it takes to do so again
 	created  time.Time
 	life     string // by which event ids of this table are told from those of another
 

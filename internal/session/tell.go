@@ -54,7 +54,7 @@ func (s *Session) say(text string) {
 
 // greet sees to it that a process has been told that the client is initialized before it gets a
 // request: what the client said of it may have reached another instance. Once is enough, so that the
-// client's own is not passed on then.
+// client's own is not passed on then. Requests that come meanwhile wait for it.
 func (s *Session) greet(r *run, m *message.Message) error {
 	if !s.table.travel.Shared || s.greeted.Load() || m.Kind() != message.Request {
 		return nil
@@ -63,18 +63,27 @@ func (s *Session) greet(r *run, m *message.Message) error {
 		return nil // which may come before
 	}
 	s.mu.Lock()
-	if s.shake.follow != nil {
+	greeting, first := s.greeting, false
+	switch {
+	case greeting != nil:
+	case s.shake.follow != nil:
 		s.greeted.Store(true)
+	case s.shake.version != "":
+		greeting, first = make(chan struct{}), true
+		s.greeting, s.shake.follow, s.shake.told = greeting, initialized(), true
 	}
-	if s.shake.version == "" || s.shake.follow != nil {
-		s.mu.Unlock()
-		return nil
-	}
-	s.shake.follow, s.shake.told = initialized(), true
 	follow := s.shake.follow
-	s.greeted.Store(true)
 	s.mu.Unlock()
-	return s.write(s.ctx, r, follow)
+	if first {
+		err := s.write(s.ctx, r, follow)
+		s.greeted.Store(true)
+		close(greeting)
+		return err
+	}
+	if greeting != nil {
+		<-greeting // a write ends: the process reads, or is killed
+	}
+	return nil
 }
 
 // repeats reports whether m says again what we have said in the client's place.
