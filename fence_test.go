@@ -21,6 +21,8 @@ func TestFences(t *testing.T) {
 		{"runtime", module + "internal/hostemu", "the host starts the app, never the other way round"},
 		{"runtime", module + "internal/mcptest", "it is for tests"},
 		{"runtime", module + "internal/fakeentra", "it is for tests"},
+		{"runtime", module + "internal/e2etest", "it is for tests"},
+		{"cmd/mcpfunc", module + "internal/e2etest", "it is for tests"},
 		{"runtime", "github.com/modelcontextprotocol/go-sdk/mcp", "its transports alter ids, lose progress and refuse unknown methods, and it adds 3.4 MB"},
 		{"runtime", "testing", "flags of a test binary do not belong in an app"},
 		{"generator", module + "runtime", "a scaffold is made of a parsed file; the runtime is only copied"},

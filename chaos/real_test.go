@@ -7,13 +7,12 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
@@ -21,43 +20,17 @@ import (
 // users start them.
 func realServers(t *testing.T) []mcpfunc.Server {
 	t.Helper()
-	tools := os.Getenv("MCPFUNC_E2E_TOOLS")
-	if tools == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tools = filepath.Join(home, ".cache", "mcpfunc-e2e")
-	}
-	if _, err := os.Stat(filepath.Join(tools, "stamp")); err != nil {
+	if _, err := os.Stat(e2etest.Tool("stamp")); err != nil {
 		t.Fatalf("the tools are not installed: run e2e/tools/install.sh (%v)", err)
 	}
-	pins, err := os.ReadFile("../e2e/tools/servers.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
 	env := map[string]string{
-		"PATH":                filepath.Join(tools, "python", "bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"PATH":                e2etest.Tool("python", "bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"UV_PYTHON_DOWNLOADS": "never",
 	}
-	var servers []mcpfunc.Server
-	for line := range strings.Lines(string(pins)) {
-		runner, pin, _ := strings.Cut(strings.TrimSpace(line), " ")
-		s := mcpfunc.Server{Command: runner, Args: []string{pin}, Env: env, MaxRestarts: 100}
-		switch {
-		case strings.Contains(pin, "server-everything"):
-			s.Name, s.Args = "node", []string{"-y", pin}
-		case strings.Contains(pin, "mcp-server-time"):
-			s.Name = "python"
-		default:
-			continue
-		}
-		servers = append(servers, s)
+	return []mcpfunc.Server{
+		{Name: "node", Command: "npx", Args: []string{"-y", e2etest.Pinned(t, "@modelcontextprotocol/server-everything")}, Env: env, MaxRestarts: 100},
+		{Name: "python", Command: "uvx", Args: []string{e2etest.Pinned(t, "mcp-server-time")}, Env: env, MaxRestarts: 100},
 	}
-	if len(servers) != 2 {
-		t.Fatalf("e2e/tools/servers.txt names %d of the 2 servers", len(servers))
-	}
-	return servers
 }
 
 // realWays are the ways to die that need no help of the server.

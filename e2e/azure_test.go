@@ -18,6 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
 )
 
@@ -106,11 +107,6 @@ func claimsOf(t *testing.T, token string) jwt.MapClaims {
 // azureServers are servers that use Azure's SDKs as everybody does, by name.
 func azureServers(t *testing.T) map[string]any {
 	t.Helper()
-	program := filepath.Join(built, "azure-server")
-	cmd := exec.Command("go", "build", "-tags", "e2e", "-o", program, "./servers/azure")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
 	file := func(name string) string {
 		path, err := filepath.Abs(filepath.Join("servers", "azure", name))
 		if err != nil {
@@ -123,8 +119,8 @@ func azureServers(t *testing.T) map[string]any {
 		"azure_scopes": []string{arm + "/.default"},
 	}
 	return map[string]any{
-		"go":     map[string]any{"command": program, "auth": auth},
-		"node":   map[string]any{"command": node, "args": []string{file("server.mjs"), tool("npm", "package.json")}, "auth": auth},
+		"go":     map[string]any{"command": azureServer(t), "auth": auth},
+		"node":   map[string]any{"command": node, "args": []string{file("server.mjs"), e2etest.Tool("npm", "package.json")}, "auth": auth},
 		"python": map[string]any{"command": python, "args": []string{file("server.py")}, "auth": auth},
 	}
 }
@@ -208,8 +204,8 @@ func TestDoctorFollowsTheWayToEntra(t *testing.T) {
 	b := bridge(t, asJSON(t, map[string]any{"mcpServers": map[string]any{"go": azureServers(t)["go"]}}), settings...)
 	url := strings.Replace(b.Endpoint("go"), "127.0.0.1", "localhost", 1) // its public address
 	doctor := func(token string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), program(t, mcpfunc), "doctor", "auth", url, "--token", token)
-		cmd.Env = append(environment(), settings...)
+		cmd := exec.CommandContext(t.Context(), mcpfunc(t), "doctor", "auth", url, "--token", token)
+		cmd.Env = append(e2etest.Environ(), settings...)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}

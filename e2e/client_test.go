@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // sdk is a client that can make one call and expect a text in the answer, and perhaps play a scenario.
@@ -25,7 +27,7 @@ type sdk struct {
 func sdks() []sdk {
 	typescript := script{node, filepath.Join("clients", "typescript", "client.mjs")}
 	python1 := script{python, filepath.Join("clients", "python", "client.py")}
-	python2 := script{tool("python2", "bin", "python"), filepath.Join("clients", "python2", "client.py")}
+	python2 := script{e2etest.Tool("python2", "bin", "python"), filepath.Join("clients", "python2", "client.py")}
 	return []sdk{
 		{"go", callOnce, func(t *testing.T, url, scenario string) { scenarios[scenario](t, url) }},
 		{"typescript", typescript.call, typescript.play},
@@ -63,7 +65,7 @@ func (s script) run(t *testing.T, args ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.interpreter, append([]string{s.file}, args...)...)
-	cmd.Env = environment()
+	cmd.Env = e2etest.Environ()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	exit := cmd.Run()

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // suites are the runs of the official conformance suite that have to pass in full: package as
@@ -35,7 +37,7 @@ var suites = []struct {
 // The suite runs twice: against the Go SDK's reference server over its own HTTP, and against the same
 // server as a stdio child of the bridge. The bridge must not lose a single passed check.
 func TestConformanceSuitePassesNoFewerChecksThanOverTheServersOwnHTTP(t *testing.T) {
-	child := program(t, conformanceServer)
+	child := conformanceServer(t)
 	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q}}}`, child))
 	own := serveHTTP(t, child, "-stateless=false")
 
@@ -91,7 +93,7 @@ func conform(t *testing.T, url, pkg string, args []string) outcome {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	suite := tool("npm", "node_modules", pkg, "dist", "index.js")
+	suite := e2etest.Tool("npm", "node_modules", pkg, "dist", "index.js")
 	cmd := exec.CommandContext(ctx, node, append([]string{suite, "server", "--url", url, "-o", dir}, args...)...)
 	log, exit := cmd.CombinedOutput()
 	o := outcome{scenarios: make(map[string]tally), log: string(log), exit: exit}
@@ -156,7 +158,7 @@ func serveHTTP(t *testing.T, server, sessions string) (url string) {
 		cmd.Process.Kill()
 		cmd.Wait() // an error: it was killed
 	})
-	if !eventually(patience, func() bool {
+	if !e2etest.Eventually(patience, func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()

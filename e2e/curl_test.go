@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // answer is what curl got.
@@ -157,7 +159,7 @@ func TestSessionsOfTheDocumentedExampleHaveTwoProcesses(t *testing.T) {
 	if a := curl(t, url, "-X", "DELETE", "-H", "mcp-session-id: session-1"); a.Status/100 != 2 {
 		t.Errorf("DELETE session-1: HTTP %d %s", a.Status, a.Body)
 	}
-	if !eventually(patience, func() bool { return !b.runs(t, pids["session-1"]) }) {
+	if !e2etest.Eventually(patience, func() bool { return !b.runs(t, pids["session-1"]) }) {
 		t.Errorf("process %s outlived session-1", pids["session-1"])
 	}
 	if pid := post(t, url, "session-2", callTool("pid", "{}")).text(t); pid != pids["session-2"] {
@@ -241,7 +243,7 @@ func listen(t *testing.T, url, session string) {
 func (b *Bridge) runs(t *testing.T, pid string) bool {
 	t.Helper()
 	for _, p := range processesOf(t, b.handler) {
-		if fmt.Sprint(p.pid) == pid {
+		if fmt.Sprint(p.PID) == pid {
 			return true
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 var updatePictures = flag.Bool("update", false, "write the screenshots in docs/images anew")
@@ -25,11 +27,11 @@ func TestDevPageInABrowser(t *testing.T) {
 	config := fmt.Sprintf(`{"mcpServers": {
   "notes": {"command": "node", "args": ["notes.mjs"], "cwd": %q, "env": {"PACKAGES": %q}, "description": "notes that one person keeps"},
   "stranger": {"command": "node", "args": ["notes.mjs", "stranger"], "cwd": %[1]q, "env": {"PACKAGES": %[2]q}}
-}}`, servers, tool("npm", "package.json"))
+}}`, servers, e2etest.Tool("npm", "package.json"))
 	deployed := bridge(t, config) // nobody gave it a key
 	dir := scaffold(t, config)
 
-	args := []string{devPage(t, dir), filepath.Join(dir, "mcp_config.json"), program(t, mcpfunc), deployed.URL}
+	args := []string{devPage(t, dir), filepath.Join(dir, "mcp_config.json"), mcpfunc(t), deployed.URL}
 	if *updatePictures {
 		pictures, err := filepath.Abs(filepath.Join("..", "docs", "images"))
 		if err != nil {
@@ -47,8 +49,8 @@ func devPage(t *testing.T, dir string) string {
 	if *updatePictures {
 		port = "7071" // as a user sees it
 	}
-	dev := exec.Command(program(t, mcpfunc), "dev", dir, "--port", port)
-	dev.Env = environment()
+	dev := exec.Command(mcpfunc(t), "dev", dir, "--port", port)
+	dev.Env = e2etest.Environ()
 	stderr, err := dev.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +58,7 @@ func devPage(t *testing.T, dir string) string {
 	if err := dev.Start(); err != nil {
 		t.Fatal(err)
 	}
-	said := new(transcript)
+	said := new(e2etest.Transcript)
 	address, ended := make(chan string, 1), make(chan struct{})
 	go func() {
 		defer close(ended)

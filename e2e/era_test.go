@@ -10,19 +10,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"text/tabwriter"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // The set of 2026-07-28 has scenarios that do not count (extensions among them), which the reference
 // server does not pass over its own HTTP either. The suite's exit code says whether all that count
 // passed; of the others the bridge must not lose one.
 func TestConformanceSuiteOfTheRevisionWithoutSessionsPasses(t *testing.T) {
-	child := program(t, conformanceServer)
+	child := conformanceServer(t)
 	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q}}}`, child))
 	args := []string{"--requirements", "2026-07-28"}
 	direct := conform(t, serveHTTP(t, child, "-stateless=true"), "conformance-current", args)
@@ -49,15 +50,13 @@ const (
 	modern = "2026-07-28"
 )
 
-var eraServer = sync.OnceValues(func() (string, error) { return goBuild("era", "./e2e/servers/era") })
-
 // agreed is how a client and a server got on: in a version, or not at all.
 type agreed struct{ Version, Answer, Error string }
 
 // Every client meets every server through the bridge, and where they have an era in common they find
 // it by themselves. A client with a version alone has nothing to fall back to.
 func TestClientsAndServersFindTheEraThatTheyShare(t *testing.T) {
-	server := program(t, eraServer)
+	server := eraServer(t)
 	b := bridge(t, fmt.Sprintf(`{"mcpServers": {
 		"legacy": {"command": %[1]q, "args": ["2025-11-25"]},
 		"modern": {"command": %[1]q, "args": ["2026-07-28"]},
@@ -79,7 +78,7 @@ func TestClientsAndServersFindTheEraThatTheyShare(t *testing.T) {
 	}{
 		{"go-sdk 1.8", meetGo, []string{"legacy", "auto"}},
 		{"TypeScript 2.4", eraScript(node, "typescript2", "era.mjs"), []string{"legacy", "auto", modern}},
-		{"Python 2.3", eraScript(tool("python2", "bin", "python"), "python2", "era.py"), []string{"legacy", "auto", modern}},
+		{"Python 2.3", eraScript(e2etest.Tool("python2", "bin", "python"), "python2", "era.py"), []string{"legacy", "auto", modern}},
 	} {
 		for _, mode := range client.modes {
 			fmt.Fprintf(w, "%s\t%s", client.name, mode)
@@ -135,7 +134,7 @@ func eraScript(interpreter string, file ...string) func(t *testing.T, url, mode 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, interpreter, filepath.Join(append([]string{"clients"}, file...)...), url, mode)
-		cmd.Env = environment()
+		cmd.Env = e2etest.Environ()
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()

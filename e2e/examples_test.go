@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // The folders of examples/ work as their README says: every line there that begins with mcpfunc is run,
@@ -101,7 +103,7 @@ func runLine(t *testing.T, b *Bridge, line string, env []string) string {
 		line = strings.Replace(line, "mcpfunc "+verb+" ", "mcpfunc "+verb+" --url "+strings.Replace(b.URL, "127.0.0.1", "localhost", 1)+" ", 1)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
-	cmd.Env = append(append(environment(), env...), "PATH="+filepath.Dir(program(t, mcpfunc))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Env = append(append(e2etest.Environ(), env...), "PATH="+filepath.Dir(mcpfunc(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v\n%s", line, err, out)

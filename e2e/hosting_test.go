@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 const deployable = `{"mcpServers": {
@@ -31,7 +33,7 @@ func hosted(t *testing.T, config string, flags ...string) string {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runIn(t, ".", nil, program(t, mcpfunc), append([]string{"init", dir, "--config", file, "--yes"}, flags...)...)
+	runIn(t, ".", nil, mcpfunc(t), append([]string{"init", dir, "--config", file, "--yes"}, flags...)...)
 	return dir
 }
 
@@ -39,7 +41,7 @@ func hosted(t *testing.T, config string, flags ...string) string {
 func runIn(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = dir, append(environment(), env...)
+	cmd.Dir, cmd.Env = dir, append(e2etest.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
@@ -67,7 +69,7 @@ func instructions(dockerfile string) []string {
 func TestDockerfileStepsRun(t *testing.T) {
 	t.Parallel()
 	dir := hosted(t, deployable, "--docker")
-	runIn(t, dir, nil, tool("lint", "bin", "hadolint"), "Dockerfile")
+	runIn(t, dir, nil, e2etest.Tool("lint", "bin", "hadolint"), "Dockerfile")
 
 	stages := [][]string{}
 	for _, line := range instructions(readFile(t, dir, "Dockerfile")) {
@@ -147,7 +149,7 @@ func TestInfrastructureHolds(t *testing.T) {
 		if err != nil || len(files) < 2 {
 			t.Fatalf("%s: the infrastructure is %q, %v", name, files, err)
 		}
-		runIn(t, dir, nil, tool("lint", "bin", "python"), append([]string{abs(t, "tools/bicep.py")}, files...)...)
+		runIn(t, dir, nil, e2etest.Tool("lint", "bin", "python"), append([]string{abs(t, "tools/bicep.py")}, files...)...)
 		if regexp.MustCompile(`(?m)^\s+FUNCTIONS_WORKER_RUNTIME:`).MatchString(readFile(t, dir, "infra", "app.bicep")) {
 			t.Errorf("%s: FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses", name)
 		}
@@ -168,7 +170,7 @@ func abs(t *testing.T, path string) string {
 func TestSessionKeyIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	dir := hosted(t, deployable, "--hosting", "flex", "--azd")
-	out := runIn(t, dir, nil, tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('azure.yaml'))))")
+	out := runIn(t, dir, nil, e2etest.Tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('azure.yaml'))))")
 	var file struct {
 		Name     string
 		Services map[string]struct {
@@ -217,7 +219,7 @@ func TestWorkflowBuildsThePackage(t *testing.T) {
 	t.Parallel()
 	dir := hosted(t, deployable, "--hosting", "flex", "--azd", "--github")
 	runIn(t, dir, nil, "git", "init", "--quiet")
-	runIn(t, dir, nil, tool("lint", "bin", "actionlint"), ".github/workflows/deploy.yml")
+	runIn(t, dir, nil, e2etest.Tool("lint", "bin", "actionlint"), ".github/workflows/deploy.yml")
 
 	workflow := readFile(t, dir, ".github", "workflows", "deploy.yml")
 	for _, use := range regexp.MustCompile(`uses: (\S+)`).FindAllStringSubmatch(workflow, -1) {
@@ -225,7 +227,7 @@ func TestWorkflowBuildsThePackage(t *testing.T) {
 			t.Errorf("%s is not pinned to a commit", use[1])
 		}
 	}
-	out := runIn(t, dir, nil, tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('.github/workflows/deploy.yml'))['jobs']['deploy']))")
+	out := runIn(t, dir, nil, e2etest.Tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('.github/workflows/deploy.yml'))['jobs']['deploy']))")
 	var job struct {
 		Permissions map[string]string
 		Steps       []struct {

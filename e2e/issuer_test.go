@@ -3,68 +3,25 @@
 package e2e
 
 import (
-	"bufio"
-	"io"
 	"net/http"
-	"net/url"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
-
-// An oidc is npm's oidc-provider, an issuer that we did not write.
-type oidc struct{ issuer string }
-
-func startIssuer(t *testing.T) *oidc {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), node, filepath.Join("servers", "issuer.mjs"), tool("npm", "package.json"))
-	var complaints transcript
-	cmd.Stderr = &complaints
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("issuer.mjs: %v\n%s", err, complaints.String())
-	}
-	return &oidc{strings.TrimSpace(line)}
-}
-
-// token is what a client gets for a user.
-func (o *oidc) token(t *testing.T, user, resource, scope string) string {
-	t.Helper()
-	resp, err := http.Get(o.issuer + "/token?" + url.Values{"user": {user}, "resource": {resource}, "scope": {scope}}.Encode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("token of %s: HTTP %d %s, %v", user, resp.StatusCode, body, err)
-	}
-	return string(body)
-}
 
 func TestTokensOfAnIndependentIssuer(t *testing.T) {
 	t.Parallel()
-	o := startIssuer(t)
+	o := e2etest.StartIssuer(t)
 	resource := map[string]string{"jwt": "https://mcp.example/jwt", "opaque": "https://mcp.example/opaque"}
 	auth := func(kind string) map[string]any {
 		a := map[string]any{
-			"method": "oauth2_bearer", "oauth2_issuer": o.issuer, "oauth2_audience": resource[kind],
+			"method": "oauth2_bearer", "oauth2_issuer": o.URL, "oauth2_audience": resource[kind],
 			"oauth2_required_scopes": []string{"files:read"},
 		}
 		if kind == "opaque" {
-			a["oauth2_introspection_endpoint"] = o.issuer + "/token/introspection"
+			a["oauth2_introspection_endpoint"] = o.URL + "/token/introspection"
 			a["oauth2_introspection_client_id"], a["oauth2_introspection_client_secret"] = "bridge", "${BRIDGE_SECRET}"
 		}
 		return a
@@ -76,7 +33,7 @@ func TestTokensOfAnIndependentIssuer(t *testing.T) {
 		"AZURE_FUNCTIONS_ENVIRONMENT=Development", "BRIDGE_SECRET=canary-of-the-bridge")
 	for kind, other := range map[string]string{"jwt": "opaque", "opaque": "jwt"} {
 		t.Run(kind, func(t *testing.T) {
-			good := o.token(t, "alice", resource[kind], "files:read files:write")
+			good := o.Token(t, "alice", resource[kind], "files:read files:write")
 			if isJWT := strings.Count(good, ".") == 2; isJWT != (kind == "jwt") {
 				t.Fatalf("the issuer gave %q", good)
 			}
@@ -94,8 +51,8 @@ func TestTokensOfAnIndependentIssuer(t *testing.T) {
 				token string
 				want  int
 			}{
-				"for another resource":  {o.token(t, "alice", resource[other], "files:read"), http.StatusUnauthorized},
-				"with too few scopes":   {o.token(t, "alice", resource[kind], "files:write"), http.StatusForbidden},
+				"for another resource":  {o.Token(t, "alice", resource[other], "files:read"), http.StatusUnauthorized},
+				"with too few scopes":   {o.Token(t, "alice", resource[kind], "files:write"), http.StatusForbidden},
 				"with a changed letter": {changed(good), http.StatusUnauthorized},
 			} {
 				if got := post(t, b.Endpoint(kind), "", initialize, "Authorization: Bearer "+refused.token); got.Status != refused.want {

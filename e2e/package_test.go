@@ -12,17 +12,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/funczip"
 )
 
 // planted is a secret of the host, which no server may see.
 const planted = "planted-2b8f41"
-
-var flex = sync.OnceValues(func() (string, error) { return goBuild("flex", "./e2e/flex") })
 
 // A question and its packedAnswer are those of e2e/flex.
 type (
@@ -43,16 +41,16 @@ func TestPackedServersAnswerFromThePackageAlone(t *testing.T) {
 	t.Parallel()
 	version := pythonVersion(t)
 	dir := scaffold(t, asJSON(t, map[string]any{"mcpServers": map[string]any{
-		"time":       map[string]any{"command": "uvx", "args": []string{pinned(t, "mcp-server-time"), "--local-timezone", "${ZONE:-UTC}"}},
-		"everything": map[string]any{"command": "npx", "args": []string{"-y", pinned(t, "@modelcontextprotocol/server-everything")}},
+		"time":       map[string]any{"command": "uvx", "args": []string{e2etest.Pinned(t, "mcp-server-time"), "--local-timezone", "${ZONE:-UTC}"}},
+		"everything": map[string]any{"command": "npx", "args": []string{"-y", e2etest.Pinned(t, "@modelcontextprotocol/server-everything")}},
 		"era":        map[string]any{"command": "./bin/era", "args": []string{"2025-11-25"}},
 	}}))
-	copyProgram(t, filepath.Join(dir, "bin", "era"), program(t, eraServer))
+	copyProgram(t, filepath.Join(dir, "bin", "era"), eraServer(t))
 	config := readFile(t, filepath.Join(dir, "mcp_config.json"))
 
 	run := func(args ...string) string {
-		cmd := exec.Command(program(t, mcpfunc), args...)
-		cmd.Dir, cmd.Env = dir, environment()
+		cmd := exec.Command(mcpfunc(t), args...)
+		cmd.Dir, cmd.Env = dir, e2etest.Environ()
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
@@ -99,9 +97,9 @@ func TestPackedServersAnswerFromThePackageAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	caches := t.TempDir()
-	cold := append(environment(), "UV_CACHE_DIR="+filepath.Join(caches, "uv"), "npm_config_cache="+filepath.Join(caches, "npm"))
-	coldly := ask(t, exec.Command(program(t, flex), dir), cold, questions[:2])
-	warmly := ask(t, exec.Command(program(t, flex), dir), environment(), questions[:2])
+	cold := append(e2etest.Environ(), "UV_CACHE_DIR="+filepath.Join(caches, "uv"), "npm_config_cache="+filepath.Join(caches, "npm"))
+	coldly := ask(t, exec.Command(flex(t), dir), cold, questions[:2])
+	warmly := ask(t, exec.Command(flex(t), dir), e2etest.Environ(), questions[:2])
 	t.Log("from the start of the handler to tools/list:   packed  unpacked, warm cache  unpacked, cold cache")
 	for i := range coldly {
 		t.Logf("%-42s %10.2fs %20.2fs %21.2fs", packed[i].Server, packed[i].Listed.Seconds(), warmly[i].Listed.Seconds(), coldly[i].Listed.Seconds())
@@ -198,9 +196,9 @@ func askSealed(t *testing.T, dir string, questions []question) []packedAnswer {
 	}
 	if out, err := exec.Command("unshare", append(seal, "true")...).CombinedOutput(); err != nil {
 		t.Logf("no network of its own here (%v: %s): a proxy that is not there stands in for none, and modes for a read-only mount", err, out)
-		return ask(t, exec.Command(program(t, flex), dir), append(env, "HTTP_PROXY=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9"), questions)
+		return ask(t, exec.Command(flex(t), dir), append(env, "HTTP_PROXY=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9"), questions)
 	}
-	return ask(t, exec.Command("unshare", append(seal, program(t, flex), "-sealed", dir)...), env, questions)
+	return ask(t, exec.Command("unshare", append(seal, flex(t), "-sealed", dir)...), env, questions)
 }
 
 func ask(t *testing.T, cmd *exec.Cmd, env []string, questions []question) []packedAnswer {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // patience is for anything that a server announces by itself.
@@ -91,7 +93,7 @@ func progress(t *testing.T, url string) {
 		t.Errorf("the call: %q, %v", text, err)
 	}
 	var seen [][2]float64
-	eventually(patience, func() bool { // the SDK may return the answer before it has called the handler for the last one
+	e2etest.Eventually(patience, func() bool { // the SDK may return the answer before it has called the handler for the last one
 		p.note(func() { seen = slices.Clone(p.progress) })
 		return len(seen) >= 5
 	})
@@ -109,7 +111,7 @@ func cancellation(t *testing.T, url string) {
 		_, err := p.callWith(ctx, longRunning(30, 60))
 		ended <- err
 	}()
-	if !eventually(patience, func() (begun bool) {
+	if !e2etest.Eventually(patience, func() (begun bool) {
 		p.note(func() { begun = len(p.progress) > 0 })
 		return begun
 	}) {
@@ -129,7 +131,7 @@ func cancellation(t *testing.T, url string) {
 	}
 	if p.has(t, "cancelled-operations") {
 		var count string
-		if !eventually(patience, func() bool {
+		if !e2etest.Eventually(patience, func() bool {
 			count = p.mustCall(t, "cancelled-operations", nil)
 			return count == "1"
 		}) {
@@ -182,7 +184,7 @@ func roots(t *testing.T, url string) {
 	}
 	p.client.AddRoots(&mcp.Root{URI: "file:///srv/second", Name: "second root"}) // sends list_changed
 	var second string
-	if !eventually(patience, func() bool {
+	if !e2etest.Eventually(patience, func() bool {
 		second = p.mustCall(t, "get-roots-list", nil)
 		return strings.Contains(second, "file:///srv/second")
 	}) {
@@ -200,7 +202,7 @@ func logging(t *testing.T, url string) {
 	if err := p.Subscribe(ctx, &mcp.SubscribeParams{URI: watched}); err != nil {
 		t.Fatalf("subscribe: %v", err)
 	}
-	eventually(patience, func() bool { return p.told("Received Subscribe") > 0 })
+	e2etest.Eventually(patience, func() bool { return p.told("Received Subscribe") > 0 })
 	if got := p.told("Received Subscribe"); got != 1 {
 		t.Errorf("a message at the level came %d times, want once", got)
 	}
@@ -211,7 +213,7 @@ func logging(t *testing.T, url string) {
 		t.Fatalf("unsubscribe: %v", err)
 	}
 	p.mustCall(t, "echo", map[string]any{"message": "after"})
-	if eventually(300*time.Millisecond, func() bool { return p.told("Received Unsubscribe") > 0 }) {
+	if e2etest.Eventually(300*time.Millisecond, func() bool { return p.told("Received Unsubscribe") > 0 }) {
 		t.Error("a message below the level came")
 	}
 	p.end(t)
@@ -225,7 +227,7 @@ func subscription(t *testing.T, url string) {
 	}
 	p.mustCall(t, "toggle-subscriber-updates", nil)
 	var updates []string
-	eventually(patience, func() bool {
+	e2etest.Eventually(patience, func() bool {
 		p.note(func() { updates = slices.Compact(slices.Clone(p.updates)) })
 		return len(updates) > 0
 	})

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 func TestEveryClientPlaysEveryScenarioOnTheTypeScriptServer(t *testing.T) {
 	t.Parallel()
 	playAll(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": "npx", "args": ["-y", %q]}}}`,
-		pinned(t, "@modelcontextprotocol/server-everything")))
+		e2etest.Pinned(t, "@modelcontextprotocol/server-everything")))
 }
 
 func TestEveryClientPlaysEveryScenarioOnThePythonServer(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // A call is one question to one server, and a text that only the right answer holds.
@@ -18,7 +20,7 @@ func TestEveryClientCallsTheFilesystemServer(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "note.txt"), "kept in a file\n")
 	callAll(t, "filesystem",
-		[]string{"npx", "-y", pinned(t, "@modelcontextprotocol/server-filesystem"), dir}, nil,
+		[]string{"npx", "-y", e2etest.Pinned(t, "@modelcontextprotocol/server-filesystem"), dir}, nil,
 		call{"list_directory", asJSON(t, map[string]string{"path": dir}), "note.txt"},
 		call{"read_text_file", asJSON(t, map[string]string{"path": filepath.Join(dir, "note.txt")}), "kept in a file"},
 	)
@@ -27,7 +29,7 @@ func TestEveryClientCallsTheFilesystemServer(t *testing.T) {
 func TestEveryClientCallsTheMemoryServer(t *testing.T) {
 	t.Parallel()
 	callAll(t, "memory",
-		[]string{"npx", "-y", pinned(t, "@modelcontextprotocol/server-memory")},
+		[]string{"npx", "-y", e2etest.Pinned(t, "@modelcontextprotocol/server-memory")},
 		map[string]string{"MEMORY_FILE_PATH": filepath.Join(t.TempDir(), "memory.jsonl")},
 		call{"create_entities", `{"entities": [{"name": "Ada", "entityType": "person", "observations": ["wrote programs"]}]}`, ""},
 		call{"search_nodes", `{"query": "Ada"}`, "wrote programs"},
@@ -48,7 +50,7 @@ func TestEveryClientCallsTheGitServer(t *testing.T) {
 		}
 	}
 	callAll(t, "git",
-		[]string{"uvx", pinned(t, "mcp-server-git"), "--repository", repo}, nil,
+		[]string{"uvx", e2etest.Pinned(t, "mcp-server-git"), "--repository", repo}, nil,
 		call{"git_log", asJSON(t, map[string]string{"repo_path": repo}), "first light"},
 	)
 }
@@ -56,7 +58,7 @@ func TestEveryClientCallsTheGitServer(t *testing.T) {
 func TestEveryClientCallsTheTimeServer(t *testing.T) {
 	t.Parallel()
 	callAll(t, "time",
-		[]string{"uvx", pinned(t, "mcp-server-time")}, nil,
+		[]string{"uvx", e2etest.Pinned(t, "mcp-server-time")}, nil,
 		call{"convert_time", `{"source_timezone": "Asia/Tokyo", "time": "12:00", "target_timezone": "UTC"}`, "T03:00:00+00:00"},
 	)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // A person who has never seen the project, with a clone of it: the demo, their own configuration, and what
@@ -30,7 +32,7 @@ func TestFirstTenMinutes(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), program, args...)
 		cmd.Dir = dir
-		cmd.Env = append(environment(), "GOBIN="+filepath.Dir(mcpfunc))
+		cmd.Env = append(e2etest.Environ(), "GOBIN="+filepath.Dir(mcpfunc))
 		out, err := cmd.Output()
 		if err != nil {
 			said := ""
@@ -45,14 +47,14 @@ func TestFirstTenMinutes(t *testing.T) {
 	step("go run ./cmd/mcpfunc demo --once", func() { do("..", "go", "run", "./cmd/mcpfunc", "demo", filepath.Join(home, "demo"), "--once") })
 	step("go install ./cmd/mcpfunc", func() { do("..", "go", "install", "./cmd/mcpfunc") })
 	step("mcpfunc init myapp, with a configuration that other clients use", func() {
-		write(t, filepath.Join(home, ".mcp.json"), `{"mcpServers": {"time": {"command": "uvx", "args": ["`+pinned(t, "mcp-server-time")+`"]}}}`)
+		write(t, filepath.Join(home, ".mcp.json"), `{"mcpServers": {"time": {"command": "uvx", "args": ["`+e2etest.Pinned(t, "mcp-server-time")+`"]}}}`)
 		do(home, mcpfunc, "init", app)
 	})
 
-	said := new(transcript)
+	said := new(e2etest.Transcript)
 	dev := exec.CommandContext(t.Context(), mcpfunc, "dev", app, "--port", "0")
 	dev.Cancel = func() error { return dev.Process.Signal(os.Interrupt) }
-	dev.Env, dev.Stderr = environment(), said
+	dev.Env, dev.Stderr = e2etest.Environ(), said
 	var url string
 	step("mcpfunc dev myapp", func() {
 		stdout, err := dev.StdoutPipe()
@@ -79,7 +81,7 @@ func TestFirstTenMinutes(t *testing.T) {
 		var snippet struct {
 			Servers map[string]struct{ Type, URL string }
 		}
-		found := eventually(time.Minute, func() bool {
+		found := e2etest.Eventually(time.Minute, func() bool {
 			_, rest, _ := strings.Cut(said.String(), `  {"servers"`)
 			line, _, whole := strings.Cut(rest, "\n")
 			return whole && json.Unmarshal([]byte(`{"servers"`+line), &snippet) == nil

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // A job is a call that a client makes over and over.
@@ -60,7 +62,7 @@ func (s script) loop(t *testing.T, url string, calls, sessions int, j job) outco
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.interpreter, s.file, url, fmt.Sprint(calls), fmt.Sprint(sessions), j.Tool, j.Args, j.Want)
-	cmd.Env = environment()
+	cmd.Env = e2etest.Environ()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	exit := cmd.Run()

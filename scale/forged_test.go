@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -17,14 +18,14 @@ import (
 // one that never was, on every instance, and start nothing.
 func TestForgedIDsStartNothing(t *testing.T) {
 	const resource = "https://mcp.example/jwt"
-	issuer := startIssuer(t)
-	fast := server{"command": program(t, fastServer), "stateless": true}
+	issuer := e2etest.StartIssuer(t)
+	fast := server{"command": fastServer(t), "stateless": true}
 	key := newKey()
 	s := newStage(t, 3, map[string]server{
 		"mine": fast.with(protected(issuer, resource)), "other": fast.with(protected(issuer, resource)),
 	}, withKeys(key))
-	alice := caller{url: s.Endpoint("mine"), token: tokenOf(t, issuer, "alice", resource)}
-	bob := caller{url: s.Endpoint("mine"), token: tokenOf(t, issuer, "bob", resource)}
+	alice := caller{url: s.Endpoint("mine"), token: issuer.Token(t, "alice", resource, "files:read")}
+	bob := caller{url: s.Endpoint("mine"), token: issuer.Token(t, "bob", resource, "files:read")}
 	elsewhere := caller{url: s.Endpoint("other"), token: alice.token}
 
 	foreign := newStage(t, 1, map[string]server{"mine": fast.with(protected(issuer, resource))}, withKeys(newKey()))
@@ -73,14 +74,14 @@ func TestForgedIDsStartNothing(t *testing.T) {
 // An id is good for max_age_seconds, and its session on the instance that holds it for longer.
 func TestIDThatIsTooOldIsUnknownElsewhere(t *testing.T) {
 	s := newStage(t, 2, map[string]server{"fast": {
-		"command": program(t, fastServer), "stateless": true, "sessions": map[string]any{"max_age_seconds": 5},
+		"command": fastServer(t), "stateless": true, "sessions": map[string]any{"max_age_seconds": 5},
 	}}, withKeys(newKey()))
 	here, there := s.up()[0].at("fast"), s.up()[1].at("fast")
 	id := here.open(t)
 	opened := time.Now()
 	there.call(t, id)
 	late := here.open(t)
-	eventually(time.Minute, func() bool { return time.Since(opened) > 8*time.Second })
+	e2etest.Eventually(time.Minute, func() bool { return time.Since(opened) > 8*time.Second })
 	if got := there.send(t, http.MethodPost, late, echo); got.status != http.StatusNotFound {
 		t.Errorf("an id that is too old: %+v", got)
 	}

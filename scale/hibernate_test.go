@@ -5,6 +5,8 @@ package scale
 import (
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // Sessions that nobody uses cost nothing but their id, and the next call wakes them.
@@ -26,7 +28,7 @@ func TestHibernatedSessionsCostNothingAndWake(t *testing.T) {
 	if awake < n {
 		t.Fatalf("%d processes for %d sessions", awake, n)
 	}
-	if !eventually(time.Minute, func() bool { return len(s.processes(t)) == 0 }) {
+	if !e2etest.Eventually(time.Minute, func() bool { return len(s.processes(t)) == 0 }) {
 		t.Fatalf("still there after hibernate_seconds: %v", s.processes(t))
 	}
 	asleep, none := s.resident(t)

@@ -3,17 +3,14 @@
 package scale
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // caller speaks plain HTTP, where a client of an SDK would not send what a test has to.
@@ -105,49 +102,10 @@ func (i *instance) metrics(t *testing.T) (m metrics) {
 	return m
 }
 
-// startIssuer starts npm's oidc-provider and returns its URL.
-func startIssuer(t *testing.T) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), node, filepath.Join("..", "e2e", "servers", "issuer.mjs"), tool("npm", "package.json"))
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("issuer.mjs: %v\n%s", err, &stderr)
-	}
-	return strings.TrimSpace(line)
-}
-
-// tokenOf is what the issuer gives a user for the resource.
-func tokenOf(t *testing.T, issuer, user, resource string) string {
-	t.Helper()
-	resp, err := http.Get(issuer + "/token?" + url.Values{"user": {user}, "resource": {resource}, "scope": {"files:read"}}.Encode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("token of %s: HTTP %d %s, %v", user, resp.StatusCode, body, err)
-	}
-	return string(body)
-}
-
 // protected is an entry that asks for a token of the issuer.
-func protected(issuer, resource string) server {
+func protected(issuer *e2etest.Issuer, resource string) server {
 	return server{"auth": map[string]any{
-		"method": "oauth2_bearer", "oauth2_issuer": issuer, "oauth2_audience": resource, "oauth2_required_scopes": []string{"files:read"},
+		"method": "oauth2_bearer", "oauth2_issuer": issuer.URL, "oauth2_audience": resource, "oauth2_required_scopes": []string{"files:read"},
 	}}
 }
 

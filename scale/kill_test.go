@@ -13,7 +13,7 @@ import (
 // repeats such a call finds the session where it was.
 func TestKillCostsWhatIsInFlightAndNoSession(t *testing.T) {
 	app := withKeys(newKey())
-	s := newStage(t, 3, map[string]server{"fast": {"command": program(t, fastServer), "stateless": true}}, app)
+	s := newStage(t, 3, map[string]server{"fast": {"command": fastServer(t), "stateless": true}}, app)
 	j := job{Server: "fast", Tool: "echo", Args: `{"text": "from afar"}`, Want: "from afar", Repeat: true}
 	const sessions = 6
 	calls, kills := at(20_000, 2_000), at(40, 8)

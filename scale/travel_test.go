@@ -19,7 +19,7 @@ func cast(t *testing.T) (servers map[string]server, jobs []job) {
 	return map[string]server{
 			"everything": {"command": "npx", "args": []string{"-y", everything(t)}},
 			"python":     {"command": python, "args": []string{pythonServer(t)}},
-			"fast":       {"command": program(t, fastServer)},
+			"fast":       {"command": fastServer(t)},
 		}, []job{
 			{Server: "everything", Tool: "echo", Args: `{"message": "from afar"}`, Want: "Echo: from afar"},
 			{Server: "python", Tool: "echo", Args: `{"message": "from afar"}`, Want: "Echo: from afar"},

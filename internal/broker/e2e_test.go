@@ -3,10 +3,10 @@
 package broker
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
 // TestUnmodifiedServerInOtherLanguages is TestUnmodifiedServerActsAsTheUser for the SDKs that most
@@ -16,17 +16,9 @@ func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
 	l := newLab(t)
 	l.auth.ForwardUserToken = true
 	l.setenv("HTTP_PROXY", "http://proxy.invalid:1")
-	tools := os.Getenv("MCPFUNC_E2E_TOOLS")
-	if tools == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tools = filepath.Join(home, ".cache", "mcpfunc-e2e")
-	}
 	for name, program := range map[string][]string{
 		"node":   {"node", "testdata/server.cjs"},
-		"python": {filepath.Join(tools, "python", "bin", "python"), "testdata/server.py"},
+		"python": {e2etest.Python(), "testdata/server.py"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +27,7 @@ func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
 				for _, proxied := range []string{"HTTP_PROXY", "http_proxy"} {
 					vars[proxied] = "http://proxy.invalid:1" // as of the app
 				}
-				vars["NODE_PATH"] = filepath.Join(tools, "npm", "node_modules")
+				vars["NODE_PATH"] = e2etest.Tool("npm", "node_modules")
 				got, complaint := run(t, vars, program[0], append(program[1:], arm+"/.default")...)
 				if complaint != "" {
 					t.Fatalf("%s\ncure: e2e/tools/install.sh", complaint)

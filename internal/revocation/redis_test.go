@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -16,50 +14,21 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
-// A server is a real redis-server on a port of its own, with a password.
-type server struct {
-	url, port string
-	cmd       *exec.Cmd
-}
+// A server is Redis as the instances of an app share it.
+type server struct{ *e2etest.Redis }
 
-func startRedis(t *testing.T) *server {
+func startRedis(t *testing.T) server {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
-	s := &server{url: "redis://:hunter2@127.0.0.1:" + port + "/0", port: port}
-	t.Cleanup(s.stop)
-	s.start(t)
-	return s
-}
-
-func (s *server) start(t *testing.T) {
-	t.Helper()
-	s.cmd = exec.Command("redis-server", "--port", s.port, "--bind", "127.0.0.1", "--requirepass", "hunter2", "--save", "", "--appendonly", "no")
-	s.cmd.Dir = t.TempDir()
-	if err := s.cmd.Start(); err != nil {
-		t.Fatalf("%v (apt-get install redis-server)", err)
-	}
-	client := s.client(t)
-	eventually(t, "redis-server answers", func() bool { return client.Ping(t.Context()).Err() == nil })
-}
-
-func (s *server) stop() {
-	if s.cmd != nil {
-		s.cmd.Process.Kill()
-		s.cmd.Wait()
-		s.cmd = nil
-	}
+	return server{e2etest.StartRedis(t)}
 }
 
 // client looks at what the server holds.
-func (s *server) client(t *testing.T) *redis.Client {
-	o, err := redis.ParseURL(s.url)
+func (s server) client(t *testing.T) *redis.Client {
+	o, err := redis.ParseURL(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,10 +96,10 @@ func (i *instance) end(id string) {
 	i.held = slices.DeleteFunc(i.held, func(held string) bool { return held == id })
 }
 
-func (s *server) instance(t *testing.T, held ...string) *instance {
+func (s server) instance(t *testing.T, held ...string) *instance {
 	t.Helper()
 	i := &instance{held: slices.Clone(held)}
-	store, err := Open(s.url, slog.New(slog.NewTextHandler(i, nil)))
+	store, err := Open(s.URL, slog.New(slog.NewTextHandler(i, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +111,7 @@ func (s *server) instance(t *testing.T, held ...string) *instance {
 		cancel()
 		watching.Wait()
 		store.Close()
-		if i.logged("hunter2") || i.logged("mcpf-") {
+		if i.logged(e2etest.RedisPassword) || i.logged("mcpf-") {
 			t.Errorf("a secret is in the log:\n%s", &i.log)
 		}
 	})
@@ -150,7 +119,7 @@ func (s *server) instance(t *testing.T, held ...string) *instance {
 }
 
 // listeners waits until as many instances listen.
-func (s *server) listeners(t *testing.T, want int64) {
+func (s server) listeners(t *testing.T, want int64) {
 	t.Helper()
 	c := s.client(t)
 	eventually(t, fmt.Sprint(want, " instances listen"), func() bool {
@@ -198,7 +167,7 @@ func TestRevocationsOfAnOutageAreMadeUpFor(t *testing.T) {
 	redis := startRedis(t)
 	a, b := redis.instance(t), redis.instance(t, "mcpf-1", "mcpf-2")
 	redis.listeners(t, 2)
-	redis.stop()
+	redis.Stop()
 	eventually(t, "the outage is logged", func() bool { return a.logged("Redis is not reachable") && b.logged("Redis is not reachable") })
 	if err := a.Revoke(t.Context(), "mcpf-1", time.Now().Add(time.Hour)); err == nil {
 		t.Error("revoking during the outage is no error")
@@ -206,7 +175,7 @@ func TestRevocationsOfAnOutageAreMadeUpFor(t *testing.T) {
 	if _, err := b.Revoked(t.Context(), "mcpf-1"); err == nil {
 		t.Error("asking during the outage is no error")
 	}
-	redis.start(t)
+	redis.Start(t)
 	eventually(t, "b ends it", func() bool { return slices.Equal(b.ids(), []string{"mcpf-2"}) })
 	eventually(t, "the end of the outage is logged", func() bool { return a.logged("Redis is back") && b.logged("Redis is back") })
 	eventually(t, "it may not be opened any more", func() bool { // the client waits a second after a failure to connect
@@ -233,10 +202,10 @@ func TestInstanceCatchesUpWhenItConnects(t *testing.T) {
 func TestWrongPasswordIsSaidWithoutIt(t *testing.T) {
 	t.Parallel()
 	redis := startRedis(t)
-	wrong := &server{url: strings.Replace(redis.url, "hunter2", "hunter2-not", 1)}
+	wrong := server{&e2etest.Redis{URL: strings.Replace(redis.URL, e2etest.RedisPassword, e2etest.RedisPassword+"-not", 1)}}
 	i := wrong.instance(t)
 	_, err := i.Revoked(t.Context(), "mcpf-1")
-	if err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter2") {
+	if err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), e2etest.RedisPassword) {
 		t.Errorf("got %v", err)
 	}
 	eventually(t, "it is logged", func() bool { return i.logged("WRONGPASS") })

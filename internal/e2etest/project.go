@@ -1,0 +1,119 @@
+package e2etest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+)
+
+// Scaffold runs `mcpfunc init` as a user would and returns the project's directory. mcpfunc is the
+// program, config what is in the mcp_config.json.
+func Scaffold(t testing.TB, mcpfunc, config string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "app")
+	file := filepath.Join(t.TempDir(), "mcp_config.json")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(mcpfunc, "init", dir, "--config", file, "--yes")
+	cmd.Env = Environ()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("mcpfunc init: %v\n%s", err, out)
+	}
+	resolved, err := filepath.EvalSymlinks(dir) // /proc names directories without links
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resolved
+}
+
+// Build runs `go build` in the project, and returns the handler, which is where host.json looks for
+// it.
+func Build(t testing.TB, dir string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, "host.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var host struct {
+		CustomHandler struct {
+			Description struct {
+				DefaultExecutablePath string `json:"defaultExecutablePath"`
+			} `json:"description"`
+		} `json:"customHandler"`
+	}
+	if err := json.Unmarshal(raw, &host); err != nil {
+		t.Fatalf("host.json: %v", err)
+	}
+	handler := filepath.Join(dir, host.CustomHandler.Description.DefaultExecutablePath)
+
+	// -trimpath makes the build cache good for every project, whatever its directory.
+	cmd := exec.Command("go", "build", "-trimpath", "-o", handler, ".")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build in a scaffold: %v\n%s", err, out)
+	}
+	return handler
+}
+
+// Serve starts the built project in dir under the host emulator, with the app settings NAME=value,
+// and waits until its handler listens. The caller closes the host.
+func Serve(t testing.TB, dir string, output *Transcript, settings ...string) *hostemu.Host {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := hostemu.Start(context.Background(), hostemu.Options{
+		Dir: dir, Listener: listener, Env: slices.Concat(Environ(), settings), Output: output, Logf: output.Logf,
+	})
+	if err != nil {
+		t.Fatalf("start %s: %v\n%s", dir, err, output)
+	}
+	starting, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := host.Ready(starting); err != nil {
+		host.Close()
+		t.Fatalf("wait for the handler: %v\n%s", err, output)
+	}
+	return host
+}
+
+// A Transcript keeps the last of what programs wrote. Its methods may be called from any goroutine.
+type Transcript struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+const transcriptLimit = 24 << 10 // bytes
+
+// Write implements io.Writer.
+func (w *Transcript) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.buf.Len()+len(p) > transcriptLimit {
+		w.buf.Next(w.buf.Len() / 2)
+	}
+	w.buf.Write(p)
+	return len(p), nil
+}
+
+// Logf writes a line.
+func (w *Transcript) Logf(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+
+func (w *Transcript) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.String()
+}
