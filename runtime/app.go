@@ -114,6 +114,9 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		a.log.Warn(n.text, n.attrs...)
 	}
 	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.keeper.Isolation())
+	if text, hint := a.keeper.Drawback(); text != "" {
+		a.log.Warn(text, "hint", hint)
+	}
 	return a, nil
 }
 

@@ -124,5 +124,9 @@ func printReport(env *Env, findings []checkup.Finding, asJSON bool) error {
 func isolation() checkup.Finding {
 	keeper := process.Open(slog.New(slog.DiscardHandler))
 	defer keeper.Close()
-	return checkup.Finding{Name: "isolation", Status: checkup.OK, Detail: keeper.Isolation()}
+	f := checkup.Finding{Name: "isolation", Status: checkup.OK, Detail: keeper.Isolation()}
+	if text, hint := keeper.Drawback(); text != "" {
+		f.Status, f.Detail, f.Hint = checkup.Warn, f.Detail+"; "+text, hint
+	}
+	return f
 }

@@ -16,7 +16,8 @@ import (
 // kills a handler without a warning, so nobody would clear up after each, and /tmp is small.
 //
 // /tmp belongs to everybody. The copy lies in a folder that only this user can write, named after
-// what it must hold; a folder that somebody else put there is refused and another one made.
+// what it must hold; a folder that somebody else put there is refused and another one made. Servers run
+// as this user: like whatever they write, a copy is as safe as the app's servers are from each other.
 func unpack(path, sum, temp string) (string, error) {
 	dir, err := privateDir(temp)
 	if err != nil {

@@ -94,6 +94,10 @@ func (k *Keeper) pids() map[int]bool {
 // Isolation says in a few words how far children are kept apart here.
 func (k *Keeper) Isolation() string { return k.sys.isolation() }
 
+// Drawback says what being kept apart denies children here that servers may need, and what cures it.
+// Both are empty where it denies nothing.
+func (k *Keeper) Drawback() (text, hint string) { return k.sys.drawback() }
+
 // Close kills the children that are still there, waits for them, and sweeps what they left.
 func (k *Keeper) Close() {
 	k.mu.Lock()

@@ -28,3 +28,5 @@ func (*system) open(*Keeper)      {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "process group" }
+
+func (*system) drawback() (text, hint string) { return "", "" }

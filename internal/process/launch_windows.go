@@ -87,3 +87,5 @@ func (*system) open(*Keeper)      {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "job object" }
+
+func (*system) drawback() (text, hint string) { return "", "" }

@@ -62,6 +62,16 @@ func (s *system) isolation() string {
 	return fmt.Sprintf("process group, parent-death signal, sub-reaper, guard, Landlock (ABI %d)", s.landlock)
 }
 
+// drawback tells of the kernels 5.13 to 5.18: see enterDomain. Programs that copy where they cannot
+// move, as mv does, get on with it; package runners fail while they install.
+func (s *system) drawback() (text, hint string) {
+	if s.landlock != 1 {
+		return "", ""
+	}
+	return "this kernel lets no process that is kept apart move or link a file from one folder to another (Landlock ABI 1), and uvx, npx and git may fail for that",
+		"take a kernel of 5.19 or later, or have nothing installed at the start: mcpfunc pack"
+}
+
 func (s *system) newMark() string {
 	s.once.Do(func() {
 		if err := s.guard.start(); err != nil {

@@ -174,6 +174,16 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 	}
 }
 
+func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
+	k := open(t)
+	for abi := range 8 {
+		k.sys.landlock = abi
+		if text, hint := k.Drawback(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
+			t.Errorf("ABI %d: %q, %q", abi, text, hint)
+		}
+	}
+}
+
 // A domain keeps processes apart, not files: uv, git and others move and link from folder to folder.
 func TestChildrenMoveFilesBetweenFolders(t *testing.T) {
 	for _, abi := range []int{2, 6} {
