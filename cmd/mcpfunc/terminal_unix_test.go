@@ -15,6 +15,9 @@ import (
 	"golang.org/x/term"
 )
 
+// interrupt is a key that stands for SIGINT from elsewhere.
+const interrupt = "SIGINT"
+
 // onTerminal runs the program with a pseudo-terminal for everything and types keys once question is
 // shown. It returns what was shown, and the exit code.
 func onTerminal(t *testing.T, environ []string, question, keys string, args ...string) (shown string, code int) {
@@ -47,7 +50,12 @@ func onTerminal(t *testing.T, environ []string, question, keys string, args ...s
 		}
 		if !typed && strings.Contains(screen.String(), question) {
 			typed = true
-			if _, err := terminal.WriteString(keys); err != nil {
+			if keys == interrupt {
+				err = cmd.Process.Signal(os.Interrupt)
+			} else {
+				_, err = terminal.WriteString(keys)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -85,5 +93,13 @@ func TestTheTerminalSaysWhetherThereIsColour(t *testing.T) {
 		if colour := strings.Contains(shown, "\x1b["); code != 2 || colour != test.colour {
 			t.Errorf("%q: exit code %d, colour %v, want %v:\n%q", test.environ, code, colour, test.colour, shown)
 		}
+	}
+}
+
+func TestASignalEndsAQuestion(t *testing.T) {
+	t.Parallel()
+	shown, code := onTerminal(t, nil, "another command", interrupt, "init", "app")
+	if code != 130 {
+		t.Errorf("exit code %d, shown:\n%s", code, shown)
 	}
 }

@@ -86,6 +86,11 @@ func Main(args []string, env *Env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	if env.Prompter != nil {
+		asking := *env
+		asking.Prompter = &interruptible{env.Prompter, ctx}
+		env = &asking
+	}
 	return run(ctx, args, env)
 }
 
