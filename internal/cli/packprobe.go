@@ -43,7 +43,7 @@ func (p *prober) probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("no answer within %s", 2*server.StartTimeout))
 	defer cancel()
-	said := &lastWords{}
+	said := newLastWords(server.Env)
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
 		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
 	})
@@ -153,8 +153,21 @@ func listTools(ctx context.Context, env *Env, app http.Handler, name string) ([]
 // lastWords is a launcher whose processes see nothing of this machine, and that keeps the end of what
 // they complain of.
 type lastWords struct {
+	hide *strings.Replacer // takes secrets of the configuration out
+
 	mu   sync.Mutex
 	text []byte
+}
+
+// newLastWords returns one for a server with this environment.
+func newLastWords(env map[string]string) *lastWords {
+	var pairs []string
+	for name, value := range env {
+		if authenv.SoundsSecret(name) && value != "" {
+			pairs = append(pairs, value, "[redacted]")
+		}
+	}
+	return &lastWords{hide: strings.NewReplacer(pairs...)}
 }
 
 const lastWordsBytes = 2 << 10
@@ -172,18 +185,19 @@ func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (m
 func (l *lastWords) explain(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if text := strings.TrimSpace(string(l.text)); text != "" {
+	text := l.hide.Replace(string(l.text))
+	if text = strings.TrimSpace(text[max(0, len(text)-lastWordsBytes):]); text != "" {
 		return fmt.Errorf("%w; it said: %s", err, text)
 	}
 	return err
 }
 
-// Write keeps the end of p.
+// Write keeps the end of p, and as much before it, so that no secret is cut before it is known.
 func (l *lastWords) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(l.text, p...)
-	l.text = l.text[max(0, len(l.text)-lastWordsBytes):]
+	l.text = l.text[max(0, len(l.text)-2*lastWordsBytes):]
 	return len(p), nil
 }
 

@@ -109,7 +109,7 @@ func readIgnore(root *os.Root) (ignored func(name string) bool, err error) {
 		return nil, err
 	}
 	var out, back []string
-	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+	for line := range strings.Lines(strings.TrimPrefix(strings.ToValidUTF8(string(data), "\ufffd"), "\ufeff")) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue

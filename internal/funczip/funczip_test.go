@@ -49,6 +49,7 @@ func TestFilesAreThoseThatCoreToolsTakes(t *testing.T) {
 			[]string{"a/main.go", "src/b/c/x", "src/x"}},
 		{"two stars are any", "src/**/x\n", []string{"src/b/x", "src/b/c/x", "src/x"}, []string{"src/x"}},
 		{"what is brought back", "!docs/keep\n# a comment\n\ndocs\r\n", []string{"docs/keep/a", "docs/a"}, []string{"docs/keep/a"}},
+		{"a name that is not UTF-8", "caf\xe9\ndocs\n", []string{"docs/a", "b"}, []string{"b"}},
 		{"signs are themselves", "a+b\nc?\n[x]\n", []string{"a+b", "aab", "c?d", "cd", "x"}, []string{"aab", "cd", "x"}},
 	} {
 		files := map[string]string{}
