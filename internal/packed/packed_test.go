@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -195,6 +196,28 @@ func TestProgramsRunFromACopyThatNobodyElseCanWrite(t *testing.T) {
 	again.copied = nil
 	if _, err := again.Launch("git", s.File.Servers["git"].From, []string{"-v"}); err == nil || !strings.Contains(err.Error(), "as it was packed") {
 		t.Errorf("a program that is not what was packed: %v", err)
+	}
+}
+
+// The host kills an app whenever it likes, and /tmp is small.
+func TestHalfACopyIsClearedUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	half, whole := filepath.Join(dir, ".copy-123"), filepath.Join(dir, "node")
+	for _, path := range []string{half, whole} {
+		if err := os.WriteFile(path, []byte("x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	if dropHalves(dir, time.Now()); !there(half) {
+		t.Error("a copy that is being made was removed")
+	}
+	if dropHalves(dir, time.Now().Add(2*copyTime)); there(half) || !there(whole) {
+		t.Errorf("the half is there: %t, the program: %t", there(half), there(whole))
 	}
 }
 

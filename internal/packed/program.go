@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // unpack copies the file at path below temp, makes it executable, and returns where it is. A copy
@@ -31,12 +33,13 @@ func unpack(path, sum, temp string) (string, error) {
 	if holds(target, sum) {
 		return target, nil
 	}
+	dropHalves(dir, time.Now())
 	from, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer from.Close()
-	to, err := os.CreateTemp(dir, ".copy-")
+	to, err := os.CreateTemp(dir, halfPrefix)
 	if err != nil {
 		return "", err
 	}
@@ -54,6 +57,23 @@ func unpack(path, sum, temp string) (string, error) {
 		return "", fmt.Errorf("its sha256 is %s and not %s, as it was packed", got, sum)
 	}
 	return target, os.Rename(to.Name(), target)
+}
+
+// A half is a copy that is being made, or that an app was killed over: after copyTime.
+const (
+	halfPrefix = ".copy-"
+	copyTime   = 10 * time.Minute
+)
+
+// dropHalves removes those in dir that nobody makes any more. One that cannot be removed is left: it
+// costs room and nothing else.
+func dropHalves(dir string, now time.Time) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), halfPrefix) && now.Sub(info.ModTime()) > copyTime {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // privateDir returns a folder below temp that nobody else can write.
