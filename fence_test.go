@@ -46,6 +46,7 @@ func TestFences(t *testing.T) {
 		{"internal/packed", module, "what was packed is a file format: it knows neither the configuration nor processes"},
 		{"runtime", module + "internal/pack", "an app installs nothing"},
 		{"internal/pack", module + "runtime", "packing knows a server by its command; whether it answers is asked by who calls"},
+		{"internal/pack", module + "internal/checkup", "what is examined does not know by whom"},
 		{"internal/hostemu", module + "runtime", "the host knows a handler by its port alone"},
 	} {
 		direct := fence.pkg == "internal/streamhttp" // which reaches processes through sessions

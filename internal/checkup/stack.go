@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packed"
 )
 
@@ -54,7 +55,7 @@ func (p *Project) stack() []Finding {
 			all = append(all, Finding{Name: name, Status: status, Detail: e.Error(), Hint: hint})
 		}
 		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc init --docker"
-		what, needs := program(s.Command), generator.StackFor(s)
+		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
 		start, inProject := p.packed(s)
 		if inProject {
 			what, needs = start.Interpreter, generator.Stack(start.Interpreter)

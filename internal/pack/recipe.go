@@ -2,7 +2,6 @@ package pack
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/packed"
@@ -62,8 +61,7 @@ func ParseCommand(c packed.Command) (*Recipe, error) {
 		return nil, refuse(hintLeave, "the command %q is known only when the app starts", c.Command)
 	}
 	r := &Recipe{}
-	err := r.parse(strings.TrimSuffix(filepath.Base(filepath.FromSlash(c.Command)), ".exe"), c)
-	if err != nil {
+	if err := r.parse(ProgramName(c.Command), c); err != nil {
 		return nil, err
 	}
 	for _, word := range c.Args[:r.Replaces] {
@@ -147,9 +145,12 @@ type effect func(r *Recipe, value string) error
 
 // An option is one that a program knows.
 type option struct {
-	takes bool // a value, in the next word or after "="
-	do    effect
-	last  bool // what follows is no option of this program any more
+	takes bool   // a value, in the next word or after "="
+	do    effect // nil: it cannot be packed
+	last  bool   // what follows is no option of this program any more
+
+	specs func(value string) []string // the packages that its value names; nil for none
+	names bool                        // one of them is that of the command
 }
 
 // A table holds the options of a program by name.
@@ -169,7 +170,7 @@ func (w *words) options(known table, r *Recipe) error {
 		}
 		opt, ok := known[name]
 		switch {
-		case !ok:
+		case !ok || opt.do == nil:
 			return refuse(hintLeave, "%s: the option %s is not understood", w.program, name)
 		case joined && !opt.takes:
 			return refuse("", "%s: the option %s takes no value", w.program, name)
@@ -191,7 +192,7 @@ var (
 	ignored = option{do: func(*Recipe, string) error { return nil }}
 	dropped = option{takes: true, do: func(*Recipe, string) error { return nil }}
 
-	required = option{takes: true, do: func(r *Recipe, v string) error { return r.require(splitRequirements(v)...) }}
+	required = option{takes: true, specs: splitRequirements, do: func(r *Recipe, v string) error { return r.require(splitRequirements(v)...) }}
 )
 
 // kept hands an option on to the resolver.
@@ -208,6 +209,23 @@ func kept(name string, takes bool) option {
 // refused is an option that asks for what cannot be packed.
 func refused(takes bool, hint, format string, args ...any) option {
 	return option{takes: takes, do: func(*Recipe, string) error { return refuse(hint, format, args...) }}
+}
+
+// naming is the option as one whose value is a package.
+func (o option) naming() option {
+	o.specs = single
+	return o
+}
+
+func single(value string) []string { return []string{value} }
+
+// valued is a table of options that take a value and cannot be packed.
+func valued(names string) table {
+	t := table{}
+	for name := range strings.FieldsSeq(names) {
+		t[name] = option{takes: true}
+	}
+	return t
 }
 
 // merge returns one table of several.

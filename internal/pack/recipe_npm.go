@@ -7,7 +7,7 @@ import (
 )
 
 // npmTable are the options of npx and npm exec that matter (npm 11, "npm exec").
-var npmTable = table{
+var npmTable = merge(valued("--prefix --userconfig --globalconfig --node-options"), table{
 	"-y": ignored, "--yes": ignored, "--no": ignored, "-q": ignored, "--quiet": ignored, "-s": ignored, "--silent": ignored,
 	"--offline": ignored, "--prefer-offline": ignored, "--prefer-online": ignored, "--ignore-existing": ignored,
 	"--loglevel": dropped, "--cache": dropped,
@@ -16,9 +16,9 @@ var npmTable = table{
 	"-c":         refused(true, "name the package and its arguments", "npx: what follows -c is a line for a shell, which there is not"),
 	"--call":     refused(true, "name the package and its arguments", "npx: what follows --call is a line for a shell, which there is not"),
 	"-w":         refused(true, hintLeave, "npx: -w starts a workspace of this machine"), "--workspace": refused(true, hintLeave, "npx: --workspace starts a workspace of this machine"),
-}
+})
 
-var npmNames = option{takes: true, do: func(r *Recipe, v string) error { r.named = true; return r.requireNPM(v) }}
+var npmNames = option{takes: true, names: true, specs: single, do: func(r *Recipe, v string) error { r.named = true; return r.requireNPM(v) }}
 
 // npx is "npx": without --package, the command names the package as well, and npm finds out which
 // of its bins is meant. After the command every word is the server's own.

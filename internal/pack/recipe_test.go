@@ -72,7 +72,16 @@ func TestParseCommandReadsWhatTheRunnersRead(t *testing.T) {
 		if diff := cmp.Diff(want, *got, cmpopts.IgnoreUnexported(Recipe{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
+		if specs := specsOf(line(text)); len(specs) != len(want.Requires) {
+			t.Errorf("%s: fetches %q, requires %q", text, specs, want.Requires)
+		}
 	}
+}
+
+// specsOf lists the packages that a command line fetches.
+func specsOf(c packed.Command) []string {
+	got := Fetches(c)
+	return append(got.Python, got.Node...)
 }
 
 func TestParseCommandSaysWhyItCannotPack(t *testing.T) {
@@ -127,7 +136,11 @@ func FuzzParseCommand(f *testing.F) {
 		c := packed.Command{Command: words[0], Args: words[1:]}
 		r, err := ParseCommand(c)
 		if err != nil {
+			Fetches(c) // reads this one, too
 			return
+		}
+		if specs := specsOf(c); len(specs) != len(r.Requires) {
+			t.Fatalf("%q: fetches %q, requires %q", words, specs, r.Requires)
 		}
 		if r.Replaces < 0 || r.Replaces > len(c.Args) {
 			t.Fatalf("%q: replaces %d of %d", words, r.Replaces, len(c.Args))

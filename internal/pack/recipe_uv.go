@@ -20,10 +20,11 @@ var uvGlobals = table{
 const hintProject = `start its script by python with a requirements.txt or pyproject.toml beside it, or publish it and start it by uvx`
 
 // uvResolver are options that say what to install, from where.
-var uvResolver = table{
+var uvResolver = merge(valued(`-c --constraints -b --build-constraints --overrides -C --config-setting --fork-strategy --torch-backend
+	--no-build-package --no-binary-package --python-platform`), table{
 	"--with": required, "-w": required,
 	"--with-requirements": {takes: true, do: func(r *Recipe, v string) error { r.Files = append(r.Files, v); return nil }},
-	"--with-editable":     refused(true, hintProject, "uv: --with-editable is for a project that is worked on"),
+	"--with-editable":     refused(true, hintProject, "uv: --with-editable is for a project that is worked on").naming(),
 	"--python":            wantsPython, "-p": wantsPython,
 	"--index": kept("--index", true), "--default-index": kept("--default-index", true),
 	"--index-url": kept("--index-url", true), "-i": kept("--index-url", true),
@@ -37,7 +38,7 @@ var uvResolver = table{
 	"--refresh": ignored, "--refresh-package": dropped, "--reinstall": ignored, "--reinstall-package": dropped,
 	"--link-mode": dropped, "--compile-bytecode": ignored, "--no-build": ignored, "--no-env-file": ignored,
 	"--env-file": refused(true, `name the file as "envFile" in mcp_config.json`, "uv: --env-file sets variables at the start, which a packed start has not"),
-}
+})
 
 var (
 	uvToolTable = merge(uvGlobals, uvResolver, table{"--from": names})
@@ -56,7 +57,7 @@ var (
 )
 
 // names is the option that names the package of a command.
-var names = option{takes: true, do: func(r *Recipe, v string) error { r.named = true; return r.require(v) }}
+var names = option{takes: true, names: true, specs: single, do: func(r *Recipe, v string) error { r.named = true; return r.require(v) }}
 
 // next is an option that says what the command is.
 func next(what string) option {
