@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"sync"
 	"time"
 )
@@ -11,10 +12,11 @@ import (
 const maxFates = 1 << 16
 
 // A ledger remembers what became of sessions that are here no longer but whose ids would still open:
-// those that are over, and those that sleep. It holds digests of ids and nothing else of a session.
+// those that are over, and those that sleep. It holds digests of ids and nothing else of a session,
+// less than 100 bytes each: most sessions end here.
 type ledger struct {
 	mu    sync.Mutex
-	fates map[[16]byte]fate
+	fates map[digest]fate
 	order []entry // of their writing, with those that a later one replaced
 	count int     // of entries that were ever written
 }
@@ -22,35 +24,47 @@ type ledger struct {
 // A fate is what became of a session: it sleeps until wakes, and is over from then on. What is
 // remembered of it ends with until, when the id itself is too old.
 type fate struct {
-	wakes, until time.Time
-	number       int // of its entry
+	wakes, until int64 // Unix nanoseconds
+	number       int   // of its entry
 }
 
 type entry struct {
-	id     [16]byte
+	id     digest
 	number int
 }
 
-func newLedger() *ledger { return &ledger{fates: map[[16]byte]fate{}} }
+// A digest stands for an id. Ids are sealed, so that nobody can look for two with the same digest,
+// and among as many as a ledger holds they do not come up by chance.
+type digest uint64
 
-func digestID(id string) [16]byte {
+func newLedger() *ledger { return &ledger{fates: map[digest]fate{}} }
+
+func digestOf(id string) digest {
 	sum := sha256.Sum256([]byte(id))
-	return [16]byte(sum[:])
+	return digest(binary.NativeEndian.Uint64(sum[:]))
+}
+
+// nanos is t in Unix nanoseconds; the zero Time is 0.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // write says that id is good until wakes, and not from then until until. A zero wakes is the past.
 func (l *ledger) write(id string, wakes, until time.Time) {
-	key := digestID(id)
+	key := digestOf(id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count++
-	l.fates[key] = fate{wakes, until, l.count}
+	l.fates[key] = fate{nanos(wakes), nanos(until), l.count}
 	l.order = append(l.order, entry{key, l.count})
-	now := time.Now()
+	now := time.Now().UnixNano()
 	for len(l.order) > 0 {
 		first := l.order[0]
 		f := l.fates[first.id]
-		if current := f.number == first.number; current && len(l.order) <= maxFates && now.Before(f.until) {
+		if current := f.number == first.number; current && len(l.order) <= maxFates && now < f.until {
 			return
 		} else if current {
 			delete(l.fates, first.id)
@@ -61,30 +75,30 @@ func (l *ledger) write(id string, wakes, until time.Time) {
 
 // wake forgets that the session of id sleeps.
 func (l *ledger) wake(id string) {
-	key := digestID(id)
+	key := digestOf(id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Now().Before(l.fates[key].wakes) {
+	if time.Now().UnixNano() < l.fates[key].wakes {
 		delete(l.fates, key)
 	}
 }
 
 // over reports whether the session of id has ended here.
 func (l *ledger) over(id string) bool {
-	key, now := digestID(id), time.Now()
+	key, now := digestOf(id), time.Now().UnixNano()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f, ok := l.fates[key]
-	return ok && !now.Before(f.wakes) && now.Before(f.until)
+	return ok && f.wakes <= now && now < f.until
 }
 
 // asleep counts the sessions that sleep.
 func (l *ledger) asleep() (n int) {
-	now := time.Now()
+	now := time.Now().UnixNano()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.fates {
-		if now.Before(f.wakes) {
+		if now < f.wakes {
 			n++
 		}
 	}

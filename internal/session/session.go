@@ -335,7 +335,7 @@ func (s *Session) retire(why string) {
 // end is Close for any reason.
 func (s *Session) end(f *Failure) {
 	s.finish(f, func() bool {
-		if s.known != s.Key { // it is sealed
+		if s.known != s.Key && s.server.OnLost != NotFound { // its id would still open
 			s.table.past.write(s.known.ID, time.Time{}, s.server.until(s.created))
 		}
 		return true
