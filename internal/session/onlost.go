@@ -53,7 +53,8 @@ func (t *Table) mayReturn(server *Server) (granted, known bool) {
 
 // only returns when the caller may ask a process of server for its leave, which one does at a time: a
 // process for each of many sessions would be too many to find out the same. It returns at once if
-// nobody has to ask. done must be called then.
+// nobody has to ask. done must be called then. It waits for as long as two processes may take to start
+// and to be asked, so that one that does not answer is not waited for by all, one after the other.
 func (t *Table) only(server *Server) (done func(), err error) {
 	if _, known := t.mayReturn(server); known {
 		return func() {}, nil
@@ -65,10 +66,14 @@ func (t *Table) only(server *Server) (done func(), err error) {
 		t.asking[server.identity()] = turn
 	}
 	t.mu.Unlock()
+	late := time.NewTimer(4 * server.StartTimeout)
+	defer late.Stop()
 	select {
 	case turn <- struct{}{}:
 	case <-t.ctx.Done():
 		return nil, ErrClosed
+	case <-late.C:
+		return nil, &Failure{Text: "it takes long to find out whether another process may take this session over; try again soon", Reason: ReasonUnsure, Retryable: true}
 	}
 	done = func() { <-turn }
 	granted, known := t.mayReturn(server)

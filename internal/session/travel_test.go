@@ -400,6 +400,36 @@ func TestOneProcessIsEnoughToFindOutThatNoneMay(t *testing.T) {
 	})
 }
 
+// Who holds many sessions must not keep everybody else's from coming back by a server that is slow.
+func TestNobodyWaitsForEverForAServerThatDoesNotSayWhatItsToolsDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+		there.server.Launch = func(context.Context, any) (process.Process, error) {
+			return mcptest.Run(func(stdin io.Reader, stdout io.Writer) error {
+				fmt.Fprintln(stdout, `{"jsonrpc":"2.0","id":"mcpfunc-0","result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}}`)
+				_, err := io.Copy(io.Discard, stdin)
+				return err
+			}), nil
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for i := range 50 {
+			id := here.initialize(fmt.Sprint(i))
+			wg.Go(func() {
+				err := there.use(there.opening(fmt.Sprint(i), id))
+				if f := (*Failure)(nil); err != ErrUnknown && (!errors.As(err, &f) || !f.Retryable) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if took, most := time.Since(began), 6*there.server.StartTimeout; took > most {
+			t.Errorf("the last call was answered after %s, want %s at most", took, most)
+		}
+	})
+}
+
 // A package runner on a new instance downloads first. Who gave up does not throw that away.
 func TestDownloadGoesOnWhenASessionIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
