@@ -193,8 +193,8 @@ func TestColourNeedsATerminal(t *testing.T) {
 func TestMissingProgramsHaveACure(t *testing.T) {
 	t.Parallel()
 	for program, want := range map[string]string{
-		"uvx":          "https://astral.sh/uv",
-		`/opt/bin/uvx`: "https://astral.sh/uv",
+		"uvx":          "https://docs.astral.sh/uv",
+		`/opt/bin/uvx`: "https://docs.astral.sh/uv",
 		"NPX.exe":      "https://nodejs.org",
 		"go":           "https://go.dev/dl",
 		"other":        "install other",

@@ -90,6 +90,15 @@ func (o *clientOptions) header(env *Env) (http.Header, error) {
 	return h, nil
 }
 
+// deadline ends ctx when the time is over.
+func (o *clientOptions) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, o.Timeout,
+		withHint(fmt.Errorf("no answer within %s", o.Timeout), "--timeout gives the server longer"))
+}
+
 // withSession connects to the server that o names, runs use and ends the session. Notifications
 // are shown on standard error while it lasts.
 func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(context.Context, *mcp.ClientSession) error) error {
@@ -101,12 +110,8 @@ func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(cont
 	if err != nil {
 		return err
 	}
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.Timeout,
-			withHint(fmt.Errorf("no answer within %s", o.Timeout), "--timeout gives the server longer"))
-		defer cancel()
-	}
+	ctx, cancel := o.deadline(ctx)
+	defer cancel()
 
 	door := &door{env: env, host: endpoint.Host, header: header}
 	var session *mcp.ClientSession

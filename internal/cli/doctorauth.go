@@ -52,11 +52,8 @@ func runDoctorAuth(ctx context.Context, env *Env, opts *doctorAuthOptions) error
 	if err != nil {
 		return err
 	}
-	if opts.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, opts.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := opts.deadline(ctx)
+	defer cancel()
 	token := strings.TrimPrefix(header.Get("Authorization"), "Bearer ")
 	header.Del("Authorization") // the discovery is that of a client without a token
 	d := &discovery{ctx: ctx, endpoint: endpoint, header: header}

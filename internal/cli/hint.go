@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A hinted error carries its cure.
@@ -41,18 +43,8 @@ func hintOf(err error) string {
 // installHint says how to get a program that is not on PATH.
 func installHint(program string) string {
 	name := strings.TrimSuffix(strings.ToLower(filepath.Base(program)), ".exe")
-	switch name {
-	case "go":
+	if name == "go" {
 		return "install Go from https://go.dev/dl"
-	case "uvx", "uv":
-		return "uvx comes with uv: curl -LsSf https://astral.sh/uv/install.sh | sh (https://docs.astral.sh/uv)"
-	case "npx", "npm", "node":
-		return "npx comes with Node.js: https://nodejs.org/en/download"
-	case "python", "python3":
-		return "install Python from https://www.python.org/downloads"
-	case "docker":
-		return "install Docker from https://docs.docker.com/get-started/get-docker"
-	default:
-		return "install " + name + " or put its folder on PATH"
 	}
+	return cmp.Or(process.Cure(name), "install "+name+" or put its folder on PATH")
 }
