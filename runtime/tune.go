@@ -26,8 +26,8 @@ func tune() (back func()) {
 // one took is waited before the next.
 const (
 	lullAfter = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
-	lullMost  = time.Minute            // and at most: a machine that slept makes it look dear
-	lullShare = 100
+	lullShare = 100                    // of what giving back took, until it is done again
+	lullMost  = time.Minute            // of that: a machine that slept makes it look dear
 )
 
 // A lull gives memory that calls have left behind back to the system when there are none for a while:
@@ -38,7 +38,7 @@ type lull struct {
 	mu      sync.Mutex
 	calls   int         // since the clock was set
 	clock   *time.Timer // nil while it is not set
-	took    time.Duration
+	next    time.Time   // before which memory is not given back again
 	ended   bool
 	running sync.WaitGroup // what the clock has begun
 }
@@ -60,27 +60,30 @@ func (l *lull) set() {
 		return
 	}
 	l.running.Add(1)
-	l.clock = time.AfterFunc(min(max(lullAfter, lullShare*l.took), lullMost), func() {
+	l.clock = time.AfterFunc(max(lullAfter, time.Until(l.next)), func() {
 		defer l.running.Done()
 		l.rest()
 	})
 }
 
-// rest gives memory back if nobody has called since the clock was set, and else sets it again.
+// rest gives memory back if nobody has called since the clock was set. If somebody has, or does
+// meanwhile, the clock is set again.
 func (l *lull) rest() {
 	l.mu.Lock()
-	l.clock = nil
-	if l.calls > 0 {
-		l.set()
-		l.mu.Unlock()
-		return
-	}
+	quiet := l.calls == 0
 	l.mu.Unlock()
 	began := time.Now()
-	l.free()
+	if quiet {
+		l.free()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.took = time.Since(began)
+	if quiet {
+		l.next = time.Now().Add(min(lullShare*time.Since(began), lullMost))
+	}
+	if l.clock = nil; l.calls > 0 {
+		l.set()
+	}
 }
 
 // end stops the clock and waits for what it has begun. Nothing is given back from then on.
