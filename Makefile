@@ -2,7 +2,7 @@
 # go.mod, because generated projects import this module and would carry their requirements.
 
 LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-FUZZTIME = 5s
+FUZZTIME = 20000x
 
 .PHONY: help demo test unit e2e scale chaos chaos-short fuzz lint generate golden bench
 
@@ -33,7 +33,7 @@ chaos: ## kill cycles, churn and storms, at full length
 chaos-short: ## the same, at CI's length
 	go test -tags chaos -short -v -timeout 10m ./chaos
 
-fuzz: ## every fuzz target for FUZZTIME
+fuzz: ## every fuzz target for FUZZTIME: inputs, or a duration
 	.ci/fuzz $(FUZZTIME)
 
 lint: ## all checks of .golangci.yml
