@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -44,6 +47,8 @@ func TestScript(t *testing.T) {
 			"files":    cmdFiles,
 			"same":     cmdSame,
 			"programs": cmdPrograms,
+			"port":     cmdPort,
+			"serves":   cmdServes,
 		},
 	})
 }
@@ -134,4 +139,34 @@ func cmdPrograms(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Setenv("PATH", dir)
+}
+
+// cmdPort is "port NAME": the variable NAME becomes a port that is free.
+func cmdPort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: port name")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(errors.Join(err, l.Close()))
+	ts.Setenv(args[0], port)
+}
+
+// cmdServes is "serves URL": it waits until there is an answer 200 at URL.
+func cmdServes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serves url")
+	}
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+		resp, err := http.Get(args[0])
+		if err != nil {
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("nothing answers at %s", args[0])
 }
