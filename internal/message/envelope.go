@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 )
 
 // A Kind says what a message is by the members it has (JSON-RPC 2.0, sections 4 to 6).
@@ -96,14 +97,10 @@ func (e *Envelope) Method() string {
 	if len(text) < 2 {
 		return ""
 	}
-	if e.spans[method].escaped {
-		return string(unescape(text[1 : len(text)-1]))
-	}
-	name := text[1 : len(text)-1]
-	if known, ok := methods[string(name)]; ok {
+	if known, ok := methods[string(text[1:len(text)-1])]; ok {
 		return known
 	}
-	return string(name)
+	return decoded(text)
 }
 
 // methods spares the usual names an allocation a message.
@@ -199,13 +196,25 @@ func (e *Envelope) idUsable() bool {
 }
 
 // Key returns a form of an id or a token under which it is found again after a peer has decoded and
-// encoded it: escapes in strings are undone, numbers stay as they are written.
+// encoded it: escapes in strings are undone, bytes that are no UTF-8 are what decoders put in their
+// place, numbers stay as they are written.
 func Key(text []byte) string {
-	if len(text) > 1 && text[0] == '"' && bytes.IndexByte(text, '\\') >= 0 {
-		return `"` + string(unescape(text[1:len(text)-1])) + `"`
+	if len(text) > 1 && text[0] == '"' && !plain(text) {
+		return `"` + decoded(text) + `"`
 	}
 	return string(text)
 }
+
+// decoded returns what a reader understands a JSON string to be, quotes in text included.
+func decoded(text []byte) string {
+	if inner := text[1 : len(text)-1]; plain(inner) {
+		return string(inner)
+	}
+	return string(unescape(text[1 : len(text)-1]))
+}
+
+// plain reports whether a string stands for itself: it has no escape and is UTF-8.
+func plain(text []byte) bool { return bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) }
 
 // unescape returns the text between the quotes of a JSON string, without its escapes.
 func unescape(text []byte) []byte {

@@ -13,7 +13,7 @@ func FuzzScan(f *testing.F) {
 		small200, `{"id":1,"result":[1.5e-7,true,null,{"a":{}}]}`, `{"\u0069d":"\ud83d\ude00","method":"x"}`,
 		`[{"id":1,"method":"a"},[]]`, `{"id":1,"id":"2","error":{"code":-32603}}`, ` {"method":"a","params":{"_meta":null}} `,
 		`{"params":{"requestId":3,"progressToken":"p","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}}`,
-		"{\"a\":\"\x80\"}", `-0`, `0e1`, `{"a":1`, `"\u`,
+		"{\"a\":\"\x80\"}", "{\"id\":\"\x96\",\"method\":\"\x96\"}", `-0`, `0e1`, `{"a":1`, `"\u`,
 	} {
 		f.Add([]byte(in), uint(3))
 	}

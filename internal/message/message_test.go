@@ -188,10 +188,13 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func TestKeyUndoesEscapes(t *testing.T) {
+func TestKeyIsWhatAPeerWouldSendBack(t *testing.T) {
 	t.Parallel()
 	if a, b := Key([]byte(`"\u00e9\/"`)), Key([]byte(`"é/"`)); a != b {
 		t.Errorf("%s and %s differ", a, b)
+	}
+	if a, b := Key([]byte("\"\x96\"")), Key([]byte("\"\ufffd\"")); a != b {
+		t.Errorf("%q and %q differ", a, b)
 	}
 	if a, b := Key([]byte(`"1"`)), Key([]byte(`1`)); a == b {
 		t.Error("a string and a number are the same")

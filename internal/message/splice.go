@@ -117,7 +117,7 @@ func (m *Message) word(of member) (string, bool) {
 	if text == nil {
 		return "", false
 	}
-	return string(unescape(text[1 : len(text)-1])), true
+	return decoded(text), true
 }
 
 // ProtocolVersion returns the version that a request names in its "_meta".
