@@ -127,8 +127,9 @@ type frame struct {
 	m     *message.Message
 	limit int64
 	size  int64
-	head  []byte // the first bytes, once bad is set
 	bad   error  // why it is not JSON
+	lost  bool   // it is bad or over the limit, so that its bytes are not stored
+	head  []byte // the first of them, once they are lost
 	cr    bool   // a CR has been consumed that may be of the line's end
 }
 
@@ -139,22 +140,21 @@ func (f *frame) add(p []byte, piece *message.Piece) error {
 	if f.size > runaway*f.limit+headerBytes {
 		return ErrRunaway
 	}
-	if f.bad != nil {
+	if f.lost {
 		f.head = append(f.head, p[:min(len(p), headBytes-len(f.head))]...)
+	}
+	switch {
+	case f.bad != nil:
 		if piece != nil {
 			message.FreePiece(piece)
 		}
-		return nil
-	}
-	if piece != nil {
+	case piece != nil:
 		f.bad = f.m.AppendPiece(piece, len(p))
-	} else {
+	default:
 		f.bad = f.m.Append(p)
 	}
-	if f.bad != nil {
-		f.head = f.m.Head(headBytes)
-		f.m.Discard()
-	} else if f.size > f.limit {
+	if !f.lost && (f.bad != nil || f.size > f.limit) {
+		f.lost, f.head = true, f.m.Head(headBytes)
 		f.m.Discard()
 	}
 	return nil
