@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
@@ -28,7 +29,7 @@ type spare struct {
 // Prewarm keeps server.Prewarm processes started ahead, from now on and whenever one is taken.
 func (t *Table) Prewarm(server *Server) {
 	if sp := t.sparesOf(server); sp != nil {
-		sp.fill()
+		sp.fill(0)
 	}
 }
 
@@ -47,12 +48,16 @@ func (t *Table) sparesOf(server *Server) *spares {
 	return sp
 }
 
+// refillAfter is how long the next process waits that is started ahead: its start would take the
+// processor from the session that has just begun.
+const refillAfter = 100 * time.Millisecond
+
 // take returns a process that is ready, or nil, and sees to the next.
 func (sp *spares) take() *spare {
 	if sp == nil {
 		return nil
 	}
-	defer sp.fill()
+	defer sp.fill(refillAfter)
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	for len(sp.ready) > 0 {
@@ -67,9 +72,9 @@ func (sp *spares) take() *spare {
 	return nil
 }
 
-// fill starts processes in the background until there are enough. What a package runner has not
-// downloaded yet waits for a session that wants it.
-func (sp *spares) fill() {
+// fill starts processes in the background, after a rest, until there are enough. What a package runner
+// has not downloaded yet waits for a session that wants it.
+func (sp *spares) fill(rest time.Duration) {
 	if !sp.t.starts.warm(sp.server.Runner) {
 		return
 	}
@@ -80,6 +85,10 @@ func (sp *spares) fill() {
 	}
 	sp.filling = true
 	sp.t.running.Go(func() {
+		select {
+		case <-time.After(rest):
+		case <-sp.t.ctx.Done():
+		}
 		for sp.want() && sp.start() {
 		}
 	})

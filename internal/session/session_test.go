@@ -456,6 +456,8 @@ func TestProcessesAreStartedAhead(t *testing.T) {
 		s.Leave()
 		other.Leave()
 		<-first.Gone() // it was the first session's
+		time.Sleep(refillAfter)
+		synctest.Wait()
 		if n := len(b.processes()); n < 4 {
 			t.Errorf("%d processes in all: those that were taken were not replaced", n)
 		}
