@@ -72,6 +72,17 @@ func newLab(profile string) (*lab, error) {
 
 func (l *lab) close() { os.RemoveAll(l.dir) }
 
+// slow is the directory of what is measured with a server that starts slowly.
+const slow = "slow"
+
+// dirOf is the project that a measure is done with.
+func (l *lab) dirOf(measure string) string {
+	if measure == arrivalsSlow {
+		return filepath.Join(l.dir, slow)
+	}
+	return l.dir
+}
+
 // project writes what a generated project has beside its handler.
 func (l *lab) project() error {
 	command, err := json.Marshal(l.server)
@@ -79,12 +90,18 @@ func (l *lab) project() error {
 		return err
 	}
 	files := map[string]string{
-		"mcp_config.json":              `{"mcpServers":{"bench":{"command":` + string(command) + `}}}`,
-		prewarmed + "/mcp_config.json": `{"mcpServers":{"bench":{"command":` + string(command) + `,"sessions":{"prewarm":4}}}}`,
 		"host.json": `{"version":"2.0","extensions":{"http":{"routePrefix":""}},"customHandler":{` +
 			`"description":{"defaultExecutablePath":"handler"},"enableProxyingHttpRequest":true}}`,
 		"mcp/function.json": `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous",` +
 			`"methods":["get","post","delete"],"route":"api/mcp"},{"type":"http","direction":"out","name":"res"}]}`,
+	}
+	for dir, settings := range map[string]string{
+		"":                     ``,
+		prewarmed:              `,"sessions":{"prewarm":4}`,
+		slow:                   `,"args":["` + slowStart.String() + `"]`,
+		slow + "/" + prewarmed: `,"args":["` + slowStart.String() + `"],"sessions":{"prewarm":4}`,
+	} {
+		files[filepath.Join(dir, "mcp_config.json")] = `{"mcpServers":{"bench":{"command":` + string(command) + settings + `}}}`
 	}
 	for name, text := range files {
 		path := filepath.Join(l.dir, name)
@@ -113,7 +130,11 @@ const (
 func ourContenders() []contender {
 	return []contender{
 		{name: raw, about: "the server's pipes with nothing in between", start: func(l *lab, measure string) (*running, error) {
-			return &running{open: func() (session, error) { return openPipe(l.server) }, stop: func() {}}, nil
+			var args []string
+			if measure == arrivalsSlow {
+				args = []string{slowStart.String()}
+			}
+			return &running{open: func() (session, error) { return openPipe(l.server, args...) }, stop: func() {}}, nil
 		}},
 		{name: floor, about: "a bare `net/http` server that gives the same answers from memory, without a server behind it",
 			start: func(l *lab, measure string) (*running, error) {
@@ -122,8 +143,8 @@ func ourContenders() []contender {
 		{name: ours, about: "the handler that a generated project builds to; a process a session", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
-		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn"}, start: func(l *lab, measure string) (*running, error) {
-			return l.serveIn(filepath.Join(l.dir, prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
+		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {
+			return l.serveIn(filepath.Join(l.dirOf(measure), prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
@@ -142,9 +163,9 @@ func otherHandler(path string) (contender, error) {
 	}}, nil
 }
 
-// serve is serveIn in the lab's own directory.
+// serve is serveIn in the directory of the measure's project.
 func (l *lab) serve(measure, path string, command func(port string) []string) (*running, error) {
-	return l.serveIn(l.dir, measure, path, command)
+	return l.serveIn(l.dirOf(measure), measure, path, command)
 }
 
 // serveIn starts a program that serves MCP at path on a port, and waits for its first answer. The

@@ -27,8 +27,7 @@ const (
 		"and goroutines whose stacks grew when it was started"
 	whyChurn = "profiled, the handler computes for 8 % of the time; the rest passes in the kernel, which makes a thread for each process, " +
 		"confines it, and starts the process, as it does for raw, too"
-	whyAhead = "sessions that follow each other like this use processes up faster than others can be started ahead, on the same processors"
-	whyScan  = "the scan is also the check that the whole message is JSON, so that nothing else reaches a server or a client"
+	whyScan = "the scan is also the check that the whole message is JSON, so that nothing else reaches a server or a client"
 )
 
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
@@ -78,8 +77,8 @@ func holds() []hold {
 		{title: "`initialize` → `tools/list`, cold, above raw", limit: 2, form: unit("%.1f ms"), value: above("churn to tools/list ms", raw)},
 		{title: "prewarmed: `initialize` → `tools/list` (the server itself answers in microseconds)", limit: 2, form: unit("%.1f ms"), ours: true,
 			value: func(res *results, contender string) (float64, bool) {
-				return res.median(prewarmed, "churn to tools/list ms")
-			}, why: whyAhead},
+				return res.median(prewarmed, arrivals+" to tools/list ms")
+			}},
 		{title: "memory a session at 200 idle sessions", limit: 32, form: unit("%.0f KiB"), value: absolute("idle 200 KiB"), why: whyIdle},
 		{title: "CPU a call at 8 × 4", limit: 24, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
 		{title: "envelope scan of 200 B", limit: 0.3, form: unit("%.2f µs"), value: absolute(scanTime), ours: true, why: whyScan},

@@ -13,6 +13,7 @@ type measure struct {
 	name string
 	run  func(*meter) error
 	skip []string // contenders for which it makes no sense
+	of   []string // the contenders that it is for; nil for all
 }
 
 // A scale is how much of everything is done.
@@ -22,13 +23,14 @@ type scale struct {
 	load     time.Duration // and from there on
 	sessions int           // that churn opens at most, one after another
 	churn    time.Duration // how long churn lasts at most
+	arrivals int           // sessions that arrive one at a time
 	idle     []int         // sessions that are left idle
 	settle   time.Duration // before memory is read
 }
 
 var (
-	fullScale  = scale{rounds: 5, warm: 500 * time.Millisecond, load: 1500 * time.Millisecond, sessions: 200, churn: 3 * time.Second, idle: []int{50, 200, 500}, settle: 2 * time.Second}
-	quickScale = scale{rounds: 1, warm: 50 * time.Millisecond, load: 250 * time.Millisecond, sessions: 20, churn: time.Second, idle: []int{50}, settle: 200 * time.Millisecond}
+	fullScale  = scale{rounds: 5, warm: 500 * time.Millisecond, load: 1500 * time.Millisecond, sessions: 200, churn: 3 * time.Second, arrivals: 20, idle: []int{50, 200, 500}, settle: 2 * time.Second}
+	quickScale = scale{rounds: 1, warm: 50 * time.Millisecond, load: 250 * time.Millisecond, sessions: 20, churn: time.Second, arrivals: 3, idle: []int{50}, settle: 200 * time.Millisecond}
 )
 
 const (
@@ -44,6 +46,8 @@ func measures(s scale) []measure {
 		load("echo 8×4", job{tool: "echo"}, 8, 4),
 		load("echo 64×1", job{tool: "echo"}, 64, 1),
 		{name: "churn", run: churn, skip: []string{floor}},
+		{name: arrivals, run: arrive, of: []string{raw, ours, prewarmed, against}},
+		{name: arrivalsSlow, run: arrive, of: []string{raw, ours, prewarmed, against}},
 	}
 	for _, size := range []struct {
 		name  string
@@ -65,7 +69,7 @@ func measures(s scale) []measure {
 
 // applies reports whether a contender takes part.
 func (m measure) applies(c contender) bool {
-	return !slices.Contains(m.skip, c.name) && (c.only == nil || slices.Contains(c.only, m.name))
+	return !slices.Contains(m.skip, c.name) && (m.of == nil || slices.Contains(m.of, c.name)) && (c.only == nil || slices.Contains(c.only, m.name))
 }
 
 // begin gives the time from exec to the first HTTP answer, and how large the program is.
@@ -152,6 +156,41 @@ func churn(m *meter) error {
 	if len(r.latencies) > 0 {
 		m.set("churn", "sessions/s", float64(len(r.latencies))/took.Seconds())
 		m.set("churn", "to tools/list ms", millis(quantile(r.latencies, 0.5)))
+	}
+	return nil
+}
+
+// Sessions that arrive with a pause between them, as those of people do, of the server as it is and of
+// one that needs slowStart to start.
+const (
+	arrivals     = "arrivals"
+	arrivalsSlow = "arrivals, slow server"
+	slowStart    = 300 * time.Millisecond
+	pause        = 100 * time.Millisecond
+)
+
+// arrive gives how long a session waits for its tools that finds the machine at rest. With a slow
+// server the pause is longer: a process that is started ahead has to have started.
+func arrive(m *meter) error {
+	between := pause
+	if m.measure == arrivalsSlow {
+		between += slowStart
+	}
+	var r record
+	for range m.arrivals {
+		time.Sleep(between)
+		first := time.Now()
+		if err := once(m, func() { r.latencies = append(r.latencies, time.Since(first)) }); err != nil {
+			if r.failed(err); r.errors() == maxErrors {
+				break
+			}
+		}
+	}
+	if text := r.complaint(); text != "" {
+		m.complain(text)
+	}
+	if len(r.latencies) > 0 {
+		m.set(m.measure, "to tools/list ms", millis(quantile(r.latencies, 0.5)))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type figure string
 type meter struct {
 	*running
 	scale
+	measure  string
 	rest     int64 // bytes that were resident before anything was asked of it
 	figures  map[figure]float64
 	complain func(text string)

@@ -117,7 +117,9 @@ func lines(s scale) []line {
 		line{"progress, part that was lost", "progress lost", "%.2f", "", false},
 		line{"progress, out of order", "progress out of order", "%.0f", "", false},
 		line{"churn, sessions/s", "churn sessions/s", "%.1f", raw, false},
-		line{"initialize → tools/list, ms", "churn to tools/list ms", "%.1f", raw, true})
+		line{"initialize → tools/list, ms", "churn to tools/list ms", "%.1f", raw, true},
+		line{"the same after a pause, ms", arrivals + " to tools/list ms", "%.1f", raw, true},
+		line{"the same, server starts in " + slowStart.String() + ", ms", arrivalsSlow + " to tools/list ms", "%.1f", raw, true})
 	for _, n := range s.idle {
 		all = append(all, line{fmt.Sprintf("%d idle sessions, KiB each", n), figure(fmt.Sprintf("idle %d KiB", n)), "%.0f", "", false})
 	}

@@ -23,8 +23,8 @@ type pipeSession struct {
 }
 
 // openPipe starts a server and introduces itself.
-func openPipe(server string) (session, error) {
-	s := &pipeSession{cmd: exec.Command(server), buf: make([]byte, 64<<10)}
+func openPipe(server string, args ...string) (session, error) {
+	s := &pipeSession{cmd: exec.Command(server, args...), buf: make([]byte, 64<<10)}
 	var err error
 	if s.in, err = s.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func (res *results) once(l *lab, m measure, c contender) bool {
 		return false
 	}
 	defer r.stop()
-	mt := &meter{running: r, scale: res.scale, figures: map[figure]float64{}, complain: complain}
+	mt := &meter{running: r, scale: res.scale, measure: m.name, figures: map[figure]float64{}, complain: complain}
 	if r.proc != nil {
 		if err := r.proc.forgetPeak(); err != nil {
 			complain(err.Error())

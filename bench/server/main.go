@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/mcpfunc/mcpfunc/bench/internal/wire"
@@ -18,10 +19,24 @@ func main() {
 	// What there is to collect is nothing: buffers are used again. A collector would have to wait for
 	// a read of a pipe.
 	debug.SetGCPercent(-1)
+	if err := wait(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(2)
+	}
 	if err := serve(pipe(0), os.Stdout); err != io.EOF {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
+}
+
+// wait takes the time that a server needs to start, if one is given: Node's and Python's do.
+func wait(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	d, err := time.ParseDuration(args[0])
+	time.Sleep(d)
+	return err
 }
 
 // A pipe is a file descriptor that is read without telling the scheduler. There is one goroutine, so
