@@ -3,6 +3,7 @@ package mcpfunc
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -33,7 +34,7 @@ const (
 // A lull gives memory that calls have left behind back to the system when there are none for a while:
 // the servers' processes share the instance with us, and the runtime alone would take minutes.
 type lull struct {
-	free func() // debug.FreeOSMemory
+	free func() // giveBack
 
 	mu      sync.Mutex
 	calls   int         // since the clock was set
@@ -41,6 +42,13 @@ type lull struct {
 	next    time.Time   // before which memory is not given back again
 	ended   bool
 	running sync.WaitGroup // what the clock has begun
+}
+
+// giveBack collects the heap twice, since what is in pools outlives one collection: the buffers of
+// connections that are closed, and those of messages.
+func giveBack() {
+	runtime.GC()
+	debug.FreeOSMemory() // collects, too
 }
 
 // called says that a call has ended.

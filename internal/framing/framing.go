@@ -78,6 +78,9 @@ func New(r io.Reader, w io.Writer, mode Mode, limit int64, budget *message.Budge
 // reading goes on. Every other error is final: io.EOF at the end, ErrRunaway, or the reader's own.
 func (s *Stream) Read() (*message.Message, error) {
 	for {
+		if err := s.fill(); err != nil { // before there is a message: who waits for one holds none
+			return nil, err
+		}
 		m := message.New(s.budget)
 		f := frame{m: m, limit: s.limit}
 		end := s.line(&f)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -85,11 +86,8 @@ func (x *exchange) remove(sl *slip) {
 		sl.timer.Stop()
 	}
 	if sl.stream.slips--; sl.stream.slips == 0 {
-		for i, st := range x.posts {
-			if st == sl.stream {
-				x.posts = append(x.posts[:i], x.posts[i+1:]...)
-				break
-			}
+		if i := slices.Index(x.posts, sl.stream); i >= 0 {
+			x.posts = slices.Delete(x.posts, i, i+1)
 		}
 	}
 }
