@@ -25,6 +25,8 @@ require (
 	golang.org/x/tools v0.52.0
 )
 
+require github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50 // indirect
+
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -179,7 +179,7 @@ func (l *lab) serveIn(dir, measure, path string, command func(port string) []str
 	args := command(port)
 	env := []string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port}
 	if l.profile != "" {
-		profile, err := filepath.Abs(filepath.Join(l.profile, strings.ReplaceAll(measure, " ", "-")))
+		profile, err := filepath.Abs(l.profileOf(measure))
 		if err != nil {
 			return nil, err
 		}
@@ -199,6 +199,11 @@ func (l *lab) serveIn(dir, measure, path string, command func(port string) []str
 	}
 	c := &client{addr: addr, path: path}
 	return &running{open: c.open, client: c, proc: p, ready: time.Since(begun), stop: p.stop}, nil
+}
+
+// profileOf is the directory of a measure's profiles.
+func (l *lab) profileOf(measure string) string {
+	return filepath.Join(l.profile, strings.ReplaceAll(measure, " ", "-"))
 }
 
 // serveHost runs the emulated Functions host on the project in the working directory until it is

@@ -98,6 +98,11 @@ func bench(args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *profile == "" && !*quick {
+		if res.profiles, err = profiles(l, s, all, stderr); err != nil {
+			return err
+		}
+	}
 	if err := write(*out, res.page(filepath.Base(*svg), commandLine(args))); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ func (res *results) page(svg, command string) string {
 	}
 	res.holdTable(&b)
 	res.allTable(&b)
+	res.profileTable(&b)
 	res.contenderList(&b)
 	res.complaintList(&b)
 	return b.String()

@@ -13,6 +13,7 @@ type results struct {
 	contenders []contender
 	numbers    map[string]map[figure][]float64 // by contender, a number a round
 	complaints []complaint
+	profiles   []breakdown
 }
 
 // A complaint is something that went wrong, and how often.
