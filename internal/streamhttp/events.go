@@ -83,33 +83,48 @@ func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.
 
 // events writes server-sent events. It is flushed when there is nothing more to write.
 type events struct {
-	w  *bufio.Writer
-	rc *http.ResponseController
-	id []byte // room for an event's id
+	client http.ResponseWriter
+	rc     *http.ResponseController
+	w      *bufio.Writer // what is not flushed; nil if nothing is
+	id     []byte        // room for an event's id
 }
 
-// eventWriters spares every stream a buffer of its own. The buffer lets many small events go in one
-// write; large ones pass it by.
-var eventWriters = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 8<<10) }}
+// eventBuffer lets many small events go in one write; large ones pass it by.
+const eventBuffer = 32 << 10
+
+// eventWriters spares every stream a buffer of its own.
+var eventWriters = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, eventBuffer) }}
 
 // newEvents returns events that are written to the client of q. free must follow.
 func newEvents(q *request) *events {
-	w := eventWriters.Get().(*bufio.Writer)
-	w.Reset(q.w)
-	return &events{w: w, rc: http.NewResponseController(q.w)}
+	return &events{client: q.w, rc: http.NewResponseController(q.w)}
+}
+
+// buffer is where the next event is written. A stream that waits has none.
+func (o *events) buffer() *bufio.Writer {
+	if o.w == nil {
+		o.w = eventWriters.Get().(*bufio.Writer)
+		o.w.Reset(o.client)
+	}
+	return o.w
 }
 
 // free gives the memory back. What was not flushed is lost.
 func (o *events) free() {
-	o.w.Reset(nil)
-	eventWriters.Put(o.w)
-	o.w = nil
+	if o.w != nil {
+		o.w.Reset(nil)
+		eventWriters.Put(o.w)
+		o.w = nil
+	}
 }
 
 // flush sends what has been written. An error is that the client is gone.
 func (o *events) flush() error {
-	if err := o.w.Flush(); err != nil {
-		return err
+	if o.w != nil {
+		err := o.w.Flush()
+		if o.free(); err != nil {
+			return err
+		}
 	}
 	return o.rc.Flush()
 }
@@ -117,22 +132,26 @@ func (o *events) flush() error {
 // prime writes an event without data, so that the client has an id to resume from before anything
 // has happened (MCP 2025-11-25, transports, "Sending Messages to the Server").
 func (o *events) prime(id string) {
-	o.w.WriteString("id: " + id + "\nretry: " + retryAfter + "\ndata: \n\n")
+	o.buffer().WriteString("id: " + id + "\nretry: " + retryAfter + "\ndata: \n\n")
 }
 
 // comment writes what clients ignore.
 func (o *events) comment(text string) {
-	o.w.WriteString(": " + text + "\n\n")
+	o.buffer().WriteString(": " + text + "\n\n")
 }
 
 // event writes one message. It lies on one line, since a Message has no line breaks.
 func (o *events) event(e session.Event) {
-	o.w.WriteString("event: message\n")
+	w := o.buffer()
+	w.WriteString("event: message\n")
 	if e.HasID() {
 		o.id = e.AppendID(append(o.id[:0], "id: "...))
-		o.w.Write(append(o.id, '\n'))
+		w.Write(append(o.id, '\n'))
 	}
-	o.w.WriteString("data: ")
-	e.WriteTo(o.w)
-	o.w.WriteString("\n\n")
+	w.WriteString("data: ")
+	if e.Len() >= eventBuffer {
+		w.Flush() // or its beginning would be copied
+	}
+	e.WriteTo(w)
+	w.WriteString("\n\n")
 }

@@ -36,7 +36,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	q.begin()
 	out := newEvents(q)
 	defer out.free()
-	out.w.WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + "\n\n")
+	out.buffer().WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + "\n\n")
 	if out.flush() != nil {
 		return
 	}
