@@ -14,7 +14,8 @@ import (
 // framing.PieceReader.
 type Child struct {
 	keeper *Keeper
-	cmd    *exec.Cmd
+	proc   *os.Process
+	state  *os.ProcessState // set before gone is closed
 	stdin  *os.File
 	stdout *pipe
 	stderr *pipe
@@ -36,8 +37,8 @@ func start(k *Keeper, spec Spec) (*Child, error) {
 		return nil, err
 	}
 	c := &Child{keeper: k, gone: make(chan struct{})}
-	c.cmd = &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
-	c.cmd.Env = append([]string{}, spec.Env...)
+	cmd := &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
+	cmd.Env = append([]string{}, spec.Env...)
 	var ends [3]*os.File // of the child
 	defer func() {
 		for _, f := range ends {
@@ -58,9 +59,9 @@ func start(k *Keeper, spec Spec) (*Child, error) {
 			ends[i], ours[i] = r, w
 		}
 	}
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = ends[0], ends[1], ends[2]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = ends[0], ends[1], ends[2]
 	c.stdin, c.stdout, c.stderr = ours[0], newPipe(ours[1]), newPipe(ours[2])
-	if err := c.launch(); err != nil {
+	if err := c.launch(cmd); err != nil {
 		closeAll(ours[:])
 		return nil, &CommandError{Command: spec.Command, Err: err, Hint: Cure(spec.Command)}
 	}
@@ -75,8 +76,25 @@ func closeAll(files []*os.File) {
 	}
 }
 
+// run starts cmd. Nothing of it is kept but the process: its environment is larger than a Child.
+func (c *Child) run(cmd *exec.Cmd) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.proc = cmd.Process
+	return nil
+}
+
+// collect waits for the process as exec.Cmd does.
+func (c *Child) collect() (err error) {
+	if c.state, err = c.proc.Wait(); err == nil && !c.state.Success() {
+		err = &exec.ExitError{ProcessState: c.state}
+	}
+	return err
+}
+
 // PID is the process id of the child, which leads a process group of that number.
-func (c *Child) PID() int { return c.cmd.Process.Pid }
+func (c *Child) PID() int { return c.proc.Pid }
 
 // wait blocks until the child is gone, then takes everything else in its group with it. It is
 // called once, where the system wants it.

@@ -2,11 +2,14 @@
 
 package process
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
+)
 
-func (c *Child) launch() error {
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := c.cmd.Start(); err != nil {
+func (c *Child) launch(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := c.run(cmd); err != nil {
 		return err
 	}
 	go c.wait()
@@ -16,7 +19,7 @@ func (c *Child) launch() error {
 // reap waits for the child, and a moment later takes its group with it: there is no portable way to
 // wait for a child without reaping it.
 func (c *Child) reap() error {
-	err := c.cmd.Wait()
+	err := c.collect()
 	c.tree.end(c)
 	return err
 }

@@ -14,12 +14,12 @@ import (
 // every child. The thread is what makes PR_SET_PDEATHSIG safe, since that signal comes when the
 // thread that forked ends (prctl(2)), and what gives the child a Landlock domain, since a domain
 // is a thread's and is inherited.
-func (c *Child) launch() error {
+func (c *Child) launch(cmd *exec.Cmd) error {
 	sys := &c.keeper.sys
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.newMark()
-	c.cmd.Env = append(c.cmd.Env, markName+"="+c.mark)
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Env = append(cmd.Env, markName+"="+c.mark)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	onOwnThread(func() {
 		if sys.landlock > 0 {
@@ -29,7 +29,7 @@ func (c *Child) launch() error {
 				return
 			}
 		}
-		if err := c.cmd.Start(); err != nil {
+		if err := c.run(cmd); err != nil {
 			var ee *exec.Error
 			if errors.As(err, &ee) {
 				err = ee.Err
@@ -159,12 +159,12 @@ func (c *Child) reap() error {
 	for unix.Waitid(unix.P_PID, c.PID(), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	c.tree.end(c)
-	return c.cmd.Wait()
+	return c.collect()
 }
 
 // OutOfMemory reports whether the kernel killed the child for its memory: it was killed, not by us,
 // and the kernel says that it killed somebody since the child was started. It is asked after Wait.
 func (c *Child) OutOfMemory() bool {
-	return !c.killed.Load() && c.cmd.ProcessState != nil &&
-		c.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && oomKills() > c.oomKills
+	return !c.killed.Load() && c.state != nil &&
+		c.state.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && oomKills() > c.oomKills
 }

@@ -2,26 +2,27 @@ package process
 
 import (
 	"errors"
+	"os/exec"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
 
-func (c *Child) launch() error {
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP, HideWindow: true}
+func (c *Child) launch(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP, HideWindow: true}
 	job, err := newJob()
 	if err != nil {
 		return err
 	}
-	if err := c.cmd.Start(); err != nil {
+	if err := c.run(cmd); err != nil {
 		windows.CloseHandle(job)
 		return err
 	}
 	c.tree.job = job
 	if err := c.tree.take(c.PID()); err != nil {
-		c.cmd.Process.Kill()
-		c.cmd.Wait()
+		c.proc.Kill()
+		c.proc.Wait()
 		windows.CloseHandle(job)
 		return err
 	}
@@ -70,7 +71,7 @@ func (t *tree) kill(c *Child) error {
 }
 
 func (c *Child) reap() error {
-	err := c.cmd.Wait()
+	err := c.collect()
 	c.tree.end(c)
 	return err
 }

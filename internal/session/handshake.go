@@ -12,20 +12,20 @@ import (
 // handshake is what a process must be told again when it is started again: what the client said
 // when the session began, and the state that it asked for since. It is guarded by the session's mu.
 type handshake struct {
-	asked         *message.Message // initialize, as soon as the client has sent it
-	request       *message.Message // the same, once it was answered
-	version       string           // that the server answered; "" until it has
-	capabilities  []byte           // that it answered, as JSON
-	digest        [8]byte          // of what else it answered; zero while that is not known
-	follow        *message.Message // notifications/initialized, once it was sent
-	told          bool             // follow is ours: the client's own, if it comes, is one too many
-	level         *message.Message // the last logging/setLevel that was granted
-	subscriptions []subscription   // resources/subscribe that were granted, in order
+	asked         record         // initialize, as soon as the client has sent it
+	request       record         // the same, once it was answered; empty if it was too large
+	version       string         // that the server answered; "" until it has
+	capabilities  []byte         // that it answered, as JSON
+	digest        [8]byte        // of what else it answered; zero while that is not known
+	follow        record         // notifications/initialized, once it was sent
+	told          bool           // follow is ours: the client's own, if it comes, is one too many
+	level         record         // the last logging/setLevel that was granted
+	subscriptions []subscription // resources/subscribe that were granted, in order
 }
 
 type subscription struct {
 	uri     string
-	request *message.Message
+	request record
 }
 
 // maxSubscriptions bounds how many subscriptions are replayed; later ones are lost by a restart.
@@ -34,17 +34,17 @@ const maxSubscriptions = 256
 // Introduce returns the handshake of a session whose client does not initialize: we do it in its
 // place, for this protocol version and without any capability of a client.
 func introduce(version string) handshake {
-	request, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
+	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
 		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"mcpfunc","version":"1"}}}`, version))
-	if err != nil {
-		panic(fmt.Sprintf("session: protocol version %q is not checked", version))
-	}
-	return handshake{request: request, follow: initialized()}
+	return handshake{request: request, follow: initialized}
 }
 
 func (h *handshake) initialized(m *message.Message) {
-	if h.follow == nil {
-		h.follow = m.Retain()
+	if h.follow != "" {
+		return
+	}
+	if h.follow = recorded(m); h.follow == "" || h.follow == initialized {
+		h.follow = initialized // which many clients say to the letter
 	}
 }
 
@@ -61,7 +61,7 @@ type initializeResult struct {
 }
 
 // shaken records the client's initialize and its answer.
-func (s *Session) shaken(request, answer *message.Message) {
+func (s *Session) shaken(request record, answer *message.Message) {
 	var a initializeResult
 	if json.Unmarshal(answer.Bytes(), &a) != nil || a.Result.ProtocolVersion == "" {
 		return // an error, which the client gets; there is no session then
@@ -73,8 +73,8 @@ func (s *Session) shaken(request, answer *message.Message) {
 }
 
 // recordState records a state that the client asked for, if it was granted.
-func (s *Session) recordState(method string, request, answer *message.Message) {
-	if answer.Envelope().IsError() {
+func (s *Session) recordState(method string, request record, answer *message.Message) {
+	if answer.Envelope().IsError() || request == "" {
 		return
 	}
 	if method == "logging/setLevel" {
@@ -88,7 +88,7 @@ func (s *Session) recordState(method string, request, answer *message.Message) {
 			URI string `json:"uri"`
 		} `json:"params"`
 	}
-	if json.Unmarshal(request.Bytes(), &asked) != nil {
+	if json.Unmarshal([]byte(request), &asked) != nil {
 		return
 	}
 	s.mu.Lock()
@@ -111,7 +111,7 @@ func (s *Session) replay(r *run) error {
 	s.mu.Lock()
 	h := s.shake
 	s.mu.Unlock()
-	if h.request == nil {
+	if h.request == "" {
 		return nil
 	}
 	limit := max(s.server.StartTimeout, s.patience()) // who waits for it waits for as long as a start may take
@@ -131,22 +131,31 @@ func (s *Session) replay(r *run) error {
 	if err := s.compare(answer); err != nil {
 		return err
 	}
-	if h.follow != nil {
-		if err := s.write(context.Background(), r, h.follow); err != nil {
+	if h.follow != "" {
+		follow, err := h.follow.message()
+		if err != nil {
+			return err
+		}
+		defer follow.Free()
+		if err := s.write(context.Background(), r, follow); err != nil {
 			return err
 		}
 	}
 	again := h.subscriptions
-	if h.level != nil {
+	if h.level != "" {
 		again = append([]subscription{{"", h.level}}, again...)
 	}
-	for _, sub := range again {
+	for i, sub := range again {
 		answer, err := s.ask(r, sub.request)
 		if err != nil {
 			return err
 		}
 		if answer.Envelope().IsError() {
-			s.log.Warn("the restarted server refused a state that it had granted before", "method", sub.request.Envelope().Method())
+			method := "resources/subscribe"
+			if i == 0 && h.level != "" {
+				method = "logging/setLevel"
+			}
+			s.log.Warn("the restarted server refused a state that it had granted before", "method", method)
 		}
 		answer.Free()
 	}
@@ -154,7 +163,12 @@ func (s *Session) replay(r *run) error {
 }
 
 // ask writes a request and returns its answer. What else comes in between is routed.
-func (s *Session) ask(r *run, request *message.Message) (*message.Message, error) {
+func (s *Session) ask(r *run, said record) (*message.Message, error) {
+	request, err := said.message()
+	if err != nil {
+		return nil, err
+	}
+	defer request.Free()
 	if err := s.write(context.Background(), r, request); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (s *Session) tick() {
 func (s *Session) drowsy() bool {
 	h := s.server.Hibernate
 	return h > 0 && s.known != s.Key && s.active == 0 && time.Since(s.left) >= h &&
-		len(s.x.slips) == 0 && s.shake.level == nil && len(s.shake.subscriptions) == 0
+		len(s.x.slips) == 0 && s.shake.level == "" && len(s.shake.subscriptions) == 0
 }
 
 // hibernate lets the session sleep, if another process may take it over.

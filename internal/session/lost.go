@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -184,11 +183,13 @@ func (t *Table) resurrect(o Opening, tk *ticket.Ticket) error {
 
 // recall returns the handshake of a session that a client initialized with another process.
 func recall(tk *ticket.Ticket) (handshake, error) {
-	request, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":%s}`, tk.Initialize))
+	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":%s}`, tk.Initialize))
+	m, err := request.message()
 	if err != nil {
 		return handshake{}, ErrUnknown
 	}
-	return handshake{request: request, version: tk.Version, digest: tk.Result, follow: initialized(), told: true}, nil
+	m.Free()
+	return handshake{request: request, version: tk.Version, digest: tk.Result, follow: initialized, told: true}, nil
 }
 
 // Delete ends the session of o for good, wherever it is: here, and where a store says it on other

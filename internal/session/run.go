@@ -21,7 +21,8 @@ type run struct {
 	stderr *complaints
 	log    *slog.Logger
 	redact func(string) string
-	turn   *turn           // to start; given on at its first message or at its end
+	turn   *turn           // to start; given on at its first message, at its end, or when it is late
+	late   *time.Timer     // which gives it on; nil for none
 	rec    *watch.Recorder // nil for none
 
 	answered chan struct{} // closed at its first message
@@ -41,7 +42,12 @@ var errGone = errors.New("the process is gone")
 
 // start starts a process of server for caller when it is its turn, or takes one that was started
 // ahead.
-func (t *Table) start(ctx context.Context, server *Server, caller any, log *slog.Logger) (*run, error) {
+func (t *Table) start(ctx context.Context, server *Server, caller any, log *slog.Logger) (r *run, err error) {
+	apart(func() { r, err = t.launch(ctx, server, caller, log) })
+	return r, err
+}
+
+func (t *Table) launch(ctx context.Context, server *Server, caller any, log *slog.Logger) (*run, error) {
 	r := &run{
 		log: log, redact: t.redact, turn: new(turn), heard: limiter{tokens: lineBurst, last: time.Now()},
 		answered: make(chan struct{}), pen: make(chan struct{}, 1), gone: make(chan struct{}),
@@ -58,12 +64,20 @@ func (t *Table) start(ctx context.Context, server *Server, caller any, log *slog
 			turn.done(false)
 			return nil, err
 		}
-		time.AfterFunc(max(server.StartTimeout, t.starts.patience(server.Runner)), func() { turn.done(false) })
+		r.late = time.AfterFunc(max(server.StartTimeout, t.starts.patience(server.Runner)), func() { turn.done(false) })
 		r.turn, r.stderr = turn, listen(r.p, log, t.redact)
 	}
 	r.pipes = framing.New(r.p, r.p, server.Framing, server.MaxMessage, t.limits.Budget, r.hear)
 	log.Info("server started", "pid", r.pid())
 	return r, nil
+}
+
+// started gives on the turn: the process has answered (ok), or is gone.
+func (r *run) started(ok bool) {
+	if r.late != nil {
+		r.late.Stop()
+	}
+	r.turn.done(ok)
 }
 
 // pid is the number of the process, or 0 if it has none.
@@ -94,7 +108,7 @@ func (r *run) read() (*message.Message, error) {
 			if !r.said {
 				r.said = true
 				close(r.answered)
-				r.turn.done(true)
+				r.started(true)
 			}
 			r.rec.Received(m)
 			return m, nil
@@ -189,7 +203,7 @@ func (r *run) await(ctx context.Context) {
 		<-r.gone
 	}
 	r.stall.stop()
-	r.turn.done(false)
+	r.started(false)
 	r.stderr.end()
 	if r.rec != nil {
 		r.rec.Exited(r.failure().Text)

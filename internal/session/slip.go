@@ -13,11 +13,11 @@ func (s *Session) prepare(sl *slip, m *message.Message) {
 	switch sl.method {
 	case "initialize":
 		limit = s.server.StartTimeout
-		asked := m.Retain()
+		asked := recorded(m)
 		s.shake.asked = asked
-		sl.note = func(answer *message.Message) { s.shaken(asked, answer) }
+		sl.note = func(answer *message.Message) { apart(func() { s.shaken(asked, answer) }) }
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
-		asked := m.Retain()
+		asked := recorded(m)
 		sl.note = func(answer *message.Message) { s.recordState(sl.method, asked, answer) }
 	}
 	if limit > 0 {

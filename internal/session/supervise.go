@@ -45,7 +45,9 @@ func (s *Session) supervise() {
 // serve replays the handshake if there is one, and then passes on messages until the process says
 // no more.
 func (s *Session) serve(r *run) {
-	if err := s.replay(r); err != nil {
+	var err error
+	apart(func() { err = s.replay(r) })
+	if err != nil {
 		// Any other error is of a process that is dying, and its exit says more.
 		if f := (*Failure)(nil); errors.As(err, &f) && (f.Reason == ReasonStart || f.Reason == ReasonChanged) {
 			r.kill(f)
@@ -132,7 +134,7 @@ func (s *Session) comeBack(f *Failure) bool {
 	s.mu.Lock()
 	now := time.Now()
 	left := s.restartsLeft(now)
-	if left == 0 || s.shake.version == "" || f.Reason == ReasonChanged {
+	if left == 0 || s.shake.version == "" || s.shake.request == "" || f.Reason == ReasonChanged {
 		s.mu.Unlock()
 		s.end(f)
 		return false

@@ -198,7 +198,7 @@ func (t *Table) admit(key Key, o Opening, shake handshake, idle time.Duration, f
 	t.memory.opened(o.Server.Name)
 	t.arrived(s)
 	t.running.Go(func() {
-		s.log.Info("session opened", "request", o.Request)
+		apart(func() { s.log.Info("session opened", "request", o.Request) })
 		s.supervise()
 		if c, ok := s.caller.(io.Closer); ok {
 			c.Close()

@@ -7,14 +7,8 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// initialized returns the notification that ends a handshake.
-func initialized() *message.Message {
-	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}`))
-	if err != nil {
-		panic(err) // it is a constant
-	}
-	return m
-}
+// initialized is the notification that ends a handshake.
+const initialized record = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
 
 // TellChanged tells the client that another process has taken its session over: by what a server
 // says whose lists have changed, as far as this one announced that it may, and by a log message if it
@@ -66,16 +60,20 @@ func (s *Session) greet(r *run, m *message.Message) error {
 	greeting, first := s.greeting, false
 	switch {
 	case greeting != nil:
-	case s.shake.follow != nil:
+	case s.shake.follow != "":
 		s.greeted.Store(true)
 	case s.shake.version != "":
 		greeting, first = make(chan struct{}), true
-		s.greeting, s.shake.follow, s.shake.told = greeting, initialized(), true
+		s.greeting, s.shake.follow, s.shake.told = greeting, initialized, true
 	}
 	follow := s.shake.follow
 	s.mu.Unlock()
 	if first {
-		err := s.write(s.ctx, r, follow)
+		said, err := follow.message()
+		if err == nil {
+			err = s.write(s.ctx, r, said)
+			said.Free()
+		}
 		s.greeted.Store(true)
 		close(greeting)
 		return err

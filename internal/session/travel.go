@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -80,10 +79,10 @@ func (s *Session) Announce() string {
 	h := s.shake
 	s.mu.Unlock()
 	request := h.request
-	if request == nil {
+	if request == "" {
 		request = h.asked
 	}
-	if t.travel.Keys == nil || !s.sealable || request == nil {
+	if t.travel.Keys == nil || !s.sealable || request == "" {
 		return s.ID
 	}
 	params := paramsOf(request)
@@ -126,11 +125,11 @@ func (t *Table) rename(s *Session, id string) bool {
 }
 
 // paramsOf returns the params of a request as they stand, or nil.
-func paramsOf(request *message.Message) []byte {
+func paramsOf(request record) []byte {
 	var r struct {
 		Params json.RawMessage `json:"params"`
 	}
-	json.Unmarshal(request.Bytes(), &r)
+	json.Unmarshal([]byte(request), &r)
 	return r.Params
 }
 

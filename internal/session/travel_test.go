@@ -367,7 +367,9 @@ func TestProcessIsInitializedWhicheverInstanceHeardIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Send(t.Context(), []*message.Message{initialized()}, ByStream); err != nil {
+			if said, err := initialized.message(); err != nil {
+				t.Error(err)
+			} else if _, err := s.Send(t.Context(), []*message.Message{said}, ByStream); err != nil {
 				t.Error(err)
 			}
 			s.Leave()

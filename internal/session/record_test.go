@@ -1,0 +1,47 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// What a session remembers of its client is in no budget, so that it must not be large, and must not
+// hold what is in the budget either: it would be missing there for as long as the app runs.
+func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, budget := newBench(t, Limits{}), message.NewBudget(1<<20, time.Second)
+		s, err := b.table.Open(Opening{Server: b.server, Principal: "u", ID: "chosen"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Leave()
+		m := message.New(budget)
+		text := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
+			`"capabilities":{"experimental":{"x":%q}},"clientInfo":{"name":"c","version":"1"}}}`, strings.Repeat("x", 200<<10))
+		if err := m.Fill(strings.NewReader(text), 1<<20); err != nil || budget.Used() == 0 {
+			t.Fatalf("%d bytes of the budget, error %v", budget.Used(), err)
+		}
+		r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-r.Ready()
+		answer, state := r.Take()
+		if state != Taken || s.Protocol() != "2025-11-25" {
+			t.Fatalf("state %d, protocol version %q", state, s.Protocol())
+		}
+		answer.Free()
+		r.Leave()
+		if _, err := b.call(s, tool(2, "echo", "")); err != nil {
+			t.Error(err)
+		}
+		if used := budget.Used(); used != 0 {
+			t.Errorf("%d bytes of the budget are held", used)
+		}
+	})
+}
