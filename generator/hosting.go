@@ -19,6 +19,9 @@ const (
 	// featureFlag lets the host know the profile while it is in preview, as the value of the app
 	// setting AzureWebJobsFeatureFlags.
 	featureFlag = "EnableMcpCustomHandlerPreview"
+
+	// FeatureSetting is that app setting: an app for a project of HostingFlex must have it.
+	FeatureSetting = "AzureWebJobsFeatureFlags=" + featureFlag
 )
 
 // Profile returns the configurationProfile of host.json, if it is to have one.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -71,7 +72,13 @@ func (p *Project) variables() []Finding {
 		}
 	}
 	if len(settings) == 0 {
-		return []Finding{okay(name, "the configuration needs none")}
+		all = unless(all, okay(name, "the configuration needs none"))
+	}
+	if p.made.Hosting == generator.HostingFlex {
+		settings = append(settings, generator.FeatureSetting)
+	}
+	if len(settings) == 0 {
+		return all
 	}
 	all = unless(all, okay(name, "every ${NAME} has a value here"))
 	needed := okay("app settings", "the app needs on Azure: %s", strings.Join(settings, ", "))

@@ -2,7 +2,6 @@ package checkup
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -90,15 +89,3 @@ func (p *Project) generated() []Finding {
 
 // carriedDir holds the sources of the runtime that a project carries.
 const carriedDir = "third_party/mcpfunc/"
-
-// readable says why a file cannot be read, without its path.
-func readable(path string) error {
-	f, err := os.Open(path)
-	if err == nil {
-		return f.Close()
-	}
-	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
-		return fmt.Errorf("cannot be read: %w", pe.Err)
-	}
-	return err
-}

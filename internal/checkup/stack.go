@@ -47,14 +47,15 @@ func (p *Project) Stack() generator.Stack {
 // anything, and is not looked into.
 func (p *Project) stack() []Finding {
 	const name = "hosting"
-	image, have := p.has("Dockerfile"), p.Stack()
+	// Flex Consumption runs no containers: a Dockerfile is then for something else.
+	image, have := p.has("Dockerfile") && p.made.Hosting != generator.HostingFlex, p.Stack()
 	var all []Finding
 	for _, s := range p.File.Enabled() {
 		say := func(status Status, hint, text string, args ...any) {
 			e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "command", Err: fmt.Errorf(text, args...)}
 			all = append(all, Finding{Name: name, Status: status, Detail: e.Error(), Hint: hint})
 		}
-		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc init --docker"
+		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc generate --docker"
 		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
 		start, inProject := p.packed(s)
 		if inProject {
@@ -67,10 +68,13 @@ func (p *Project) stack() []Finding {
 		case image:
 		case slices.Contains(foreign, what):
 			say(Warn, bring, "is %s, which Azure Functions has not", what)
+		case needs != generator.StackCustom && have == generator.StackCustom && p.made.Hosting == generator.HostingFlex:
+			say(Warn, "move infra/ and azure.yaml away and run mcpfunc generate --azd",
+				"is %s, and infra/ makes an app of the stack custom, which has no %s", what, stackNames[needs])
 		case needs != generator.StackCustom && have == generator.StackCustom:
-			say(Warn, "mcpfunc init --hosting flex is for an app whose stack has it, --docker for an image", "is %s, and the stack custom has no %s", what, stackNames[needs])
+			say(Warn, "mcpfunc generate --hosting flex is for an app whose stack has it, --docker for an image", "is %s, and the stack custom has no %s", what, stackNames[needs])
 		case needs != generator.StackCustom && have != needs:
-			say(Warn, "give it an app of its own, or make an image: mcpfunc init --docker", "is %s, and the stack %s has no %s", what, have, stackNames[needs])
+			say(Warn, "give it an app of its own, or make an image: mcpfunc generate --docker", "is %s, and the stack %s has no %s", what, have, stackNames[needs])
 		case slices.Contains(fetchers, what):
 			say(Warn, "mcpfunc pack takes along what it would fetch", "is %s, which the stack %s has not", what, have)
 		case needs != generator.StackCustom:

@@ -26,10 +26,11 @@ func newAddServerCommand(env *Env, run func(context.Context, *Env, *addServerOpt
 	cmd := &cobra.Command{
 		Use:   "add-server NAME [-- COMMAND ARGS...]",
 		Short: "Add a server to the configuration",
-		Long: `Add an entry to mcp_config.json, every other byte of which stays as it is, and bring the
-generated files in line. The command follows "--" and is asked for on a terminal when it
-does not. With --from the entry of that name comes from another configuration; without
-NAME, all of its entries do. Write a secret as ${NAME}: it is read when the app starts.`,
+		Long: `Add an entry to mcp_config.json, every other byte of which stays as it is, and
+bring the generated files in line. The command follows "--" and is asked for on
+a terminal when it does not. With --from the entry of that name comes from
+another configuration; without NAME, all of its entries do. Write a secret as
+${NAME}: it is read when the app starts.`,
 		Example: `  mcpfunc add-server time -- uvx mcp-server-time
   mcpfunc add-server github --env 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- npx -y @modelcontextprotocol/server-github
   mcpfunc add-server --from ~/.cursor/mcp.json`,
@@ -92,6 +93,7 @@ func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
 	if err != nil {
 		return err
 	}
+	warnOfSecrets(env, a.config, before)
 	known := wanted(before.Variables)
 	for _, name := range wanted(a.config.Variables) {
 		if !slices.Contains(known, name) {

@@ -21,10 +21,11 @@ func newBuildCommand(env *Env, run func(context.Context, *Env, *buildOptions) er
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
 		Short: "Compile the handler, ready to publish",
-		Long: `Compile the handler of the project in DIR (default: the current folder) to the path that
-host.json names, and print that path. The platform is that of Azure Functions, linux/amd64.
-The same sources and Go give the same bytes, wherever the project lies.`,
-		Example: `  mcpfunc build && func azure functionapp publish my-app
+		Long: `Compile the handler of the project in DIR (default: the current folder) to the
+path that host.json names, and print that path. The platform is that of Azure
+Functions, linux/amd64. The same sources and Go give the same bytes, wherever
+the project lies.`,
+		Example: `  mcpfunc build
   mcpfunc build myapp --goarch arm64
   mcpfunc build --json`,
 		Args: usualArgs,

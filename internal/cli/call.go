@@ -25,10 +25,11 @@ func newCallCommand(env *Env, run func(context.Context, *Env, *callOptions) erro
 	cmd := &cobra.Command{
 		Use:   "call URL|SERVER TOOL [JSON|-]",
 		Short: "Call a tool of a running server",
-		Long: `Connect as an MCP client, call a tool and print what it answers. The arguments are a JSON
-object, one on standard input (-), or --arg name=value, whose value is text where the
-tool's schema wants text and JSON where it can be read as that. Progress and log
-messages go to standard error. A tool that reports an error makes the command fail.`,
+		Long: `Connect as an MCP client, call a tool and print what it answers. The arguments
+are a JSON object, one on standard input (-), or --arg name=value, whose value
+is text where the tool's schema wants text and JSON where it can be read as
+that. Progress and log messages go to standard error. A tool that reports an
+error makes the command fail.`,
 		Example: `  mcpfunc call time get_current_time --arg timezone=Europe/Berlin
   mcpfunc call demo add '{"a": 2, "b": 3}'
   echo '{"message": "hello"}' | mcpfunc call demo echo - --json`,

@@ -43,7 +43,7 @@ func commandsPage() string {
 		"output, everything else to standard error. The exit code is 0 when it is done, 1 when it failed, 2 when it was\n",
 		"misused and 130 when it was interrupted. `mcpfunc completion SHELL` prints completions for bash, zsh, fish and\n",
 		"PowerShell, servers' names included.\n\nEvery command takes:\n\n```\n",
-		root.PersistentFlags().FlagUsages(), "```\n")
+		root.PersistentFlags().FlagUsagesWrapped(helpWidth), "```\n")
 	for _, group := range root.Groups() {
 		fmt.Fprintf(&page, "\n## %s\n", strings.TrimSuffix(group.Title, ":"))
 		for _, cmd := range root.Commands() {
@@ -62,7 +62,7 @@ func writeCommand(page *strings.Builder, cmd *cobra.Command) {
 	fmt.Fprintf(page, "\n### %s\n\n%s.\n\n```\n%s\n```\n\n%s\n\n```\n%s\n```\n",
 		cmd.CommandPath(), cmd.Short, strings.TrimSuffix(cmd.UseLine(), " [flags]"), escaped(cmd.Long), unindented(cmd.Example))
 	if cmd.HasAvailableLocalFlags() {
-		fmt.Fprintf(page, "\n```\n%s```\n", cmd.LocalNonPersistentFlags().FlagUsages())
+		fmt.Fprintf(page, "\n```\n%s```\n", cmd.LocalNonPersistentFlags().FlagUsagesWrapped(helpWidth))
 	}
 }
 

@@ -31,11 +31,11 @@ func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) erro
 	cmd := &cobra.Command{
 		Use:   "demo [DIR]",
 		Short: "See it all at once, on an embedded server",
-		Long: `Scaffold a project around a small embedded server in DIR (default: a new temporary folder),
-build it, serve it under the built-in Functions host, connect as an MCP client and call
-its tools, and show how long each step takes. Go is all it needs. It then stays up until
-Ctrl-C; the exit code is 0. With --once it ends, and prints the folder of the project, which
-stays either way.`,
+		Long: `Scaffold a project around a small embedded server in DIR (default: a new
+temporary folder), build it, serve it under the built-in Functions host, connect
+as an MCP client and call its tools, and show how long each step takes. Go is
+all it needs. It then stays up until Ctrl-C; the exit code is 0. With --once it
+ends, and prints the folder of the project, which stays either way.`,
 		Example: `  mcpfunc demo
   mcpfunc demo ./demo --once --json`,
 		Args: usualArgs,
@@ -110,7 +110,7 @@ func (d *demo) conclude(opts *demoOptions, host *hostemu.Host, url string) error
 			Steps []demoStep `json:"steps"`
 		}{d.dir, url, d.steps})
 	case opts.Once:
-		d.env.note("\nAll of it works. To serve it again: mcpfunc dev %s", d.dir)
+		d.env.note("\nAll of it works. To serve it again: %s", commandLine("mcpfunc", []string{"dev", d.dir}))
 		_, err := fmt.Fprintln(d.env.Stdout, d.dir)
 		return err
 	}

@@ -26,14 +26,15 @@ func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error)
 	cmd := &cobra.Command{
 		Use:   "dev [DIR]",
 		Short: "Build and serve the project here, reload on change",
-		Long: `Bring the project in DIR (default: the current folder) in line, build it and serve it under a
-built-in Functions host on 127.0.0.1. When its configuration or code changes it is built
-and started again; what does not build is shown, and the old handler keeps serving.
-Sessions end with a reload. The endpoints are printed, a line each, once they answer,
-and the address of a page that shows sessions as they live and calls tools.
+		Long: `Bring the project in DIR (default: the current folder) in line, build it and
+serve it under a built-in Functions host on 127.0.0.1. When its configuration or
+code changes it is built and started again; what does not build is shown, and
+the old handler keeps serving. Sessions end with a reload. The endpoints are
+printed, a line each, once they answer, and the address of a page that shows
+sessions as they live and calls tools.
 
-Ctrl-C ends the host, the handler and every server. As that is how dev is meant to end,
-the exit code is then 0.`,
+Ctrl-C ends the host, the handler and every server. As that is how dev is meant
+to end, the exit code is then 0.`,
 		Example: `  mcpfunc dev
   mcpfunc dev myapp --port 8080`,
 		Args: usualArgs,

@@ -27,11 +27,12 @@ func newDoctorCommand(env *Env, run func(context.Context, *Env, *doctorOptions) 
 	cmd := &cobra.Command{
 		Use:   "doctor [DIR]",
 		Short: "Say what would fail, here and on Azure",
-		Long: `Check the project in DIR (default: the current folder): the programs that make and publish it, its
-variables and the commands of its servers as their processes will see them, packages that are not
-pinned, secrets in the configuration, and what the chosen hosting does not have or does not allow.
-Outside of a project the programs alone. Every finding but a good one has its cure. The command
-fails when something would fail; with --strict also for a warning.`,
+		Long: `Check the project in DIR (default: the current folder): the programs that make
+and publish it, its variables and the commands of its servers as their processes
+will see them, packages that are not pinned, secrets in the configuration, and
+what the chosen hosting does not have or does not allow. Outside of a project
+the programs alone. Every finding but a good one has its cure. The command fails
+when something would fail; with --strict also for a warning.`,
 		Example: `  mcpfunc doctor
   mcpfunc doctor myapp --json
   mcpfunc doctor --strict     in CI`,

@@ -26,10 +26,11 @@ func newDoctorAuthCommand(env *Env, run func(context.Context, *Env, *doctorAuthO
 	cmd := &cobra.Command{
 		Use:   "auth URL|SERVER",
 		Short: "Follow a client's way to a token, step by step",
-		Long: `Ask a running server as an MCP client does that has no token yet, and follow what it says:
-the challenge, the resource's metadata, its issuers, their keys. Each step is ok or says the
-cure. With a token the command also says what the server makes of it, and why. The token goes
-to the server alone and is not printed.`,
+		Long: `Ask a running server as an MCP client does that has no token yet, and follow
+what it says: the challenge, the resource's metadata, its issuers, their keys.
+Each step is ok or says the cure. With a token the command also says what the
+server makes of it, and why. The token goes to the server alone and is not
+printed.`,
 		Example: `  mcpfunc doctor auth https://my-app.azurewebsites.net/api/mcp
   mcpfunc doctor auth time --token "$(az account get-access-token --scope api://APP/.default --query accessToken -o tsv)"`,
 		Args: usualArgs,

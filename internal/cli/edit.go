@@ -43,7 +43,7 @@ func writeConfig(dir string, data []byte) error {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+configName+"-")
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", path, bare(err))
 	}
 	defer os.Remove(tmp.Name()) // gone already when all went well
 	_, err = tmp.Write(data)

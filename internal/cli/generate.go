@@ -23,13 +23,14 @@ func newGenerateCommand(env *Env, run func(context.Context, *Env, *generateOptio
 	cmd := &cobra.Command{
 		Use:   "generate",
 		Short: "Bring the generated files in line with the configuration",
-		Long: `Bring what follows from mcp_config.json in line with it: host.json, a function.json a
-server and the carried runtime. Files of yours are left alone. What was changed is
-printed, a line each. With --check nothing is written, and the command fails when
-something would be.
+		Long: `Bring what follows from mcp_config.json in line with it: host.json, a
+function.json a server and the carried runtime. Files of yours are left alone.
+What was changed is printed, a line each. With --check nothing is written, and
+the command fails when something would be.
 
-The hosting that a project has is kept, unless --hosting changes it. --docker, --azd and
---github add files that are yours from then on; those that are there stay as they are.`,
+The hosting that a project has is kept, unless --hosting changes it. --docker,
+--azd and --github add files that are yours from then on; those that are there
+stay as they are.`,
 		Example: `  mcpfunc generate
   mcpfunc generate --check     in CI
   mcpfunc generate --hosting flex --azd`,
@@ -67,10 +68,21 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 	if err := printChanges(env, changes, opts.JSON); err != nil {
 		return err
 	}
+	if opts.Hosting.Kind != "" && !opts.Check && len(changes) > 0 {
+		noteYours(env, generator.Hosting(opts.Hosting.Kind))
+	}
 	if opts.Check && len(changes) > 0 {
 		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" cures that`)
 	}
 	return nil
+}
+
+// noteYours says what a change of hosting leaves to the project's owner.
+func noteYours(env *Env, to generator.Hosting) {
+	env.note("what is yours still says the old hosting: README.md, local.settings.json, infra/")
+	if to == generator.HostingFlex {
+		env.note("the app must be on Flex Consumption, with the app setting %s", generator.FeatureSetting)
+	}
 }
 
 // printChanges prints one line a change, or a list.

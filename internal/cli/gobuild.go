@@ -35,7 +35,7 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 
 	tmp, err := os.MkdirTemp(b.Dir, ".mcpfunc-build-")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("write into %s: %w", b.Dir, bare(err))
 	}
 	defer os.RemoveAll(tmp)
 	binary, err := filepath.Abs(filepath.Join(tmp, path.Base(name)))

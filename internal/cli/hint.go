@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,18 @@ func hintOf(err error) string {
 	if e := (*exec.Error)(nil); errors.As(err, &e) && errors.Is(e, exec.ErrNotFound) {
 		return installHint(e.Name)
 	}
+	if errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*exec.Error)) {
+		return "look at the owner and the mode of that file or folder, or use another folder"
+	}
 	return ""
+}
+
+// bare is what the system said of a file whose name is not the user's: a temporary one.
+func bare(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }
 
 // installHint says how to get a program that is not on PATH.

@@ -20,7 +20,7 @@ type hosting struct {
 // bind adds the flags; kept says what is taken without --hosting.
 func (h *hosting) bind(cmd *cobra.Command, kept string) {
 	flags := cmd.Flags()
-	flags.StringVar(&h.Kind, "hosting", "", "`how` Azure Functions runs the handler: custom, a function for each server,\nor flex, the MCP profile of Flex Consumption, whose stack brings Python\nor Node (default: "+kept+")")
+	flags.StringVar(&h.Kind, "hosting", "", "`how` Azure Functions runs the handler: custom, a function for each server, or flex, the MCP profile of Flex Consumption, whose stack brings Python or Node (default: "+kept+")")
 	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile, whose image has Python, uv and Node")
 	flags.BoolVar(&h.Extras.AZD, "azd", false, "write azure.yaml and infra/ for the Azure Developer CLI")
 	flags.BoolVar(&h.Extras.GitHub, "github", false, "write a GitHub workflow that deploys")

@@ -43,12 +43,14 @@ func newInitCommand(env *Env, run func(context.Context, *Env, *initOptions) erro
 	cmd := &cobra.Command{
 		Use:   "init [DIR] [-- COMMAND ARGS...]",
 		Short: "Scaffold a project from a configuration",
-		Long: `Write a complete Azure Functions project (custom handler, in Go) into DIR, by default the
-current folder. Its servers come from --config, from the command after "--", from the
-configuration that is found (here, ~, ~/.config/mcp), or, on a terminal, from answers.
+		Long: `Write a complete Azure Functions project (custom handler, in Go) into DIR, by
+default the current folder. Its servers come from --config, from the command
+after "--", from the configuration that is found (here, ~, ~/.config/mcp), or,
+on a terminal, from answers.
 
-The files that were made are printed. When anything in DIR is in the way, every conflict is
-named and nothing is written. No ${NAME} is replaced: no secret gets into the project.`,
+The files that were made are printed. When anything in DIR is in the way, every
+conflict is named and nothing is written. No ${NAME} is replaced: no secret of
+this machine gets into the project, and one that is written out is warned of.`,
 		Example: `  mcpfunc init myapp
   mcpfunc init myapp --config ~/.cursor/mcp.json --dry-run
   mcpfunc init myapp --server time -- uvx mcp-server-time
@@ -67,7 +69,7 @@ named and nothing is written. No ${NAME} is replaced: no secret gets into the pr
 	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
 	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
 	opts.Hosting.bind(cmd, "custom, with advice")
-	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin\n(default: function, and anonymous where tokens guard a server)")
+	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin (default: function, and anonymous where tokens guard a server)")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known (`method`): none, azure_default, azure_obo or oauth2_bearer")
 	flags.StringArrayVar(&opts.Env, "env", nil, "set this in that server's environment (`NAME=value`); may be repeated")
@@ -115,6 +117,7 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 		return err
 	}
 	warn(env, file.Warnings)
+	warnOfSecrets(env, file, nil)
 	answered, err := opts.Hosting.choose(env, opts.asks(env), file)
 	if err != nil {
 		return err
@@ -177,7 +180,7 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 		if c := (*generator.ConflictError)(nil); errors.As(err, &c) {
 			return initConflict(c.Changes)
 		}
-		return err
+		return fmt.Errorf("%s: %w", opts.Dir, err)
 	}
 	if err := printInit(env, opts, file, pending(changes)); err != nil {
 		return err
@@ -264,13 +267,16 @@ func nextSteps(env *Env, dir string, file *config.File) {
 	style := styleFor(env, env.Stderr)
 	env.note("\n%s", style.bold("Next:"))
 	if dir != "." {
-		env.note("  cd %s", dir)
+		env.note("  %s", commandLine("cd", []string{dir}))
 	}
 	if names := wanted(file.Variables); len(names) > 0 {
 		env.note("  fill in %s in local.settings.json", strings.Join(names, ", "))
 	}
-	env.note("  mcpfunc dev      build it and serve it here")
-	env.note("  mcpfunc build    compile it for Azure, then: func azure functionapp publish APP")
+	env.note("  mcpfunc dev            build it and serve it here")
+	if len(generator.Stacks(file)) > 0 {
+		env.note("  mcpfunc pack           take along what its servers would download when they start")
+	}
+	env.note("  mcpfunc publish APP    build it, check it and publish it to a function app")
 }
 
 // projectName is what was asked for, else what the module's path ends in, else the folder's name as

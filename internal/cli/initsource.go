@@ -77,7 +77,7 @@ func fileSource(env *Env, path string) (source, error) {
 }
 
 func describedSource(name string, entry config.Entry) (source, error) {
-	data, err := config.New(config.NamedEntry{Name: name, Entry: entry})
+	data, err := described(name, entry)
 	src := source{
 		path: configName, data: data,
 		flags:   []string{"--server", name},
@@ -87,6 +87,17 @@ func describedSource(name string, entry config.Entry) (source, error) {
 		src.flags = append(src.flags, "--auth", string(entry.Auth.Method))
 	}
 	return src, err
+}
+
+// described is a configuration of one server. Its errors have no line, as nobody has seen the file.
+func described(name string, entry config.Entry) ([]byte, error) {
+	data, err := config.New(config.NamedEntry{Name: name, Entry: entry})
+	if e := (*config.Error)(nil); errors.As(err, &e) {
+		bare := *e
+		bare.Line = 0
+		err = &bare
+	}
+	return data, err
 }
 
 // askSource lets a person pick a file or describe a server.
@@ -198,7 +209,7 @@ func splitCommand(line string) ([]string, error) {
 
 // checkServerName lets the configuration's own rule judge a name.
 func checkServerName(name string) error {
-	_, err := config.New(config.NamedEntry{Name: strings.TrimSpace(name), Entry: config.Entry{Command: "any"}})
+	_, err := described(strings.TrimSpace(name), config.Entry{Command: "any"})
 	return err
 }
 

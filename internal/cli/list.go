@@ -23,8 +23,9 @@ func newListCommand(env *Env, run func(context.Context, *Env, *listOptions) erro
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the servers of the configuration",
-		Long: `List the servers of a project in the order of its mcp_config.json, with the path each is
-served at. A server that is switched off has none; the one marked * answers at /api/mcp too.`,
+		Long: `List the servers of a project in the order of its mcp_config.json, with the path
+each is served at. A server that is switched off has none; the one marked *
+answers at /api/mcp too.`,
 		Example: `  mcpfunc list
   mcpfunc list --json --project myapp
   mcpfunc list --config ~/.cursor/mcp.json`,

@@ -46,15 +46,17 @@ func newPackCommand(env *Env, run func(context.Context, *Env, *packOptions) erro
 	cmd := &cobra.Command{
 		Use:   "pack [DIR]",
 		Short: "Install what the servers are made of into the project",
-		Long: `Resolve what the servers of the project in DIR (default: the current folder) are started
-from by uvx, npx, python, node or as a program, lock it with versions and hashes in
-mcp_lock, and install it into packed, for linux/amd64. The app then starts them from there,
-without a package runner and without the network; mcp_config.json stays as it is. Every
-server is started once from what was packed, and must answer.
+		Long: `Resolve what the servers of the project in DIR (default: the current folder) are
+started from by uvx, npx, python, node or as a program, lock it with versions
+and hashes in mcp_lock, and install it into packed, for linux/amd64. The app
+then starts them from there, without a package runner and without the network;
+mcp_config.json stays as it is. Every server is started once from what was
+packed, and must answer.
 
-What is locked is installed as it is locked, until --upgrade; the tools that a server then
-has and had are compared. Commit mcp_lock and sbom.cdx.json; packed is made from them.
---python, --with-node, --scripts, --binary and --leave are remembered in mcp_lock.`,
+What is locked is installed as it is locked, until --upgrade; the tools that a
+server then has and had are compared. Commit mcp_lock and sbom.cdx.json; packed
+is made from them. --python, --with-node, --scripts, --binary and --leave are
+remembered in mcp_lock.`,
 		Example: `  mcpfunc pack
   mcpfunc pack --upgrade=time
   mcpfunc pack --check     in CI

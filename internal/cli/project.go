@@ -10,13 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // configName is the configuration of a project; its handler reads it from its own folder.
 const configName = "mcp_config.json"
 
-const hintNoProject = `"mcpfunc init" makes a project, --project names the folder of one`
+const hintNoProject = `"mcpfunc init" makes a project; or name the folder of one`
 
 // bindProject adds --project to a command that works on an existing project.
 func bindProject(cmd *cobra.Command, dir *string) {
@@ -50,6 +51,21 @@ func warn(env *Env, warnings []config.Warning) {
 			env.note("%s %s", style.cyan("hint:"), oneLine(w.Hint))
 		}
 	}
+}
+
+// warnOfSecrets says which values of file had better not go into a project, as git keeps them there. It
+// is silent about the servers of known, which may be nil.
+func warnOfSecrets(env *Env, file, known *config.File) {
+	old := func(name string) bool {
+		return known != nil && slices.ContainsFunc(known.Servers, func(s config.Server) bool { return s.Name == name })
+	}
+	var found []config.Warning
+	for _, a := range checkup.Advise(file) {
+		if a.Rule == checkup.RuleSecrets && !old(a.Server) {
+			found = append(found, a.Warning)
+		}
+	}
+	warn(env, found)
 }
 
 // An alignment is what brings a project in line with a configuration.

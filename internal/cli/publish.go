@@ -31,10 +31,11 @@ func newPublishCommand(env *Env, run func(context.Context, *Env, *publishOptions
 	cmd := &cobra.Command{
 		Use:   "publish APP [DIR]",
 		Short: "Build, check and publish a project to a function app",
-		Long: `Compile the project in DIR (default: the current folder) for Azure, install what is locked if it is
-not, check it all as doctor does, and publish it to the function app APP, which is there already:
-by func (Azure Functions Core Tools) or, where that is not on PATH, by az. Without either the
-commands to run elsewhere are printed. Nothing is published when something of it would fail.`,
+		Long: `Compile the project in DIR (default: the current folder) for Azure, install what
+is locked if it is not, check it all as doctor does, and publish it to the
+function app APP, which is there already: by func (Azure Functions Core Tools)
+or, where that is not on PATH, by az. Without either the commands to run
+elsewhere are printed. Nothing is published when something of it would fail.`,
 		Example: `  mcpfunc publish my-app
   mcpfunc publish my-app myproject --dry-run
   mcpfunc publish my-app --resource-group my-group     for az, which otherwise looks for it`,

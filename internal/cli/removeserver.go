@@ -19,8 +19,9 @@ func newRemoveServerCommand(env *Env, run func(context.Context, *Env, *removeSer
 	cmd := &cobra.Command{
 		Use:   "remove-server NAME",
 		Short: "Remove a server from the configuration",
-		Long: `Remove an entry from mcp_config.json, every other byte of which stays as it is, and bring
-the generated files in line. To switch a server off and keep it, write "disabled": true.`,
+		Long: `Remove an entry from mcp_config.json, every other byte of which stays as it is,
+and bring the generated files in line. To switch a server off and keep it, write
+"disabled": true.`,
 		Example: `  mcpfunc remove-server time
   mcpfunc remove-server time --project myapp`,
 		Args: usualArgs,

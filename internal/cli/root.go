@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -10,13 +11,13 @@ func newRootCommand(env *Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mcpfunc",
 		Short: "Run stdio MCP servers as a service on Azure Functions",
-		Long: `mcpfunc makes a service of MCP servers that speak stdio: it reads an mcp_config.json
-and writes a complete Azure Functions project in Go, a custom handler that gives
-every session its own server process behind streamable HTTP.`,
+		Long: `mcpfunc makes a service of MCP servers that speak stdio: it reads an
+mcp_config.json and writes a complete Azure Functions project in Go, a custom
+handler that gives every session its own server process behind streamable HTTP.`,
 		Example: `  mcpfunc demo                  see it work, on an embedded server
   mcpfunc init myapp            scaffold a project from the mcp_config.json found here
   mcpfunc dev myapp             build it and serve it on http://127.0.0.1:7071
-  mcpfunc call time now         call a tool of the server "time"`,
+  mcpfunc tools time            list the tools of its server "time"`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -28,10 +29,13 @@ every session its own server process behind streamable HTTP.`,
 			return err
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", helpWidth)))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
@@ -75,6 +79,9 @@ every session its own server process behind streamable HTTP.`,
 	addCompletions(root)
 	return root
 }
+
+// helpWidth is how wide help is, in columns: it fits a terminal that nobody has widened.
+const helpWidth = 80
 
 // The groups of the root's help.
 const (

@@ -24,11 +24,12 @@ func newValidateCommand(env *Env, run func(context.Context, *Env, *validateOptio
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration",
-		Long: `Check the mcp_config.json of a project, or another file, by the rules of the runtime. The
-first error is shown with its line and makes the command fail; warnings, of packages that
-are not pinned or secrets that are written out for example, do not. With --resolve every
-${NAME} must have a value in the environment or in local.settings.json, as when the app
-starts; values are not shown.`,
+		Long: `Check the mcp_config.json of a project, or another file, by the rules of the
+runtime. The first error is shown with its line and makes the command fail;
+warnings, of packages that are not pinned or secrets that are written out for
+example, do not. With --resolve every ${NAME} must have a value in the
+environment or in local.settings.json, as when the app starts; values are not
+shown.`,
 		Example: `  mcpfunc validate
   mcpfunc validate --resolve
   mcpfunc validate --config ~/.cursor/mcp.json --json`,

@@ -35,8 +35,13 @@ func runVersion(_ context.Context, env *Env, opts *versionOptions) error {
 	if opts.JSON {
 		return printJSON(env.Stdout, v)
 	}
-	_, err := fmt.Fprintf(env.Stdout, "mcpfunc %s %s %s\n", v.Version, v.Go, v.Platform)
+	_, err := fmt.Fprintln(env.Stdout, versionLine())
 	return err
+}
+
+// versionLine is what --version prints, too.
+func versionLine() string {
+	return fmt.Sprintf("mcpfunc %s %s %s/%s", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // buildVersion returns the version that the go command stamped into this binary.

@@ -226,6 +226,8 @@ func (r *run) npm(ctx context.Context, dir string, args []string) error {
 	if err != nil {
 		return err
 	}
+	// npm waits for more than a minute in between where there is no network, unless it is told otherwise.
+	npm.env = append([]string{"npm_config_fetch_retry_mintimeout=1000", "npm_config_fetch_retry_maxtimeout=10000"}, npm.env...)
 	_, err = npm.run(ctx, dir, args...)
 	return err
 }

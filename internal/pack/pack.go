@@ -90,6 +90,9 @@ func Pack(ctx context.Context, opts *Options) (*Report, error) {
 		return nil, err
 	}
 	stage, err := os.MkdirTemp(opts.Dir, stagePrefix)
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return nil, fmt.Errorf("write into %s: %w", opts.Dir, e.Err) // the name of the stage says nothing
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +132,7 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		}
 	}
 	if r.file.Python != "" && r.python == "" && r.opts.Probe != nil && r.file.Fits() {
-		return nil, refuse("--python packs for the version that you name; --no-probe packs without trying the servers",
+		return nil, refuse("uv python install "+r.lock.Python+" gets it; --python packs for the version that you name, --no-probe without trying the servers",
 			"Python %s, which this packs for, is not on this machine to try the servers with", r.lock.Python)
 	}
 	if err := r.vendorNode(ctx); err != nil {

@@ -48,32 +48,32 @@ func (t *tool) run(ctx context.Context, dir string, args ...string) ([]byte, err
 		if said == "" {
 			said = strings.TrimSpace(string(out))
 		}
-		return nil, fmt.Errorf("%s: %w: %s", t.name, err, lastLines(said, 12))
+		return nil, t.explain(err, said)
 	}
 	return out, nil
 }
 
-// lastLines returns the last n lines of a text: what went wrong is said last.
-func lastLines(text string, n int) string {
-	lines := strings.Split(text, "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
-}
-
-// interpreter returns a program on the PATH of env that is the Python of that version, or "" if
-// there is none. uv, where it is there, knows more of them than PATH.
+// interpreter returns the Python of that version which a program on the PATH of env is or leads to, or
+// "" if there is none. uv, where it is there, knows more of them than PATH.
 func interpreter(ctx context.Context, env []string, version string) string {
-	is := func(path string) bool {
-		cmd := exec.CommandContext(ctx, path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+	// What is on PATH may be a script of pyenv or asdf that needs more than a packed server's environment
+	// has; the interpreter itself says where it is.
+	leadsTo := func(path string) string {
+		cmd := exec.CommandContext(ctx, path, "-c", "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)")
 		cmd.Env, cmd.WaitDelay = env, toolPatience
 		out, err := cmd.Output()
-		return err == nil && strings.TrimSpace(string(out)) == version
+		is, executable, _ := strings.Cut(strings.ReplaceAll(string(out), "\r\n", "\n"), "\n")
+		executable = strings.TrimSuffix(executable, "\n")
+		if err != nil || is != version || !filepath.IsAbs(executable) {
+			return ""
+		}
+		return executable
 	}
 	for _, name := range []string{"python" + version, "python3", "python"} {
-		if path, err := process.Find(process.Spec{Command: name, Env: env}); err == nil && is(path) {
-			return path
+		if path, err := process.Find(process.Spec{Command: name, Env: env}); err == nil {
+			if found := leadsTo(path); found != "" {
+				return found
+			}
 		}
 	}
 	uv, err := findTool("uv", env, "UV_PYTHON_DOWNLOADS=never")
@@ -82,8 +82,8 @@ func interpreter(ctx context.Context, env []string, version string) string {
 	}
 	out, err := uv.run(ctx, os.TempDir(), "python", "find", "--no-project", version)
 	path := strings.TrimSpace(string(out))
-	if err != nil || !filepath.IsAbs(path) || !is(path) {
+	if err != nil || !filepath.IsAbs(path) {
 		return ""
 	}
-	return path
+	return leadsTo(path)
 }
