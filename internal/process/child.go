@@ -17,6 +17,7 @@ type Child struct {
 	proc   *os.Process
 	state  *os.ProcessState // set before gone is closed
 	stdin  *os.File
+	wideIn atomic.Bool // stdin has been widened
 	stdout *pipe
 	stderr *pipe
 	once   sync.Once     // closes stdin
@@ -24,6 +25,7 @@ type Child struct {
 	err    error         // of that wait; set before gone is closed
 	tree   tree          // its descendants, as far as the system keeps them together
 	killed atomic.Bool   // by us
+	wide   int           // pipes that were widened; guarded by keeper.mu
 
 	// On Linux.
 	oomKills int64  // that there had been when it was started
@@ -60,7 +62,7 @@ func start(k *Keeper, spec Spec) (*Child, error) {
 		}
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = ends[0], ends[1], ends[2]
-	c.stdin, c.stdout, c.stderr = ours[0], newPipe(ours[1]), newPipe(ours[2])
+	c.stdin, c.stdout, c.stderr = ours[0], newPipe(ours[1], c.found), newPipe(ours[2], nil)
 	if err := c.launch(cmd); err != nil {
 		closeAll(ours[:])
 		return nil, &CommandError{Command: spec.Command, Err: err, Hint: Cure(spec.Command)}
@@ -124,7 +126,10 @@ func (c *Child) ReadPiece() (*message.Piece, int, error) { return c.stdout.ReadP
 func (c *Child) Stderr() io.Reader { return c.stderr }
 
 // Write writes to the child's stdin. It blocks while the child does not read, until Kill.
-func (c *Child) Write(p []byte) (int, error) { return c.stdin.Write(p) }
+func (c *Child) Write(p []byte) (int, error) {
+	c.expect(len(p))
+	return c.stdin.Write(p)
+}
 
 // Close closes the child's stdin.
 func (c *Child) Close() (err error) {

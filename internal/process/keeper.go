@@ -16,6 +16,7 @@ type Keeper struct {
 	mu       sync.Mutex
 	children map[*Child]struct{}
 	starting int
+	wide     int // pipes of children
 	closed   bool
 	idle     chan struct{} // closed when the last child is gone after Close
 }
@@ -59,6 +60,7 @@ func (k *Keeper) ended(c *Child) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.children, c)
+	k.wide -= c.wide
 	k.settle()
 }
 

@@ -12,7 +12,7 @@ import (
 // last process that holds the other end does, which the job object sees to.
 type pipe struct{ f *os.File }
 
-func newPipe(f *os.File) *pipe { return &pipe{f} }
+func newPipe(f *os.File, _ func(fd uintptr) bool) *pipe { return &pipe{f} }
 
 func (p *pipe) finish() {}
 

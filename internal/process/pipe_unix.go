@@ -19,6 +19,7 @@ type pipe struct {
 	raw  syscall.RawConn
 	gone chan struct{} // closed by finish: who could write is dead
 	once sync.Once
+	full func(fd uintptr) bool // told when the pipe is found full, until it reports true; nil for nobody
 
 	// Of the reader: what a read is for, and what came of it. try is p.attempt, made once.
 	buf   []byte         // to read into; nil for a piece
@@ -28,12 +29,12 @@ type pipe struct {
 	try   func(fd uintptr) bool
 }
 
-func newPipe(f *os.File) *pipe {
+func newPipe(f *os.File, full func(fd uintptr) bool) *pipe {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		panic(err) // an open file has one
 	}
-	p := &pipe{f: f, raw: raw, gone: make(chan struct{})}
+	p := &pipe{f: f, raw: raw, gone: make(chan struct{}), full: full}
 	p.try = p.attempt
 	return p
 }
@@ -101,6 +102,9 @@ func (p *pipe) attempt(fd uintptr) bool {
 		if p.err != syscall.EINTR {
 			break
 		}
+	}
+	if p.n >= usualRoom && p.full != nil && p.full(fd) {
+		p.full = nil
 	}
 	if p.n <= 0 {
 		p.n = 0

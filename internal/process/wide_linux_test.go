@@ -1,0 +1,73 @@
+package process
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// hurry kills c if the test has not come as far as done in time, so that nothing waits for ever.
+func hurry(t *testing.T, c *Child) (done func()) {
+	t.Helper()
+	late := time.AfterFunc(10*time.Second, func() { c.Kill() })
+	return func() {
+		if !late.Stop() {
+			t.Error("it had to wait for the other end of its pipe")
+		}
+	}
+}
+
+func TestChildNeedNotWaitUntilALargeMessageIsRead(t *testing.T) {
+	const size = 5 * usualRoom
+	c := shell(t, open(t), fmt.Sprintf(`dd if=/dev/zero bs=%d count=1 2>/dev/null`, size))
+	done := hurry(t, c)
+	piece, n, err := c.ReadPiece()
+	if n != usualRoom || err != nil {
+		t.Fatalf("read %d bytes, %v; a full pipe has %d", n, err, usualRoom)
+	}
+	message.FreePiece(piece)
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	done()
+	for read := n; read < size; read += n {
+		if piece, n, err = c.ReadPiece(); err != nil {
+			t.Fatalf("after %d bytes: %v", read, err)
+		}
+		message.FreePiece(piece)
+	}
+}
+
+func TestWriterNeedNotWaitUntilALargeMessageIsRead(t *testing.T) {
+	c := shell(t, open(t), `sleep 100`)
+	done := hurry(t, c)
+	for range 4 { // a usual pipe holds one
+		if _, err := c.Write(make([]byte, usualRoom)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done()
+}
+
+func TestOnlyAFewPipesAreWide(t *testing.T) {
+	k := Open(slog.New(slog.DiscardHandler))
+	c, neighbour := shell(t, k, `sleep 100`), shell(t, k, `sleep 100`)
+	for i := range maxWide {
+		if !k.mayWiden(c) {
+			t.Errorf("pipe %d may not be wide", i)
+		}
+	}
+	if k.mayWiden(neighbour) {
+		t.Error("one pipe more may be wide")
+	}
+	k.Close()
+	if k.mayWiden(c) {
+		t.Error("a pipe of a child that is gone may be wide")
+	}
+	if k.wide != 0 {
+		t.Errorf("%d pipes are still counted when all children are gone", k.wide)
+	}
+}
