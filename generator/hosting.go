@@ -115,8 +115,10 @@ func (s scaffold) MissingCure() string {
 	switch {
 	case s.Extras.Docker:
 		return "publish the image below instead"
+	case len(Stacks(s.Config)) > 1 && s.Hosting == HostingFlex:
+		return "`mcpfunc pack --with-node` takes Node along"
 	case len(Stacks(s.Config)) > 1:
-		return "split the servers into two projects, or use an image (`mcpfunc generate --docker`)"
+		return "`mcpfunc generate --hosting flex` and `mcpfunc pack --with-node` bring both, and so does an image\n(`mcpfunc generate --docker`)"
 	}
 	return "`mcpfunc generate --hosting flex` makes it a project for one that has"
 }

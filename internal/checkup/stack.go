@@ -27,7 +27,7 @@ var (
 // stackNames are what the stacks are called in sentences.
 var stackNames = map[generator.Stack]string{generator.StackPython: "Python", generator.StackNode: "Node"}
 
-var infraStack = regexp.MustCompile(`\bruntime:\s*\{\s*name:\s*'(custom|python|node)'`)
+var infraStack = regexp.MustCompile(`\bruntime:\s*\{\s*name:\s*'(custom|python|node)'(?:,?\s*version:\s*'([0-9.]+)')?`)
 
 // Stack is what the app on Azure brings to run programs with: what infra/ says, else what an app for
 // this project is best made with.
@@ -43,12 +43,29 @@ func (p *Project) Stack() generator.Stack {
 	return generator.StackCustom
 }
 
+// wrongPython returns the Python that was packed for and the one of the app that infra/ makes, where
+// they are not the same.
+func (p *Project) wrongPython() (packedFor, have string) {
+	file, err := packed.Load(p.Dir)
+	if err != nil {
+		return "", ""
+	}
+	for _, text := range p.infra() {
+		m := infraStack.FindStringSubmatch(text)
+		if m != nil && generator.Stack(m[1]) == generator.StackPython && m[2] != "" && m[2] != file.Python {
+			return file.Python, m[2]
+		}
+	}
+	return "", ""
+}
+
 // stack holds what servers are started with against what the app has. An image of one's own may have
 // anything, and is not looked into.
 func (p *Project) stack() []Finding {
 	const name = "hosting"
 	// Flex Consumption runs no containers: a Dockerfile is then for something else.
 	image, have := p.has("Dockerfile") && p.made.Hosting != generator.HostingFlex, p.Stack()
+	packedFor, python := p.wrongPython()
 	var all []Finding
 	for _, s := range p.File.Enabled() {
 		say := func(status Status, hint, text string, args ...any) {
@@ -63,6 +80,8 @@ func (p *Project) stack() []Finding {
 		}
 		switch {
 		case inProject && (start.Interpreter == "" || start.Program != ""): // nothing of the stack is needed
+		case inProject && start.Interpreter == packed.Python && python != "":
+			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, and infra/ makes an app that has %s", packedFor, python)
 		case slices.Contains(engines, what):
 			say(Fail, "name the program that is in the image, or serve it elsewhere", "is %s, and no app on Azure Functions can start containers", what)
 		case image:
@@ -74,7 +93,11 @@ func (p *Project) stack() []Finding {
 		case needs != generator.StackCustom && have == generator.StackCustom:
 			say(Warn, "mcpfunc generate --hosting flex is for an app whose stack has it, --docker for an image", "is %s, and the stack custom has no %s", what, stackNames[needs])
 		case needs != generator.StackCustom && have != needs:
-			say(Warn, "give it an app of its own, or make an image: mcpfunc generate --docker", "is %s, and the stack %s has no %s", what, have, stackNames[needs])
+			hint := "give it an app of its own, or make an image: mcpfunc generate --hosting custom --docker"
+			if needs == generator.StackNode {
+				hint = "mcpfunc pack --with-node takes Node along"
+			}
+			say(Warn, hint, "is %s, and the stack %s has no %s", what, have, stackNames[needs])
 		case slices.Contains(fetchers, what):
 			say(Warn, "mcpfunc pack takes along what it would fetch", "is %s, which the stack %s has not", what, have)
 		case needs != generator.StackCustom:

@@ -62,6 +62,11 @@ const (
 
 func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	d := &demo{env: env, dir: opts.Dir}
+	defer func() {
+		if opts.Dir == "" && ctx.Err() != nil && !d.concluded {
+			_ = os.RemoveAll(d.dir) // nobody was told where it is
+		}
+	}()
 	if err := d.step("scaffold", d.scaffold); err != nil {
 		return err
 	}
@@ -99,6 +104,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 
 // conclude prints what there is now: an app that answers, or the project of one that is about to end.
 func (d *demo) conclude(opts *demoOptions, host *hostemu.Host, url string) error {
+	d.concluded = true
 	switch {
 	case opts.JSON:
 		if opts.Once {
@@ -124,6 +130,8 @@ type demo struct {
 	dir   string
 	file  *config.File
 	steps []demoStep
+
+	concluded bool // it is up, and its folder has been named
 }
 
 // A demoStep is what one step did.

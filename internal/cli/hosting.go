@@ -74,7 +74,7 @@ func advice(file *config.File, stacks []generator.Stack) string {
 		return fmt.Sprintf("hosting custom, whose stack has no %s, but %s: --hosting flex is for one that has, --docker for an image",
 			stackName(stacks[0]), startsWith(file, stacks[0]))
 	}
-	return fmt.Sprintf("hosting custom, whose stack has neither Python nor Node, but %s and %s: --docker makes an image that has both",
+	return fmt.Sprintf("hosting custom, whose stack has neither Python nor Node, but %s and %s: --hosting flex and mcpfunc pack --with-node bring both, and so does the image of --docker",
 		startsWith(file, stacks[0]), startsWith(file, stacks[1]))
 }
 

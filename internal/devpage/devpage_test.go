@@ -79,7 +79,7 @@ func TestPageIsForNamesOfThisMachine(t *testing.T) {
 		"localhost:7071": true, "127.0.0.1:7071": true, "127.9.9.9": true, "[::1]:7071": true, "LOCALHOST": true,
 		"localhost.example": false, "example:7071": false, "127.0.0.1.example": false, "192.168.0.1:7071": false, "": false,
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", "text/html")
 		if r.Host = host; p.Takes(r) != want {
 			t.Errorf("asked as %q: taken: %v", host, !want)
@@ -90,7 +90,7 @@ func TestPageIsForNamesOfThisMachine(t *testing.T) {
 			}
 		}
 	}
-	if (*Page)(nil).Takes(httptest.NewRequest("GET", "/?dev=state", nil)) {
+	if (*Page)(nil).Takes(httptest.NewRequest(http.MethodGet, "/?dev=state", nil)) {
 		t.Error("a page that is not there takes a request")
 	}
 }
@@ -100,7 +100,7 @@ func TestNewsComeAtOnce(t *testing.T) {
 	p := newPage(Server{Name: "s"})
 	answered := make(chan *httptest.ResponseRecorder)
 	ask := func() {
-		r := httptest.NewRequest("GET", "/?dev=state&version=0&run="+p.run, nil)
+		r := httptest.NewRequest(http.MethodGet, "/?dev=state&version=0&run="+p.run, nil)
 		r.Header.Set(KeyHeader, "key")
 		w := httptest.NewRecorder()
 		p.ServeHTTP(w, r)

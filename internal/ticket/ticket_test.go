@@ -178,7 +178,7 @@ func TestKeysPrintAsNothing(t *testing.T) {
 		fmt.Fprintf(&out, verb+"\n", struct{ K *Keys }{k})
 	}
 	slog.New(slog.NewTextHandler(&out, nil)).Info("keys", "keys", k)
-	if err := json.NewEncoder(&out).Encode(k); err != nil {
+	if err := json.NewEncoder(&out).Encode(k); err != nil { //nolint:staticcheck // that nothing of it is exported is what this shows
 		t.Fatal(err)
 	}
 	raw, _ := hex.DecodeString(key)
