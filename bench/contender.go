@@ -60,8 +60,10 @@ func newLab(profile string) (*lab, error) {
 	}
 	l := &lab{dir: dir, self: self, server: filepath.Join(dir, "server"), handler: filepath.Join(dir, "handler"), profile: profile}
 	for path, pkg := range map[string]string{l.server: "server", l.handler: "handler"} {
-		// Stripped, as `mcpfunc build` does it.
-		out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg).CombinedOutput()
+		// Stripped and without cgo, as `mcpfunc build` does it.
+		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
 		if err != nil {
 			l.close()
 			return nil, fmt.Errorf("build the benchmark's %s: %w: %s", pkg, err, out)

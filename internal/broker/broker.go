@@ -127,7 +127,6 @@ func (b *Broker) Lease(g Grant) (*Lease, error) {
 		broker: b,
 		grant:  g,
 		pace:   pace{last: b.now(), left: burst},
-		log:    b.log.With("server", g.Server),
 	}
 	l.live, l.end = context.WithCancel(context.Background())
 	if g.Caller != nil {
@@ -145,7 +144,7 @@ func (b *Broker) Lease(g Grant) (*Lease, error) {
 	if src == nil {
 		return l, nil
 	}
-	l.source = src
+	l.source, l.log = src, b.log.With("server", g.Server)
 	l.path, l.secret = rand.Text(), rand.Text()+rand.Text() // 130 and 260 bits
 	if l.origin, err = b.register(l); err != nil {
 		return nil, err

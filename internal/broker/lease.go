@@ -27,7 +27,7 @@ type Grant struct {
 // be called from many goroutines at once.
 type Lease struct {
 	broker    *Broker
-	log       *slog.Logger
+	log       *slog.Logger // nil when there are no tokens to give: nothing asks then
 	principal string
 	origin    string
 	live      context.Context

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 func alive(pid int) bool {
-	p, ok := inspect(pid)
+	p, ok := inspect(pid, make([]byte, statBytes))
 	return ok && !p.zombie
 }
 
@@ -91,7 +91,7 @@ func TestNothingSurvivesAChild(t *testing.T) {
 			}
 			other.Kill()
 			for _, pid := range others {
-				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { _, ok := inspect(pid); return !ok })
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { _, ok := inspect(pid, make([]byte, statBytes)); return !ok })
 			}
 		})
 	}
