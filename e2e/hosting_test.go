@@ -234,17 +234,7 @@ func TestWorkflowBuildsThePackage(t *testing.T) {
 			t.Errorf("%s is not pinned to a commit", use[1])
 		}
 	}
-	out := runIn(t, dir, nil, e2etest.Tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('.github/workflows/deploy.yml'))['jobs']['deploy']))")
-	var job struct {
-		Permissions map[string]string
-		Steps       []struct {
-			Name, Run string
-			Env       map[string]string
-		}
-	}
-	if err := json.Unmarshal([]byte(out), &job); err != nil {
-		t.Fatalf("%v in %s", err, out)
-	}
+	job := deployJob(t, dir)
 	if diff := cmp.Diff(map[string]string{"contents": "read", "id-token": "write"}, job.Permissions); diff != "" {
 		t.Errorf("permissions (-want +got):\n%s", diff)
 	}
@@ -276,5 +266,71 @@ func TestWorkflowBuildsThePackage(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]bool{"handler": true, "host.json": false, "mcp_config.json": false}, modes); diff != "" {
 		t.Errorf("the package, and what of it is executable (-want +got):\n%s", diff)
+	}
+}
+
+// A workflowJob is what of a job of a workflow matters here.
+type workflowJob struct {
+	Permissions map[string]string
+	Steps       []workflowStep
+}
+
+type workflowStep struct {
+	Name, Run string
+	Env       map[string]string
+}
+
+// deployJob reads the only job of the workflow of the project in dir.
+func deployJob(t *testing.T, dir string) (job workflowJob) {
+	t.Helper()
+	out := runIn(t, dir, nil, e2etest.Tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('.github/workflows/deploy.yml'))['jobs']['deploy']))")
+	if err := json.Unmarshal([]byte(out), &job); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	return job
+}
+
+// The az that stands in knows whether the app has the setting, and notes how it was called.
+func TestWorkflowGivesTheAppAKeyOnce(t *testing.T) {
+	t.Parallel()
+	dir := hosted(t, deployable, "--hosting", "flex", "--github")
+	bin := t.TempDir()
+	az := `#!/bin/sh
+echo "$@" >>"$STATE/calls"
+case "$*" in
+"functionapp config appsettings list --resource-group group --name app --query [?name=='MCPFUNC_SESSION_KEY'].name --output tsv")
+	[ ! -e "$STATE/settings" ] || echo MCPFUNC_SESSION_KEY ;;
+"functionapp config appsettings set --resource-group group --name app --settings @- --output none")
+	cat >"$STATE/settings" ;;
+*)
+	exit 1 ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(bin, "az"), []byte(az), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	state := t.TempDir()
+	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "STATE=" + state, "GROUP=group", "APP=app"}
+	steps := deployJob(t, dir).Steps
+	i := slices.IndexFunc(steps, func(s workflowStep) bool { return strings.HasPrefix(s.Name, "Session key") })
+	if i < 0 || steps[i+1].Name != "Deploy" {
+		t.Fatalf("no step before the last is about the key: %+v", steps)
+	}
+	said := runIn(t, dir, env, "bash", "-eo", "pipefail", "-c", steps[i].Run)
+	made := readFile(t, state, "settings")
+	var settings map[string]string
+	if err := json.Unmarshal([]byte(made), &settings); err != nil || len(settings) != 1 {
+		t.Errorf("the settings are no object with one member: %v", err)
+	}
+	key := settings["MCPFUNC_SESSION_KEY"]
+	if raw, err := base64.StdEncoding.DecodeString(key); err != nil || len(raw) != 32 {
+		t.Errorf("the key is %d bytes, %v; want 32", len(raw), err)
+	}
+	if strings.Contains(said+readFile(t, state, "calls"), key) {
+		t.Error("the key is in the log or in a command line")
+	}
+	runIn(t, dir, env, "bash", "-eo", "pipefail", "-c", steps[i].Run)
+	if readFile(t, state, "settings") != made {
+		t.Error("a second run made another key")
 	}
 }

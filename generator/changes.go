@@ -78,6 +78,9 @@ func (p *Plan) steps(root *os.Root, mode Mode) ([]step, error) {
 			return nil, err
 		}
 		s.decide(mode, sums)
+		if s.Action == Keep && s.Path == settingsPath {
+			s.addKey(p.addedKey)
+		}
 		steps = append(steps, s)
 	}
 	refused, err := p.functionsInTheWay(root)

@@ -2,7 +2,8 @@
 //
 // A generated project has two owners and no file with both. What is yours (main.go,
 // mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json, the lists of ignored
-// files and whatever Extras add, which people edit) is written once and never touched again; what is
+// files and whatever Extras add, which people edit) is written once and never touched again, but for
+// the one value that AddSessionKey adds where it is missing; what is
 // ours (host.json, every function.json, the carried runtime) is small, follows from the configuration,
 // and is brought in line by Plan.Write whenever the configuration changes.
 //
@@ -59,6 +60,14 @@ type Project struct {
 	Config     *config.File // parsed without a lookup: ${NAME} stays
 	ConfigData []byte       // what mcp_config.json will hold, byte for byte
 
+	// SessionKey is what a local.settings.json that is not there yet says is MCPFUNC_SESSION_KEY: a
+	// secret, new for every machine. Without one that file is not planned at all: it belongs to one
+	// machine, so that a project without it, such as a clone, is in line all the same.
+	SessionKey string
+	// AddSessionKey also adds the key to a local.settings.json that is there without one. Every other
+	// byte of it stays.
+	AddSessionKey bool
+
 	// Runtime holds the sources of the module that the project links against; they are laid under
 	// third_party/mcpfunc, to which go.mod points by a replace. See the root package's Source.
 	Runtime fs.FS
@@ -91,6 +100,8 @@ type Plan struct {
 	// routesInHost says that host.json holds the routes, so that any function.json beside it would
 	// keep the host from starting.
 	routesInHost bool
+
+	addedKey string // is added to a local.settings.json without one
 }
 
 // An Action is what writing would do to one path.

@@ -31,6 +31,9 @@ require (
 	}
 }
 
+// storyKey is the session key of every project here: 32 bytes, in base64, that nobody would choose.
+const storyKey = "dGhlIHNlc3Npb24ga2V5IG9mIGdvbGRlbiBmaWxlcy4="
+
 // project returns a project with the servers of a configuration file.
 func project(t testing.TB, data string) Project {
 	t.Helper()
@@ -38,7 +41,7 @@ func project(t testing.TB, data string) Project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Project{Module: "example.com/team/tools", Config: file, ConfigData: []byte(data), Runtime: stubRuntime()}
+	return Project{Module: "example.com/team/tools", Config: file, ConfigData: []byte(data), Runtime: stubRuntime(), SessionKey: storyKey}
 }
 
 // withServers returns a project whose configuration has not passed through the parser, for names
@@ -48,7 +51,7 @@ func withServers(names ...string) Project {
 	for _, n := range names {
 		file.Servers = append(file.Servers, config.Server{Name: n, Command: "true", Enabled: true})
 	}
-	return Project{Module: "example.com/team/tools", Config: file, Runtime: stubRuntime()}
+	return Project{Module: "example.com/team/tools", Config: file, Runtime: stubRuntime(), SessionKey: storyKey}
 }
 
 func plan(t testing.TB, p Project) *Plan {

@@ -38,11 +38,13 @@ func (p Project) Plan() (*Plan, error) {
 		{"main.go", "main.go.tmpl", Yours},
 		{"go.mod", "go.mod.tmpl", Yours},
 		{"README.md", "README.md.tmpl", Yours},
-		{"local.settings.json", "local.settings.json.tmpl", Yours},
 		{".funcignore", "funcignore.tmpl", Yours},
 		{".gitignore", "gitignore.tmpl", Yours},
 		{"host.json", "host.json.tmpl", Ours},
 	}, p.Extras.outputs(s)...)
+	if p.SessionKey != "" {
+		outputs = append(outputs, output{settingsPath, "local.settings.json.tmpl", Yours})
+	}
 	for _, out := range outputs {
 		data, err := render(out.template, s)
 		if err != nil {
@@ -62,9 +64,15 @@ func (p Project) Plan() (*Plan, error) {
 
 	for i := range files {
 		files[i].Mode = 0o644
+		if files[i].Path == settingsPath {
+			files[i].Mode = 0o600
+		}
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	plan := &Plan{Files: files, routesInHost: p.Hosting == HostingFlex}
+	if p.AddSessionKey {
+		plan.addedKey = p.SessionKey
+	}
 	if err := plan.check(); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}

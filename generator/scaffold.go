@@ -18,6 +18,8 @@ func (s scaffold) FunctionTimeout() string { return functionTimeout }
 func (s scaffold) ErrorPrefix() string     { return s.Name + ":" }
 func (s scaffold) DefaultPath() string     { return "/api/mcp" }
 
+func (s scaffold) SessionKeySetting() string { return SessionKeySetting }
+
 // Indirect returns Requires as `go mod tidy` writes it, so that tidying changes nothing.
 func (s scaffold) Indirect() string {
 	switch len(s.Requires) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -30,8 +31,8 @@ func fakeFunc() {
 	end()
 }
 
-// fakeAz is the Azure CLI likewise: it knows one app, which is in $FAKE_GROUP, and lists what is in
-// the package that it gets.
+// fakeAz is the Azure CLI likewise: it knows one app, which is in $FAKE_GROUP and whose settings are the
+// object in the file $FAKE_SETTINGS, and lists what is in the package that it gets.
 func fakeAz() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == "version" {
@@ -45,6 +46,30 @@ func fakeAz() {
 		if group := os.Getenv("FAKE_GROUP"); group != "" {
 			fmt.Println(group)
 		}
+	case "functionapp config appsettings list":
+		const query = "[?name=='MCPFUNC_SESSION_KEY'].name" // the only one that it understands
+		if !slices.Contains(args, query) {
+			refuse("argument --query: invalid jmespath_type value")
+		}
+		if _, there := settings()["MCPFUNC_SESSION_KEY"]; there {
+			fmt.Println("MCPFUNC_SESSION_KEY")
+		}
+	case "functionapp config appsettings set":
+		if i := slices.Index(args, "--settings"); i < 0 || i+1 == len(args) || args[i+1] != "@-" {
+			refuse("the following arguments are required: --settings")
+		}
+		set := settings()
+		if err := json.NewDecoder(os.Stdin).Decode(&set); err != nil {
+			refuse(err.Error())
+		}
+		data, err := json.Marshal(set)
+		if err == nil {
+			err = os.WriteFile(os.Getenv("FAKE_SETTINGS"), data, 0o600)
+		}
+		if err != nil {
+			refuse("You do not have permission to perform this action.")
+		}
+		fmt.Fprintln(os.Stderr, "App settings have been redacted. Use `az webapp/logicapp/functionapp config appsettings list` to view.")
 	case "functionapp deployment source config-zip":
 		i := slices.Index(args, "--src")
 		if i < 0 || i+1 == len(args) {
@@ -62,6 +87,19 @@ func fakeAz() {
 	default:
 		refuse("'" + command + "' is misspelled or not recognized by the system.")
 	}
+}
+
+// settings are those of the app.
+func settings() map[string]string {
+	var set map[string]string
+	data, err := os.ReadFile(os.Getenv("FAKE_SETTINGS"))
+	if err == nil {
+		err = json.Unmarshal(data, &set)
+	}
+	if err != nil {
+		refuse(err.Error())
+	}
+	return set
 }
 
 // record adds a line to the log of what was called. A path below the temporary folder is one that

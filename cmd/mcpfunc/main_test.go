@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +51,7 @@ func TestScript(t *testing.T) {
 			"programs": cmdPrograms,
 			"port":     cmdPort,
 			"serves":   cmdServes,
+			"key":      cmdKey,
 		},
 	})
 }
@@ -151,6 +154,21 @@ func cmdPort(ts *testscript.TestScript, neg bool, args []string) {
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	ts.Check(errors.Join(err, l.Close()))
 	ts.Setenv(args[0], port)
+}
+
+// cmdKey is "key NAME FILE": the variable NAME becomes the session key that FILE holds, which must be one.
+func cmdKey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: key name file")
+	}
+	m := regexp.MustCompile(`"MCPFUNC_SESSION_KEY": ?"([^"]*)"`).FindStringSubmatch(ts.ReadFile(args[1]))
+	if m == nil {
+		ts.Fatalf("%s holds no key", args[1])
+	}
+	if raw, err := base64.StdEncoding.DecodeString(m[1]); err != nil || len(raw) != 32 {
+		ts.Fatalf("the key in %s is %d bytes, %v; want 32", args[1], len(raw), err)
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 // cmdServes is "serves URL": it waits until there is an answer 200 at URL.

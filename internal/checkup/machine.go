@@ -17,16 +17,16 @@ import (
 
 // Machine finds out whether the project can be built and served on this machine.
 func (p *Project) Machine(ctx context.Context) []Finding {
-	tools, variables := p.tools(ctx), p.variables()
+	tools, variables, key := p.tools(ctx), p.variables(), p.sessionKey()
 	resolved, err := p.resolved()
 	switch {
 	case err == nil:
 		tools, servers := once(tools, p.servers(resolved))
-		return slices.Concat(tools, variables, servers)
+		return slices.Concat(tools, variables, key, servers)
 	case Failures(variables) == 0: // else what stands in for a missing value may be none that its key takes
 		variables = append(variables, failed("variables", "", err))
 	}
-	return append(tools, variables...)
+	return slices.Concat(tools, variables, key)
 }
 
 // once keeps one finding of a program that is both a tool and a server's command: the tool's, which

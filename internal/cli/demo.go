@@ -183,7 +183,7 @@ func (d *demo) scaffold() (string, error) {
 		return "", err
 	}
 	plan, err := generator.Project{
-		Name: "mcpfunc-demo", Config: d.file, ConfigData: data, Runtime: d.env.Runtime,
+		Name: "mcpfunc-demo", Config: d.file, ConfigData: data, Runtime: d.env.Runtime, SessionKey: sessionKeyFor(d.dir),
 	}.Plan()
 	if err != nil {
 		return "", err

@@ -29,8 +29,9 @@ func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error)
 		Long: `Bring the project in DIR (default: the current folder) in line, build it and
 serve it under a built-in Functions host on 127.0.0.1. When its configuration or
 code changes it is built and started again; what does not build is shown, and
-the old handler keeps serving. Sessions end with a reload. The endpoints are
-printed, a line each, once they answer, and the address of a page that shows
+the old handler keeps serving. Sessions outlast a reload where another process
+can take them over ("on_lost" in the guide), and end otherwise. The endpoints
+are printed, a line each, once they answer, and the address of a page that shows
 sessions as they live and calls tools.
 
 Ctrl-C ends the host, the handler and every server. As that is how dev is meant
@@ -57,8 +58,12 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	served, err := withSessionKey(env, opts.Dir)
+	if err != nil {
+		return err
+	}
 	key := rand.Text()
-	host, err := serve(ctx, withPage(env, key), opts.Dir, opts.Port, env.Stderr)
+	host, err := serve(ctx, withPage(served, key), opts.Dir, opts.Port, env.Stderr)
 	if err != nil {
 		return err
 	}

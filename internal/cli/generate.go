@@ -24,9 +24,11 @@ func newGenerateCommand(env *Env, run func(context.Context, *Env, *generateOptio
 		Use:   "generate",
 		Short: "Bring the generated files in line with the configuration",
 		Long: `Bring what follows from mcp_config.json in line with it: host.json, a
-function.json a server and the carried runtime. Files of yours are left alone.
-What was changed is printed, a line each. With --check nothing is written, and
-the command fails when something would be.
+function.json a server and the carried runtime. Files of yours are left alone,
+but for a local.settings.json without a session key: it gets one. What was
+changed is printed, a line each. With --check nothing is written, and the
+command fails when something would be, local.settings.json apart, which stays on
+one machine.
 
 The hosting that a project has is kept, unless --hosting changes it. --docker,
 --azd and --github add files that are yours from then on; those that are there
@@ -55,7 +57,7 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 	if err != nil {
 		return err
 	}
-	a, err := alignAs(env, opts.Project, data, opts.Force, opts.Hosting)
+	a, err := alignAs(env, opts.Project, data, opts.Force, opts.change)
 	if err != nil {
 		return err
 	}
@@ -82,6 +84,18 @@ func noteYours(env *Env, to generator.Hosting) {
 	env.note("what is yours still says the old hosting: README.md, local.settings.json, infra/")
 	if to == generator.HostingFlex {
 		env.note("the app must be on Flex Consumption, with the app setting %s", generator.FeatureSetting)
+	}
+}
+
+// change makes of a project what is to be generated. What is compared with --check is what the
+// repository holds, and local.settings.json is none of it.
+func (o *generateOptions) change(p *generator.Project) {
+	if o.Hosting.Kind != "" {
+		p.Hosting = generator.Hosting(o.Hosting.Kind)
+	}
+	p.Extras = o.Hosting.Extras
+	if p.AddSessionKey = !o.Check; o.Check {
+		p.SessionKey = ""
 	}
 }
 

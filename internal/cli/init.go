@@ -50,7 +50,8 @@ on a terminal, from answers.
 
 The files that were made are printed. When anything in DIR is in the way, every
 conflict is named and nothing is written. No ${NAME} is replaced: no secret of
-this machine gets into the project, and one that is written out is warned of.`,
+this machine gets into the project, and one that is written out is warned of. A
+new session key is in local.settings.json, which stays on this machine.`,
 		Example: `  mcpfunc init myapp
   mcpfunc init myapp --config ~/.cursor/mcp.json --dry-run
   mcpfunc init myapp --server time -- uvx mcp-server-time
@@ -140,7 +141,7 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 	plan, err := generator.Project{
 		Name: name, Module: opts.Module, AuthLevel: generator.AuthLevel(opts.AuthLevel),
 		Hosting: generator.Hosting(opts.Hosting.Kind), Extras: opts.Hosting.Extras,
-		Config: file, ConfigData: src.data, Runtime: env.Runtime,
+		Config: file, ConfigData: src.data, Runtime: env.Runtime, SessionKey: sessionKeyFor(opts.Dir),
 	}.Plan()
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // configName is the configuration of a project; its handler reads it from its own folder.
@@ -80,11 +81,11 @@ type alignment struct {
 // align plans the generated files of the project in dir for the configuration data, which need not
 // be the one on disk yet. Conflicts are an error here already, before anything is written.
 func align(env *Env, dir string, data []byte, force bool) (*alignment, error) {
-	return alignAs(env, dir, data, force, hosting{})
+	return alignAs(env, dir, data, force, func(*generator.Project) {})
 }
 
-// alignAs is align for a project that is to be hosted as h says, where it says something.
-func alignAs(env *Env, dir string, data []byte, force bool, h hosting) (*alignment, error) {
+// alignAs is align for a project that as has changed before it is planned.
+func alignAs(env *Env, dir string, data []byte, force bool, as func(*generator.Project)) (*alignment, error) {
 	file, err := config.Parse(filepath.Join(dir, configName), data, nil)
 	if err != nil {
 		return nil, err
@@ -97,11 +98,9 @@ func alignAs(env *Env, dir string, data []byte, force bool, h hosting) (*alignme
 	if err != nil {
 		return nil, err
 	}
-	if h.Kind != "" {
-		project.Hosting = generator.Hosting(h.Kind)
-	}
-	project.Extras = h.Extras
 	project.Config, project.ConfigData, project.Runtime = file, data, env.Runtime
+	project.SessionKey = ticket.NewKey()
+	as(&project)
 	plan, err := project.Plan()
 	if err != nil {
 		return nil, err

@@ -334,6 +334,9 @@ func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 			if err := os.Rename("app", "asked"); err != nil {
 				t.Fatal(err)
 			}
+			// The session key is random, and the one that is there stays; other settings would be in the way.
+			const settings = "local.settings.json"
+			writeFiles(t, map[string]string{filepath.Join("app", settings): tree(t, "asked")[settings]})
 			silent, _, stderr := testEnv()
 			if code := run(t.Context(), words, silent); code != exitDone {
 				t.Fatalf("exit code = %d:\n%s", code, stderr)

@@ -35,7 +35,10 @@ func newPublishCommand(env *Env, run func(context.Context, *Env, *publishOptions
 is locked if it is not, check it all as doctor does, and publish it to the
 function app APP, which is there already: by func (Azure Functions Core Tools)
 or, where that is not on PATH, by az. Without either the commands to run
-elsewhere are printed. Nothing is published when something of it would fail.`,
+elsewhere are printed. Nothing is published when something of it would fail.
+
+Where az is on PATH it also gives the app a session key, MCPFUNC_SESSION_KEY, by
+which any instance can serve a session. A key that is there is never replaced.`,
 		Example: `  mcpfunc publish my-app
   mcpfunc publish my-app myproject --dry-run
   mcpfunc publish my-app --resource-group my-group     for az, which otherwise looks for it`,

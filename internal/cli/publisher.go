@@ -1,12 +1,11 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -22,15 +21,22 @@ type publisher struct {
 	stack generator.Stack // of the app
 	tool  string          // func or az; empty where neither is on PATH
 	path  string          // of the tool
+	az    string          // path of az, which alone knows app settings; empty where it is not on PATH
 }
 
 // newPublisher chooses the tool: func, which also says where the servers then are, or az.
 func newPublisher(env *Env, opts *publishOptions, stack generator.Stack) *publisher {
 	p := &publisher{env: env, opts: opts, stack: stack}
 	for _, tool := range []string{"func", "az"} {
-		if path, err := process.Find(process.Spec{Command: tool, Env: env.Environ}); err == nil {
+		path, err := process.Find(process.Spec{Command: tool, Env: env.Environ})
+		if err != nil {
+			continue
+		}
+		if p.tool == "" {
 			p.tool, p.path = tool, path
-			break
+		}
+		if tool == "az" {
+			p.az = path
 		}
 	}
 	return p
@@ -60,16 +66,17 @@ func (p *publisher) plan() error {
 	if hasLock(p.opts.Dir) {
 		lines = append([]string{"pack what is locked, unless it is packed"}, lines...)
 	}
+	if p.az != "" {
+		lines = append(lines, p.keyPlan()...)
+	}
 	switch p.tool {
 	case "func":
 		lines = append(lines, p.inDir(commandLine("func", p.funcArgs())))
-	case "az":
-		group := p.opts.Group
-		if group == "" {
-			group = "GROUP"
-			lines = append(lines, commandLine("az", p.groupArgs())+"     tells GROUP")
+		if p.az == "" {
+			lines = append(append(lines, "elsewhere, as az is not on PATH:"), p.keyPlan()...)
 		}
-		lines = append(lines, "zip the project as func would: app.zip", commandLine("az", p.zipArgs(group, "app.zip")))
+	case "az":
+		lines = append(lines, "zip the project as func would: app.zip", commandLine("az", p.zipArgs(p.groupOr("GROUP"), "app.zip")))
 	default:
 		lines = append(lines, p.elsewhere()...)
 	}
@@ -77,13 +84,16 @@ func (p *publisher) plan() error {
 	return err
 }
 
-// elsewhere is what to run on a machine that has, or is to have, func.
+// elsewhere is what to run on a machine that has, or is to have, func and az.
 func (p *publisher) elsewhere() []string {
-	return []string{
+	return append(p.keyPlan(),
 		"npm install -g azure-functions-core-tools@4",
 		p.inDir(commandLine("func", p.funcArgs())),
-	}
+	)
 }
+
+// groupOr is the app's resource group where it was told, or else unknown.
+func (p *publisher) groupOr(unknown string) string { return cmp.Or(p.opts.Group, unknown) }
 
 func (p *publisher) inDir(line string) string {
 	if p.opts.Dir == "." {
@@ -92,11 +102,19 @@ func (p *publisher) inDir(line string) string {
 	return commandLine("cd", []string{p.opts.Dir}) + " && " + line
 }
 
+// publish gives the app a key first: a changed setting starts the app again, and so does what is
+// published. The one needs az, the other may do without.
 func (p *publisher) publish(ctx context.Context) error {
 	switch p.tool {
 	case "func":
+		if err := p.giveKey(ctx); err != nil && ctx.Err() == nil {
+			p.remindOfKey(err)
+		}
 		return stream(ctx, p.env, p.opts.Dir, "func", p.path, p.funcArgs()...)
 	case "az":
+		if err := p.giveKey(ctx); err != nil {
+			return err
+		}
 		return p.zip(ctx)
 	}
 	for _, line := range p.elsewhere() {
@@ -119,12 +137,10 @@ func (p *publisher) can() error {
 }
 
 // zip publishes by az.
-func (p *publisher) zip(ctx context.Context) (err error) {
-	group := p.opts.Group
-	if group == "" {
-		if group, err = p.findGroup(ctx); err != nil {
-			return err
-		}
+func (p *publisher) zip(ctx context.Context) error {
+	group, err := p.group(ctx)
+	if err != nil {
+		return err
 	}
 	tmp, err := os.MkdirTemp("", "mcpfunc-publish-")
 	if err != nil {
@@ -138,25 +154,22 @@ func (p *publisher) zip(ctx context.Context) (err error) {
 	return stream(ctx, p.env, p.opts.Dir, "az", p.path, p.zipArgs(group, file)...)
 }
 
-// findGroup asks az.
-func (p *publisher) findGroup(ctx context.Context) (string, error) {
-	cmd := exec.CommandContext(ctx, p.path, p.groupArgs()...)
-	cmd.Env, cmd.WaitDelay = p.env.Environ, toolPatience
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, p.env.Stderr
-	err := p.env.during("looking for the app", cmd.Run)
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return "", &toolError{"az", exit.ExitCode()}
+// group returns the app's resource group, for which az is asked once.
+func (p *publisher) group(ctx context.Context) (string, error) {
+	if p.opts.Group != "" {
+		return p.opts.Group, nil
 	}
+	out, err := p.askAz(ctx, "looking for the app", nil, p.groupArgs())
 	if err != nil {
-		return "", fmt.Errorf("az: %w", err)
+		return "", err
 	}
-	groups := strings.Fields(out.String())
+	groups := strings.Fields(out)
 	if len(groups) != 1 || !groupName.MatchString(groups[0]) {
 		return "", withHint(fmt.Errorf("az finds no function app %q in its subscription", p.opts.App),
 			"az account set --subscription NAME chooses another one; --resource-group names the group")
 	}
-	return groups[0], nil
+	p.opts.Group = groups[0]
+	return p.opts.Group, nil
 }
 
 // writeZip writes the package of the project in dir.

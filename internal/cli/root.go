@@ -70,6 +70,7 @@ handler that gives every session its own server process behind streamable HTTP.`
 		newDemoCommand(env, runDemo),
 		newDoctorCommand(env, runDoctor),
 		newPublishCommand(env, runPublish),
+		newKeyCommand(env, runKey),
 	)
 	add(groupClient,
 		newToolsCommand(env, runTools),

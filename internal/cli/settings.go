@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
@@ -39,8 +42,12 @@ func localSettings(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	data, err = hujson.Standardize(bytes.TrimPrefix(data, []byte("\ufeff"))) // the host takes comments, too
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "hujson: "))
+	}
 	var file struct{ Values map[string]any }
-	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &file); err != nil {
+	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	settings := map[string]string{}
