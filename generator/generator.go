@@ -3,9 +3,9 @@
 // A generated project has two owners and no file with both. What is yours (main.go,
 // mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json, the lists of ignored
 // files and whatever Extras add, which people edit) is written once and never touched again, but for
-// the one value that AddSessionKey adds where it is missing; what is
-// ours (host.json, every function.json, the carried runtime) is small, follows from the configuration,
-// and is brought in line by Plan.Write whenever the configuration changes.
+// the one value that AddSessionKey adds where it is missing; what is ours (host.json, every
+// function.json, the carried runtime) is small, follows from the configuration, and is brought in line
+// by Plan.Write whenever the configuration changes.
 //
 // Planning does no I/O. Writing is all or nothing: every conflict is found and named before the
 // first byte is written, and no name can lead outside the project (os.Root).

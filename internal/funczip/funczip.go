@@ -22,12 +22,12 @@ var (
 	neverFiles   = []string{".funcignore", ".gitignore", "local.settings.json", "project.lock.json"}
 )
 
-// stages begins the names of folders in a project that mcpfunc pack works in, and that it leaves there
-// when it is killed.
-const stages = ".mcpfunc-pack-"
+// stages begins the names of folders in a project that mcpfunc pack works in, and of files that are
+// about to replace others: of local.settings.json, too. They stay there when mcpfunc is killed.
+const stages = ".mcpfunc-"
 
 // Files lists what is published of the project in root, slash-separated, in the order of their names:
-// what Core Tools would publish, and in no case what a run of mcpfunc pack is about or left behind.
+// what Core Tools would publish, and in no case what a run of mcpfunc is about or left behind.
 // Links are followed as long as they stay within root; another one is an error, and so is one to a
 // folder that it lies in.
 func Files(root *os.Root) ([]string, error) {
@@ -79,7 +79,7 @@ func (w *walker) folder(name string, above []fs.FileInfo) error {
 			if !anyCase(neverFolders, e.Name()) && !strings.HasPrefix(child, stages) {
 				err = w.folder(child, above)
 			}
-		case anyCase(neverFiles, e.Name()) || w.ignored(child):
+		case anyCase(neverFiles, e.Name()) || strings.HasPrefix(e.Name(), stages) || w.ignored(child):
 		case !info.Mode().IsRegular():
 			err = fmt.Errorf("%s is no regular file", child)
 		default:

@@ -42,6 +42,7 @@ func TestFilesAreThoseThatCoreToolsTakes(t *testing.T) {
 		{"without a list", "-",
 			[]string{"host.json", "a/.GIT/x", "a/.vscode/x", "a/Local.Settings.json", ".gitignore", "project.lock.json", "a/b"},
 			[]string{"a/b", "host.json"}},
+		{"settings that were about to be written", "-", []string{".mcpfunc-AB12", "a/.mcpfunc-CD34", "b"}, []string{"b"}},
 		{"what a run of pack left behind", "-", []string{".mcpfunc-pack-1/packed/a", ".mcpfunc-pack-1/.work/b", "packed/a"}, []string{"packed/a"}},
 		{"a line is the beginning of a path", "/docs\nREADME.md\n", []string{"docs/a", "docs.txt", "docsy/a", "a/docs/b", "README.md", "README.mdx"},
 			[]string{"README.mdx", "a/docs/b", "docsy/a"}},
