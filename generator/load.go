@@ -88,6 +88,14 @@ type hostFile struct {
 	} `json:"customHandler"`
 }
 
+// A HostError is a host.json that does not say how the project was made, as it cannot be read.
+type HostError struct{ Err error }
+
+func (e *HostError) Error() string { return "read host.json: " + e.Err.Error() }
+
+// Unwrap returns what is wrong with the JSON.
+func (e *HostError) Unwrap() error { return e.Err }
+
 // readHost reads host.json; one that is not there says nothing.
 func readHost(root *os.Root) (hostFile, error) {
 	var host hostFile
@@ -96,7 +104,7 @@ func readHost(root *os.Root) (hostFile, error) {
 		return host, err
 	}
 	if err := json.Unmarshal(e.data, &host); err != nil {
-		return host, fmt.Errorf("read host.json: %w", err)
+		return host, &HostError{err}
 	}
 	return host, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -55,6 +56,9 @@ when something would fail; with --strict also for a warning.`,
 }
 
 func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
+	if info, err := os.Stat(opts.Project); err != nil || !info.IsDir() {
+		return withHint(fmt.Errorf("%s is no folder", opts.Project), "name that of a project, or none to look at this machine")
+	}
 	findings := append(examine(ctx, env, opts.Project), isolation())
 	return report(env, findings, opts.Strict, opts.JSON)
 }
@@ -80,10 +84,18 @@ func examine(ctx context.Context, env *Env, dir string) []checkup.Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return checkup.Tools(ctx, env.Environ)
 	case err != nil:
-		bad := checkup.Finding{Name: configName, Status: checkup.Fail, Detail: err.Error(), Hint: hintOf(err)}
+		bad := checkup.Finding{Name: nameOf(err), Status: checkup.Fail, Detail: err.Error(), Hint: hintOf(err)}
 		return append(checkup.Tools(ctx, env.Environ), bad)
 	}
 	return append(p.Machine(ctx), p.Deployment(ctx)...)
+}
+
+// nameOf is what a finding is called that keeps everything else from being looked at.
+func nameOf(err error) string {
+	if errors.As(err, new(*config.Error)) {
+		return configName
+	}
+	return "project"
 }
 
 // openCheckup prepares the project in dir for its examination. An error is fs.ErrNotExist where there

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,7 +73,7 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 		return err
 	}
 	if opts.Hosting.Kind != "" && !opts.Check && len(changes) > 0 {
-		noteYours(env, generator.Hosting(opts.Hosting.Kind))
+		noteYours(env, opts.Project, generator.Hosting(opts.Hosting.Kind))
 	}
 	if opts.Check && len(changes) > 0 {
 		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" cures that`)
@@ -79,9 +81,17 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 	return nil
 }
 
-// noteYours says what a change of hosting leaves to the project's owner.
-func noteYours(env *Env, to generator.Hosting) {
-	env.note("what is yours still says the old hosting: README.md, local.settings.json, infra/")
+// noteYours says what a change of hosting leaves to the owner of the project in dir.
+func noteYours(env *Env, dir string, to generator.Hosting) {
+	var names []string
+	for _, name := range []string{"README.md", "local.settings.json", "infra", ".github/workflows/deploy.yml"} {
+		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		env.note("yours, and as they were before: %s", strings.Join(names, ", "))
+	}
 	if to == generator.HostingFlex {
 		env.note("the app must be on Flex Consumption, with the app setting %s", generator.FeatureSetting)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -37,6 +38,9 @@ func hintOf(err error) string {
 	}
 	if e := (*exec.Error)(nil); errors.As(err, &e) && errors.Is(e, exec.ErrNotFound) {
 		return installHint(e.Name)
+	}
+	if broken := (*generator.HostError)(nil); errors.As(err, &broken) {
+		return "correct it; or move it away, and mcpfunc generate writes it anew, with --hosting flex if it was of that"
 	}
 	if errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*exec.Error)) {
 		return "look at the owner and the mode of that file or folder, or use another folder"
