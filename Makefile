@@ -21,7 +21,7 @@ unit: ## the hermetic tests
 
 e2e: ## real servers, real clients, the official conformance suite
 	e2e/tools/install.sh
-	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker ./internal/revocation
+	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker ./internal/shared
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
 	e2e/tools/install.sh

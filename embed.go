@@ -22,12 +22,13 @@ import (
 //go:embed internal/broker/*.go
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets
+//go:embed internal/eventlog/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
 //go:embed internal/packed/*.go
 //go:embed internal/process/*.go
-//go:embed internal/revocation/*.go
 //go:embed internal/session/*.go
+//go:embed internal/shared/*.go
 //go:embed internal/streamhttp/*.go
 //go:embed internal/ticket/*.go
 //go:embed internal/watch/*.go

@@ -16,7 +16,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
-	"github.com/mcpfunc/mcpfunc/internal/revocation"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -43,7 +42,7 @@ type App struct {
 	table   *session.Table
 	budget  *message.Budget
 	broker  *broker.Broker
-	revoked *revocation.Store // nil for none
+	unshare func() // lets go of what instances share
 	servers []*server
 	byName  map[string]*server // by name in lower case, as the host matches routes
 	handler http.Handler
@@ -92,11 +91,11 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.fallback() == nil {
 		return nil, fmt.Errorf("the default server %q is not among the servers", cfg.DefaultServer)
 	}
-	travel, store, err := a.travel()
+	travel, unshare, err := a.travel()
 	if err != nil {
 		return nil, err
 	}
-	a.revoked = store
+	a.unshare = unshare
 	a.keeper = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
@@ -170,9 +169,7 @@ func (a *App) Close() error {
 			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
 		}
 		a.table.Close()
-		if a.revoked != nil {
-			a.revoked.Close()
-		}
+		a.unshare()
 		a.broker.Close()
 		a.keeper.Close()
 		a.log.Info("app closed")

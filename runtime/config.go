@@ -37,9 +37,10 @@ type Config struct {
 	// session that another one opened: 32 bytes each in base64, with commas between them. The first
 	// seals, all open. Empty means that ids are good on this instance alone. It is a secret.
 	SessionKeys string
-	// RedisURL is of a server by which instances tell each other which sessions clients have ended:
-	// redis:// or rediss://. Empty means that an id that was ended on one instance may still be used
-	// on another until it is too old. It is a secret.
+	// RedisURL is of a server by which instances tell each other which sessions clients have ended, and
+	// what streams have said: redis:// or rediss://. Empty means that an id that was ended on one
+	// instance may still be used on another until it is too old, and that a stream can be resumed on its
+	// own instance alone. It is a secret.
 	RedisURL string
 
 	// Development says that the app runs on a developer's machine: web pages of this machine may

@@ -3,6 +3,7 @@
 package scale
 
 import (
+	"context"
 	"io"
 	"log"
 	"maps"
@@ -13,11 +14,13 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A front deals requests out to instances in turn, whatever session they are of.
 type front struct {
 	URL string
+	cut time.Duration // after which an answer is broken off, as a load balancer does; zero for never
 
 	mu        sync.Mutex
 	instances []*instance
@@ -82,6 +85,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
+	if f.cut > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), f.cut)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	f.pass(w, r, i)
 }
 

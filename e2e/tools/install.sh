@@ -30,7 +30,7 @@ need() { # need PROGRAM CURE
 }
 need go "the version that go.mod names"
 need git "apt-get install git: the git server's tests make a repository"
-need redis-server "apt-get install redis-server: revocations are shared by one"
+need redis-server "apt-get install redis-server: instances share revocations and events by one"
 need chromium "apt-get install chromium fonts-dejavu-core: the page of mcpfunc dev is driven in it"
 need curl "apt-get install curl: the documented session examples are run with it"
 need node "version 20 or later"

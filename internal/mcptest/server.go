@@ -17,7 +17,7 @@ const crashCode = 7
 // Server is an MCP server on stdio that does what its tools are named for. It handles every request
 // in a goroutine of its own, and ends when in does.
 //
-// Tools, with their arguments: echo{text}, pid{}, env{name}, big{size}, progress{count}, log{text},
+// Tools, with their arguments: echo{text}, pid{}, env{name}, big{size}, progress{count, ms}, log{text},
 // ask{} (sampling), changed{}, sleep{ms}, crash{}, exit{}, noise{}, complain{text} and silent{}.
 func Server(in io.Reader, out io.Writer, complain io.Writer, exit func(code int)) {
 	s := &server{pen: make(chan struct{}, 1), out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}}
@@ -78,11 +78,12 @@ type server struct {
 	waiting map[string]chan json.RawMessage
 }
 
-// write writes one line, whole.
-func (s *server) write(format string, args ...any) {
+// write writes one line, whole, and reports whether there is still somebody to read it.
+func (s *server) write(format string, args ...any) bool {
 	s.pen <- struct{}{}
 	defer func() { <-s.pen }()
-	fmt.Fprintf(s.out, format+"\n", args...)
+	_, err := fmt.Fprintf(s.out, format+"\n", args...)
+	return err == nil
 }
 
 func (s *server) call(m rpc) {
@@ -117,7 +118,10 @@ func (s *server) tool(m rpc) (text string, ok bool) {
 		return strings.Repeat("x", arg.Size), true
 	case "progress":
 		for i := range arg.Count {
-			s.write(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d}}`, m.Params.Meta.ProgressToken, i)
+			if !s.write(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d}}`, m.Params.Meta.ProgressToken, i) {
+				return "", false
+			}
+			time.Sleep(time.Duration(arg.MS) * time.Millisecond)
 		}
 		return "done", true
 	case "log":

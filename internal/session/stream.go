@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
@@ -39,6 +40,7 @@ type Stream struct {
 	request string             // id of the only request whose answer comes here; empty if there are several
 	suffix  string             // of event ids; empty until there is one
 	plain   bool               // the client takes nothing but the answer
+	shared  *eventlog.Stream   // where other instances read it; nil for nowhere
 	reader  *Reader
 	parked  []*Reader     // standalone only: older connections
 	room    chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
@@ -87,11 +89,17 @@ func (st *Stream) push(m *message.Message) {
 	if st.keep {
 		st.s.events.add(st, m.Len())
 	}
+	if st.shared != nil {
+		st.write(st.next() - 1)
+	}
 	st.reader.wake()
 }
 
 // end says that nothing more comes. mu is held.
 func (st *Stream) end() {
+	if st.shared != nil && !st.ended {
+		st.shared.End()
+	}
 	st.ended = true
 	st.reader.wake()
 	for _, r := range st.parked {
@@ -217,6 +225,7 @@ func (r *Reader) Keep(taken []Event) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.keep {
+		st.share(r.at - 1)
 		return st.eventID(r.at - 1)
 	}
 	st.keep = true
@@ -233,6 +242,7 @@ func (r *Reader) Keep(taken []Event) string {
 	for _, m := range st.events {
 		s.events.add(st, m.Len())
 	}
+	st.share(st.first - 1)
 	return st.eventID(r.at - 1)
 }
 
@@ -345,6 +355,9 @@ func (l *eventLog) add(st *Stream, size int) {
 		oldest.drop()
 		if oldest.ended && len(oldest.events) == 0 {
 			delete(oldest.s.streams, oldest.number)
+		}
+		if oldest.shared != nil && oldest != st { // what st gets says it, too
+			oldest.unshare()
 		}
 		l.bytes -= l.order[i].size
 		if i == 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -15,8 +16,9 @@ import (
 // knows, for as long as it holds their sessions.
 type Travel struct {
 	Keys   *ticket.Keys
-	Shared bool        // other instances have the keys too, and no request is sure to come back here
-	Ended  Revocations // where instances tell each other which sessions are over; nil for nowhere
+	Shared bool          // other instances have the keys too, and no request is sure to come back here
+	Ended  Revocations   // where instances tell each other which sessions are over; nil for nowhere
+	Events *eventlog.Log // where instances write what streams say for each other; nil for nowhere
 }
 
 // Revocations are sessions that are over, as several instances know them. While Revoked fails no

@@ -94,6 +94,7 @@ type request struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller Caller
+	begun  bool // the head of an SSE answer is written
 
 	alone [1]*message.Message // of a POST that is no batch
 	id    [40]byte            // room for the id of its request

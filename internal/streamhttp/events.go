@@ -14,8 +14,12 @@ import (
 const retryAfter = "1000"
 
 // begin writes the head of an SSE answer. The Functions host holds it back until the first byte of
-// the body, so that something must follow at once.
+// the body, so that something must follow at once. Once it is written, begin does nothing.
 func (q *request) begin() {
+	if q.begun {
+		return
+	}
+	q.begun = true
 	h := q.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")
@@ -27,10 +31,16 @@ func (q *request) begin() {
 // been open for MaxStream: then it returns errGone, and the events are kept for a client that comes
 // back. taken are events that have been taken already and not been given.
 func (q *request) stream(s *session.Session, reader *session.Reader, taken []session.Event) error {
+	before := reader.Keep(taken)
+	return q.give(reader, before, s.Protocol())
+}
+
+// give is stream for any source. before is the id of the event before the first, protocol the version
+// that the client speaks.
+func (q *request) give(reader source, before, protocol string) error {
 	out := newEvents(q)
 	defer out.free()
-	before := reader.Keep(taken)
-	if s.Protocol() >= primed {
+	if protocol >= primed {
 		out.prime(before)
 	} else {
 		out.comment("ok")

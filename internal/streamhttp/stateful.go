@@ -222,10 +222,11 @@ func (q *request) get() {
 	}
 	s, err := q.Table.Find(q.key(id))
 	if errors.Is(err, session.ErrUnknown) {
-		if !q.chosen(id) {
+		if err = nil; !q.chosen(id) {
+			if q.away(id) {
+				return
+			}
 			err = q.Table.Lost(q.r.Context(), q.opening(id))
-		} else {
-			err = nil
 		}
 		if err == nil {
 			q.awaitSession(id)
@@ -258,6 +259,12 @@ func (q *request) awaitSession(id string) {
 		q.elsewhere(*last)
 		return
 	}
+	whole := last == nil
+	if last != nil {
+		if f, err := q.Table.Follow(q.r.Context(), q.opening(id), *last); err == nil {
+			whole = q.replay(f)
+		}
+	}
 	q.begin()
 	out := newEvents(q)
 	defer out.free()
@@ -274,7 +281,7 @@ func (q *request) awaitSession(id string) {
 		switch {
 		case err == nil:
 			defer s.Leave()
-			if last != nil {
+			if !whole {
 				s.TellChanged()
 			}
 			reader := s.Listen()

@@ -124,7 +124,12 @@ const nonceSize = 12 // of GCM
 
 // derive returns the cipher of the one id that has this salt.
 func derive(key, salt []byte) (cipher.AEAD, error) {
-	sub, err := hkdf.Key(sha256.New, key, salt, "mcpfunc session id "+layout, 32)
+	return deriveFor("mcpfunc session id "+layout, key, salt)
+}
+
+// deriveFor returns the cipher of what has this salt, and serves this purpose and no other.
+func deriveFor(purpose string, key, salt []byte) (cipher.AEAD, error) {
+	sub, err := hkdf.Key(sha256.New, key, salt, purpose, 32)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package revocation
+package shared
 
 import (
 	"bytes"
