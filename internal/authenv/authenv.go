@@ -75,10 +75,26 @@ func passes(name string, inherit []string) bool {
 // Denied reports whether a variable of the app never reaches a process.
 func Denied(name string) bool {
 	upper := strings.ToUpper(name)
-	return slices.ContainsFunc(denied, func(glob string) bool {
-		ok, _ := path.Match(glob, upper)
-		return ok
-	})
+	return slices.ContainsFunc(denied, func(pattern string) bool { return matches(pattern, upper) })
+}
+
+// matches reports whether name is what pattern says, in which a star stands for anything. path.Match
+// takes ten times as long, for every name at every start of a process, and lets no star stand for a "/".
+func matches(pattern, name string) bool {
+	begin, rest, starred := strings.Cut(pattern, "*")
+	if !starred {
+		return name == pattern
+	}
+	name, ok := strings.CutPrefix(name, begin)
+	for ok && starred {
+		var part string
+		if part, rest, starred = strings.Cut(rest, "*"); starred {
+			_, name, ok = strings.Cut(name, part)
+		} else {
+			ok = strings.HasSuffix(name, part)
+		}
+	}
+	return ok
 }
 
 // SoundsSecret reports whether a variable's name suggests that its value is a secret.

@@ -1,6 +1,7 @@
 package authenv
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +70,38 @@ func TestLaterLayersWin(t *testing.T) {
 	want := []string{"A=base", "B=env", "C=auth", "HOME=/c", "PYTHONUNBUFFERED=1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestPatternsMatchAsGlobsDo(t *testing.T) {
+	t.Parallel()
+	patterns := []string{"", "*", "A", "A*", "*A", "A*A", "A*B*", "*A*", "AB*BA", "*AB*B"}
+	names := []string{""}
+	for from, more := 0, 0; more < 5; more++ { // all of A, B and C up to five letters
+		all := names[from:]
+		from = len(names)
+		for _, name := range all {
+			names = append(names, name+"A", name+"B", name+"C")
+		}
+	}
+	for _, pattern := range patterns {
+		for _, name := range names {
+			want, err := path.Match(pattern, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := matches(pattern, name); got != want {
+				t.Errorf("%q, %q: %t, want %t", pattern, name, got, want)
+			}
+		}
+	}
+}
+
+func TestSlashHidesNothing(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"WEBSITE_A/B", "APPSETTING_x/y", "a/b_PROVIDER_AUTHENTICATION_SECRET"} {
+		if base := Base([]string{name + "=secret"}, []string{"*/*", name}); len(base) != 0 {
+			t.Errorf("%q passes", name)
+		}
 	}
 }
