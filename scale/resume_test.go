@@ -258,3 +258,37 @@ func TestClientsFinishCallsThatAreLongerThanTheirConnections(t *testing.T) {
 	}
 	playing.Wait()
 }
+
+// Of the stream that belongs to no call, a client gets what it has missed, and goes on with that of the
+// instance that it reached.
+func TestStandaloneStreamIsReplayedElsewhere(t *testing.T) {
+	s, _ := withRedis(t, 2, map[string]server{"fast": {"command": fastServer(t), "stateless": true}})
+	a, b := s.up()[0].at("fast"), s.up()[1].at("fast")
+	id := a.open(t)
+	change := func(n int) {
+		for range n {
+			a.send(t, http.MethodPost, id, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"change"}}`)
+		}
+	}
+	change(2)
+	got := new(stream)
+	a.read(t, http.MethodGet, id, "", got, after(2))
+	life := got.last[len("0-2-"):]
+	change(3)
+	var calling sync.WaitGroup
+	status, text := b.read(t, http.MethodGet, id, "", got, func(s *stream) bool {
+		if s.last == "0-5-"+life && len(s.got) == 5 {
+			calling.Go(func() { b.call(t, id) }) // which brings the session there
+		}
+		return !strings.HasSuffix(s.last, life) && strings.Contains(s.got[len(s.got)-1], "another process serves this session now")
+	})
+	calling.Wait()
+	if status != http.StatusOK || len(got.got) != 7 || got.last != "0-2-"+got.last[len("0-2-"):] {
+		t.Errorf("%d %s: %q", status, text, got.got)
+	}
+	for _, event := range got.got[:6] {
+		if !strings.Contains(event, "tools/list_changed") {
+			t.Errorf("the client was told %s", event)
+		}
+	}
+}

@@ -201,6 +201,7 @@ func (l *Log) batch() (ops []Op) {
 	for n < len(l.queue) && n < maxBatch && (n == 0 || bytes+l.queue[n].size() <= maxBatchBytes) {
 		bytes += l.queue[n].size()
 		l.queue[n].st.written = true
+		l.queue[n].st.queued--
 		n++
 	}
 	entries := slices.Clone(l.queue[:n])

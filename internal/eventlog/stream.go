@@ -27,6 +27,7 @@ type Stream struct {
 	state    state
 	written  bool // the Store may have some of it
 	trimming bool // it is among the log's trims
+	queued   int  // entries
 	newest   int
 	first    int // the oldest event that is still worth keeping
 }
@@ -130,6 +131,7 @@ func (l *Log) add(e entry) {
 	}
 	l.queue = append(l.queue, e)
 	l.bytes += e.size()
+	st.queued++
 	if e.kind == kindLast || e.kind == kindEnd {
 		st.state = over
 		delete(l.open, st)
@@ -145,14 +147,17 @@ func (st *Stream) drop() {
 	}
 	st.state = dropped
 	delete(l.open, st)
-	l.queue = slices.DeleteFunc(l.queue, func(e entry) bool {
-		if e.st != st {
-			return false
-		}
-		l.bytes -= e.size()
-		e.free()
-		return true
-	})
+	if st.queued > 0 { // most are not
+		l.queue = slices.DeleteFunc(l.queue, func(e entry) bool {
+			if e.st != st {
+				return false
+			}
+			l.bytes -= e.size()
+			e.free()
+			return true
+		})
+		st.queued = 0
+	}
 	if st.written && !l.closed {
 		l.drops = append(l.drops, st.key)
 	}

@@ -19,6 +19,7 @@ func (st *Stream) share(number int) {
 	if log == nil || st.shared != nil || s.known == s.Key || s.why != nil {
 		return
 	}
+	number = max(number, st.first-1)
 	st.shared = log.Open(s.logName(EventID{Stream: st.number, Life: s.life}), number)
 	for n := number + 1; n < st.next(); n++ {
 		st.write(n)
@@ -105,6 +106,7 @@ func (t *Table) follow(ctx context.Context, name eventlog.Name, e EventID, proto
 	log.Info("a client goes on with a stream that is not here")
 	f := &Follower{id: e, protocol: protocol, events: make(chan Event, 1), ready: make(chan struct{}, 1)}
 	ctx, f.cancel = context.WithCancel(ctx)
+	stop := context.AfterFunc(t.ctx, f.cancel) // the app shuts down: the client goes on at another instance
 	read := from.Wait
 	if e.Stream == 0 {
 		read = from.Read
@@ -115,6 +117,7 @@ func (t *Table) follow(ctx context.Context, name eventlog.Name, e EventID, proto
 		if !f.whole && err != nil && ctx.Err() == nil {
 			log.Info("the rest of a stream that is not here is lost", "why", err)
 		}
+		stop()
 		close(f.events)
 		f.wake()
 	}()

@@ -401,6 +401,24 @@ func TestStandaloneStreamIsReplayedElsewhere(t *testing.T) {
 	})
 }
 
+// An instance that shuts down does not wait for streams of others.
+func TestFollowerEndsWithItsTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newSharers(t)
+		id, taken := a.begin(1000, 2)
+		f, err := b.table.Follow(t.Context(), b.opening("u", id), last(t, taken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Leave()
+		time.AfterFunc(5500*time.Millisecond, b.table.Close)
+		more, end := take(t, f, 100)
+		if got := steps(more); !strings.HasPrefix(got, "2 3 4 5") || end != Ended || f.Whole() {
+			t.Errorf("got %s, then %v, whole %t", got, end, f.Whole())
+		}
+	})
+}
+
 func TestPlainSessionsShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := newSharers(t)

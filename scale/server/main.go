@@ -1,6 +1,6 @@
 // Command server is a small stdio MCP server that starts in a few milliseconds and remembers nothing.
 // Its tools are echo, and count, which says every ms milliseconds where it has got to: by progress if it
-// was asked to, or else by log messages.
+// was asked to, or else by log messages. A call of any other tool says that the list of tools has changed.
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 		switch r.Method {
 		case "initialize":
 			answer["result"] = map[string]any{
-				"protocolVersion": r.Params.ProtocolVersion, "capabilities": map[string]any{"tools": map[string]any{}, "logging": map[string]any{}},
+				"protocolVersion": r.Params.ProtocolVersion, "capabilities": map[string]any{"tools": map[string]any{"listChanged": true}, "logging": map[string]any{}},
 				"serverInfo": map[string]any{"name": "fast", "version": "1"},
 			}
 		case "tools/list":
@@ -49,7 +49,9 @@ func main() {
 				map[string]any{"name": "count", "inputSchema": map[string]any{"type": "object"}},
 			}}
 		case "tools/call":
-			if r.Params.Name == "count" {
+			switch r.Params.Name {
+			case "echo":
+			case "count":
 				for i := range r.Params.Arguments.Count {
 					method, params := "notifications/progress", map[string]any{"progressToken": r.Params.Meta.ProgressToken, "progress": i + 1}
 					if r.Params.Meta.ProgressToken == nil {
@@ -59,6 +61,8 @@ func main() {
 					time.Sleep(time.Duration(r.Params.Arguments.MS) * time.Millisecond)
 				}
 				r.Params.Arguments.Text = "counted"
+			default:
+				out.Encode(map[string]any{"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
 			}
 			answer["result"] = map[string]any{"content": []any{map[string]any{"type": "text", "text": r.Params.Arguments.Text}}}
 		case "ping":
