@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 )
@@ -186,6 +187,11 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		d.env.debug("%s %s: %s after %s", req.Method, shown(req.URL), resp.Status, since(start))
 	}
+	if err == nil && req.Method == http.MethodPost && resp.StatusCode < 400 {
+		// What was refused before was a question that had another answer: a client asks for 2026-07-28
+		// first, and initializes where that is refused.
+		d.refusal.Store(nil)
+	}
 	// A server without a GET stream says so by 405; that refuses nothing.
 	if err != nil || resp.StatusCode < 400 || resp.StatusCode == http.StatusMethodNotAllowed {
 		return resp, err
@@ -216,6 +222,26 @@ func reasonIn(body []byte) string {
 	return doc.Error.Message
 }
 
+// inFull adds to an error of the server what the runtime says of a process that died or did not start:
+// the end of its stderr, and the cure.
+func inFull(err error) error {
+	answer := (*jsonrpc.Error)(nil)
+	var data struct {
+		Stderr []string `json:"stderr"`
+		Hint   string   `json:"hint"`
+	}
+	if !errors.As(err, &answer) || json.Unmarshal(answer.Data, &data) != nil {
+		return err
+	}
+	if n := len(data.Stderr); n > 0 {
+		err = fmt.Errorf("%w; it said: %s", err, strings.Join(data.Stderr[max(0, n-3):], "; "))
+	}
+	if data.Hint != "" {
+		err = withHint(err, data.Hint)
+	}
+	return err
+}
+
 // explain says what err means to a person.
 func (d *door) explain(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
@@ -229,7 +255,7 @@ func (d *door) explain(ctx context.Context, err error) error {
 		return failed.Err // without the URL, whose query may hold a key
 	}
 	if r == nil {
-		return err
+		return inFull(err)
 	}
 	said := fmt.Errorf("%d %s", r.status, http.StatusText(r.status))
 	if r.reason != "" {

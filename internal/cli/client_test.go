@@ -207,3 +207,30 @@ func TestTheDemoServerEndsWithItsInput(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTheLastWordsOfADeadServerAreShown(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		var m struct {
+			ID     json.RawMessage `json:"id"`
+			Method string          `json:"method"`
+		}
+		if json.Unmarshal(body, &m) != nil || m.Method != "initialize" {
+			w.WriteHeader(http.StatusBadRequest) // no protocol version without sessions
+			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":`+string(m.ID)+`,"error":{"code":-32022,"message":"protocol version 2026-07-28 is not supported","data":{"supported":["2025-11-25"],"requested":"2026-07-28"}}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":`+string(m.ID)+`,"error":{"code":-32603,"message":"the server exited with code 3","data":{"reason":"exited","exit_code":3,"stderr":["one","two","three","four"],"hint":"install it"}}}`)
+	}))
+	t.Cleanup(app.Close)
+	code, _, stderr := mcpfuncRun(t, "", "tools", app.URL)
+	want := `mcpfunc: tools: ` + app.URL + `: calling "initialize": the server exited with code 3; it said: two; three; four` + "\nhint: install it\n"
+	if code != 1 || stderr != want {
+		t.Errorf("code %d, stderr (-want +got):\n%s", code, cmp.Diff(want, stderr))
+	}
+}
