@@ -79,6 +79,9 @@ func (p *prober) server(target pack.Target) (mcpfunc.Server, error) {
 	if target.Interpreter == packed.Python {
 		launch.Command = target.Python
 	}
+	if launch.Command == packed.Node && target.Node != "" {
+		launch.Command = target.Node
+	}
 	program, err := process.Find(process.Spec{Command: launch.Command, Env: p.env.Environ})
 	if err != nil {
 		return mcpfunc.Server{}, err

@@ -50,6 +50,7 @@ type Target struct {
 	Dir         string // the project with everything packed in it
 	Interpreter string // as in packed.Start
 	Python      string // the Python that its packages are for
+	Node        string // the Node of this machine, where the server starts by it; empty when it is not here
 
 	// Launch returns the command line for the server's arguments with their values.
 	Launch func(args []string) (packed.Launch, error)

@@ -35,8 +35,13 @@ func (r *run) probe(ctx context.Context) error {
 }
 
 func (r *run) try(ctx context.Context, j *job, starter *packed.Starter) error {
+	start := r.file.Servers[j.name].Start
+	node := ""
+	if start.Interpreter == packed.Node && start.Program == "" {
+		node = nodeProgram(ctx, r.opts.Env)
+	}
 	tools, err := r.opts.Probe(ctx, Target{
-		Name: j.name, Dir: r.stage, Python: r.python, Interpreter: r.file.Servers[j.name].Start.Interpreter,
+		Name: j.name, Dir: r.stage, Python: r.python, Node: node, Interpreter: start.Interpreter,
 		Launch: func(args []string) (packed.Launch, error) { return starter.Launch(j.name, j.from, args) },
 	})
 	if err != nil {

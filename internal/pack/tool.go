@@ -53,6 +53,22 @@ func (t *tool) run(ctx context.Context, dir string, args ...string) ([]byte, err
 	return out, nil
 }
 
+// nodeProgram returns the Node that the one on the PATH of env is or leads to, or "" if there is none: as
+// with interpreter, a version manager's script needs more than a packed server's environment has.
+func nodeProgram(ctx context.Context, env []string) string {
+	path, err := process.Find(process.Spec{Command: "node", Env: env})
+	if err != nil {
+		return ""
+	}
+	cmd := exec.CommandContext(ctx, path, "-p", "process.execPath")
+	cmd.Env, cmd.WaitDelay = env, toolPatience
+	out, err := cmd.Output()
+	if found := strings.TrimSpace(string(out)); err == nil && filepath.IsAbs(found) {
+		return found
+	}
+	return ""
+}
+
 // interpreter returns the Python of that version which a program on the PATH of env is or leads to, or
 // "" if there is none. uv, where it is there, knows more of them than PATH.
 func interpreter(ctx context.Context, env []string, version string) string {

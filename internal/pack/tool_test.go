@@ -46,4 +46,13 @@ func TestInterpreterIsTheProgramThatAScriptLeadsTo(t *testing.T) {
 	if got := interpreter(t.Context(), env, "3.11"); got != "" {
 		t.Errorf("got %q for a version that is not there", got)
 	}
+	if got := nodeProgram(t.Context(), env); got != "" {
+		t.Errorf("got %q where there is no node", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "node"), []byte("#!/bin/sh\necho /opt/node/bin/node\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := nodeProgram(t.Context(), env), "/opt/node/bin/node"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
