@@ -27,7 +27,7 @@ const (
 
 	maxQueued      = 4 << 10  // entries that wait to be written, of all streams
 	maxQueuedBytes = 16 << 20 // of them; events that streams hold anyway are not copied for it
-	maxBatch       = 256      // entries in one round trip
+	maxBatch       = 1 << 10  // entries in one round trip
 	maxBatchBytes  = 1 << 20  // of them; one is written whatever its size
 
 	beat         = 5 * time.Second // how often a writer says that it is alive while a stream is open
@@ -161,14 +161,15 @@ func (l *Log) bury() {
 // forget lets go of what could not be written.
 func (l *Log) forget() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := len(l.queue); n > 0 {
-		l.log.Warn("events were not written before the end", "events", n)
-	}
-	for _, e := range l.queue {
+	queue := l.queue
+	l.queue, l.bytes = nil, 0
+	l.mu.Unlock()
+	for _, e := range queue {
 		e.free()
 	}
-	l.queue, l.bytes = nil, 0
+	if n := len(queue); n > 0 {
+		l.log.Warn("events were not written before the end", "events", n)
+	}
 }
 
 // sayGivenUp logs what add may not, because it is called under a lock.

@@ -64,9 +64,6 @@ func (e entry) free() {
 // Open returns the log of a stream whose next event has the number after this one.
 func (l *Log) Open(n Name, number int) *Stream {
 	st := &Stream{log: l, key: n.key(), about: n.bytes()}
-	l.mu.Lock()
-	l.open[st] = struct{}{}
-	l.mu.Unlock()
 	l.add(entry{st: st, kind: kindOpen, number: number, first: number})
 	return st
 }
@@ -132,7 +129,10 @@ func (l *Log) add(e entry) {
 	l.queue = append(l.queue, e)
 	l.bytes += e.size()
 	st.queued++
-	if e.kind == kindLast || e.kind == kindEnd {
+	switch e.kind {
+	case kindOpen:
+		l.open[st] = struct{}{}
+	case kindLast, kindEnd:
 		st.state = over
 		delete(l.open, st)
 	}

@@ -222,10 +222,12 @@ func (q *request) get() {
 	}
 	s, err := q.Table.Find(q.key(id))
 	if errors.Is(err, session.ErrUnknown) {
-		if err = nil; !q.chosen(id) {
-			if q.away(id) {
-				return
-			}
+		switch {
+		case q.chosen(id):
+			err = nil
+		case q.away(id):
+			return
+		default:
 			err = q.Table.Lost(q.r.Context(), q.opening(id))
 		}
 		if err == nil {
