@@ -45,3 +45,26 @@ func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 		}
 	})
 }
+
+// It cannot be said again to another process, so there is none.
+func TestSessionWithLargeInitializeEndsWithItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, size := range []int{1, recordBytes} {
+			b := newBench(t, Limits{})
+			s, err := b.table.Open(Opening{Server: b.server, Principal: "u", ID: "chosen"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.call(s, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
+				`"capabilities":{"experimental":{"x":%q}},"clientInfo":{"name":"c","version":"1"}}}`, strings.Repeat("x", size))); err != nil {
+				t.Fatal(err)
+			}
+			b.call(s, tool(2, "crash", ""))
+			s.Leave()
+			time.Sleep(time.Minute)
+			if want := size == 1; s.Alive() != want || len(b.processes()) > 1 != want {
+				t.Errorf("%d bytes: alive %t, %d processes", size, s.Alive(), len(b.processes()))
+			}
+		}
+	})
+}
