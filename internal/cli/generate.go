@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,7 +74,7 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 		return err
 	}
 	if opts.Hosting.Kind != "" && !opts.Check && len(changes) > 0 {
-		noteYours(env, opts.Project, generator.Hosting(opts.Hosting.Kind))
+		noteYours(env, opts.Project, generator.Hosting(opts.Hosting.Kind), changes)
 	}
 	if opts.Check && len(changes) > 0 {
 		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" cures that`)
@@ -82,10 +83,11 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 }
 
 // noteYours says what a change of hosting leaves to the owner of the project in dir.
-func noteYours(env *Env, dir string, to generator.Hosting) {
+func noteYours(env *Env, dir string, to generator.Hosting, changes []generator.Change) {
 	var names []string
 	for _, name := range []string{"README.md", "local.settings.json", "infra", ".github/workflows/deploy.yml"} {
-		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+		written := slices.ContainsFunc(changes, func(c generator.Change) bool { return c.Path == name })
+		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil && !written {
 			names = append(names, name)
 		}
 	}
