@@ -149,11 +149,12 @@ func (s *Session) Leave() {
 	}
 }
 
-// idleSince reports since when nobody has used the session, if nobody does.
-func (s *Session) idleSince() (time.Time, bool) {
+// idleSince reports since when nobody has used the session, if nobody does, and whether it works on a
+// request all the same.
+func (s *Session) idleSince() (left time.Time, idle, works bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.left, s.active == 0 && s.why == nil
+	return s.left, s.active == 0 && s.why == nil, len(s.x.slips) > 0
 }
 
 // Alive reports whether the session has not ended.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -284,18 +285,24 @@ func (t *Table) countOf(of func(Key) bool) (n int) {
 	return n + t.pools.count(of)
 }
 
-// idlest returns the session that nobody has used for the longest time, or nil if all are in use.
-func (t *Table) idlest(of func(Key) bool) (oldest *Session) {
-	var since time.Time
+// idlest returns the session that nobody has used for the longest time, or nil if all are in use. One
+// that still works on a request, whose client may come back for the answer, is taken after all others.
+func (t *Table) idlest(of func(Key) bool) *Session {
+	var oldest, working *Session
+	var since, sinceWorking time.Time
 	for k, s := range t.sessions {
 		if !of(k) {
 			continue
 		}
-		if left, idle := s.idleSince(); idle && (oldest == nil || left.Before(since)) {
+		switch left, idle, works := s.idleSince(); {
+		case !idle:
+		case works && (working == nil || left.Before(sinceWorking)):
+			working, sinceWorking = s, left
+		case !works && (oldest == nil || left.Before(since)):
 			oldest, since = s, left
 		}
 	}
-	return oldest
+	return cmp.Or(oldest, working)
 }
 
 // Await waits until a session is opened under key, and returns it, entered: Leave must follow. It
