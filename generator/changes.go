@@ -23,10 +23,10 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%d files are in the way: %s", len(whys), strings.Join(whys, "; "))
 }
 
-// Changes tells what Write would do to dir, a line for each planned file in the order of the plan
-// and then one for each file that would go. It changes nothing; conflicts are among the lines and
-// not an error. A dir that does not exist yet is an empty one.
-func (p *Plan) Changes(dir string, mode Mode) ([]Change, error) {
+// Changes tells what Write would do to dir, with force or without: a line for each planned file in the
+// order of the plan, and then one for each file that would go. It changes nothing; conflicts are among
+// the lines and not an error. A dir that does not exist yet is an empty one.
+func (p *Plan) Changes(dir string, mode Mode, force bool) ([]Change, error) {
 	root, err := openRoot(dir)
 	if err != nil {
 		return nil, err
@@ -38,6 +38,7 @@ func (p *Plan) Changes(dir string, mode Mode) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	settle(steps, force) // what is in the way is told, whatever it says
 	return changesOf(steps), nil
 }
 

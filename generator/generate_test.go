@@ -14,7 +14,7 @@ import (
 // changed returns the changes that are any, path to action.
 func changed(t *testing.T, p *Plan, dir string) map[string]Action {
 	t.Helper()
-	told, err := p.Changes(dir, Generate)
+	told, err := p.Changes(dir, Generate, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestGenerateWantsAProject(t *testing.T) {
 		if _, err := made.Write(dir, Generate, true); !errors.Is(err, ErrNoProject) {
 			t.Errorf("Write in %s: %v, want ErrNoProject", filepath.Base(dir), err)
 		}
-		if _, err := made.Changes(dir, Generate); !errors.Is(err, ErrNoProject) {
+		if _, err := made.Changes(dir, Generate, false); !errors.Is(err, ErrNoProject) {
 			t.Errorf("Changes in %s: %v, want ErrNoProject", filepath.Base(dir), err)
 		}
 		if _, err := Load(dir); !errors.Is(err, ErrNoProject) {

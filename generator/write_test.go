@@ -33,7 +33,7 @@ func TestWriteMakesTheFolderAndSaysWhatItDid(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "app")
 	made := plan(t, withServers("git"))
-	told, err := made.Changes(dir, Init)
+	told, err := made.Changes(dir, Init, false)
 	if err != nil {
 		t.Fatal(err)
 	}

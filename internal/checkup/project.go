@@ -64,7 +64,7 @@ func (p *Project) generated() []Finding {
 	if err != nil {
 		return []Finding{failed(name, "", err)}
 	}
-	changes, err := plan.Changes(p.Dir, generator.Generate)
+	changes, err := plan.Changes(p.Dir, generator.Generate, false)
 	if err != nil {
 		return []Finding{failed(name, "", err)}
 	}

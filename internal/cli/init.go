@@ -151,7 +151,7 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 
 // carryOut shows, confirms and writes the plan, as far as the options have it.
 func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *generator.Plan) error {
-	changes, err := plan.Changes(opts.Dir, generator.Init)
+	changes, err := plan.Changes(opts.Dir, generator.Init, opts.Force)
 	if err != nil {
 		return err
 	}
@@ -161,11 +161,11 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 		if err := printInit(env, opts, file, changes); err != nil {
 			return err
 		}
-		if len(conflicts) > 0 && !opts.Force {
+		if len(conflicts) > 0 {
 			return initConflict(conflicts)
 		}
 		return nil
-	case len(conflicts) > 0 && !opts.Force:
+	case len(conflicts) > 0:
 		return initConflict(conflicts) // before anybody is asked whether to go on
 	case opts.asks(env):
 		summarize(env, opts, src, file, changes)

@@ -105,11 +105,11 @@ func alignAs(env *Env, dir string, data []byte, force bool, as func(*generator.P
 	if err != nil {
 		return nil, err
 	}
-	changes, err := plan.Changes(dir, generator.Generate)
+	changes, err := plan.Changes(dir, generator.Generate, force)
 	if err != nil {
 		return nil, err
 	}
-	if conflicts := withAction(changes, generator.Conflict); len(conflicts) > 0 && !force {
+	if conflicts := withAction(changes, generator.Conflict); len(conflicts) > 0 {
 		return nil, withHint(&generator.ConflictError{Changes: conflicts},
 			`"mcpfunc generate --force" writes over what was edited; a link or a folder must be moved by hand`)
 	}
