@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -60,7 +61,12 @@ func runList(_ context.Context, env *Env, opts *listOptions) error {
 		return printJSON(env.Stdout, servers)
 	}
 	table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SERVER\tPATH\tAUTH\tCOMMAND\tDESCRIPTION")
+	head := []string{"SERVER", "PATH", "AUTH", "COMMAND"}
+	described := slices.ContainsFunc(servers, func(s listedServer) bool { return s.Description != "" })
+	if described {
+		head = append(head, "DESCRIPTION")
+	}
+	fmt.Fprintln(table, strings.Join(head, "\t"))
 	for _, s := range servers {
 		path := s.Path
 		switch {
@@ -69,8 +75,11 @@ func runList(_ context.Context, env *Env, opts *listOptions) error {
 		case s.Default:
 			path += " *"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, path, s.Auth,
-			oneLine(strings.Join(append([]string{s.Command}, s.Args...), " ")), oneLine(s.Description))
+		row := []string{s.Name, path, string(s.Auth), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " "))}
+		if described {
+			row = append(row, oneLine(s.Description))
+		}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	return table.Flush()
 }
