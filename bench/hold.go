@@ -22,7 +22,8 @@ const (
 		"its read and write add about 10 µs that no bridge can save, and our write to its pipe and read from it, with the " +
 		"thread switches that they cause, about 8 more; what is left is net/http, which the floor has too (`-profile DIR` shows it)"
 	whyLarge = "an answer is sent when all of it is there and its JSON has been checked, so that reading it from the pipe and writing " +
-		"it to the client do not overlap; raw does not write it a second time at all"
+		"it to the client do not overlap; raw does not write it a second time at all. Begun earlier, answers were slower here, and " +
+		"some clients hang with one that is then cut off (RATIONALE.md)"
 	whyProgress = "each notification is checked, placed, given an id and kept for a client that comes back, and then written once more; raw " +
 		"reads it and is done"
 	whyIdle = "counted at 200 sessions, by the stacks, the heap and the pages that are resident, of 53 KiB 23 are the thread that started the " +

@@ -166,7 +166,7 @@ const (
 	arrivals     = "arrivals"
 	arrivalsSlow = "arrivals, slow server"
 	slowStart    = 300 * time.Millisecond
-	pause        = 100 * time.Millisecond
+	pause        = 250 * time.Millisecond
 )
 
 // arrive gives how long a session waits for its tools that finds the machine at rest. With a slow
