@@ -20,18 +20,18 @@ unit: ## the hermetic tests
 	go test -race -shuffle=on ./...
 
 e2e: ## real servers, real clients, the official conformance suite
-	e2e/tools/install.sh
-	go test -tags e2e -v -timeout 20m ./e2e ./internal/broker ./internal/shared
+	test/e2e/tools/install.sh
+	go test -tags e2e -v -timeout 20m ./test/e2e ./internal/broker ./internal/shared
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
-	e2e/tools/install.sh
-	go test -tags e2e -v -timeout 60m ./scale
+	test/e2e/tools/install.sh
+	go test -tags e2e -v -timeout 60m ./test/scale
 
 chaos: ## kill cycles, churn and storms, at full length
-	go test -tags chaos -v -timeout 40m ./chaos
+	go test -tags chaos -v -timeout 40m ./test/chaos
 
 chaos-short: ## the same, at CI's length
-	go test -tags chaos -short -v -timeout 10m ./chaos
+	go test -tags chaos -short -v -timeout 10m ./test/chaos
 
 fuzz: ## every fuzz target for FUZZTIME: inputs, or a duration
 	.ci/fuzz $(FUZZTIME)

@@ -25,7 +25,7 @@ import (
 //go:embed internal/eventlog/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
-//go:embed internal/packed/*.go
+//go:embed internal/packmanifest/*.go
 //go:embed internal/process/*.go
 //go:embed internal/session/*.go
 //go:embed internal/shared/*.go

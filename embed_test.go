@@ -82,7 +82,7 @@ func TestCarriedModuleIsTidy(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s is stale (-tidy +carried), cure: go generate .\n%s", file, diff)
+			t.Errorf("%s is stale (-tidy +carried), hint: go generate .\n%s", file, diff)
 		}
 	}
 }

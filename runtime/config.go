@@ -67,7 +67,7 @@ type Config struct {
 //
 // Servers that `mcpfunc pack` has packed beside the file start from that.
 //
-// An error about the file's contents says where in it and, where there is one, a cure.
+// An error about the file's contents says where in it and, where there is one, a hint.
 func LoadConfig(path string) (*Config, error) {
 	if path == "" {
 		home, _ := os.UserHomeDir()
@@ -198,7 +198,7 @@ func orNever(d time.Duration) time.Duration {
 	return d
 }
 
-// withHint puts a configuration error's cure into its text: the generated main prints one line.
+// withHint puts a configuration error's hint into its text: the generated main prints one line.
 func withHint(err error) error {
 	var ce *config.Error
 	if errors.As(err, &ce) && ce.Hint != "" {

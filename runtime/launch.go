@@ -52,5 +52,5 @@ func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process
 	return child, nil
 }
 
-// A CommandError is a program that cannot be started, with a Hint where there is a cure.
+// A CommandError is a program that cannot be started, with a Hint where there is a hint.
 type CommandError = process.CommandError

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // A notice is something to be logged once there is a log.
@@ -17,15 +17,15 @@ type notice struct {
 	attrs []any
 }
 
-// startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packed.
+// startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packmanifest.
 // What does not fit is no error, as the server may well start as it is written; the log says why it
-// was, and the cure. A packed file that cannot be understood is one: it was meant.
+// was, and the hint. A packed file that cannot be understood is one: it was meant.
 func (c *Config) startPacked(path string) error {
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	file, err := packed.Load(dir)
+	file, err := packmanifest.Load(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -40,11 +40,11 @@ func (c *Config) startPacked(path string) error {
 	if err != nil {
 		return err
 	}
-	commands := map[string]packed.Command{}
+	commands := map[string]packmanifest.Command{}
 	for _, s := range written.Enabled() {
-		commands[s.Name] = packed.Command{Command: s.Command, Args: s.Args}
+		commands[s.Name] = packmanifest.Command{Command: s.Command, Args: s.Args}
 	}
-	starter := packed.Starter{File: file, Dir: dir, Temp: os.TempDir(), LookPath: exec.LookPath}
+	starter := packmanifest.Starter{File: file, Dir: dir, Temp: os.TempDir(), LookPath: exec.LookPath}
 	for i := range c.Servers {
 		s := &c.Servers[i]
 		launch, err := starter.Launch(s.Name, commands[s.Name], s.Args)

@@ -192,7 +192,7 @@ func TestKeysOfTheConfigurationNeedNoMetadata(t *testing.T) {
 	_, err := check(a.guard(t), a.token(nil))
 	e := wantRefusal(t, "no metadata", err, http.StatusServiceUnavailable)
 	if !strings.Contains(e.Error(), "oauth2_jwks_uri") {
-		t.Errorf("reason %q does not name the cure", e)
+		t.Errorf("reason %q does not name the hint", e)
 	}
 	g := a.guard(t, func(c *config.Auth) { c.OAuth2JWKSURI = a.URL + "/keys" })
 	if _, err := check(g, a.token(nil)); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // TestUnmodifiedServerInOtherLanguages is TestUnmodifiedServerActsAsTheUser for the SDKs that most
-// servers use, as e2e/tools/install.sh installs them.
+// servers use, as test/e2e/tools/install.sh installs them.
 func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -30,7 +30,7 @@ func TestUnmodifiedServerInOtherLanguages(t *testing.T) {
 				vars["NODE_PATH"] = e2etest.Tool("npm", "node_modules")
 				got, complaint := run(t, vars, program[0], append(program[1:], arm+"/.default")...)
 				if complaint != "" {
-					t.Fatalf("%s\ncure: e2e/tools/install.sh", complaint)
+					t.Fatalf("%s\ncure: test/e2e/tools/install.sh", complaint)
 				}
 				if c := claimsOf(t, got); c["oid"] != id || c["aud"] != arm {
 					t.Errorf("got a token of %v for %v, want of %s for %s", c["oid"], c["aud"], id, arm)

@@ -8,7 +8,7 @@
 //   - Questions are asked only when standard input and standard error are both a terminal. Every
 //     question has a flag, and --yes gives the answer that is offered first.
 //   - An error is one sentence, outer to inner: "mcpfunc: init: mcp_config.json:12: ...". It is
-//     printed once, by run. When the cure is known it follows on a line "hint: ...".
+//     printed once, by run. When the hint is known it follows on a line "hint: ...".
 //   - No command calls os.Exit or prints an error. The exit code is chosen in one place, exitCode:
 //     0 done, 1 failed, 2 misused, 130 interrupted. A command whose normal end is Ctrl-C (dev, and
 //     demo once it is up) has then done what it was asked for: 0.

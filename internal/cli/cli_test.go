@@ -156,7 +156,7 @@ func TestExitCodeFollowsTheError(t *testing.T) {
 		{t.Context(), nil, 0},
 		{interrupted, nil, 0}, // it had been done when the interrupt came
 		{t.Context(), errors.New("failed"), 1},
-		{t.Context(), withHint(misusef("misused"), "cure"), 2},
+		{t.Context(), withHint(misusef("misused"), "hint"), 2},
 		{t.Context(), errInterrupted, 130},
 		{interrupted, errors.New("a consequence"), 130},
 	} {

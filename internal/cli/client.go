@@ -223,7 +223,7 @@ func reasonIn(body []byte) string {
 }
 
 // inFull adds to an error of the server what the runtime says of a process that died or did not start:
-// the end of its stderr, and the cure.
+// the end of its stderr, and the hint.
 func inFull(err error) error {
 	answer := (*jsonrpc.Error)(nil)
 	var data struct {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
@@ -32,7 +32,7 @@ func newDoctorCommand(env *Env, run func(context.Context, *Env, *doctorOptions) 
 and publish it, its variables and the commands of its servers as their processes
 will see them, packages that are not pinned, secrets in the configuration, and
 what the chosen hosting does not have or does not allow. Outside of a project
-the programs alone. Every finding but a good one has its cure. The command fails
+the programs alone. Every finding but a good one has its hint. The command fails
 when something would fail; with --strict also for a warning.`,
 		Example: `  mcpfunc doctor
   mcpfunc doctor myapp --json
@@ -64,11 +64,11 @@ func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
 }
 
 // report prints findings, and fails if one would; if strict is set, also if one may.
-func report(env *Env, findings []checkup.Finding, strict, asJSON bool) error {
+func report(env *Env, findings []doctor.Finding, strict, asJSON bool) error {
 	if err := printReport(env, findings, asJSON); err != nil {
 		return err
 	}
-	switch failures, warnings := checkup.Failures(findings), checkup.Warnings(findings); {
+	switch failures, warnings := doctor.Failures(findings), doctor.Warnings(findings); {
 	case failures > 0:
 		return fmt.Errorf("%s failed", count(failures, "check"))
 	case strict && warnings > 0:
@@ -78,14 +78,14 @@ func report(env *Env, findings []checkup.Finding, strict, asJSON bool) error {
 }
 
 // examine looks at the project in dir, and at this machine alone where there is no configuration.
-func examine(ctx context.Context, env *Env, dir string) []checkup.Finding {
-	p, err := openCheckup(env, dir)
+func examine(ctx context.Context, env *Env, dir string) []doctor.Finding {
+	p, err := openProject(env, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return checkup.Tools(ctx, env.Environ)
+		return doctor.Tools(ctx, env.Environ)
 	case err != nil:
-		bad := checkup.Finding{Name: nameOf(err), Status: checkup.Fail, Detail: err.Error(), Hint: hintOf(err)}
-		return append(checkup.Tools(ctx, env.Environ), bad)
+		bad := doctor.Finding{Name: nameOf(err), Status: doctor.Fail, Detail: err.Error(), Hint: hintOf(err)}
+		return append(doctor.Tools(ctx, env.Environ), bad)
 	}
 	return append(p.Machine(ctx), p.Deployment(ctx)...)
 }
@@ -98,9 +98,9 @@ func nameOf(err error) string {
 	return "project"
 }
 
-// openCheckup prepares the project in dir for its examination. An error is fs.ErrNotExist where there
+// openProject prepares the project in dir for its examination. An error is fs.ErrNotExist where there
 // is no configuration.
-func openCheckup(env *Env, dir string) (*checkup.Project, error) {
+func openProject(env *Env, dir string) (*doctor.Project, error) {
 	path := filepath.Join(dir, configName)
 	data, err := readFile(path)
 	if err != nil {
@@ -114,12 +114,12 @@ func openCheckup(env *Env, dir string) (*checkup.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkup.Open(checkup.Project{
+	return doctor.Open(doctor.Project{
 		Dir: dir, Data: data, File: file, Settings: settings, Environ: env.Environ, Runtime: env.Runtime,
 	})
 }
 
-func printReport(env *Env, findings []checkup.Finding, asJSON bool) error {
+func printReport(env *Env, findings []doctor.Finding, asJSON bool) error {
 	if asJSON {
 		return printJSON(env.Stdout, findings)
 	}
@@ -134,12 +134,12 @@ func printReport(env *Env, findings []checkup.Finding, asJSON bool) error {
 }
 
 // isolation says how far servers' processes are kept apart on this machine.
-func isolation() checkup.Finding {
+func isolation() doctor.Finding {
 	keeper := process.Open(slog.New(slog.DiscardHandler))
 	defer keeper.Close()
-	f := checkup.Finding{Name: "isolation", Status: checkup.OK, Detail: keeper.Isolation()}
+	f := doctor.Finding{Name: "isolation", Status: doctor.OK, Detail: keeper.Isolation()}
 	if text, hint := keeper.Drawback(); text != "" {
-		f.Status, f.Detail, f.Hint = checkup.Warn, f.Detail+"; "+text, hint
+		f.Status, f.Detail, f.Hint = doctor.Warn, f.Detail+"; "+text, hint
 	}
 	return f
 }

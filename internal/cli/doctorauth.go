@@ -16,7 +16,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/internal/checkup"
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 )
 
 type doctorAuthOptions struct{ clientOptions }
@@ -28,7 +28,7 @@ func newDoctorAuthCommand(env *Env, run func(context.Context, *Env, *doctorAuthO
 		Short: "Follow a client's way to a token, step by step",
 		Long: `Ask a running server as an MCP client does that has no token yet, and follow
 what it says: the challenge, the resource's metadata, its issuers, their keys.
-Each step is ok or says the cure. With a token the command also says what the
+Each step is ok or says the hint. With a token the command also says what the
 server makes of it, and why. The token goes to the server alone and is not
 printed.`,
 		Example: `  mcpfunc doctor auth https://my-app.azurewebsites.net/api/mcp
@@ -71,7 +71,7 @@ type discovery struct {
 	ctx      context.Context
 	endpoint *url.URL
 	header   http.Header // for the endpoint alone
-	checks   []checkup.Finding
+	checks   []doctor.Finding
 
 	asks     bool // the endpoint wants a token
 	metadata *oauthex.ProtectedResourceMetadata
@@ -79,11 +79,11 @@ type discovery struct {
 }
 
 func (d *discovery) ok(name, format string, args ...any) {
-	d.checks = append(d.checks, checkup.Finding{Name: name, Status: checkup.OK, Detail: fmt.Sprintf(format, args...)})
+	d.checks = append(d.checks, doctor.Finding{Name: name, Status: doctor.OK, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (d *discovery) fail(name, hint, format string, args ...any) {
-	d.checks = append(d.checks, checkup.Finding{Name: name, Status: checkup.Fail, Detail: fmt.Sprintf(format, args...), Hint: hint})
+	d.checks = append(d.checks, doctor.Finding{Name: name, Status: doctor.Fail, Detail: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // follow goes the whole way without a token.
@@ -182,10 +182,10 @@ func (d *discovery) documents(announced string) {
 // issuer gets the metadata and keys of an authorization server.
 func (d *discovery) issuer(issuer string) {
 	name := "issuer " + issuer
-	const cure = "is the issuer right, and can it be reached from here?"
+	const hint = "is the issuer right, and can it be reached from here?"
 	places, err := issuerPlaces(issuer)
 	if err != nil {
-		d.fail(name, cure, "%v", err)
+		d.fail(name, hint, "%v", err)
 		return
 	}
 	var m struct {
@@ -202,7 +202,7 @@ func (d *discovery) issuer(issuer string) {
 	}
 	switch {
 	case err != nil:
-		d.fail(name, cure, "no metadata: %v", err)
+		d.fail(name, hint, "no metadata: %v", err)
 		return
 	case m.Issuer != issuer && !strings.Contains(m.Issuer, "{tenantid}"): // Entra's document for all tenants
 		d.fail(name, "the issuer must be written as its own metadata have it, to the last slash", "calls itself %s", m.Issuer)
@@ -224,7 +224,7 @@ func (d *discovery) issuer(issuer string) {
 	}
 	var keys jose.JSONWebKeySet
 	if err := d.document(m.JWKSURI, &keys); err != nil {
-		d.fail("keys of "+issuer, cure, "%v", err)
+		d.fail("keys of "+issuer, hint, "%v", err)
 		return
 	}
 	keys.Keys = slices.DeleteFunc(keys.Keys, func(k jose.JSONWebKey) bool { return !k.Valid() || !k.IsPublic() || k.Use == "enc" })

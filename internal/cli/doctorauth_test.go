@@ -18,7 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/mcpfunc/mcpfunc/internal/checkup"
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
@@ -131,15 +131,15 @@ func TestDoctorFollowsAClientsWay(t *testing.T) {
 				args = append(args, "--token", tt.token)
 			}
 			code := run(t.Context(), args, env)
-			var checks []checkup.Finding
+			var checks []doctor.Finding
 			if err := json.Unmarshal([]byte(stdout.String()), &checks); err != nil {
 				t.Fatalf("%v in %s%s", err, stdout, stderr)
 			}
 			var got []string
 			for _, c := range checks {
 				got = append(got, string(c.Status)+" "+c.Name)
-				if c.Status == checkup.Fail && c.Hint == "" {
-					t.Errorf("%s has no cure: %s", c.Name, c.Detail)
+				if c.Status == doctor.Fail && c.Hint == "" {
+					t.Errorf("%s has no hint: %s", c.Name, c.Detail)
 				}
 			}
 			if want := strings.ReplaceAll(tt.want, "ISSUER", g.issuer.URL); strings.Join(got, ", ") != want || code != tt.code {

@@ -77,7 +77,7 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 		noteYours(env, opts.Project, generator.Hosting(opts.Hosting.Kind), changes)
 	}
 	if opts.Check && len(changes) > 0 {
-		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" cures that`)
+		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" fixes that`)
 	}
 	return nil
 }

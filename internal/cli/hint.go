@@ -14,7 +14,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A hinted error carries its cure.
+// A hinted error carries its hint.
 type hinted struct {
 	err  error
 	hint string
@@ -25,7 +25,7 @@ func (h *hinted) Unwrap() error { return h.err }
 
 func withHint(err error, hint string) error { return &hinted{err, hint} }
 
-// hintOf returns the cure for err, or nothing when none is known.
+// hintOf returns the hint for err, or nothing when none is known.
 func hintOf(err error) string {
 	if h := (*hinted)(nil); errors.As(err, &h) {
 		return h.hint
@@ -62,5 +62,5 @@ func installHint(program string) string {
 	if name == "go" {
 		return "install Go from https://go.dev/dl"
 	}
-	return cmp.Or(process.Cure(name), "install "+name+" or put its folder on PATH")
+	return cmp.Or(process.Hint(name), "install "+name+" or put its folder on PATH")
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // The versions that are packed for when nothing says otherwise: what a new app on Azure has.
@@ -156,7 +156,7 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 		take(&task.Settings)
 	}
 	for _, s := range file.Enabled() {
-		task.Servers = append(task.Servers, pack.Server{Name: s.Name, Command: packed.Command{Command: s.Command, Args: s.Args}, Dir: s.Dir})
+		task.Servers = append(task.Servers, pack.Server{Name: s.Name, Command: packmanifest.Command{Command: s.Command, Args: s.Args}, Dir: s.Dir})
 	}
 	for _, name := range slices.Concat(o.Upgrade, task.Settings.Leave) {
 		if name != allServers && !slices.ContainsFunc(task.Servers, func(s pack.Server) bool { return s.Name == name }) {
@@ -188,7 +188,7 @@ func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
 		}
 	}
 	if len(found) > 0 {
-		return withHint(fmt.Errorf("%s", count(len(found), "difference")), `"mcpfunc pack" cures that; review what it changes in mcp_lock`)
+		return withHint(fmt.Errorf("%s", count(len(found), "difference")), `"mcpfunc pack" fixes that; review what it changes in mcp_lock`)
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func packedIsCurrent(ctx context.Context, env *Env, dir string) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	return withHint(fmt.Errorf("what is packed does not fit the project: %s", found[0]), `"mcpfunc pack" cures that`)
+	return withHint(fmt.Errorf("what is packed does not fit the project: %s", found[0]), `"mcpfunc pack" fixes that`)
 }
 
 // printPacked prints a line a server, and what has changed since it was locked before.

@@ -22,7 +22,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
@@ -76,10 +76,10 @@ func (p *prober) server(target pack.Target) (mcpfunc.Server, error) {
 	if err != nil {
 		return mcpfunc.Server{}, err
 	}
-	if target.Interpreter == packed.Python {
+	if target.Interpreter == packmanifest.Python {
 		launch.Command = target.Python
 	}
-	if launch.Command == packed.Node && target.Node != "" {
+	if launch.Command == packmanifest.Node && target.Node != "" {
 		launch.Command = target.Node
 	}
 	program, err := process.Find(process.Spec{Command: launch.Command, Env: p.env.Environ})

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/generator"
-	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -35,7 +35,7 @@ func readConfig(env *Env, path string) (*config.File, error) {
 	return file, nil
 }
 
-// noProject adds the cure to the error of reading the configuration at path, if it is that there is none.
+// noProject adds the hint to the error of reading the configuration at path, if it is that there is none.
 func noProject(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == configName {
 		return withHint(err, hintNoProject)
@@ -61,8 +61,8 @@ func warnOfSecrets(env *Env, file, known *config.File) {
 		return known != nil && slices.ContainsFunc(known.Servers, func(s config.Server) bool { return s.Name == name })
 	}
 	var found []config.Warning
-	for _, a := range checkup.Advise(file) {
-		if a.Rule == checkup.RuleSecrets && !old(a.Server) {
+	for _, a := range doctor.Advise(file) {
+		if a.Rule == doctor.RuleSecrets && !old(a.Server) {
 			found = append(found, a.Warning)
 		}
 	}

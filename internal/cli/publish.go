@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/internal/checkup"
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 type publishOptions struct {
@@ -68,7 +68,7 @@ var (
 )
 
 func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
-	p, err := openCheckup(env, opts.Dir)
+	p, err := openProject(env, opts.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return withHint(fmt.Errorf("%s is not a project: there is no %s", opts.Dir, configName), hintNoProject)
 	}
@@ -101,13 +101,13 @@ func readyToPublish(ctx context.Context, env *Env, dir string) error {
 	if err != nil {
 		return err
 	}
-	p, err := openCheckup(env, dir) // as it stands now
+	p, err := openProject(env, dir) // as it stands now
 	if err != nil {
 		return err
 	}
 	findings := p.Deployment(ctx)
 	complainOf(env, findings)
-	if n := checkup.Failures(findings); n > 0 {
+	if n := doctor.Failures(findings); n > 0 {
 		return withHint(fmt.Errorf("not published: %s failed", count(n, "check")), `"mcpfunc doctor" shows all of them`)
 	}
 	return nil
@@ -119,7 +119,7 @@ func packLocked(ctx context.Context, env *Env, dir string) error {
 	if !hasLock(dir) {
 		return nil
 	}
-	if _, err := packed.Load(dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := packmanifest.Load(dir); errors.Is(err, fs.ErrNotExist) {
 		told := *env
 		told.Stdout = env.Stderr // the report is not what publish is for
 		if err := runPack(ctx, &told, &packOptions{Dir: dir}); err != nil {
@@ -135,14 +135,14 @@ func hasLock(dir string) bool {
 	return err == nil
 }
 
-// complainOf prints the findings that are not good, with their cures.
-func complainOf(env *Env, findings []checkup.Finding) {
+// complainOf prints the findings that are not good, with their hints.
+func complainOf(env *Env, findings []doctor.Finding) {
 	style := styleFor(env, env.Stderr)
 	for _, f := range findings {
 		switch f.Status {
-		case checkup.Fail:
+		case doctor.Fail:
 			env.complain("%s %s: %s", style.red("fail:"), f.Name, oneLine(f.Detail))
-		case checkup.Warn:
+		case doctor.Warn:
 			env.note("%s %s: %s", style.bold("warning:"), f.Name, oneLine(f.Detail))
 		default:
 			continue

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/internal/checkup"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 )
 
 type validateOptions struct {
@@ -89,7 +89,7 @@ func advise(path string) ([]config.Warning, error) {
 		return nil, err
 	}
 	var warnings []config.Warning
-	for _, a := range checkup.Advise(file) {
+	for _, a := range doctor.Advise(file) {
 		warnings = append(warnings, a.Warning)
 	}
 	return warnings, nil

@@ -41,7 +41,7 @@ func read(path string, data []byte) (*document, error) {
 		return nil, &Error{Path: path, Err: errTooLarge}
 	}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is written in UTF-16")}).cure("save it as UTF-8")
+		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is written in UTF-16")}).hint("save it as UTF-8")
 	}
 	for i, c := range d.text {
 		if c == '\n' {
@@ -49,10 +49,10 @@ func read(path string, data []byte) (*document, error) {
 		}
 	}
 	if i := firstNonText(d.text); i >= 0 {
-		return nil, (&Error{Path: path, Line: d.line(i), Err: errors.New("is not UTF-8 text")}).cure("this seems to be another file than a configuration")
+		return nil, (&Error{Path: path, Line: d.line(i), Err: errors.New("is not UTF-8 text")}).hint("this seems to be another file than a configuration")
 	}
 	if len(bytes.TrimSpace(d.text)) == 0 {
-		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty")}).cure(`a configuration begins with {"mcpServers": {`)
+		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty")}).hint(`a configuration begins with {"mcpServers": {`)
 	}
 	if i := tooDeep(d.text); i >= 0 {
 		return nil, &Error{Path: path, Line: d.line(i), Err: fmt.Errorf("nests deeper than %d levels", maxDepth)}
@@ -91,12 +91,12 @@ func (d *document) syntaxError(err error) *Error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = errors.New("is not JSON: it ends too early")
-		return e.cure("a brace, a bracket, a quote or a comment is not closed")
+		return e.hint("a brace, a bracket, a quote or a comment is not closed")
 	case cause == nil:
 		e.Err = errors.New("is not JSON")
 	case strings.HasPrefix(cause.Error(), "invalid literal"):
 		e.Err = fmt.Errorf("is not JSON: invalid string, number or word at column %d", column)
-		return e.cure(`a string stands between double quotes on one line, with \\ for a backslash`)
+		return e.hint(`a string stands between double quotes on one line, with \\ for a backslash`)
 	default:
 		e.Err = fmt.Errorf("is not JSON: %w at column %d", cause, column)
 	}

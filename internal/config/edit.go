@@ -69,7 +69,7 @@ func RemoveServer(data []byte, name string) ([]byte, error) {
 		}
 		e := &Error{Line: o.servers.line(), Server: name, Err: errors.New("is not in the file")}
 		if s := nearest(name, names); s != "" {
-			e.cure("did you mean %q?", s)
+			e.hint("did you mean %q?", s)
 		}
 		return nil, e
 	}
@@ -99,7 +99,7 @@ func (o *outline) accepts(name string) error {
 	for _, f := range fields {
 		if strings.EqualFold(f.name, name) {
 			f.at.server, f.at.key = f.name, ""
-			return f.at.fail("is in the file already").cure("remove it first, or choose another name")
+			return f.at.fail("is in the file already").hint("remove it first, or choose another name")
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func (o *outline) spares(name string) error {
 	}
 	if m, ok := find(fields, "default_server"); ok {
 		if s, err := m.text(); err == nil && s == name {
-			return m.fail("names %q, so it cannot be removed", name).cure("let it name another server first")
+			return m.fail("names %q, so it cannot be removed", name).hint("let it name another server first")
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ type Error struct {
 	Server string // empty outside of the servers object
 	Key    string // dotted below the server or the file: "auth.method"; empty when it is none
 	Err    error  // what is wrong with it: a predicate of Key, or a clause of its own
-	Hint   string // the cure, where there is one
+	Hint   string // the hint, where there is one
 }
 
 // Error is one sentence, without the hint:
@@ -35,8 +35,8 @@ func (e *Error) clause() string {
 	return strconv.Quote(e.Key) + " " + e.Err.Error()
 }
 
-// cure attaches a hint.
-func (e *Error) cure(format string, args ...any) *Error {
+// hint attaches a hint.
+func (e *Error) hint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }

@@ -36,7 +36,7 @@ func (x *expander) expand(n node, s string) (string, error) {
 		}
 		body, tail, closed := strings.Cut(after, "}")
 		if !closed {
-			return "", n.fail("opens a variable with ${ and does not close it").cure("write $${ for a literal ${")
+			return "", n.fail("opens a variable with ${ and does not close it").hint("write $${ for a literal ${")
 		}
 		ref, err := x.reference(n, body)
 		if err != nil {
@@ -62,7 +62,7 @@ func (x *expander) reference(n node, body string) (reference, error) {
 	ref.name, ref.fallback, ref.defaulted = strings.Cut(body, ":-")
 	ref.whenEmpty = ref.defaulted
 	if strings.Contains(ref.fallback, "${") {
-		return ref, n.fail("puts a variable into the default of another").cure("defaults are plain text")
+		return ref, n.fail("puts a variable into the default of another").hint("defaults are plain text")
 	}
 	scheme, name, schemed := strings.Cut(ref.name, ":")
 	switch {
@@ -79,10 +79,10 @@ func (x *expander) reference(n node, body string) (reference, error) {
 			}
 		}
 	case variableName(scheme):
-		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).cure("write ${NAME} and set NAME as an app setting")
+		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).hint("write ${NAME} and set NAME as an app setting")
 	}
 	if !variableName(ref.name) {
-		return ref, n.fail("holds a ${...} that names no variable").cure("write $${ for a literal ${")
+		return ref, n.fail("holds a ${...} that names no variable").hint("write $${ for a literal ${")
 	}
 	ref.secret = ref.secret || strings.HasSuffix(n.key, "_secret")
 	return ref, nil
@@ -105,10 +105,10 @@ func (x *expander) resolve(n node, ref reference) (string, error) {
 	case ref.defaulted:
 		return ref.fallback, nil
 	case ref.editorOnly:
-		return "", n.fail("uses ${%s}, which only an editor knows", ref.name).cure("write a path that is relative to the app")
+		return "", n.fail("uses ${%s}, which only an editor knows", ref.name).hint("write a path that is relative to the app")
 	}
 	return "", n.fail("needs the variable %s, which is not set", ref.name).
-		cure("set %s in the app settings, or write ${%[1]s:-default}", ref.name)
+		hint("set %s in the app settings, or write ${%[1]s:-default}", ref.name)
 }
 
 // variableName reports whether s can name a variable: letters, digits and "_", not first a digit.

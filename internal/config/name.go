@@ -20,13 +20,13 @@ func checkName(n node, name string) error {
 	case !serverName.MatchString(name):
 		e := n.fail(`a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit`)
 		if s := suggestName(name); s != "" {
-			e.cure("rename it, for example to %q", s)
+			e.hint("rename it, for example to %q", s)
 		}
 		return e
 	case devices.MatchString(name):
-		return n.fail("Windows keeps this name for a device, so no folder can have it").cure("rename it, for example to %q", name+"-server")
+		return n.fail("Windows keeps this name for a device, so no folder can have it").hint("rename it, for example to %q", name+"-server")
 	case reserved(name):
-		return n.fail("/api/mcp/%s belongs to the HTTP+SSE transport of the default server", strings.ToLower(name)).cure("rename it, for example to %q", name+"-server")
+		return n.fail("/api/mcp/%s belongs to the HTTP+SSE transport of the default server", strings.ToLower(name)).hint("rename it, for example to %q", name+"-server")
 	}
 	return nil
 }
@@ -64,5 +64,5 @@ func clash(f member, seen map[string]member) error {
 	case other.name == f.name:
 		return f.at.fail("is written twice, on lines %d and %d", other.at.line(), f.at.line())
 	}
-	return f.at.fail("differs from %q on line %d only in letter case", other.name, other.at.line()).cure("rename one of them")
+	return f.at.fail("differs from %q on line %d only in letter case", other.name, other.at.line()).hint("rename one of them")
 }

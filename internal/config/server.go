@@ -95,7 +95,7 @@ func (p *parser) server(m member) (Server, error) {
 	return d.Server, nil
 }
 
-// tolerate turns an error into a warning when the server is switched off, which is cure enough.
+// tolerate turns an error into a warning when the server is switched off, which is enough.
 func (d *draft) tolerate(err error) error {
 	if e, ok := err.(*Error); ok && !d.Enabled {
 		e.Hint = ""
@@ -121,7 +121,7 @@ func switchedOn(members []member) (bool, error) {
 			return false, err
 		}
 		if hasEnabled && on == off {
-			return false, disabled.fail(`contradicts "enabled" on line %d`, enabled.line()).cure("keep one of the two")
+			return false, disabled.fail(`contradicts "enabled" on line %d`, enabled.line()).hint("keep one of the two")
 		}
 		on = !off
 	}
@@ -190,7 +190,7 @@ func (d *draft) setDir(m member) error {
 		return err
 	}
 	if d.dir != nil && dir != d.Dir {
-		return m.fail("contradicts %q on line %d", d.dir.name, d.dir.line()).cure("keep one of the two")
+		return m.fail("contradicts %q on line %d", d.dir.name, d.dir.line()).hint("keep one of the two")
 	}
 	d.dir, d.Dir = &m, dir
 	return nil
@@ -207,13 +207,13 @@ func checkType(m member) error {
 	case s == "stdio":
 		return nil
 	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "ws":
-		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).cure(leaveOut)
+		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).hint(leaveOut)
 	}
 	e := m.fail(`must be "stdio", not %q`, s)
 	if nearest(s, []string{"stdio"}) == "" {
-		return e.cure(leaveOut)
+		return e.hint(leaveOut)
 	}
-	return e.cure(`did you mean "stdio"?`)
+	return e.hint(`did you mean "stdio"?`)
 }
 
 // environment reads "env". Numbers and booleans become their text exactly as it is written.
@@ -252,7 +252,7 @@ func (d *draft) inherited(n node) ([]string, error) {
 			return nil, n.fail("must be a list of names or globs, which %q is not", name)
 		}
 		if strings.Trim(name, "*") == "" {
-			d.parser.warn(n.fail("lets every variable of the app pass, except those that never may").cure("name the ones that the server needs"))
+			d.parser.warn(n.fail("lets every variable of the app pass, except those that never may").hint("name the ones that the server needs"))
 		}
 	}
 	return names, nil
@@ -262,13 +262,13 @@ func (d *draft) inherited(n node) ([]string, error) {
 func (d *draft) checkStart() error {
 	if d.command == nil {
 		if d.remote != nil {
-			return d.remote.fail("makes it a remote server, but mcpfunc serves only programs that speak stdio").cure(leaveOut)
+			return d.remote.fail("makes it a remote server, but mcpfunc serves only programs that speak stdio").hint(leaveOut)
 		}
 		e := d.entry.missing("command", "is missing")
 		for _, m := range d.unknown {
 			if nearest(m.name, serverKeys) == "command" {
 				e.Line = m.at.line()
-				return e.cure("did you mean %q by %q?", "command", m.name)
+				return e.hint("did you mean %q by %q?", "command", m.name)
 			}
 		}
 		return e
@@ -290,12 +290,12 @@ func (d *draft) checkWords() error {
 	}
 	if strings.ContainsAny(words[0], `/\`) {
 		if len(d.Args) == 0 {
-			d.parser.warn(d.command.fail("is taken whole as the path of a program").cure(`if %q is the program, move the rest to "args"`, words[0]))
+			d.parser.warn(d.command.fail("is taken whole as the path of a program").hint(`if %q is the program, move the rest to "args"`, words[0]))
 		}
 		return nil
 	}
 	e := d.command.fail("is one word, the program, as no shell splits it").
-		cure(`write "command": %q, "args": [%s]`, words[0], quoteAll(words[1:]))
+		hint(`write "command": %q, "args": [%s]`, words[0], quoteAll(words[1:]))
 	if len(d.Args) == 0 {
 		return e
 	}

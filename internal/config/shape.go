@@ -56,10 +56,10 @@ func (o *outline) lacksServers() error {
 	for _, m := range o.top {
 		if k := nearest(m.name, []string{string(ShapeMCPServers), string(ShapeServers)}); k != "" {
 			e.Line = m.at.line()
-			return e.cure("%q on this line is not %q", m.name, k)
+			return e.hint("%q on this line is not %q", m.name, k)
 		}
 	}
-	return e.cure(`put the servers into {"mcpServers": {...}}`)
+	return e.hint(`put the servers into {"mcpServers": {...}}`)
 }
 
 // find returns the member of that name, unless its value is null.

@@ -16,7 +16,7 @@ type Issuer struct{ URL string }
 // StartIssuer starts one that lives as long as the test.
 func StartIssuer(t testing.TB) *Issuer {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), Node(), File(t, "e2e", "servers", "issuer.mjs"), Tool("npm", "package.json"))
+	cmd := exec.CommandContext(t.Context(), Node(), File(t, "test", "e2e", "servers", "issuer.mjs"), Tool("npm", "package.json"))
 	var complaints Transcript
 	cmd.Stderr = &complaints
 	stdout, err := cmd.StdoutPipe()

@@ -16,7 +16,7 @@ type Programs struct{ dir string }
 // Main is for TestMain: it runs the tests, if the tools are there, and returns the exit code.
 func (p *Programs) Main(m *testing.M) int {
 	if _, err := os.Stat(Tool("stamp")); err != nil {
-		fmt.Fprintf(os.Stderr, "the tools are not installed: run e2e/tools/install.sh (%v)\n", err)
+		fmt.Fprintf(os.Stderr, "the tools are not installed: run test/e2e/tools/install.sh (%v)\n", err)
 		return 1
 	}
 	dir, err := os.MkdirTemp("", "mcpfunc-e2e-")

@@ -1,4 +1,4 @@
-// Package e2etest holds what the tests with real programs share: the tools of e2e/tools/install.sh, Go
+// Package e2etest holds what the tests with real programs share: the tools of test/e2e/tools/install.sh, Go
 // programs that are built once, projects that are scaffolded and served, and servers that others
 // wrote. It is imported by tests alone.
 package e2etest
@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Tool is a path below the directory that e2e/tools/install.sh filled.
+// Tool is a path below the directory that test/e2e/tools/install.sh filled.
 func Tool(elem ...string) string {
 	dir := os.Getenv("MCPFUNC_E2E_TOOLS")
 	if dir == "" {
@@ -35,7 +35,7 @@ func Environ() []string {
 // Pinned adds the version to the name of a server package: "mcp-server-git" → "mcp-server-git@2026.10.19".
 func Pinned(t testing.TB, name string) string {
 	t.Helper()
-	servers, err := os.ReadFile(File(t, "e2e", "tools", "servers.txt"))
+	servers, err := os.ReadFile(File(t, "test", "e2e", "tools", "servers.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func Pinned(t testing.TB, name string) string {
 			return spec
 		}
 	}
-	t.Fatalf("e2e/tools/servers.txt does not name %s", name)
+	t.Fatalf("test/e2e/tools/servers.txt does not name %s", name)
 	return ""
 }
 

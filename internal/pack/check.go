@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // Check says in what the configuration, the locks and what is packed do not fit each other, a line
@@ -41,7 +41,7 @@ func Check(opts *Options) ([]string, error) {
 			say("server %q: its lock is of something else", s.Name)
 		}
 	}
-	file, err := packed.Load(opts.Dir)
+	file, err := packmanifest.Load(opts.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		say("nothing is packed from the lock yet")
 		return found, nil
@@ -70,7 +70,7 @@ func Check(opts *Options) ([]string, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Programs)) {
 		p := file.Programs[name]
-		if sum, err := packed.Sum(filepath.Join(opts.Dir, filepath.FromSlash(p.Path))); err != nil || sum != p.SHA256 {
+		if sum, err := packmanifest.Sum(filepath.Join(opts.Dir, filepath.FromSlash(p.Path))); err != nil || sum != p.SHA256 {
 			say("%s is not what was packed", p.Path)
 		}
 	}
@@ -85,7 +85,7 @@ func Check(opts *Options) ([]string, error) {
 }
 
 // checkServer says what does not fit between a server's lock and what is packed for it.
-func checkServer(dir string, lock *Lock, file *packed.File, p *plan) (string, error) {
+func checkServer(dir string, lock *Lock, file *packmanifest.File, p *plan) (string, error) {
 	server, ok := file.Servers[p.name]
 	if !ok {
 		return "is not packed", nil
@@ -103,12 +103,12 @@ func checkServer(dir string, lock *Lock, file *packed.File, p *plan) (string, er
 	if server.Tree == "" {
 		return "", nil
 	}
-	tree, err := treeDigest(filepath.Join(dir, packed.Folder, p.name))
+	tree, err := treeDigest(filepath.Join(dir, packmanifest.Folder, p.name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	if tree != server.Tree {
-		return fmt.Sprintf("%s/%s is not what was packed", packed.Folder, p.name), nil
+		return fmt.Sprintf("%s/%s is not what was packed", packmanifest.Folder, p.name), nil
 	}
 	return "", nil
 }

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // A component is one package that is locked for a server.
@@ -43,7 +43,7 @@ func components(dir, name string) ([]component, error) {
 	prefix := ""
 	if errors.Is(err, fs.ErrNotExist) { // a script of the project comes with a lock of its own
 		prefix = "app/"
-		lock, err = readPackageLock(filepath.Join(dir, packed.Folder, name, "app"))
+		lock, err = readPackageLock(filepath.Join(dir, packmanifest.Folder, name, "app"))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil

@@ -4,7 +4,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // ProgramName is the name that a command is known by, on any system: "npx" of "C:\node\npx.cmd".
@@ -27,7 +27,7 @@ type Fetched struct {
 // Fetches reads what a command line fetches. ParseCommand knows every word of what can be packed;
 // Fetches reads every line as far as it goes, and takes an option that it does not know for one
 // without a value.
-func Fetches(c packed.Command) Fetched {
+func Fetches(c packmanifest.Command) Fetched {
 	w := &words{args: c.Args}
 	switch ProgramName(c.Command) {
 	case "uvx":

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // files writes files below a new folder.
@@ -140,9 +140,9 @@ func TestSBOMListsWhatIsInstalled(t *testing.T) {
 		"packed/js/node_modules/@s/two/package.json":                  "{}",
 		"packed/js/node_modules/@s/two/node_modules/old/package.json": "{}",
 	})
-	file := &packed.File{
-		Programs: map[string]packed.Program{"git": {Path: "packed/_bin/git/git-server", SHA256: strings.Repeat("a", 64)}},
-		Servers:  map[string]packed.Server{"py": {}, "js": {}},
+	file := &packmanifest.File{
+		Programs: map[string]packmanifest.Program{"git": {Path: "packed/_bin/git/git-server", SHA256: strings.Repeat("a", 64)}},
+		Servers:  map[string]packmanifest.Server{"py": {}, "js": {}},
 	}
 	make := func() string {
 		data, err := bom(dir, &Lock{Platform: Platform}, file, []Module{{"github.com/A/b", "v1.0.0"}, {"carried", ""}})

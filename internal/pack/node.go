@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // nodePackage is the npm package that is nothing but node for the platform.
@@ -83,8 +83,8 @@ func (r *run) installModules(ctx context.Context, name, dir string, options []st
 }
 
 // installNode installs a server and finds the script that is run.
-func (r *run) installNode(ctx context.Context, j *job) (packed.Start, error) {
-	start := packed.Start{Interpreter: packed.Node, Flags: j.recipe.Flags, Replaces: j.recipe.Replaces}
+func (r *run) installNode(ctx context.Context, j *job) (packmanifest.Start, error) {
+	start := packmanifest.Start{Interpreter: packmanifest.Node, Flags: j.recipe.Flags, Replaces: j.recipe.Replaces}
 	if r.lock.Node != "" {
 		start.Program = nodeFolder
 	}
@@ -99,7 +99,7 @@ func (r *run) installNode(ctx context.Context, j *job) (packed.Start, error) {
 			return start, err
 		}
 		rel, err := filepath.Rel(j.appDir, filepath.FromSlash(j.script))
-		start.Script = path.Join(packed.Folder, j.name, "app", filepath.ToSlash(rel))
+		start.Script = path.Join(packmanifest.Folder, j.name, "app", filepath.ToSlash(rel))
 		return start, errors.Join(err, r.installModules(ctx, j.name, app, j.recipe.Options))
 	}
 	for _, name := range []string{packageName, packageLockName} {
@@ -114,7 +114,7 @@ func (r *run) installNode(ctx context.Context, j *job) (packed.Start, error) {
 	if err != nil {
 		return start, err
 	}
-	start.Script = path.Join(packed.Folder, j.name, script)
+	start.Script = path.Join(packmanifest.Folder, j.name, script)
 	flags, err := shebang(filepath.Join(j.treeDir, filepath.FromSlash(script)))
 	start.Flags = append(flags, start.Flags...)
 	// The lock stays where it is committed.

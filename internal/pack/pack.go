@@ -17,13 +17,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // A Server is one server of a configuration, with ${NAME} as it stands.
 type Server struct {
 	Name    string
-	Command packed.Command
+	Command packmanifest.Command
 	Dir     string // its working directory; empty for the project
 }
 
@@ -48,12 +48,12 @@ type Options struct {
 type Target struct {
 	Name        string
 	Dir         string // the project with everything packed in it
-	Interpreter string // as in packed.Start
+	Interpreter string // as in packmanifest.Start
 	Python      string // the Python that its packages are for
 	Node        string // the Node of this machine, where the server starts by it; empty when it is not here
 
 	// Launch returns the command line for the server's arguments with their values.
-	Launch func(args []string) (packed.Launch, error)
+	Launch func(args []string) (packmanifest.Launch, error)
 }
 
 // A ServerError is what went wrong with one server.
@@ -73,7 +73,7 @@ type run struct {
 	python string // the interpreter of the version that is packed for; empty when it is not here
 	old    *Lock  // nil in a project that was never packed
 	lock   *Lock
-	file   *packed.File
+	file   *packmanifest.File
 	jobs   []*job
 }
 
@@ -101,12 +101,12 @@ func Pack(ctx context.Context, opts *Options) (*Report, error) {
 	r := &run{
 		opts: opts, stage: stage, work: filepath.Join(stage, workFolder),
 		lock: &Lock{Format: lockFormat, Platform: Platform, Settings: opts.Settings, Servers: map[string]Locked{}},
-		file: &packed.File{Format: packed.Format, Platform: Platform, Programs: map[string]packed.Program{}, Servers: map[string]packed.Server{}},
+		file: &packmanifest.File{Format: packmanifest.Format, Platform: Platform, Programs: map[string]packmanifest.Program{}, Servers: map[string]packmanifest.Server{}},
 	}
 	if r.old, err = ReadLock(opts.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	for _, dir := range []string{r.work, filepath.Join(stage, LockFolder), filepath.Join(stage, packed.Folder)} {
+	for _, dir := range []string{r.work, filepath.Join(stage, LockFolder), filepath.Join(stage, packmanifest.Folder)} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, err
 		}
@@ -122,7 +122,7 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 	report := &Report{Platform: Platform, Python: r.lock.Python, Servers: []*ServerReport{}}
 	for _, p := range plans {
 		j := &job{
-			plan: p, lockDir: filepath.Join(r.stage, LockFolder, p.name), treeDir: filepath.Join(r.stage, packed.Folder, p.name),
+			plan: p, lockDir: filepath.Join(r.stage, LockFolder, p.name), treeDir: filepath.Join(r.stage, packmanifest.Folder, p.name),
 			report: &ServerReport{Name: p.name, Kind: p.recipe.Kind},
 		}
 		r.jobs = append(r.jobs, j)
@@ -163,7 +163,7 @@ func (r *run) pack(ctx context.Context, j *job) error {
 	if err := r.relock(ctx, j); err != nil {
 		return err
 	}
-	var start packed.Start
+	var start packmanifest.Start
 	var err error
 	switch j.recipe.Kind {
 	case KindPython:
@@ -180,7 +180,7 @@ func (r *run) pack(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	server := packed.Server{From: j.from, Start: start, Lock: lockDigest}
+	server := packmanifest.Server{From: j.from, Start: start, Lock: lockDigest}
 	if _, err := os.Stat(j.treeDir); err == nil {
 		if server.Tree, err = treeDigest(j.treeDir); err != nil {
 			return err
@@ -267,7 +267,7 @@ func (r *run) write() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(r.stage, packed.Folder, packed.Name), data, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(r.stage, packmanifest.Folder, packmanifest.Name), data, 0o644); err != nil {
 		return err
 	}
 	sbom, err := bom(r.stage, r.lock, r.file, r.opts.Modules)

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
@@ -18,7 +18,7 @@ import (
 // found. Nothing is resolved yet, so the same project gives the same plan without a network.
 type plan struct {
 	name   string
-	from   packed.Command
+	from   packmanifest.Command
 	dir    string // the server's folder, relative to the project
 	recipe *Recipe
 	locked Locked // what the lock must say for it to stand
@@ -155,7 +155,7 @@ func (r *run) planProgram(p *plan) (err error) {
 	if err := checkProgram(p.program); err != nil {
 		return err
 	}
-	p.locked.SHA256, err = packed.Sum(p.program)
+	p.locked.SHA256, err = packmanifest.Sum(p.program)
 	return err
 }
 
@@ -188,7 +188,7 @@ func inputs(options, files []string) (string, error) {
 		return "", err
 	}
 	for _, file := range files {
-		sum, err := packed.Sum(file)
+		sum, err := packmanifest.Sum(file)
 		if err != nil {
 			return "", err
 		}

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"slices"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // probe starts every packed server in the stage, writes down its tools, and compares them with those
@@ -22,7 +22,7 @@ func (r *run) probe(ctx context.Context) error {
 	if err := mirror(r.stage, r.opts.Dir); err != nil {
 		return err
 	}
-	starter := packed.Starter{File: r.file, Dir: r.stage, Temp: r.work, LookPath: exec.LookPath}
+	starter := packmanifest.Starter{File: r.file, Dir: r.stage, Temp: r.work, LookPath: exec.LookPath}
 	for _, j := range r.jobs {
 		if j.recipe.Kind == KindWritten {
 			continue
@@ -34,15 +34,15 @@ func (r *run) probe(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) try(ctx context.Context, j *job, starter *packed.Starter) error {
+func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter) error {
 	start := r.file.Servers[j.name].Start
 	node := ""
-	if start.Interpreter == packed.Node && start.Program == "" {
+	if start.Interpreter == packmanifest.Node && start.Program == "" {
 		node = nodeProgram(ctx, r.opts.Env)
 	}
 	tools, err := r.opts.Probe(ctx, Target{
 		Name: j.name, Dir: r.stage, Python: r.python, Node: node, Interpreter: start.Interpreter,
-		Launch: func(args []string) (packed.Launch, error) { return starter.Launch(j.name, j.from, args) },
+		Launch: func(args []string) (packmanifest.Launch, error) { return starter.Launch(j.name, j.from, args) },
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // programFolder holds the programs. No server's name begins so.
@@ -49,24 +49,24 @@ func needs(file string) string {
 }
 
 // installProgram copies a server that runs by itself.
-func (r *run) installProgram(j *job) (packed.Start, error) {
+func (r *run) installProgram(j *job) (packmanifest.Start, error) {
 	if lib := needs(j.program); lib != "" {
 		r.note(j.name, "%s needs %s, which must not be newer here than where it will run", filepath.Base(j.program), lib)
 	}
 	if info, err := os.Stat(j.program); err == nil {
 		j.report.Bytes, j.report.Files = info.Size(), 1
 	}
-	return packed.Start{Program: j.name}, r.addProgram(j.name, j.program)
+	return packmanifest.Start{Program: j.name}, r.addProgram(j.name, j.program)
 }
 
 // addProgram puts a file among the programs.
 func (r *run) addProgram(name, file string) error {
-	sum, err := packed.Sum(file)
+	sum, err := packmanifest.Sum(file)
 	if err != nil {
 		return err
 	}
-	where := path.Join(packed.Folder, programFolder, name, filepath.Base(file))
-	r.file.Programs[name] = packed.Program{Path: where, SHA256: sum}
+	where := path.Join(packmanifest.Folder, programFolder, name, filepath.Base(file))
+	r.file.Programs[name] = packmanifest.Program{Path: where, SHA256: sum}
 	return copyFile(filepath.Join(r.stage, filepath.FromSlash(where)), file, 0o755)
 }
 

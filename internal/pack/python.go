@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // wheels is the platform that wheels are chosen for: the C library of the oldest image that Functions
@@ -54,8 +54,8 @@ func (r *run) lockPython(ctx context.Context, j *job) error {
 }
 
 // installPython installs exactly what is locked, and writes the script that starts it.
-func (r *run) installPython(ctx context.Context, j *job) (packed.Start, error) {
-	start := packed.Start{Interpreter: packed.Python, Flags: j.recipe.Flags, Replaces: j.recipe.Replaces}
+func (r *run) installPython(ctx context.Context, j *job) (packmanifest.Start, error) {
+	start := packmanifest.Start{Interpreter: packmanifest.Python, Flags: j.recipe.Flags, Replaces: j.recipe.Replaces}
 	site := ""
 	if j.hasPackages() {
 		// No packages from the home folder, which is /tmp there: any server could leave some for another.
@@ -75,7 +75,7 @@ func (r *run) installPython(ctx context.Context, j *job) (packed.Start, error) {
 	if err := os.MkdirAll(j.treeDir, 0o755); err != nil {
 		return start, err
 	}
-	start.Script = packed.Folder + "/" + j.name + "/start.py"
+	start.Script = packmanifest.Folder + "/" + j.name + "/start.py"
 	return start, os.WriteFile(filepath.Join(j.treeDir, "start.py"), []byte(stub), 0o644)
 }
 

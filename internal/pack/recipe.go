@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // A Kind says what a server is made of.
@@ -39,7 +39,7 @@ type Recipe struct {
 	next  string // what an option said the command is: "module" or "file"
 }
 
-// A RecipeError is a command line that cannot be packed, with the cure where there is one.
+// A RecipeError is a command line that cannot be packed, with the hint where there is one.
 type RecipeError struct {
 	Text string
 	Hint string
@@ -56,7 +56,7 @@ const hintLeave = "--leave SERVER leaves it to start as written, where its comma
 
 // ParseCommand reads a command line as the program that it names would. A program that it does not
 // know is of KindProgram, with its name or path in File.
-func ParseCommand(c packed.Command) (*Recipe, error) {
+func ParseCommand(c packmanifest.Command) (*Recipe, error) {
 	if strings.Contains(c.Command, "${") {
 		return nil, refuse(hintLeave, "the command %q is known only when the app starts", c.Command)
 	}
@@ -73,7 +73,7 @@ func ParseCommand(c packed.Command) (*Recipe, error) {
 	return r, nil
 }
 
-func (r *Recipe) parse(program string, c packed.Command) error {
+func (r *Recipe) parse(program string, c packmanifest.Command) error {
 	words := &words{program: program, args: c.Args}
 	switch {
 	case program == "uvx":

@@ -8,13 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // line makes a command of a line whose words hold no blanks.
-func line(text string) packed.Command {
+func line(text string) packmanifest.Command {
 	words := strings.Fields(text)
-	return packed.Command{Command: words[0], Args: words[1:]}
+	return packmanifest.Command{Command: words[0], Args: words[1:]}
 }
 
 func TestParseCommandReadsWhatTheRunnersRead(t *testing.T) {
@@ -79,7 +79,7 @@ func TestParseCommandReadsWhatTheRunnersRead(t *testing.T) {
 }
 
 // specsOf lists the packages that a command line fetches.
-func specsOf(c packed.Command) []string {
+func specsOf(c packmanifest.Command) []string {
 	got := Fetches(c)
 	return append(got.Python, got.Node...)
 }
@@ -133,7 +133,7 @@ func FuzzParseCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		words := strings.Split(text, " ")
-		c := packed.Command{Command: words[0], Args: words[1:]}
+		c := packmanifest.Command{Command: words[0], Args: words[1:]}
 		r, err := ParseCommand(c)
 		if err != nil {
 			Fetches(c) // reads this one, too

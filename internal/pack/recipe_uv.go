@@ -204,18 +204,18 @@ func (r *Recipe) require(specs ...string) error {
 }
 
 // refuseSource says why what is no name of a package cannot be locked.
-func refuseSource(spec, cure string) error {
+func refuseSource(spec, hint string) error {
 	switch {
 	case strings.Contains(spec, "${"):
 		return refuse("write it out; arguments of the server itself may hold variables", "%q says what to install, and is known only when the app starts", spec)
 	case strings.Contains(spec, "git+") || strings.HasPrefix(spec, "git:") || strings.HasPrefix(spec, "github:") || strings.HasSuffix(spec, ".git"):
-		return refuse(cure+"; a commit has no hash that an installer would check", "%q is a repository, not a release", spec)
+		return refuse(hint+"; a commit has no hash that an installer would check", "%q is a repository, not a release", spec)
 	case strings.Contains(spec, "://"):
-		return refuse(cure+"; what a URL holds may change", "%q is a URL, not a release", spec)
+		return refuse(hint+"; what a URL holds may change", "%q is a URL, not a release", spec)
 	case strings.HasPrefix(spec, ".") || strings.HasPrefix(spec, "/") || strings.HasPrefix(spec, "~") || strings.HasPrefix(spec, "file:"):
-		return refuse(cure+", or start its script by python or node", "%q is a path of this machine, not a release", spec)
+		return refuse(hint+", or start its script by python or node", "%q is a path of this machine, not a release", spec)
 	}
-	return refuse(cure, "%q is not the name of a package", spec)
+	return refuse(hint, "%q is not the name of a package", spec)
 }
 
 // splitRequirements splits a list with commas, some of which may belong to a range of versions.

@@ -12,7 +12,7 @@ import (
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // SBOMName is the file in the project that lists what an app is made of (CycloneDX 1.6).
@@ -27,14 +27,14 @@ type Module struct {
 // bom returns the bill of materials of the project in dir: what is locked for its servers and is
 // installed, its programs, and the modules of its handler. It has no serial number and no time, so
 // that the same project gives the same bytes.
-func bom(dir string, lock *Lock, file *packed.File, modules []Module) ([]byte, error) {
+func bom(dir string, lock *Lock, file *packmanifest.File, modules []Module) ([]byte, error) {
 	list := map[string]cdx.Component{} // by package URL
 	for name := range file.Servers {
 		all, err := components(dir, name)
 		if err != nil {
 			return nil, err
 		}
-		tree := filepath.Join(dir, packed.Folder, name)
+		tree := filepath.Join(dir, packmanifest.Folder, name)
 		if err := addLicenses(all, filepath.Join(tree, sitePackages)); err != nil {
 			return nil, err
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // stagePrefix begins the names of stages. The ignore files of a project and package funczip know it.
@@ -21,7 +21,7 @@ const (
 )
 
 // placed is what a run puts into the project, in this order.
-func placed() []string { return []string{LockFolder, packed.Folder, SBOMName} }
+func placed() []string { return []string{LockFolder, packmanifest.Folder, SBOMName} }
 
 // staleAfter is the age of a stage at which no run works in it any more. Nothing is lost by waiting: it
 // is in no package.

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/mcpfunc/mcpfunc/internal/packed"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // treeDigest returns a digest of the names and contents of all files below dir, but for folders of
@@ -29,7 +29,7 @@ func treeDigest(dir string, but ...string) (string, error) {
 		case !d.Type().IsRegular():
 			return fmt.Errorf("%s is neither a file nor a folder", path)
 		}
-		sum, err := packed.Sum(path)
+		sum, err := packmanifest.Sum(path)
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func mirror(stage, dir string) error {
 	}
 	for _, e := range entries {
 		target := filepath.Join(stage, e.Name())
-		if _, err := os.Lstat(target); err == nil || filepath.Join(dir, e.Name()) == stage || e.Name() == packed.Folder || e.Name() == LockFolder {
+		if _, err := os.Lstat(target); err == nil || filepath.Join(dir, e.Name()) == stage || e.Name() == packmanifest.Folder || e.Name() == LockFolder {
 			continue
 		}
 		if err := os.Symlink(filepath.Join(dir, e.Name()), target); err != nil {

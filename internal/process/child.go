@@ -65,7 +65,7 @@ func start(k *Keeper, spec Spec) (*Child, error) {
 	c.stdin, c.stdout, c.stderr = ours[0], newPipe(ours[1], c.found), newPipe(ours[2], nil)
 	if err := c.launch(cmd); err != nil {
 		closeAll(ours[:])
-		return nil, &CommandError{Command: spec.Command, Err: err, Hint: Cure(spec.Command)}
+		return nil, &CommandError{Command: spec.Command, Err: err, Hint: Hint(spec.Command)}
 	}
 	return c, nil
 }

@@ -38,7 +38,7 @@ func Find(spec Spec) (string, error) {
 			}
 		}
 	}
-	return "", &CommandError{Command: name, Err: exec.ErrNotFound, Hint: Cure(name)}
+	return "", &CommandError{Command: name, Err: exec.ErrNotFound, Hint: Hint(name)}
 }
 
 func runnable(path string) error {
@@ -69,8 +69,8 @@ func extensions(env []string) []string {
 	return append([]string{""}, strings.Split(ext, ";")...)
 }
 
-// Cure says how to get a program that many servers are started by, or "".
-func Cure(command string) string {
+// Hint says how to get a program that many servers are started by, or "".
+func Hint(command string) string {
 	switch strings.TrimSuffix(filepath.Base(command), ".exe") {
 	case "uvx", "uv":
 		return "install uv, which brings uvx: https://docs.astral.sh/uv/getting-started/installation/"

@@ -96,7 +96,7 @@ func (k *Keeper) pids() map[int]bool {
 // Isolation says in a few words how far children are kept apart here.
 func (k *Keeper) Isolation() string { return k.sys.isolation() }
 
-// Drawback says what being kept apart denies children here that servers may need, and what cures it.
+// Drawback says what being kept apart denies children here that servers may need, and what helps.
 // Both are empty where it denies nothing.
 func (k *Keeper) Drawback() (text, hint string) { return k.sys.drawback() }
 

@@ -42,7 +42,7 @@ type Spec struct {
 type CommandError struct {
 	Command string
 	Err     error
-	Hint    string // a cure, where we know one
+	Hint    string // a hint, where we know one
 }
 
 func (e *CommandError) Error() string { return fmt.Sprintf("start %s: %v", e.Command, e.Err) }

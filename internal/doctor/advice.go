@@ -1,0 +1,83 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// An Advice is a warning about a configuration that is valid, and the rule that it is of.
+type Advice struct {
+	Rule Rule
+	config.Warning
+}
+
+// A Rule names what an Advice is about.
+type Rule string
+
+// The rules, in the order in which Advise applies them.
+const (
+	RulePackages Rule = "packages" // what is fetched at start is not pinned
+	RuleSecrets  Rule = "secrets"  // a secret is written out
+	RuleSessions Rule = "sessions" // settings that do not do what they say
+	RuleAccess   Rule = "access"   // anybody may call
+	RuleLimits   Rule = "limits"   // what the platform cuts
+)
+
+// silence is how long the load balancer in front of Azure Functions lets a connection be silent.
+const silence = 230 * time.Second
+
+// Advise goes through a configuration that was parsed without a lookup, so that ${NAME} stands where
+// it was written. Values that look like secrets are never part of what it says.
+func Advise(file *config.File) []Advice {
+	var all []Advice
+	for _, s := range file.Enabled() {
+		all = slices.Concat(all, packageAdvice(file, s), secretAdvice(file, s), sessionAdvice(file, s), accessAdvice(file, s))
+	}
+	return append(all, limitAdvice(file)...)
+}
+
+// advise says that key of a server, or of the file if s is nil, has a problem. text is a predicate of
+// the key, as in config.Error.
+func advise(rule Rule, file *config.File, s *config.Server, key, hint, text string, args ...any) Advice {
+	w := config.Warning{Path: file.Path, Key: key, Hint: hint, Text: strconv.Quote(key) + " " + fmt.Sprintf(text, args...)}
+	if s != nil {
+		w.Server, w.Line = s.Name, s.Line
+	}
+	return Advice{rule, w}
+}
+
+// sessionAdvice finds processes that are to be started ahead and cannot be.
+func sessionAdvice(file *config.File, s config.Server) []Advice {
+	if s.Sessions.Prewarm == 0 || s.Auth.Method == config.AuthNone {
+		return nil
+	}
+	return []Advice{advise(RuleSessions, file, &s, "sessions.prewarm",
+		"remove it: such a process can only be started when its caller is known",
+		"starts nothing ahead, as with auth.method %q a process holds something of its caller", s.Auth.Method)}
+}
+
+func accessAdvice(file *config.File, s config.Server) []Advice {
+	if !s.Auth.AllowPublic {
+		return nil
+	}
+	return []Advice{advise(RuleAccess, file, &s, "auth.allow_public",
+		"remove it unless the server may do no harm in anybody's hands", "lets the app start even where no key guards the server")}
+}
+
+// limitAdvice finds streams that the load balancer would cut.
+func limitAdvice(file *config.File) []Advice {
+	const key, hint = "runtime.keepalive_seconds", "leave it out: 20 seconds is the default"
+	switch k := file.Runtime.Keepalive; {
+	case k <= 0:
+		return []Advice{advise(RuleLimits, file, nil, key, hint,
+			"is off, and Azure's load balancer cuts a stream that is silent for %d s", int(silence.Seconds()))}
+	case k >= silence:
+		return []Advice{advise(RuleLimits, file, nil, key, hint,
+			"is %d, and Azure's load balancer cuts a stream that is silent for %d s", int(k.Seconds()), int(silence.Seconds()))}
+	}
+	return nil
+}

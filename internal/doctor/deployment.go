@@ -1,0 +1,130 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+)
+
+// Deployment finds out whether the project would work on Azure as it stands.
+func (p *Project) Deployment(ctx context.Context) []Finding {
+	all := p.configuration()
+	if p.plain {
+		return append(all, Finding{Name: "project", Status: Missing, Detail: "there is a configuration alone", Hint: "mcpfunc init makes a project"})
+	}
+	all = append(all, p.generated()...)
+	all = append(all, p.host()...)
+	all = append(all, p.stack()...)
+	all = append(all, p.access()...)
+	all = append(all, p.settingsFile(ctx)...)
+	return append(all, p.size()...)
+}
+
+// configuration tells of the warnings in the file and of what Advise adds to them.
+func (p *Project) configuration() []Finding {
+	all := []Finding{okay(filepath.Base(p.File.Path), "servers: %d, switched on: %d", len(p.File.Servers), len(p.File.Enabled()))}
+	for _, w := range p.File.Warnings {
+		all = append(all, warning(filepath.Base(p.File.Path), w.Hint, "%s", w))
+	}
+	advice := p.advice()
+	for _, rule := range []struct {
+		rule Rule
+		good string
+	}{
+		{RulePackages, "everything that is fetched is pinned"},
+		{RuleSecrets, "none is written out in the configuration"},
+		{RuleSessions, ""},
+		{RuleAccess, ""},
+		{RuleLimits, "streams give a sign of life in time"},
+	} {
+		var found []Finding
+		for _, a := range advice {
+			if a.Rule == rule.rule {
+				found = append(found, warning(string(a.Rule), a.Hint, "%s", a.Warning))
+			}
+		}
+		if rule.good != "" {
+			found = unless(found, okay(string(rule.rule), "%s", rule.good))
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
+// streamLimit is how long the runtime keeps a stream open (runtime.Options.StreamLimit): it must end
+// before functionTimeout does it, which kills the handler with all sessions.
+const streamLimit = 25 * time.Minute
+
+// host reads the project as the Functions host does.
+func (p *Project) host() []Finding {
+	const name, hint = "host.json", "mcpfunc generate"
+	app, err := hostemu.Load(p.Dir, nil) // what this machine's environment overrides is not so on Azure
+	if err != nil {
+		return []Finding{failed(name, hint, err)}
+	}
+	var all []Finding
+	if app.RoutePrefix != "" {
+		all = append(all, failure(name, hint, `extensions.http.routePrefix is %q and must be "": the servers would be at /%s/api/mcp, and /.well-known is not ours`, app.RoutePrefix, app.RoutePrefix))
+	}
+	if !app.Streams() {
+		all = append(all, failure(name, hint, "customHandler.enableProxyingHttpRequest is not true, so that the host holds every answer back until it is whole, and streams never arrive"))
+	}
+	switch t := app.FunctionTimeout; {
+	case !p.writes("functionTimeout"):
+		all = append(all, warning(name, hint, "functionTimeout is not set: where the plan's default is 5 minutes, the host kills the handler with all sessions then"))
+	case t >= 0 && t <= streamLimit:
+		all = append(all, warning(name, `set it to "00:30:00"; the Consumption plan allows no more than ten minutes, other plans do`,
+			"functionTimeout is %s and streams last up to %s: the host then kills the handler with all sessions", t, streamLimit))
+	}
+	for _, s := range p.File.Enabled() {
+		if t := app.FunctionTimeout; t >= 0 && s.RequestTimeout >= t {
+			e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "request_timeout_seconds",
+				Err: fmt.Errorf("lets a call last %s, and at functionTimeout, %s, the host kills the handler with all sessions", s.RequestTimeout, t)}
+			all = append(all, warning("limits", "let calls end before functionTimeout", "%v", e))
+		}
+	}
+	if up := p.File.Runtime.MaxRequestBytes; up > app.MaxBody() {
+		all = append(all, warning("limits", "lower it, or set the app setting FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
+			`%s: "runtime.max_message_bytes" lets a request be %d MiB, and the host refuses one over %d MiB`, p.File.Path, up>>20, app.MaxBody()>>20))
+	}
+	return append(unless(all, okay(name, "requests stream, under the site's root")), p.handler(app.Executable()))
+}
+
+// writes reports whether host.json has a top-level key.
+func (p *Project) writes(key string) bool {
+	data, err := readFile(p.path("host.json"))
+	if err != nil {
+		return false
+	}
+	var host map[string]json.RawMessage
+	return json.Unmarshal(data, &host) == nil && host[key] != nil
+}
+
+// access finds servers that the app lends its own identity to everybody by, or that everybody may
+// use: it refuses to start on Azure with those.
+func (p *Project) access() []Finding {
+	const hint = `run mcpfunc generate with another auth level: remove "defaultAuthorizationLevel" from host.json first`
+	if p.made.AuthLevel != generator.LevelAnonymous {
+		return nil
+	}
+	var all []Finding
+	for _, s := range p.File.Enabled() {
+		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "auth"}
+		switch {
+		case s.Auth.Method == config.AuthAzureDefault:
+			e.Err = fmt.Errorf("lends the app's own identity to whoever calls: the auth level is anonymous, and the method asks for no token")
+		case s.Auth.Method == config.AuthNone && !s.Auth.AllowPublic:
+			e.Err = fmt.Errorf("lets anybody in: the auth level is anonymous, and the method asks for no token")
+		default:
+			continue
+		}
+		all = append(all, failure("access", hint, "%v", e))
+	}
+	return all
+}

@@ -1,0 +1,62 @@
+package doctor
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// handler looks at the file that the host starts. Its name must be the one in host.json to the
+// letter: Core Tools makes no other file executable.
+func (p *Project) handler(executable string) Finding {
+	const name, build = "handler", "mcpfunc build"
+	if executable == "" || path.IsAbs(executable) || path.Clean(executable) != executable || !fs.ValidPath(executable) {
+		return failure(name, "mcpfunc generate",
+			"defaultExecutablePath %q is not a plain path within the project, and Core Tools compares it letter by letter with the files it makes executable", executable)
+	}
+	f, err := os.Open(p.path(executable))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Finding{Name: name, Status: Missing, Detail: executable + " is not built yet", Hint: build}
+	}
+	if err != nil {
+		return failed(name, "", err)
+	}
+	defer f.Close()
+	if built := platform(f); built != azure {
+		return warning(name, build+" before publishing", "%s is built for %s, and Azure Functions runs %s", executable, built, azure)
+	}
+	return okay(name, "%s is built for %s", executable, azure)
+}
+
+// azure is where custom handlers run on Linux plans.
+const azure = "linux/amd64"
+
+// platform says what a program was built for, as far as it matters here.
+func platform(f io.ReaderAt) string {
+	head := make([]byte, 4)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return "nothing: it is empty"
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("MZ")):
+		return "windows"
+	case bytes.Equal(head, []byte{0xcf, 0xfa, 0xed, 0xfe}):
+		return "darwin"
+	case !bytes.Equal(head, []byte(elf.ELFMAG)):
+		return "no system: it is no program"
+	}
+	e, err := elf.NewFile(f)
+	if err != nil {
+		return fmt.Sprintf("nothing: %v", err)
+	}
+	defer e.Close()
+	if e.Machine != elf.EM_X86_64 {
+		return "linux on " + e.Machine.String()
+	}
+	return azure
+}

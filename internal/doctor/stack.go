@@ -1,0 +1,127 @@
+package doctor
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+)
+
+var (
+	// fetchers bring packages when they start. No stack has them: python has pip alone, node npm and npx.
+	fetchers = words("uvx uv pipx poetry pdm pnpm yarn")
+
+	// foreign programs need a runtime that neither stack has, or are of another system.
+	foreign = words("bunx bun deno java dotnet ruby php cmd powershell pwsh")
+
+	// engines start containers, which no plan of Azure Functions can within an app.
+	engines = words("docker podman")
+)
+
+// stackNames are what the stacks are called in sentences.
+var stackNames = map[generator.Stack]string{generator.StackPython: "Python", generator.StackNode: "Node"}
+
+var infraStack = regexp.MustCompile(`\bruntime:\s*\{\s*name:\s*'(custom|python|node)'(?:,?\s*version:\s*'([0-9.]+)')?`)
+
+// Stack is what the app on Azure brings to run programs with: what infra/ says, else what an app for
+// this project is best made with.
+func (p *Project) Stack() generator.Stack {
+	for _, text := range p.infra() {
+		if m := infraStack.FindStringSubmatch(text); m != nil {
+			return generator.Stack(m[1])
+		}
+	}
+	if stacks := generator.Stacks(p.File); p.made.Hosting == generator.HostingFlex && len(stacks) > 0 {
+		return stacks[0]
+	}
+	return generator.StackCustom
+}
+
+// wrongPython returns the Python that was packed for and the one of the app that infra/ makes, where
+// they are not the same.
+func (p *Project) wrongPython() (packedFor, have string) {
+	file, err := packmanifest.Load(p.Dir)
+	if err != nil {
+		return "", ""
+	}
+	for _, text := range p.infra() {
+		m := infraStack.FindStringSubmatch(text)
+		if m != nil && generator.Stack(m[1]) == generator.StackPython && m[2] != "" && m[2] != file.Python {
+			return file.Python, m[2]
+		}
+	}
+	return "", ""
+}
+
+// stack holds what servers are started with against what the app has. An image of one's own may have
+// anything, and is not looked into.
+func (p *Project) stack() []Finding {
+	const name = "hosting"
+	// Flex Consumption runs no containers: a Dockerfile is then for something else.
+	image, have := p.has("Dockerfile") && p.made.Hosting != generator.HostingFlex, p.Stack()
+	packedFor, python := p.wrongPython()
+	var all []Finding
+	for _, s := range p.File.Enabled() {
+		say := func(status Status, hint, text string, args ...any) {
+			e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "command", Err: fmt.Errorf(text, args...)}
+			all = append(all, Finding{Name: name, Status: status, Detail: e.Error(), Hint: hint})
+		}
+		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc generate --docker"
+		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
+		start, inProject := p.packed(s)
+		if inProject {
+			what, needs = start.Interpreter, generator.Stack(start.Interpreter)
+		}
+		switch {
+		case inProject && (start.Interpreter == "" || start.Program != ""): // nothing of the stack is needed
+		case inProject && start.Interpreter == packmanifest.Python && python != "":
+			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, and infra/ makes an app that has %s", packedFor, python)
+		case slices.Contains(engines, what):
+			say(Fail, "name the program that is in the image, or serve it elsewhere", "is %s, and no app on Azure Functions can start containers", what)
+		case image:
+		case slices.Contains(foreign, what):
+			say(Warn, bring, "is %s, which Azure Functions has not", what)
+		case needs != generator.StackCustom && have == generator.StackCustom && p.made.Hosting == generator.HostingFlex:
+			say(Warn, "move infra/ and azure.yaml away and run mcpfunc generate --azd",
+				"is %s, and infra/ makes an app of the stack custom, which has no %s", what, stackNames[needs])
+		case needs != generator.StackCustom && have == generator.StackCustom:
+			say(Warn, "mcpfunc generate --hosting flex is for an app whose stack has it, --docker for an image", "is %s, and the stack custom has no %s", what, stackNames[needs])
+		case needs != generator.StackCustom && have != needs:
+			hint := "give it an app of its own, or make an image: mcpfunc generate --hosting custom --docker"
+			if needs == generator.StackNode {
+				hint = "mcpfunc pack --with-node takes Node along"
+			}
+			say(Warn, hint, "is %s, and the stack %s has no %s", what, have, stackNames[needs])
+		case slices.Contains(fetchers, what):
+			say(Warn, "mcpfunc pack takes along what it would fetch", "is %s, which the stack %s has not", what, have)
+		case needs != generator.StackCustom:
+		case filepath.IsAbs(s.Command):
+			say(Warn, bring, "is a path of this machine, and hardly one of Azure's")
+		case strings.ContainsAny(s.Command, `/\`):
+			say(Fail, "mcpfunc pack has the app copy it to where it can run", "is a file of the project, and is published without its executable bit")
+		default:
+			say(Warn, bring, "is %s, which Azure Functions has not", what)
+		}
+	}
+	good := okay(name, "the stack %s has what the servers are started with", have)
+	if image {
+		good = okay(name, "an image of your own")
+	}
+	return unless(all, good)
+}
+
+// packed returns how a server is started from what lies in the project, if it was packed as it stands.
+func (p *Project) packed(s config.Server) (packmanifest.Start, bool) {
+	file, err := packmanifest.Load(p.Dir)
+	if err != nil {
+		return packmanifest.Start{}, false
+	}
+	server, ok := file.Servers[s.Name]
+	return server.Start, ok && server.From.Equal(packmanifest.Command{Command: s.Command, Args: s.Args})
+}

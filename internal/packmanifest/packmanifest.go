@@ -1,0 +1,190 @@
+// Package packmanifest is what `mcpfunc pack` leaves behind and the runtime starts from: a folder with the
+// servers of a project, resolved and installed, and one file that says how each is started without
+// a package runner and without the network.
+//
+//	packed/mcp_packed.json          this package's File
+//	packed/NAME/...                 what the server NAME is made of
+//	packed/_bin/NAME/PROGRAM        programs; their mode is lost on the way to Azure
+//
+// The configuration stays as its author wrote it. A packed start stands in for one command line of
+// it, word for word, and for no other: after an edit it is stale, and the server starts as written.
+package packmanifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Folder is where everything packed lies in a project, and Name the file in it.
+const (
+	Folder = "packed"
+	Name   = "mcp_packed.json"
+)
+
+// Format is the version of the file that this package reads and writes. Another one is an error: a
+// start that is only half understood is none.
+const Format = 1
+
+// A File says how the servers of a project are started from what was packed. It holds no value of a
+// variable and no path of the machine that wrote it.
+type File struct {
+	Format   int                `json:"format"`
+	Platform string             `json:"platform"`           // GOOS/GOARCH that everything was installed for
+	Python   string             `json:"python,omitempty"`   // major.minor that packages were installed for
+	Programs map[string]Program `json:"programs,omitempty"` // to be made executable, by name
+	Servers  map[string]Server  `json:"servers"`            // by the name in the configuration
+}
+
+// A Program is a file that must be copied before it can run: of everything in a deployed package
+// only the handler is executable, and the package is read-only.
+type Program struct {
+	Path   string `json:"path"`   // slash-separated, in the project
+	SHA256 string `json:"sha256"` // of its contents, in lower-case hex
+}
+
+// A Server is one packed server.
+type Server struct {
+	From  Command `json:"from"`
+	Start Start   `json:"start"`
+	Lock  string  `json:"lock"` // digest of the lock that it was installed from
+	Tree  string  `json:"tree"` // digest of what lies in packed/NAME; empty when nothing does
+}
+
+// A Command is a command line as the configuration has it, with ${NAME} as it stands.
+type Command struct {
+	Command string   `json:"command"`
+	Args    []string `json:"args"`
+}
+
+// Equal reports whether c and d are the same, word for word.
+func (c Command) Equal(d Command) bool {
+	return c.Command == d.Command && slices.Equal(c.Args, d.Args)
+}
+
+// A Start is what takes the place of the command and of the first Replaces arguments. The arguments
+// after those are the server's own and stay, which is why no value of them is in the file.
+type Start struct {
+	Interpreter string   `json:"interpreter,omitempty"` // Python, Node, or empty: Program runs by itself
+	Program     string   `json:"program,omitempty"`     // a key of File.Programs: the interpreter to use, or the server
+	Flags       []string `json:"flags,omitempty"`       // of the interpreter, before the script
+	Script      string   `json:"script,omitempty"`      // what the interpreter runs: slash-separated, in the project
+	Replaces    int      `json:"replaces"`
+}
+
+// The interpreters.
+const (
+	Python = "python"
+	Node   = "node"
+)
+
+// Load reads the file of the project in dir. A project that was never packed gives an error that is
+// fs.ErrNotExist.
+func Load(dir string) (*File, error) {
+	path := filepath.Join(dir, Folder, Name)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(Folder, Name), err)
+	}
+	return f, nil
+}
+
+// Parse reads the contents of a file and checks them: a path that leaves the project, a program that
+// is not there and a key that nobody knows are errors.
+func Parse(data []byte) (*File, error) {
+	var version struct{ Format int }
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, err
+	}
+	if version.Format != Format {
+		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", version.Format, Format)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	f := new(File)
+	if err := dec.Decode(f); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the object")
+	}
+	return f, f.check()
+}
+
+// Encode writes f as Parse reads it: the same bytes for the same file.
+func (f *File) Encode() ([]byte, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(f)
+	return b.Bytes(), err
+}
+
+var (
+	platform = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+$`)
+	version  = regexp.MustCompile(`^3\.[0-9]{1,3}$`)
+	digest   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+func (f *File) check() error {
+	if !platform.MatchString(f.Platform) {
+		return fmt.Errorf("platform %q is not of the form system/architecture", f.Platform)
+	}
+	if f.Python != "" && !version.MatchString(f.Python) {
+		return fmt.Errorf("python %q is not of the form 3.minor", f.Python)
+	}
+	for name, p := range f.Programs {
+		if !local(p.Path) || !digest.MatchString(p.SHA256) {
+			return fmt.Errorf("program %q: its path must lie in the project, and its sha256 be 64 hexadecimal digits", name)
+		}
+	}
+	for name, s := range f.Servers {
+		if err := f.checkStart(s); err != nil {
+			return fmt.Errorf("server %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (f *File) checkStart(s Server) error {
+	start := s.Start
+	_, known := f.Programs[start.Program]
+	switch {
+	case start.Program != "" && !known:
+		return fmt.Errorf("program %q is not among the programs", start.Program)
+	case start.Replaces < 0 || start.Replaces > len(s.From.Args):
+		return fmt.Errorf("replaces %d of %d arguments", start.Replaces, len(s.From.Args))
+	case start.Interpreter == "" && (!known || start.Script != "" || len(start.Flags) > 0):
+		return errors.New("without an interpreter there must be a program, and neither flags nor a script")
+	case start.Interpreter == "":
+		return nil
+	case start.Interpreter != Python && start.Interpreter != Node:
+		return fmt.Errorf("interpreter %q is neither %q nor %q", start.Interpreter, Python, Node)
+	case start.Interpreter == Python && f.Python == "":
+		return errors.New("is for Python, but no version of it is named")
+	case !local(start.Script):
+		return fmt.Errorf("script %q does not lie in the project", start.Script)
+	}
+	return nil
+}
+
+// local reports whether a slash-separated path names something inside the project on every system.
+func local(path string) bool {
+	return fs.ValidPath(path) && path != "." && !strings.ContainsAny(path, `\:`) && filepath.IsLocal(filepath.FromSlash(path))
+}

@@ -1,0 +1,100 @@
+package packmanifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// A Launch is a command line to start a packed server by. Paths in it are absolute, as a server may
+// have a working directory of its own.
+type Launch struct {
+	Command string
+	Args    []string
+}
+
+// ErrStale says that a server was packed from another command line than it has now, or never.
+var ErrStale = errors.New("was not packed as it stands in the configuration")
+
+// Fits reports whether what was packed runs on this system.
+func (f *File) Fits() bool { return f.Platform == runtime.GOOS+"/"+runtime.GOARCH }
+
+// A Starter turns packed starts into command lines. Its methods are called by one goroutine.
+type Starter struct {
+	File *File
+	Dir  string // the project; absolute
+	Temp string // where programs are copied to and made executable; usually os.TempDir()
+
+	// LookPath finds an interpreter by name, as exec.LookPath does.
+	LookPath func(name string) (string, error)
+
+	copied map[string]string // by name of the program: where it is executable now
+}
+
+// Launch returns how the server called name is started. written is its command line with ${NAME} as
+// it stands, and args are its arguments with their values. A server that was not packed in this form
+// is ErrStale; one whose files are gone is an error too.
+func (s *Starter) Launch(name string, written Command, args []string) (Launch, error) {
+	server, ok := s.File.Servers[name]
+	if !ok || !server.From.Equal(written) || len(args) != len(written.Args) {
+		return Launch{}, ErrStale
+	}
+	start := server.Start
+	own := args[start.Replaces:]
+	if start.Interpreter == "" {
+		program, err := s.program(start.Program)
+		return Launch{program, own}, err
+	}
+	script := filepath.Join(s.Dir, filepath.FromSlash(start.Script))
+	if info, err := os.Stat(script); err != nil || info.IsDir() {
+		return Launch{}, fmt.Errorf("%s is not there", start.Script)
+	}
+	interpreter, err := s.interpreter(start)
+	if err != nil {
+		return Launch{}, err
+	}
+	words := append(append([]string{}, start.Flags...), script)
+	return Launch{interpreter, append(words, own...)}, nil
+}
+
+// interpreter returns what runs a script. It is a name for the process's own PATH; where none is
+// found it is the usual one, so that the start fails as it does for any program that is missing.
+func (s *Starter) interpreter(start Start) (string, error) {
+	if start.Program != "" {
+		return s.program(start.Program)
+	}
+	names := []string{"node"}
+	if start.Interpreter == Python {
+		// The version first: "python3" may be any, and packages with machine code fit one alone.
+		names = []string{"python" + s.File.Python, "python3", "python"}
+	}
+	for _, name := range names {
+		if _, err := s.LookPath(name); err == nil {
+			return name, nil
+		}
+	}
+	return names[len(names)/2], nil
+}
+
+// program makes a program executable, once, and returns where.
+func (s *Starter) program(name string) (string, error) {
+	if path, ok := s.copied[name]; ok {
+		return path, nil
+	}
+	p, ok := s.File.Programs[name]
+	if !ok {
+		return "", fmt.Errorf("program %q: %w", name, fs.ErrNotExist)
+	}
+	path, err := unpack(filepath.Join(s.Dir, filepath.FromSlash(p.Path)), p.SHA256, s.Temp)
+	if err != nil {
+		return "", fmt.Errorf("make %s executable: %w", p.Path, err)
+	}
+	if s.copied == nil {
+		s.copied = map[string]string{}
+	}
+	s.copied[name] = path
+	return path, nil
+}
