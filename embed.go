@@ -17,18 +17,22 @@ import (
 //go:generate go test -run ^TestCarriedModuleIsTidy$ . -update
 //go:embed templates/carried.mod templates/carried.sum
 //go:embed LICENSE
+//go:embed internal/admission/*.go
 //go:embed internal/authenv/*.go
 //go:embed internal/authn/*.go
 //go:embed internal/broker/*.go
+//go:embed internal/child/*.go
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/eventlog/*.go
 //go:embed internal/framing/*.go
 //go:embed internal/message/*.go
 //go:embed internal/packmanifest/*.go
+//go:embed internal/pool/*.go
 //go:embed internal/process/*.go
 //go:embed internal/session/*.go
 //go:embed internal/shared/*.go
+//go:embed internal/stream/*.go
 //go:embed internal/streamhttp/*.go
 //go:embed internal/ticket/*.go
 //go:embed internal/watch/*.go

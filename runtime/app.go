@@ -12,9 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
@@ -35,20 +38,23 @@ type Options struct {
 
 // An App serves MCP over streamable HTTP. It is an http.Handler, safe for concurrent use.
 type App struct {
-	cfg     Config
-	opts    Options
-	log     *slog.Logger
-	keeper  *process.Keeper
-	table   *session.Table
-	budget  *message.Budget
-	broker  *broker.Broker
-	unshare func() // lets go of what instances share
-	servers []*server
-	byName  map[string]*server // by name in lower case, as the host matches routes
-	handler http.Handler
-	started time.Time
-	watch   *watch.Hub    // nil: nobody looks
-	page    *devpage.Page // of mcpfunc dev; nil: there is none
+	cfg       Config
+	opts      Options
+	log       *slog.Logger
+	keeper    *process.Keeper
+	starter   *child.Starter
+	admission *admission.Controller
+	table     *session.Table
+	pools     *pool.Pools
+	budget    *message.Budget
+	broker    *broker.Broker
+	unshare   func() // lets go of what instances share
+	servers   []*server
+	byName    map[string]*server // by name in lower case, as the host matches routes
+	handler   http.Handler
+	started   time.Time
+	watch     *watch.Hub    // nil: nobody looks
+	page      *devpage.Page // of mcpfunc dev; nil: there is none
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -91,16 +97,17 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.fallback() == nil {
 		return nil, fmt.Errorf("the default server %q is not among the servers", cfg.DefaultServer)
 	}
-	travel, unshare, err := a.travel()
+	sharing, unshare, err := a.sharing()
 	if err != nil {
 		return nil, err
 	}
 	a.unshare = unshare
 	a.keeper = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
-	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
-		Sessions: cfg.MaxSessions, Starts: a.opts.Starts, Budget: a.budget, Memory: process.Machine{}, Watch: a.watch,
-	}, travel)
+	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
+	a.admission = admission.New(cfg.MaxSessions, process.Machine{})
+	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
+	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
 	for _, s := range a.servers {
 		a.connect(s)
 	}
@@ -161,20 +168,32 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 // once every process is gone. Further calls wait for the first.
 func (a *App) Close() error {
 	a.closed.Do(func() {
+		a.admission.Refuse()
 		a.table.Refuse()
+		a.pools.Refuse()
 		a.watch.Close()
 		select {
 		case <-a.drained():
 		case <-time.After(a.opts.Drain):
 			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
 		}
-		a.table.Close()
+		a.closeProcesses()
 		a.unshare()
 		a.broker.Close()
 		a.keeper.Close()
 		a.log.Info("app closed")
 	})
 	return nil
+}
+
+// closeProcesses ends all processes, in parallel, and returns when they are gone.
+func (a *App) closeProcesses() {
+	var all sync.WaitGroup
+	all.Go(a.table.Close)
+	all.Go(a.pools.Close)
+	all.Go(a.starter.Close)
+	all.Wait()
+	a.admission.Close()
 }
 
 // drained returns a channel that is closed once no call is being answered.
@@ -224,8 +243,8 @@ func (a *App) Stats() Stats {
 	t := a.table.Stats()
 	return Stats{
 		Sessions: t.Sessions, Processes: a.keeper.Children(), Opened: t.Opened, Ended: t.Ended,
-		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused, Servers: t.Servers,
-		Resurrected: t.Resurrected, Hibernated: t.Hibernated,
+		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
+		Resurrected: t.TakenOver, Hibernated: t.Hibernated,
 	}
 }
 

@@ -14,11 +14,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/streamhttp"
@@ -121,24 +124,27 @@ func validName(name string) bool {
 // connect gives s its endpoint.
 func (a *App) connect(s *server) {
 	spec := s.spec
+	run := &child.Spec{
+		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
+		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
+		Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: spec.MaxRestarts, Prewarm: prewarm(spec),
+	}
+	if spec.Framing == "" {
+		run.Framing = framing.Auto
+	}
+	limits := admission.Limits{Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller}
 	s.endpoint = &streamhttp.Endpoint{
-		Table: a.table, Log: a.log,
+		Table: a.table, Pools: a.pools, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.NoAnonymous,
 		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
-			Name: spec.Name, Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
-			MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
-			Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: spec.MaxRestarts,
-			Era: session.Era(spec.Era), Identity: identityOf(spec),
+			Spec: run, Limits: limits, Idle: spec.IdleTimeout,
 			OnLost: session.OnLost(spec.OnLost), Hibernate: max(0, spec.HibernateAfter), MaxAge: max(0, spec.MaxAge),
-			Prewarm: prewarm(spec), Idle: spec.IdleTimeout, Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller,
 		},
+		Pool: &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era)},
 	}
-	if spec.Framing == "" {
-		s.endpoint.Server.Framing = framing.Auto
-	}
-	a.table.Prewarm(s.endpoint.Server)
+	a.starter.Prewarm(run)
 }
 
 // launch returns what starts a process of this server: the app's launcher, with the environment

@@ -37,7 +37,7 @@ func (a *App) identify(s *server, caller *authn.Caller) *identity {
 }
 
 // Renew takes over the token of a later request of the same user, unless it is the older one:
-// requests may arrive in any order. It implements session.Renewer.
+// requests may arrive in any order. It implements child.Renewer.
 func (id *identity) Renew(later any) {
 	newer := later.(*identity).newest.Load()
 	for {

@@ -12,7 +12,7 @@ func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 	stats := a.Stats()
 	body := map[string]any{"status": "ok", "sessions": stats.Sessions, "processes": stats.Processes}
 	status := http.StatusOK
-	if err := a.table.Room(); err != nil {
+	if err := a.admission.Room(); err != nil {
 		body["status"], body["reason"] = "unavailable", err.Error()
 		status = http.StatusServiceUnavailable
 	}

@@ -33,7 +33,7 @@ func statelessApp(t *testing.T) (client *http.Client, app *App) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app.servers[0].endpoint.Server.Shared = 1
+	app.servers[0].endpoint.Pool.Workers = 1
 	client, stop := mcptest.Serve(app)
 	t.Cleanup(func() {
 		stop()

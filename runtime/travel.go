@@ -10,23 +10,23 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// travel says how far sessions get. Keys that cannot be read stop the app: with random ones instead,
+// sharing says how far sessions get. Keys that cannot be read stop the app: with random ones instead,
 // every request that reaches another instance would find its session gone. What instances share, if
 // they do, is to be closed after the table, by done.
-func (a *App) travel() (t session.Travel, done func(), err error) {
+func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	done = func() {}
 	if strings.TrimSpace(a.cfg.SessionKeys) == "" {
 		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
 		if a.cfg.RedisURL != "" {
 			a.log.Warn(redisSetting + " means nothing without " + sessionKeySetting)
 		}
-		return session.Travel{Keys: ticket.RandomKeys()}, done, nil
+		return session.Sharing{Keys: ticket.RandomKeys()}, done, nil
 	}
 	keys, err := ticket.ParseKeys(a.cfg.SessionKeys)
 	if err != nil {
 		return t, nil, fmt.Errorf("%s: %w", sessionKeySetting, err)
 	}
-	t = session.Travel{Keys: keys, Shared: true}
+	t = session.Sharing{Keys: keys, Instances: true}
 	if a.cfg.RedisURL == "" {
 		return t, done, nil
 	}

@@ -12,9 +12,9 @@ import (
 // Something else came first: the id goes out before it is known what the server answers.
 func TestIdThatIsSealedEarlySaysWhatTheClientAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
+		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}
 		for version, want := range map[string]error{"2025-11-25": nil, "2025-06-18": ErrUnknown} {
-			here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+			here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
 			here.version, there.version = version, version
 			s, err := here.table.Open(here.opening("u", ""))
 			if err != nil {
@@ -25,7 +25,7 @@ func TestIdThatIsSealedEarlySaysWhatTheClientAskedFor(t *testing.T) {
 			}
 			m, _ := message.Parse([]byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`))
 			here.mu.Lock() // the process does not get to its answer
-			r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+			r, err := s.Send(t.Context(), []*message.Message{m}, OnStream)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,8 +46,8 @@ func TestIdThatIsSealedEarlySaysWhatTheClientAskedFor(t *testing.T) {
 
 func TestWhatDoesNotFitIntoAnIdStaysHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		travel := Travel{Keys: ticket.RandomKeys(), Shared: true}
-		here, there := newInstance(t, travel, nil), newInstance(t, travel, nil)
+		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}
+		here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
 		s, err := here.table.Open(here.opening("u", ""))
 		if err != nil {
 			t.Fatal(err)

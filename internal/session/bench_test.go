@@ -5,14 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -41,12 +42,11 @@ func quick(in io.Reader, out io.Writer) error {
 
 // quickTable returns a table, and a server whose processes are quick.
 func quickTable(b *testing.B) (*Table, *Server) {
-	t := NewTable(slog.New(slog.DiscardHandler), plain, Limits{}, Travel{Keys: ticket.RandomKeys()})
-	b.Cleanup(t.Close)
-	return t, &Server{
-		Name: "quick", Framing: framing.Lines, MaxMessage: 1 << 20, StartTimeout: time.Minute, Idle: time.Hour,
+	t := newTable(b, limits{}, Sharing{Keys: ticket.RandomKeys()})
+	return t, &Server{Idle: time.Hour, Spec: &child.Spec{
+		Name: "quick", Framing: framing.Lines, MaxMessage: 1 << 20, StartTimeout: time.Minute,
 		Launch: func(context.Context, any) (process.Process, error) { return mcptest.Run(quick), nil },
-	}
+	}}
 }
 
 // ask sends a request and waits for its answer.
@@ -55,7 +55,7 @@ func ask(b *testing.B, s *Session, request []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r, err := s.Send(b.Context(), []*message.Message{m}, ByStream)
+	r, err := s.Send(b.Context(), []*message.Message{m}, OnStream)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -63,12 +63,12 @@ func ask(b *testing.B, s *Session, request []byte) {
 	for {
 		e, state := r.Take()
 		switch state {
-		case Taken:
+		case stream.Taken:
 			e.Free()
 			if e.Last {
 				return
 			}
-		case Waiting:
+		case stream.Waiting:
 			<-r.Ready()
 		default:
 			b.Fatalf("state %d", state)

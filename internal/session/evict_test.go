@@ -11,7 +11,7 @@ import (
 
 func TestTheIdlestSessionIsEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{Sessions: 3})
+		b := newBench(t, limits{max: 3})
 		var all []*Session
 		for i := range 3 {
 			all = append(all, b.open(fmt.Sprint(i)))
@@ -31,13 +31,13 @@ func TestTheIdlestSessionIsEvicted(t *testing.T) {
 
 func TestASessionThatWorksIsEvictedAfterOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{Sessions: 2})
+		b := newBench(t, limits{max: 2})
 		works, idle := b.open("works"), b.open("idle")
 		m, err := message.Parse([]byte(tool(1, "sleep", `"ms":10000`)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := works.Send(t.Context(), []*message.Message{m}, ByStream)
+		r, err := works.Send(t.Context(), []*message.Message{m}, OnStream)
 		if err != nil {
 			t.Fatal(err)
 		}

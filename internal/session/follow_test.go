@@ -15,24 +15,26 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // A sharer is an instance that shares events with others.
 type sharer struct {
 	*instance
-	link *mcptest.Link
-	log  *eventlog.Log
+	link  *mcptest.Link
+	store *mcptest.Events
+	log   *eventlog.Log
 }
 
 func newSharers(t *testing.T) (a, b *sharer) {
 	t.Cleanup(func() { time.Sleep(2 * time.Second) }) // until calls notice that their process is gone
 	keys, store, h := ticket.RandomKeys(), new(mcptest.Events), &hub{}
 	one := func() *sharer {
-		s := &sharer{link: store.Link()}
+		s := &sharer{link: store.Link(), store: store}
 		s.log = eventlog.New(s.link, keys, slog.New(slog.DiscardHandler))
 		t.Cleanup(s.log.Close) // after the table
-		s.instance = newInstance(t, Travel{Keys: keys, Shared: true, Ended: h, Events: s.log}, func(s *Server) { s.OnLost = Resurrect })
+		s.instance = newInstance(t, Sharing{Keys: keys, Instances: true, Ended: h, Events: s.log}, func(s *Server) { s.OnLost = Resurrect })
 		s.server.Launch = func(context.Context, any) (process.Process, error) {
 			p := mcptest.Run(func(in io.Reader, out io.Writer) error {
 				mcptest.Server(in, out, io.Discard, func(int) {})
@@ -50,23 +52,23 @@ func newSharers(t *testing.T) (a, b *sharer) {
 
 // A source is what events are taken from.
 type source interface {
-	Take() (Event, State)
+	Take() (stream.Event, stream.State)
 	Ready() <-chan struct{}
 }
 
 // take returns up to most events as "id data" lines, and what ended them: Waiting if it was most.
-func take(t *testing.T, from source, most int) (lines []string, end State) {
+func take(t *testing.T, from source, most int) (lines []string, end stream.State) {
 	t.Helper()
 	for len(lines) < most {
 		e, state := from.Take()
 		switch state {
-		case Taken:
+		case stream.Taken:
 			lines = append(lines, string(e.AppendID(nil))+" "+string(e.Bytes()))
 			e.Free()
 			if e.Last {
-				return lines, Ended
+				return lines, stream.Ended
 			}
-		case Waiting:
+		case stream.Waiting:
 			select {
 			case <-from.Ready():
 			case <-time.After(time.Hour):
@@ -76,7 +78,7 @@ func take(t *testing.T, from source, most int) (lines []string, end State) {
 			return lines, state
 		}
 	}
-	return lines, Waiting
+	return lines, stream.Waiting
 }
 
 // begin opens a session on s and makes a call with as many notifications, one a second, as an SSE
@@ -93,7 +95,7 @@ func (s *sharer) begin(count, most int) (id string, taken []string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r, err := in.Send(s.t.Context(), []*message.Message{m}, ByStream)
+	r, err := in.Send(s.t.Context(), []*message.Message{m}, OnStream)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -104,10 +106,10 @@ func (s *sharer) begin(count, most int) (id string, taken []string) {
 }
 
 // last is the event id of the last of these lines.
-func last(t *testing.T, lines []string) EventID {
+func last(t *testing.T, lines []string) stream.EventID {
 	t.Helper()
 	id, _, _ := strings.Cut(lines[len(lines)-1], " ")
-	e, err := ParseEventID(id)
+	e, err := stream.ParseEventID(id)
 	if err != nil {
 		t.Fatalf("%q: %v", id, err)
 	}
@@ -157,7 +159,7 @@ func TestStreamGoesOnAtAnotherInstance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if more, end := take(t, f, 1); len(more) != 0 || end != Ended || !f.Whole() || f.Protocol() != "2025-11-25" {
+		if more, end := take(t, f, 1); len(more) != 0 || end != stream.Ended || !f.Whole() || f.Protocol() != "2025-11-25" {
 			t.Errorf("after the end there is %q, %v", more, end)
 		}
 		f.Leave()
@@ -188,12 +190,12 @@ func TestStreamGoesOnInASessionThatWasTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newSharers(t)
 		id, taken := a.begin(5, 2)
-		s, err := b.table.Resurrect(t.Context(), b.opening("u", id))
+		s, err := b.table.TakeOver(t.Context(), b.opening("u", id))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Leave()
-		if _, err := s.Resume(last(t, taken)); err != ErrElsewhere {
+		if _, err := s.Resume(last(t, taken)); err != stream.ErrElsewhere {
 			t.Fatal(err)
 		}
 		f, err := s.Follow(t.Context(), last(t, taken))
@@ -221,7 +223,7 @@ func TestLostStreamIsAnsweredAndNothingIsLeftOutBefore(t *testing.T) {
 		defer f.Leave()
 		more, end := take(t, f, 100)
 		answer := more[len(more)-1]
-		if got := steps(more[:len(more)-1]); got != "3 4 5" || end != Ended {
+		if got := steps(more[:len(more)-1]); got != "3 4 5" || end != stream.Ended {
 			t.Errorf("got %s, then %v", got, end)
 		}
 		if !strings.Contains(answer, `"id":7,"error"`) || !strings.Contains(answer, `"reason":"stream_lost"`) {
@@ -245,11 +247,11 @@ func TestStreamIsNobodyElses(t *testing.T) {
 			}
 		}
 		other := b.opening("u", a.initialize("u"))
-		if _, err := b.table.Follow(t.Context(), other, e); err != ErrElsewhere {
+		if _, err := b.table.Follow(t.Context(), other, e); err != stream.ErrElsewhere {
 			t.Errorf("in another session of the same principal: %v", err)
 		}
 		e.Life = "AAAAAA"
-		if _, err := b.table.Follow(t.Context(), b.opening("u", id), e); err != ErrElsewhere {
+		if _, err := b.table.Follow(t.Context(), b.opening("u", id), e); err != stream.ErrElsewhere {
 			t.Errorf("in a life that never was: %v", err)
 		}
 	})
@@ -259,7 +261,9 @@ func TestStreamOfADeletedSessionIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newSharers(t)
 		id, taken := a.begin(1000, 2)
-		follow := func() (*Follower, error) { return b.table.Follow(t.Context(), b.opening("u", id), last(t, taken)) }
+		follow := func() (*stream.Follower, error) {
+			return b.table.Follow(t.Context(), b.opening("u", id), last(t, taken))
+		}
 		f, err := follow()
 		if err != nil {
 			t.Fatal(err)
@@ -267,7 +271,7 @@ func TestStreamOfADeletedSessionIsUnknown(t *testing.T) {
 		defer f.Leave()
 		time.AfterFunc(5*time.Second, func() { b.table.Delete(t.Context(), b.opening("u", id)) })
 		more, end := take(t, f, 100)
-		if answer := more[len(more)-1]; end != Ended || !strings.Contains(answer, `"reason":"session_closed"`) {
+		if answer := more[len(more)-1]; end != stream.Ended || !strings.Contains(answer, `"reason":"session_closed"`) {
 			t.Errorf("who follows it got %s", answer)
 		}
 		if _, err := follow(); err != ErrUnknown {
@@ -290,16 +294,16 @@ func TestAnswerOutlivesItsInstance(t *testing.T) {
 		}
 		defer f.Leave()
 		more, end := take(t, f, 100)
-		if answer := more[len(more)-1]; end != Ended || !f.wholeAfter(t) || !strings.Contains(answer, `"reason":"session_closed"`) {
+		if answer := more[len(more)-1]; end != stream.Ended || !wholeAfter(t, f) || !strings.Contains(answer, `"reason":"session_closed"`) {
 			t.Errorf("got %q", more)
 		}
 	})
 }
 
 // wholeAfter is Whole once f has said Ended.
-func (f *Follower) wholeAfter(t *testing.T) bool {
+func wholeAfter(t *testing.T, f *stream.Follower) bool {
 	_, end := take(t, f, 1)
-	return end == Ended && f.Whole()
+	return end == stream.Ended && f.Whole()
 }
 
 func TestStoreThatIsDownChangesNothing(t *testing.T) {
@@ -307,7 +311,7 @@ func TestStoreThatIsDownChangesNothing(t *testing.T) {
 		a, b := newSharers(t)
 		id, taken := a.begin(5, 2)
 		b.link.SetDown(true)
-		if _, err := b.table.Follow(t.Context(), b.opening("u", id), last(t, taken)); err != ErrElsewhere {
+		if _, err := b.table.Follow(t.Context(), b.opening("u", id), last(t, taken)); err != stream.ErrElsewhere {
 			t.Errorf("a reader without the store: %v", err)
 		}
 		a.link.SetDown(true)
@@ -320,22 +324,23 @@ func TestStoreThatIsDownChangesNothing(t *testing.T) {
 
 // The log of a session's streams is bounded as what the session keeps is.
 func TestLogsHoldWhatTheSessionHolds(t *testing.T) {
+	const keptEvents = 1024
 	synctest.Test(t, func(t *testing.T) {
 		store, keys := new(mcptest.Events), ticket.RandomKeys()
 		log := eventlog.New(store.Link(), keys, slog.New(slog.DiscardHandler))
 		t.Cleanup(log.Close)
-		in := newInstance(t, Travel{Keys: keys, Shared: true, Events: log}, nil)
+		in := newInstance(t, Sharing{Keys: keys, Instances: true, Events: log}, nil)
 		s, err := in.table.Find(in.opening("u", in.initialize("u")).key())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Leave()
-		for i := range 3 * logEvents {
+		for i := range 3 * keptEvents {
 			m, err := message.Parse([]byte(tool(i, "a", "")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+			r, err := s.Send(t.Context(), []*message.Message{m}, OnStream)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -348,8 +353,8 @@ func TestLogsHoldWhatTheSessionHolds(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		logs, entries, _ := store.Held()
-		if logs != logEvents || entries != logEvents {
-			t.Errorf("%d logs with %d entries, want %d: what the session keeps", logs, entries, logEvents)
+		if logs != keptEvents || entries != keptEvents {
+			t.Errorf("%d logs with %d entries, want %d: what the session keeps", logs, entries, keptEvents)
 		}
 	})
 }
@@ -384,7 +389,7 @@ func TestStandaloneStreamIsReplayedElsewhere(t *testing.T) {
 			}
 			defer f.Leave()
 			more, end := take(t, f, 100)
-			if end != Ended {
+			if end != stream.Ended {
 				t.Errorf("it ends with %v", end)
 			}
 			return len(more), f.Whole()
@@ -393,7 +398,7 @@ func TestStandaloneStreamIsReplayedElsewhere(t *testing.T) {
 			t.Errorf("while it goes on: %d events, whole %t; want 4 and that more may come", n, whole)
 		}
 		s.Leave()
-		s.retire("there was no room")
+		s.Evict()
 		synctest.Wait()
 		if n, whole := replay(); n != 4 || !whole {
 			t.Errorf("once it has ended: %d events, whole %t; want 4 and nothing lost", n, whole)
@@ -413,7 +418,7 @@ func TestFollowerEndsWithItsTable(t *testing.T) {
 		defer f.Leave()
 		time.AfterFunc(5500*time.Millisecond, b.table.Close)
 		more, end := take(t, f, 100)
-		if got := steps(more); !strings.HasPrefix(got, "2 3 4 5") || end != Ended || f.Whole() {
+		if got := steps(more); !strings.HasPrefix(got, "2 3 4 5") || end != stream.Ended || f.Whole() {
 			t.Errorf("got %s, then %v, whole %t", got, end, f.Whole())
 		}
 	})
@@ -429,10 +434,11 @@ func TestPlainSessionsShareNothing(t *testing.T) {
 		defer s.Leave()
 		r := s.Listen()
 		r.Keep(nil)
-		if s.standalone.shared != nil {
+		time.Sleep(time.Second)
+		if logs, _, _ := a.store.Held(); logs != 0 {
 			t.Error("events of a session that no other instance knows are written")
 		}
-		if _, err := s.Follow(t.Context(), EventID{Stream: 1, Life: "AAAAAA"}); !errors.Is(err, ErrElsewhere) {
+		if _, err := s.Follow(t.Context(), stream.EventID{Stream: 1, Life: "AAAAAA"}); !errors.Is(err, stream.ErrElsewhere) {
 			t.Error(err)
 		}
 		r.Leave()

@@ -1,12 +1,14 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // handshake is what a process must be told again when it is started again: what the client said
@@ -31,7 +33,7 @@ type subscription struct {
 // maxSubscriptions bounds how many subscriptions are replayed; later ones are lost by a restart.
 const maxSubscriptions = 256
 
-// Introduce returns the handshake of a session whose client does not initialize: we do it in its
+// introduce returns the handshake of a session whose client does not initialize: we do it in its
 // place, for this protocol version and without any capability of a client.
 func introduce(version string) handshake {
 	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
@@ -60,27 +62,22 @@ type initializeResult struct {
 	} `json:"error"`
 }
 
-// shaken records the client's initialize and its answer.
-func (s *Session) shaken(request record, answer *message.Message) {
+// recordInitialize records the client's initialize and its answer.
+func (l *link) recordInitialize(request record, answer *message.Message) {
 	var a initializeResult
 	if json.Unmarshal(answer.Bytes(), &a) != nil || a.Result.ProtocolVersion == "" {
 		return // an error, which the client gets; there is no session then
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.shake.request, s.shake.version = request, a.Result.ProtocolVersion
-	s.shake.capabilities, s.shake.digest = a.Result.Capabilities, a.digest()
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	h := &l.s.handshake
+	h.request, h.version = request, a.Result.ProtocolVersion
+	h.capabilities, h.digest = a.Result.Capabilities, a.digest()
 }
 
 // recordState records a state that the client asked for, if it was granted.
-func (s *Session) recordState(method string, request record, answer *message.Message) {
+func (l *link) recordState(method string, request record, answer *message.Message) {
 	if answer.Envelope().IsError() || request == "" {
-		return
-	}
-	if method == "logging/setLevel" {
-		s.mu.Lock()
-		s.shake.level = request
-		s.mu.Unlock()
 		return
 	}
 	var asked struct {
@@ -88,56 +85,60 @@ func (s *Session) recordState(method string, request record, answer *message.Mes
 			URI string `json:"uri"`
 		} `json:"params"`
 	}
-	if json.Unmarshal([]byte(request), &asked) != nil {
+	if method != "logging/setLevel" && json.Unmarshal([]byte(request), &asked) != nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	switch h := &l.s.handshake; method {
+	case "logging/setLevel":
+		h.level = request
+	case "resources/subscribe":
+		h.unsubscribe(asked.Params.URI)
+		if len(h.subscriptions) < maxSubscriptions {
+			h.subscriptions = append(h.subscriptions, subscription{asked.Params.URI, request})
+		}
+	default:
+		h.unsubscribe(asked.Params.URI)
+	}
+}
+
+// unsubscribe forgets a subscription. Who replays the handshake may hold the list: it gets another.
+func (h *handshake) unsubscribe(uri string) {
 	var kept []subscription
-	for _, sub := range s.shake.subscriptions {
-		if sub.uri != asked.Params.URI {
+	for _, sub := range h.subscriptions {
+		if sub.uri != uri {
 			kept = append(kept, sub)
 		}
 	}
-	if method == "resources/subscribe" && len(kept) < maxSubscriptions {
-		kept = append(kept, subscription{asked.Params.URI, request})
-	}
-	s.shake.subscriptions = kept
+	h.subscriptions = kept
 }
+
+// stateless reports whether the process was told nothing but who the client is.
+func (h *handshake) stateless() bool { return h.level == "" && len(h.subscriptions) == 0 }
 
 // replay says the handshake to a fresh process, and compares what it answers. Without one it does
 // nothing: the client will say it. A call is never said again: it may have had its effect.
-func (s *Session) replay(r *run) error {
-	s.mu.Lock()
-	h := s.shake
-	s.mu.Unlock()
+func (l *link) replay() error {
+	l.s.mu.Lock()
+	h := l.s.handshake
+	l.s.mu.Unlock()
 	if h.request == "" {
 		return nil
 	}
-	limit := max(s.server.StartTimeout, s.patience()) // who waits for it waits for as long as a start may take
-	clock := time.AfterFunc(limit, func() {
-		r.ended.CompareAndSwap(nil, &Failure{
-			Text: "the server did not answer initialize within " + limit.String(), Reason: ReasonTimeout, Retryable: true,
-			Hint: "raise timeout_seconds",
-		})
-		r.p.Kill()
-	})
-	defer clock.Stop()
-	answer, err := s.ask(r, h.request)
+	spec := l.s.server.Spec
+	stop := l.KillAfter(max(spec.StartTimeout, l.s.table.starter.Patience(spec)), "initialize") // as long as a start may take
+	defer stop()
+	answer, err := l.ask(h.request)
 	if err != nil {
 		return err
 	}
 	defer answer.Free()
-	if err := s.compare(answer); err != nil {
+	if err := l.compare(answer); err != nil {
 		return err
 	}
 	if h.follow != "" {
-		follow, err := h.follow.message()
-		if err != nil {
-			return err
-		}
-		defer follow.Free()
-		if err := s.write(context.Background(), r, follow); err != nil {
+		if err := l.say(h.follow); err != nil {
 			return err
 		}
 	}
@@ -146,7 +147,7 @@ func (s *Session) replay(r *run) error {
 		again = append([]subscription{{"", h.level}}, again...)
 	}
 	for i, sub := range again {
-		answer, err := s.ask(r, sub.request)
+		answer, err := l.ask(sub.request)
 		if err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (s *Session) replay(r *run) error {
 			if i == 0 && h.level != "" {
 				method = "logging/setLevel"
 			}
-			s.log.Warn("the restarted server refused a state that it had granted before", "method", method)
+			l.s.log.Warn("the restarted server refused a state that it had granted before", "method", method)
 		}
 		answer.Free()
 	}
@@ -163,54 +164,76 @@ func (s *Session) replay(r *run) error {
 }
 
 // ask writes a request and returns its answer. What else comes in between is routed.
-func (s *Session) ask(r *run, said record) (*message.Message, error) {
-	request, err := said.message()
+func (l *link) ask(request record) (*message.Message, error) {
+	m, err := request.message()
 	if err != nil {
 		return nil, err
 	}
-	defer request.Free()
-	if err := s.write(context.Background(), r, request); err != nil {
-		return nil, err
+	defer m.Free()
+	return l.Ask(m, l.pass)
+}
+
+// say writes a notification.
+func (l *link) say(notification record) error {
+	m, err := notification.message()
+	if err != nil {
+		return err
 	}
-	for {
-		m, err := r.read()
-		if err != nil {
-			return nil, err
-		}
-		e := m.Envelope()
-		if e.Kind() == message.Response && message.Key(e.ID()) == message.Key(request.Envelope().ID()) {
-			return m, nil
-		}
-		s.pass(r, m)
-	}
+	defer m.Free()
+	return l.write(context.Background(), m)
 }
 
 // compare checks a server's answer to a replayed initialize against the first one, which it records
 // if there was none.
-func (s *Session) compare(answer *message.Message) error {
+func (l *link) compare(answer *message.Message) error {
 	var a initializeResult
 	if err := json.Unmarshal(answer.Bytes(), &a); err != nil {
-		return &Failure{Text: "the server's answer to initialize is none: " + err.Error(), Reason: ReasonStart}
+		return &child.Failure{Text: "the server's answer to initialize is none: " + err.Error(), Reason: child.ReasonStart}
 	}
 	if a.Error != nil {
-		return &Failure{Text: "the server refused to initialize: " + s.table.redact(a.Error.Message), Reason: ReasonStart}
+		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(a.Error.Message), Reason: child.ReasonStart}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := &s.shake
+	different, err := l.match(&a)
+	if different {
+		l.s.log.Warn("the restarted server says that it is or can do other things than before")
+	}
+	return err
+}
+
+func (l *link) match(a *initializeResult) (different bool, err error) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	return l.s.handshake.match(a)
+}
+
+// match compares what a process answers with what the first one did, which it records if there was none,
+// and reports whether it is or can do other things. Another protocol version is an error.
+func (h *handshake) match(a *initializeResult) (different bool, err error) {
 	h.capabilities = a.Result.Capabilities
 	switch {
 	case h.version == "":
 		h.version, h.digest = a.Result.ProtocolVersion, a.digest()
 	case h.version != a.Result.ProtocolVersion:
-		return &Failure{
+		return false, &child.Failure{
 			Text:   fmt.Sprintf("the restarted server speaks protocol version %s, and before it was %s", a.Result.ProtocolVersion, h.version),
-			Reason: ReasonChanged, Retryable: true,
+			Reason: child.ReasonChanged, Retryable: true,
 		}
 	case h.digest == [8]byte{}:
 		h.digest = a.digest()
-	case h.digest != a.digest():
-		s.log.Warn("the restarted server says that it is or can do other things than before")
+	default:
+		different = h.digest != a.digest()
 	}
-	return nil
+	return different, nil
+}
+
+// digest tells servers apart by what they say that they are and can do.
+func (r *initializeResult) digest() [8]byte {
+	var b bytes.Buffer
+	for _, part := range []json.RawMessage{r.Result.Capabilities, r.Result.ServerInfo} {
+		if json.Compact(&b, part) != nil {
+			b.WriteString("null")
+		}
+		b.WriteByte('\n')
+	}
+	return ticket.Digest(b.Bytes())
 }

@@ -3,78 +3,64 @@ package session
 import (
 	"context"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/child"
 )
 
 // The idle ladder: a session that nobody uses keeps its process for Server.Hibernate, sleeps until
 // Server.Idle, and is over then. Of one that sleeps nothing is left but a digest of its id, which
-// says the rest; Resurrect wakes it.
+// says the rest; TakeOver wakes it.
 
-// look sets the clock to when the session must be looked at next. mu is held, and nobody is inside.
-func (s *Session) look() {
-	rest := s.idle - time.Since(s.left)
-	if h := s.server.Hibernate; h > 0 && s.known != s.Key {
-		rest = min(rest, h)
+// nextCheck is after how much more idleness than this a session must be looked at that is over when it
+// has been idle for limit, and may sleep before if it is sealed.
+func (s *Server) nextCheck(limit, idle time.Duration, sealed bool) time.Duration {
+	left := limit - idle
+	if s.Hibernate > 0 && sealed {
+		left = min(left, s.Hibernate)
 	}
-	s.clock = time.AfterFunc(rest, s.tick)
+	return left
 }
 
-// tick ends the session if it has been idle for long enough, and lets it sleep if it has been so for
-// less; else it looks again later.
-func (s *Session) tick() {
-	s.mu.Lock()
-	s.clock = nil
-	if s.active > 0 || s.why != nil {
-		s.mu.Unlock()
-		return // Leave sets the clock again
+// onIdleTimerLocked ends the session if it has been idle for long enough, and lets it sleep if it has
+// been so for less; else it looks again later.
+func (s *Session) onIdleTimerLocked(idle time.Duration) (again time.Duration, do func()) {
+	switch {
+	case s.why != nil:
+		return 0, nil
+	case idle >= s.idle:
+		return 0, func() { s.Close("the session was idle for " + s.idle.String()) }
+	case s.canHibernateLocked():
+		return 0, func() { s.table.background(s.hibernate) }
 	}
-	idle := time.Since(s.left)
-	if idle >= s.idle {
-		s.mu.Unlock()
-		s.Close("the session was idle for " + s.idle.String())
-		return
-	}
-	drowsy := s.drowsy()
-	if !drowsy {
-		s.look()
-	}
-	s.mu.Unlock()
-	if !drowsy {
-		return
-	}
-	t := s.table
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.closed {
-		t.running.Go(func() { s.hibernate(t.ctx) })
-	}
+	return s.server.nextCheck(s.idle, idle, s.sealed != ""), nil
 }
 
-// drowsy reports whether the session has been idle for long enough to sleep and its process has
-// nothing that an id does not say: no request that it still works on, no log level and no
-// subscriptions. A GET is a request inside, so that who listens keeps the process. mu is held.
-func (s *Session) drowsy() bool {
+// canHibernateLocked reports whether the session has been idle for long enough to sleep and its process
+// has nothing that an id does not say: no request that it still works on, no log level and no
+// subscriptions. A GET is a request inside, so that who listens keeps the process.
+func (s *Session) canHibernateLocked() bool {
+	since, idle := s.clock.IdleLocked()
 	h := s.server.Hibernate
-	return h > 0 && s.known != s.Key && s.active == 0 && time.Since(s.left) >= h &&
-		len(s.x.slips) == 0 && s.shake.level == "" && len(s.shake.subscriptions) == 0
+	return idle && h > 0 && s.sealed != "" && time.Since(since) >= h && len(s.router.pending) == 0 && s.handshake.stateless()
 }
 
 // hibernate lets the session sleep, if another process may take it over.
 func (s *Session) hibernate(ctx context.Context) {
-	if s.askLeave(ctx) && s.finish(&Failure{Text: "the session sleeps", Reason: ReasonClosed, Retryable: true}, s.fallAsleep) {
+	f := &child.Failure{Text: "the session sleeps", Reason: child.ReasonClosed, Retryable: true}
+	fallAsleepLocked := func() bool { // unless it is wanted
+		since, _ := s.clock.IdleLocked()
+		sleepy := s.canHibernateLocked()
+		if sleepy {
+			s.table.tombstones.write(s.sealed, since.Add(s.idle), s.server.until(s.created))
+		}
+		return sleepy
+	}
+	if s.table.permissions.ask(ctx, s) && s.finish(f, fallAsleepLocked) {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active == 0 && s.why == nil && s.clock == nil {
-		s.look()
+	if since, idle := s.clock.IdleLocked(); idle && s.why == nil {
+		s.clock.ArmLocked(s.server.nextCheck(s.idle, time.Since(since), true))
 	}
-}
-
-// fallAsleep writes down that the session sleeps, unless it is wanted. mu is held.
-func (s *Session) fallAsleep() bool {
-	if !s.drowsy() {
-		return false
-	}
-	s.table.past.write(s.known.ID, s.left.Add(s.idle), s.server.until(s.created))
-	return true
 }

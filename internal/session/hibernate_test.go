@@ -10,7 +10,7 @@ import (
 
 func TestIdleSessionSleepsAndWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in := newInstance(t, Travel{Keys: ticket.RandomKeys()}, nil)
+		in := newInstance(t, Sharing{Keys: ticket.RandomKeys()}, nil)
 		o := in.opening("u", in.initialize("u"))
 		time.Sleep(in.server.Hibernate + 10*time.Second)
 		synctest.Wait()
@@ -20,7 +20,7 @@ func TestIdleSessionSleepsAndWakes(t *testing.T) {
 		if err := in.use(o); err != nil {
 			t.Fatal(err)
 		}
-		if st := in.table.Stats(); st.Sessions != 1 || st.Processes != 1 || st.Hibernated != 0 || st.Resurrected != 1 {
+		if st := in.table.Stats(); st.Sessions != 1 || st.Processes != 1 || st.Hibernated != 0 || st.TakenOver != 1 {
 			t.Errorf("awake: %+v", st)
 		}
 		time.Sleep(in.server.Idle - time.Second)
@@ -59,7 +59,7 @@ func TestSessionWithSomethingToLoseKeepsItsProcess(t *testing.T) {
 			"tools unknown":    {nil, func(in *instance, _ *Session) { in.tools = `7` }, false},
 			"one who listened": {nil, func(_ *instance, s *Session) { s.Listen().Leave() }, true},
 		} {
-			in := newInstance(t, Travel{Keys: ticket.RandomKeys()}, test.change)
+			in := newInstance(t, Sharing{Keys: ticket.RandomKeys()}, test.change)
 			var s *Session
 			if name == "a chosen id" {
 				s = in.open("u")

@@ -4,13 +4,9 @@ import (
 	"crypto/rand"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
-
-// A Key is what a session is found by. Another principal's session is as unknown as one that never
-// was, and so is that of the same one by another program: what a user lets one client do is not the
-// other's.
-type Key struct{ Server, Principal, Client, ID string }
 
 // prefix begins every id that we mint. One with it whose session is not here is sealed, or was, or is
 // made up: no client chooses it.
@@ -23,4 +19,11 @@ func Minted(id string) bool { return strings.HasPrefix(id, prefix) }
 // Management").
 func mint() string { return prefix + rand.Text() }
 
-func (o Opening) key() Key { return Key{o.Server.Name, o.Principal, o.Client, o.ID} }
+func (o Opening) key() admission.Key {
+	return admission.Key{Server: o.Server.Name, Principal: o.Principal, Client: o.Client, ID: o.ID}
+}
+
+// holder is who an id of key is good for.
+func holder(key admission.Key) ticket.Holder {
+	return ticket.Holder{Server: key.Server, Principal: key.Principal, Client: key.Client}
+}

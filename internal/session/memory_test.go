@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
@@ -50,7 +52,7 @@ type numbered struct {
 func (n numbered) PID() int { return n.pid }
 
 func memoryBench(t *testing.T, m *machine) *bench {
-	b := newBench(t, Limits{Memory: m})
+	b := newBench(t, limits{memory: m})
 	inner, last := b.server.Launch, 0
 	b.server.Launch = func(ctx context.Context, caller any) (process.Process, error) {
 		p, err := inner(ctx, caller)
@@ -68,11 +70,11 @@ func TestSessionsAreAdmittedByMemory(t *testing.T) {
 		b := memoryBench(t, m)
 		first := b.open("a")
 		b.processes()
-		m.set(spareBytes+150<<20, map[int]int64{1: 100 << 20})
-		time.Sleep(2 * measureEvery)
+		m.set(64<<20+150<<20, map[int]int64{1: 100 << 20})
+		time.Sleep(2 * time.Second)
 		second := b.open("b") // 150 MiB are left, and one needs 100
 		_, err := b.table.Open(Opening{Server: b.server, Principal: "c"})
-		var full *FullError
+		var full *admission.FullError
 		if !errors.As(err, &full) || !strings.Contains(err.Error(), "memory") {
 			t.Fatalf("a third session: %v", err)
 		}
@@ -94,15 +96,15 @@ func TestLargestProcessGoesBeforeMemoryRunsOut(t *testing.T) {
 		b.processes()
 		large := b.open("large")
 		b.processes()
-		m.set(lastBytes/2, map[int]int64{1: 50 << 20, 2: 900 << 20})
+		m.set(12<<20, map[int]int64{1: 50 << 20, 2: 900 << 20})
 		done := make(chan []string)
 		go func() {
 			got, _ := b.call(large, tool(1, "silent", ""))
 			done <- got
 		}()
-		time.Sleep(watchEvery + watchEvery/2) // once, between two looks
+		time.Sleep(3 * time.Second) // once, between two looks
 		m.set(1<<30, nil)
-		if got := <-done; len(got) != 1 || !strings.Contains(got[0], ReasonMemory) || !strings.Contains(got[0], "900 MiB") {
+		if got := <-done; len(got) != 1 || !strings.Contains(got[0], child.ReasonMemory) || !strings.Contains(got[0], "900 MiB") {
 			t.Errorf("its call got %v", got)
 		}
 		if large.Alive() || !small.Alive() {

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // What a session remembers of its client is in no budget, so that it must not be large, and must not
 // hold what is in the budget either: it would be missing there for as long as the app runs.
 func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, budget := newBench(t, Limits{}), message.NewBudget(1<<20, time.Second)
+		b, budget := newBench(t, limits{}), message.NewBudget(1<<20, time.Second)
 		s, err := b.table.Open(Opening{Server: b.server, Principal: "u", ID: "chosen"})
 		if err != nil {
 			t.Fatal(err)
@@ -26,13 +27,13 @@ func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 		if err := m.Fill(strings.NewReader(text), 1<<20); err != nil || budget.Used() == 0 {
 			t.Fatalf("%d bytes of the budget, error %v", budget.Used(), err)
 		}
-		r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+		r, err := s.Send(t.Context(), []*message.Message{m}, OnStream)
 		if err != nil {
 			t.Fatal(err)
 		}
 		<-r.Ready()
 		answer, state := r.Take()
-		if state != Taken || s.Protocol() != "2025-11-25" {
+		if state != stream.Taken || s.Protocol() != "2025-11-25" {
 			t.Fatalf("state %d, protocol version %q", state, s.Protocol())
 		}
 		answer.Free()
@@ -50,7 +51,7 @@ func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 func TestSessionWithLargeInitializeEndsWithItsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, size := range []int{1, recordBytes} {
-			b := newBench(t, Limits{})
+			b := newBench(t, limits{})
 			s, err := b.table.Open(Opening{Server: b.server, Principal: "u", ID: "chosen"})
 			if err != nil {
 				t.Fatal(err)

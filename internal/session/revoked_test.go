@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -63,9 +64,9 @@ func (h *hub) Watch(ctx context.Context, held func() []string, end func(id strin
 }
 
 func newInstances(t *testing.T, h *hub) (a, b, c *instance) {
-	travel := Travel{Keys: ticket.RandomKeys(), Shared: true, Ended: h}
+	sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true, Ended: h}
 	change := func(s *Server) { s.OnLost = Resurrect }
-	a, b, c = newInstance(t, travel, change), newInstance(t, travel, change), newInstance(t, travel, change)
+	a, b, c = newInstance(t, sharing, change), newInstance(t, sharing, change), newInstance(t, sharing, change)
 	synctest.Wait() // until they watch
 	return a, b, c
 }
@@ -113,8 +114,8 @@ func TestNothingIsTakenOverWhileNobodyKnowsWhatIsOver(t *testing.T) {
 		a, b, _ := newInstances(t, h)
 		id := a.initialize("u")
 		h.down = true
-		f, ok := errors.AsType[*Failure](b.use(b.opening("u", id)))
-		if !ok || f.Reason != ReasonUnsure || !f.Retryable || len(b.processes()) != 0 {
+		f, ok := errors.AsType[*child.Failure](b.use(b.opening("u", id)))
+		if !ok || f.Reason != child.ReasonUnsure || !f.Retryable || len(b.processes()) != 0 {
 			t.Errorf("taken over: %v", f)
 		}
 		if err := a.use(a.opening("u", id)); err != nil {

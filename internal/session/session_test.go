@@ -15,11 +15,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // bench is a table with one server whose processes are in memory.
@@ -32,6 +36,30 @@ type bench struct {
 	started []*mcptest.Process
 }
 
+// limits are those of an app.
+type limits struct {
+	max, starts int
+	memory      admission.Memory
+	watch       *watch.Hub
+}
+
+// newTable returns a table, which ends with the test and must leave nothing.
+func newTable(t testing.TB, l limits, sharing Sharing) *Table {
+	log := slog.New(slog.DiscardHandler)
+	starter := child.NewStarter(log, plain, child.Limits{Starts: l.starts})
+	room := admission.New(l.max, l.memory)
+	table := NewTable(Options{Log: log, Starter: starter, Admission: room, Watch: l.watch, Sharing: sharing})
+	t.Cleanup(func() {
+		table.Close()
+		starter.Close()
+		room.Close()
+		if st := table.Stats(); st.Sessions != 0 || st.Processes != 0 || room.Processes() != 0 {
+			t.Errorf("left over: %+v, %d admitted", st, room.Processes())
+		}
+	})
+	return table
+}
+
 // processes waits until nothing moves, and returns the processes that were started.
 func (b *bench) processes() []*mcptest.Process {
 	synctest.Wait()
@@ -42,29 +70,26 @@ func (b *bench) processes() []*mcptest.Process {
 
 func plain(text string) string { return text }
 
-func newBench(t *testing.T, limits Limits) *bench {
-	b := &bench{t: t, table: NewTable(slog.New(slog.DiscardHandler), plain, limits, Travel{Keys: ticket.RandomKeys()})}
+func newBench(t *testing.T, l limits) *bench {
+	b := &bench{t: t, table: newTable(t, l, Sharing{Keys: ticket.RandomKeys()})}
 	b.server = &Server{
-		Name: "fake", Framing: framing.Auto, MaxMessage: 1 << 20, StartTimeout: 30 * time.Second, Grace: 3 * time.Second,
-		Restart: true, MaxRestarts: 3, Idle: time.Hour, MaxPerPrincipal: 8,
-		Launch: func(context.Context, any) (process.Process, error) {
-			var p *mcptest.Process
-			p = mcptest.Run(func(in io.Reader, out io.Writer) error {
-				mcptest.Server(in, out, io.Discard, func(int) { p.Exit(errors.New("crashed")) })
-				return nil
-			})
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.started = append(b.started, p)
-			return p, nil
+		Spec: &child.Spec{
+			Name: "fake", Framing: framing.Auto, MaxMessage: 1 << 20, StartTimeout: 30 * time.Second, Grace: 3 * time.Second,
+			Restart: true, MaxRestarts: 3,
 		},
+		Idle: time.Hour, Limits: admission.Limits{MaxPerPrincipal: 8},
 	}
-	t.Cleanup(func() {
-		b.table.Close()
-		if st := b.table.Stats(); st.Sessions != 0 || st.Processes != 0 {
-			t.Errorf("left over: %+v", st)
-		}
-	})
+	b.server.Launch = func(context.Context, any) (process.Process, error) {
+		var p *mcptest.Process
+		p = mcptest.Run(func(in io.Reader, out io.Writer) error {
+			mcptest.Server(in, out, io.Discard, func(int) { p.Exit(errors.New("crashed")) })
+			return nil
+		})
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.started = append(b.started, p)
+		return p, nil
+	}
 	return b
 }
 
@@ -83,7 +108,7 @@ func (b *bench) call(s *Session, text string) (got []string, err error) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r, err := s.Send(b.t.Context(), []*message.Message{m}, ByStream)
+	r, err := s.Send(b.t.Context(), []*message.Message{m}, OnStream)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +116,13 @@ func (b *bench) call(s *Session, text string) (got []string, err error) {
 	for {
 		e, state := r.Take()
 		switch state {
-		case Taken:
+		case stream.Taken:
 			got = append(got, string(e.Bytes()))
 			e.Free()
 			if e.Last {
 				return got, nil
 			}
-		case Waiting:
+		case stream.Waiting:
 			<-r.Ready()
 		default:
 			return got, fmt.Errorf("state %d", state)
@@ -111,7 +136,7 @@ func tool(id int, name, args string) string {
 
 func TestSessionEndsWhenIdleAndNotBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		s := b.open("u")
 		if _, err := b.call(s, tool(1, "echo", "")); err != nil {
 			t.Fatal(err)
@@ -140,29 +165,9 @@ func TestSessionEndsWhenIdleAndNotBefore(t *testing.T) {
 	})
 }
 
-func TestStopLadderIsClimbedDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
-		deaf := mcptest.NewProcess() // does not end when its stdin does
-		b.server.Launch = func(context.Context, any) (process.Process, error) { return deaf, nil }
-		s, err := b.table.Open(Opening{Server: b.server, Principal: "u"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Leave()
-		synctest.Wait()
-		start := time.Now()
-		s.Close("test")
-		<-deaf.Gone()
-		if d := time.Since(start); d != b.server.Grace {
-			t.Errorf("killed after %v, want %v", d, b.server.Grace)
-		}
-	})
-}
-
 func TestRestartsBackOffAndAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		s := b.open("u")
 		defer s.Leave()
 		var pauses []time.Duration
@@ -182,7 +187,7 @@ func TestRestartsBackOffAndAreForgotten(t *testing.T) {
 				t.Errorf("pause %d is %v, want %v to a fifth more", i, got, want)
 			}
 		}
-		time.Sleep(restartWindow) // after which they are forgotten
+		time.Sleep(child.RestartWindow) // after which they are forgotten
 		if got, err := b.call(s, tool(3, "crash", "")); err != nil || !strings.Contains(got[0], `"restarts_left":2`) {
 			t.Errorf("after the window: %v %v", got, err)
 		}
@@ -202,10 +207,10 @@ func TestRestartsBackOffAndAreForgotten(t *testing.T) {
 
 func TestOtherPrincipalsSessionIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		s := b.open("alice")
 		defer s.Leave()
-		if _, err := b.table.Find(Key{Server: "fake", Principal: "bob", ID: s.ID}); !errors.Is(err, ErrUnknown) {
+		if _, err := b.table.Find(admission.Key{Server: "fake", Principal: "bob", ID: s.ID}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("bob found it: %v", err)
 		}
 		other, err := b.table.Open(Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})
@@ -221,16 +226,16 @@ func TestOtherPrincipalsSessionIsUnknown(t *testing.T) {
 
 func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 	for name, tt := range map[string]struct {
-		limits    Limits
+		limits    limits
 		principal int
 		server    int
 		callers   []string
 		want      []bool
 	}{
-		"principal": {Limits{}, 2, 0, []string{"a", "a", "a", "b"}, []bool{true, true, false, true}},
-		"server":    {Limits{}, 0, 2, []string{"a", "b", "c"}, []bool{true, true, false}},
-		"app":       {Limits{Sessions: 1}, 8, 8, []string{"a", "b"}, []bool{true, false}},
-		"anonymous": {Limits{}, 1, 0, []string{"", "", ""}, []bool{true, true, true}},
+		"principal": {limits{}, 2, 0, []string{"a", "a", "a", "b"}, []bool{true, true, false, true}},
+		"server":    {limits{}, 0, 2, []string{"a", "b", "c"}, []bool{true, true, false}},
+		"app":       {limits{max: 1}, 8, 8, []string{"a", "b"}, []bool{true, false}},
+		"anonymous": {limits{}, 1, 0, []string{"", "", ""}, []bool{true, true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -240,7 +245,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 				var inside []*Session
 				for _, who := range tt.callers {
 					s, err := b.table.Open(Opening{Server: b.server, Principal: who})
-					var full *FullError
+					var full *admission.FullError
 					if err != nil && !errors.As(err, &full) {
 						t.Fatal(err)
 					}
@@ -268,7 +273,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 
 func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		b.server.Runner = "uvx\x00slow"
 		var starts atomic.Int32
 		b.server.Launch = func(context.Context, any) (process.Process, error) {
@@ -324,57 +329,25 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 	})
 }
 
-func TestStartsAtATimeAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{Starts: 3})
-		var running, over atomic.Int32
-		b.server.Launch = func(context.Context, any) (process.Process, error) {
-			if running.Add(1) > 3 {
-				over.Add(1)
-			}
-			return mcptest.Run(func(in io.Reader, out io.Writer) error {
-				time.Sleep(time.Second)
-				running.Add(-1)
-				mcptest.Server(in, out, io.Discard, func(int) {})
-				return nil
-			}), nil
-		}
-		for i := range 20 {
-			b.open(fmt.Sprint(i)).Leave()
-		}
-		time.Sleep(time.Minute / 2)
-		if n := b.table.Stats().Processes; over.Load() > 0 || n != 20 {
-			t.Errorf("%d starts beyond three at a time; %d sessions, want 20", over.Load(), n)
-		}
-	})
-}
-
 func TestSlowReaderMakesTheProcessWaitAndIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		s := b.open("u")
 		defer s.Leave()
 		m, _ := message.Parse([]byte(tool(1, "progress", `"count":10000`)))
-		r, err := s.Send(t.Context(), []*message.Message{m}, ByStream)
+		r, err := s.Send(t.Context(), []*message.Message{m}, OnStream)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Keep(nil)
-		synctest.Wait()
-		s.mu.Lock()
-		held := len(r.st.events)
-		s.mu.Unlock()
-		if held > maxBacklog+1 {
-			t.Errorf("%d events are held for a reader that does not read", held)
-		}
-		time.Sleep(stallTimeout + time.Second)
-		if _, state := r.Take(); state != Cut {
+		time.Sleep(time.Minute)
+		if _, state := r.Take(); state != stream.Cut {
 			t.Errorf("a reader that does not read is in state %d", state)
 		}
 		r.Leave()
 		synctest.Wait()
-		back, err := s.Resume(EventID{Stream: 1, Life: s.life})
-		if !errors.Is(err, ErrGap) {
+		back, err := s.Resume(stream.EventID{Stream: 1, Life: s.streams.Life()})
+		if !errors.Is(err, stream.ErrGap) {
 			t.Errorf("what fell out of the log: %v, %v", back, err)
 		}
 	})
@@ -382,7 +355,7 @@ func TestSlowReaderMakesTheProcessWaitAndIsCutOff(t *testing.T) {
 
 func TestDeafProcessIsKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		b.server.Launch = func(context.Context, any) (process.Process, error) { return mcptest.NewProcess(), nil }
 		s, err := b.table.Open(Opening{Server: b.server, Principal: "u"})
 		if err != nil {
@@ -390,7 +363,7 @@ func TestDeafProcessIsKilled(t *testing.T) {
 		}
 		defer s.Leave()
 		got, err := b.call(s, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`)
-		if err != nil || !strings.Contains(got[0], ReasonDeaf) {
+		if err != nil || !strings.Contains(got[0], child.ReasonDeaf) {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})
@@ -398,7 +371,7 @@ func TestDeafProcessIsKilled(t *testing.T) {
 
 func TestClosedStdoutEndsTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		s := b.open("u")
 		defer s.Leave()
 		b.processes()[0].Out.Close()
@@ -414,39 +387,9 @@ func TestClosedStdoutEndsTheProcess(t *testing.T) {
 	})
 }
 
-func TestProcessesAreStartedAhead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
-		b.server.Prewarm = 2
-		b.table.Prewarm(b.server)
-		if n := len(b.processes()); n != 2 {
-			t.Fatalf("%d processes ahead, want 2", n)
-		}
-		first := b.processes()[0]
-		b.processes()[1].Exit(errors.New("died while it waited"))
-		s := b.open("a")
-		if _, err := b.call(s, tool(1, "echo", "")); err != nil {
-			t.Fatal(err)
-		}
-		other := b.open("b")
-		if _, err := b.call(other, tool(1, "echo", "")); err != nil {
-			t.Fatal(err)
-		}
-		s.Close("test")
-		s.Leave()
-		other.Leave()
-		<-first.Gone() // it was the first session's
-		time.Sleep(refillAfter)
-		synctest.Wait()
-		if n := len(b.processes()); n < 4 {
-			t.Errorf("%d processes in all: those that were taken were not replaced", n)
-		}
-	})
-}
-
 func TestDeathWhileWeInitializeSaysWhatItDiedOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Limits{})
+		b := newBench(t, limits{})
 		b.server.Launch = func(context.Context, any) (process.Process, error) {
 			return mcptest.Run(func(in io.Reader, _ io.Writer) error {
 				bufio.NewReader(in).ReadString('\n')

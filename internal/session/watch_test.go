@@ -30,7 +30,7 @@ func heard(t *testing.T, hub *watch.Hub, session uint64) (lines []string) {
 func TestWatchHearsASessionAndItsProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := watched()
-		b := newBench(t, Limits{Watch: hub})
+		b := newBench(t, limits{watch: hub})
 		s := b.open("u")
 		if _, err := b.call(s, tool(1, "echo", "")); err != nil {
 			t.Fatal(err)
@@ -55,29 +55,6 @@ func TestWatchHearsASessionAndItsProcesses(t *testing.T) {
 			"app event ended: the client is done", "app event process ended: the server exited by itself")
 		if diff := cmp.Diff(want, heard(t, hub, 1)); diff != "" {
 			t.Errorf("heard (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestWatchHearsAPool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hub := watched()
-		b := newPoolBench(t, Limits{Watch: hub})
-		c, leave, err := b.send("u", modernTool("echo", "hello", 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		next(c)
-		leave()
-		b.table.Close()
-		got := heard(t, hub, 1)
-		want := []string{"app event process started", "client request server/discover", "server response server/discover",
-			"client request tools/call", "server response tools/call"}
-		if diff := cmp.Diff(want, got[:min(len(got), len(want))]); diff != "" {
-			t.Errorf("heard (-want +got):\n%s", diff)
-		}
-		if about := hub.View().Sessions[0]; !about.Pool || about.Protocol != Stateless || about.Ended == nil || about.PID != 0 {
-			t.Errorf("the pool's process: %+v", about)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // errGone says that the client went away before it had an answer.
@@ -18,7 +19,7 @@ var errGone = errors.New("the client is gone")
 type answer struct {
 	*request
 	s            *session.Session
-	reader       *session.Reader
+	reader       *stream.Reader
 	batch        bool // the POST had several messages
 	json, stream bool // what the client takes
 	opened       bool // the POST opened the session
@@ -30,14 +31,14 @@ func (a *answer) write() error {
 	if !a.json {
 		return a.events(nil)
 	}
-	var first [1]session.Event // most have one
+	var first [1]stream.Event // most have one
 	taken := first[:0]
 	patience := a.timer(a.Keepalive)
 	defer a.stop(patience)
 	for {
 		e, state := a.reader.Take()
 		switch state {
-		case session.Taken:
+		case stream.Taken:
 			taken = append(taken, e)
 			a.refused = e.Envelope().IsError()
 			if e.Kind() != message.Response && a.stream {
@@ -47,7 +48,7 @@ func (a *answer) write() error {
 				return a.body(taken)
 			}
 			continue
-		case session.Ended, session.Cut:
+		case stream.Ended, stream.Cut:
 			return a.body(taken)
 		}
 		select {
@@ -78,14 +79,14 @@ func (e *Endpoint) stop(t *time.Timer) {
 	e.timers.Put(t)
 }
 
-func free(events []session.Event) {
+func free(events []stream.Event) {
 	for _, e := range events {
 		e.Free()
 	}
 }
 
 // body gives the answers as one JSON body.
-func (a *answer) body(answers []session.Event) error {
+func (a *answer) body(answers []stream.Event) error {
 	defer free(answers)
 	if len(answers) == 0 { // the session ended in a way that answered nobody
 		a.refuse(http.StatusServiceUnavailable, codeInternal, "the session ended")
@@ -122,7 +123,7 @@ func (a *answer) announce() {
 }
 
 // events gives the answers as an SSE stream, beginning with those that have been taken already.
-func (a *answer) events(taken []session.Event) error {
+func (a *answer) events(taken []stream.Event) error {
 	a.announce()
 	a.begin()
 	return a.request.stream(a.s, a.reader, taken)

@@ -11,7 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
@@ -51,6 +54,8 @@ const (
 type Endpoint struct {
 	Table  *session.Table
 	Server *session.Server
+	Pools  *pool.Pools
+	Pool   *pool.Server // the same server, for requests without a session
 	Log    *slog.Logger
 
 	MaxBody   int64           // bytes of a POST
@@ -63,7 +68,7 @@ type Endpoint struct {
 
 	// Refuse, if it is set, is asked before a POST is passed on to a session: owner is the Value of
 	// the caller that opened it, caller that of this request. It returns what to answer instead, or
-	// session.ErrUnknown, which ends the session.
+	// session.ErrUnknown, which ends the session, or the process that requests share.
 	Refuse func(owner, caller any) (http.Handler, error)
 
 	timers sync.Pool // of *time.Timer, stopped
@@ -73,7 +78,7 @@ type Endpoint struct {
 type Caller struct {
 	Principal string
 	Client    string    // the program that the principal uses; empty if it is not known
-	Value     any       // handed to the server's Launch; may be a session.Renewer and an io.Closer
+	Value     any       // handed to the server's Launch; may be a child.Renewer and an io.Closer
 	Expires   time.Time // after which no stream may go on; zero for never
 }
 
@@ -170,14 +175,14 @@ func (q *request) head(status int, length int) {
 
 // failed answers for an error of the session layer.
 func (q *request) failed(err error, id []byte) {
-	var full *session.FullError
-	var failure *session.Failure
+	var full *admission.FullError
+	var failure *child.Failure
 	switch {
 	case errors.Is(err, session.ErrUnknown):
 		q.refuse(http.StatusNotFound, codeNoSession, "session not found")
 	case errors.Is(err, session.ErrDuplicate):
 		q.refuse(http.StatusBadRequest, codeInvalid, err.Error())
-	case errors.Is(err, session.ErrClosed):
+	case errors.Is(err, admission.ErrClosed):
 		q.w.Header().Set("Retry-After", "5")
 		q.refuseID(http.StatusServiceUnavailable, codeInternal, err.Error(), id, `{"reason":"shutting_down","retryable":true}`)
 	case errors.As(err, &full):

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // retryAfter is what a client waits before it takes up a broken stream, in milliseconds as SSE has
@@ -30,7 +31,7 @@ func (q *request) begin() {
 // stream gives what reader brings, until the stream ends, the client goes away or the stream has
 // been open for MaxStream: then it returns errGone, and the events are kept for a client that comes
 // back. taken are events that have been taken already and not been given.
-func (q *request) stream(s *session.Session, reader *session.Reader, taken []session.Event) error {
+func (q *request) stream(s *session.Session, reader *stream.Reader, taken []stream.Event) error {
 	before := reader.Keep(taken)
 	return q.give(reader, before, s.Protocol())
 }
@@ -62,16 +63,16 @@ func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.
 	for {
 		e, state := reader.Take()
 		switch state {
-		case session.Taken:
+		case stream.Taken:
 			o.event(e)
 			e.Free()
 			if e.Last {
 				return o.flush() == nil
 			}
 			continue
-		case session.Ended:
+		case stream.Ended:
 			return o.flush() == nil
-		case session.Cut:
+		case stream.Cut:
 			o.flush()
 			return false
 		}
@@ -151,7 +152,7 @@ func (o *events) comment(text string) {
 }
 
 // event writes one message. It lies on one line, since a Message has no line breaks.
-func (o *events) event(e session.Event) {
+func (o *events) event(e stream.Event) {
 	w := o.buffer()
 	w.WriteString("event: message\n")
 	if e.HasID() {

@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
@@ -17,7 +19,7 @@ import (
 // revision learns what to fall back to (MCP 2026-07-28, basic/versioning).
 func (q *request) versionSpoken() bool {
 	v := q.r.Header.Get(HeaderVersion)
-	if v == "" || slices.Contains(versions, v) || session.Modern(v) {
+	if v == "" || slices.Contains(versions, v) || pool.Modern(v) {
 		return true
 	}
 	var id []byte
@@ -96,8 +98,8 @@ func (q *request) chosen(id string) bool {
 	return id != "" && q.ClientIDs && !session.Minted(id)
 }
 
-func (q *request) key(id string) session.Key {
-	return session.Key{Server: q.Server.Name, Principal: q.caller.Principal, Client: q.caller.Client, ID: id}
+func (q *request) key(id string) admission.Key {
+	return admission.Key{Server: q.Server.Name, Principal: q.caller.Principal, Client: q.caller.Client, ID: id}
 }
 
 func quote(text string) []byte {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // What a client gets that asks for the events after one, when that is of another life of its session:
@@ -19,12 +20,12 @@ import (
 
 // lastEvent is the event after which the client wants to go on; nil if it begins. It has answered
 // when it reports false.
-func (q *request) lastEvent() (*session.EventID, bool) {
+func (q *request) lastEvent() (*stream.EventID, bool) {
 	last := q.r.Header.Get(headerResume)
 	if last == "" {
 		return nil, true
 	}
-	e, err := session.ParseEventID(last)
+	e, err := stream.ParseEventID(last)
 	if err != nil {
 		q.cannotResume(err)
 		return nil, false
@@ -37,7 +38,7 @@ func (q *request) cannotResume(why error) {
 }
 
 // listen returns a reader of what a GET is for. It has answered when it returns nil.
-func (q *request) listen(s *session.Session) *session.Reader {
+func (q *request) listen(s *session.Session) *stream.Reader {
 	last, ok := q.lastEvent()
 	if !ok {
 		return nil
@@ -49,14 +50,14 @@ func (q *request) listen(s *session.Session) *session.Reader {
 	switch {
 	case err == nil:
 		return reader
-	case !errors.Is(err, session.ErrElsewhere):
+	case !errors.Is(err, stream.ErrElsewhere):
 		q.cannotResume(err)
 	default:
 		f, err := s.Follow(q.r.Context(), *last)
 		switch {
 		case last.Stream == 0:
 			if err != nil || !q.replay(f) {
-				s.TellChanged()
+				s.AnnounceChange()
 			}
 			return s.Listen()
 		case err == nil:
@@ -71,7 +72,7 @@ func (q *request) listen(s *session.Session) *session.Reader {
 // away goes on with the stream of a POST in a session that is not here. It reports false if that
 // cannot be, and it has not answered.
 func (q *request) away(id string) bool {
-	last, err := session.ParseEventID(q.r.Header.Get(headerResume))
+	last, err := stream.ParseEventID(q.r.Header.Get(headerResume))
 	if err != nil || last.Stream == 0 {
 		return false
 	}
@@ -84,7 +85,7 @@ func (q *request) away(id string) bool {
 }
 
 // goOn gives what f brings.
-func (q *request) goOn(f *session.Follower, last session.EventID) {
+func (q *request) goOn(f *stream.Follower, last stream.EventID) {
 	defer f.Leave()
 	q.begin()
 	q.give(f, last.String(), f.Protocol())
@@ -92,7 +93,7 @@ func (q *request) goOn(f *session.Follower, last session.EventID) {
 
 // replay gives what f brings of a standalone stream, after which it goes on with that of this instance.
 // It reports whether nothing was lost.
-func (q *request) replay(f *session.Follower) bool {
+func (q *request) replay(f *stream.Follower) bool {
 	defer f.Leave()
 	q.begin()
 	out := newEvents(q)
@@ -102,15 +103,15 @@ func (q *request) replay(f *session.Follower) bool {
 }
 
 // elsewhere answers for the stream of a POST that is not to be had here.
-func (q *request) elsewhere(last session.EventID) {
-	answer := last.Elsewhere()
+func (q *request) elsewhere(last stream.EventID) {
+	answer := session.Elsewhere(last)
 	if answer == nil {
-		q.cannotResume(session.ErrElsewhere)
+		q.cannotResume(stream.ErrElsewhere)
 		return
 	}
 	defer answer.Free()
 	q.begin()
 	out := newEvents(q)
-	out.event(session.Event{Message: answer})
+	out.event(stream.Event{Message: answer})
 	out.flush()
 }

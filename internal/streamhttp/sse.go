@@ -72,7 +72,7 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 	}
 	q.alone[0] = m
 	id := firstID(q.id[:0], q.alone[:])
-	if _, err := s.Send(r.Context(), q.alone[:], session.ByListener); err != nil {
+	if _, err := s.Send(r.Context(), q.alone[:], session.OnListener); err != nil {
 		q.failed(err, id)
 		return
 	}

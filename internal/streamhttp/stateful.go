@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -46,13 +47,13 @@ func (q *request) post() {
 	}
 	id := firstID(q.id[:0], messages)
 	initialize := len(messages) == 1 && m.Kind() == message.Request && m.Envelope().Method() == "initialize"
-	way := session.ByStream
+	mode := session.OnStream
 	if !stream {
-		way = session.ByAnswer
+		mode = session.AnswersOnly
 	}
 	sent := messages
 	messages = nil
-	reader, err := s.Send(q.r.Context(), sent, way)
+	reader, err := s.Send(q.r.Context(), sent, mode)
 	if err != nil {
 		if opened {
 			s.Abandon()
@@ -98,7 +99,7 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
 		case session.Minted(id):
-			if s, err = q.lost(id, m); s == nil && err == nil {
+			if s, err = q.takeOver(id, m); s == nil && err == nil {
 				return nil, false, false
 			}
 		case q.chosen(id) && m.Kind() == message.Request:
@@ -228,7 +229,7 @@ func (q *request) get() {
 		case q.away(id):
 			return
 		default:
-			err = q.Table.Lost(q.r.Context(), q.opening(id))
+			err = q.Table.CanTakeOver(q.r.Context(), q.opening(id))
 		}
 		if err == nil {
 			q.awaitSession(id)
@@ -284,13 +285,13 @@ func (q *request) awaitSession(id string) {
 		case err == nil:
 			defer s.Leave()
 			if !whole {
-				s.TellChanged()
+				s.AnnounceChange()
 			}
 			reader := s.Listen()
 			defer reader.Leave()
 			q.stream(s, reader, nil)
 			return
-		case end.Err() != nil || errors.Is(err, session.ErrClosed):
+		case end.Err() != nil || errors.Is(err, admission.ErrClosed):
 			return
 		}
 		out.comment("still waiting")

@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // Codes of errors that 2026-07-28 defines (basic, "Error codes").
@@ -18,26 +21,26 @@ const (
 	codeCapability     = -32021
 )
 
-// A source is what events are taken from: a session's reader or a call.
+// A source is what events are taken from: a reader of a session's stream, a follower or a call.
 type source interface {
-	Take() (session.Event, session.State)
+	Take() (stream.Event, stream.State)
 	Ready() <-chan struct{}
 }
 
 // postOnly reports whether the request uses a method that its protocol version, or its server's, has
 // no more.
 func (q *request) postOnly() bool {
-	return q.r.Method != http.MethodPost && (q.Server.Era == session.ModernEra || session.Modern(q.r.Header.Get(HeaderVersion)))
+	return q.r.Method != http.MethodPost && (q.Pool.Era == pool.ModernEra || pool.Modern(q.r.Header.Get(HeaderVersion)))
 }
 
 // otherEra answers a POST that does not belong to a session: one of 2026-07-28, or any other to a
 // server that speaks nothing else. It takes m over if it reports true.
 func (q *request) otherEra(m *message.Message) bool {
 	switch {
-	case m.Envelope().Modern() || session.Modern(q.r.Header.Get(HeaderVersion)):
+	case m.Envelope().Modern() || pool.Modern(q.r.Header.Get(HeaderVersion)):
 		q.stateless(m)
-	case q.Server.Era == session.ModernEra:
-		q.unsupported(q.asked(m), firstID(q.id[:0], []*message.Message{m}), []string{session.Stateless})
+	case q.Pool.Era == pool.ModernEra:
+		q.unsupported(q.asked(m), firstID(q.id[:0], []*message.Message{m}), []string{pool.Stateless})
 		m.Free()
 	default:
 		return false
@@ -84,7 +87,7 @@ func (q *request) stateless(m *message.Message) {
 	if version == "" {
 		version = q.r.Header.Get(HeaderVersion)
 	}
-	if q.Server.Era == session.LegacyEra {
+	if q.Pool.Era == pool.LegacyEra {
 		q.unsupported(version, id, versions)
 		return
 	}
@@ -112,14 +115,12 @@ func (q *request) stateless(m *message.Message) {
 
 // call passes a request on to a process that the caller's requests share: another one if that has
 // just ended. It has answered when it returns nil.
-func (q *request) call(m *message.Message, id []byte, version string) (*session.Call, *session.Worker) {
+func (q *request) call(m *message.Message, id []byte, version string) (*pool.Call, *pool.Worker) {
 	const attempts = 3
 	for attempt := 1; ; attempt++ {
-		w, err := q.Table.Share(q.r.Context(), session.Opening{
-			Server: q.Server, Principal: q.caller.Principal, Client: q.caller.Client, Caller: q.caller.Value,
-		})
+		w, err := q.Pools.Share(q.r.Context(), q.Pool, pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value})
 		switch {
-		case errors.Is(err, session.ErrLegacy):
+		case errors.Is(err, pool.ErrLegacy):
 			q.unsupported(version, id, versions)
 			return nil, nil
 		case err != nil:
@@ -132,7 +133,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*session.
 			answer, err = q.Refuse(w.Caller(), q.caller.Value)
 		}
 		text := q.paramsDiffer(w, m)
-		var call *session.Call
+		var call *pool.Call
 		switch {
 		case answer != nil:
 			answer.ServeHTTP(q.w, q.r)
@@ -151,9 +152,10 @@ func (q *request) call(m *message.Message, id []byte, version string) (*session.
 			return call, w
 		}
 		w.Leave()
-		if !errors.Is(err, session.ErrUnknown) || attempt == attempts {
-			if errors.Is(err, session.ErrUnknown) {
-				err = &session.Failure{Text: "the server ends again and again", Reason: session.ReasonExited, Retryable: true}
+		again := errors.Is(err, pool.ErrRetired) || errors.Is(err, session.ErrUnknown)
+		if !again || attempt == attempts {
+			if again {
+				err = &child.Failure{Text: "the server ends again and again", Reason: child.ReasonExited, Retryable: true}
 			}
 			q.failed(err, id)
 			return nil, nil
@@ -171,28 +173,28 @@ func (q *request) unsupported(version string, id []byte, spoken []string) {
 
 // reply gives what comes for a call: one JSON body if the answer comes first, else an SSE stream,
 // without event ids, since no stream can be resumed.
-func (q *request) reply(call *session.Call) {
-	jsonBody, stream := q.accepts()
+func (q *request) reply(call *pool.Call) {
+	jsonBody, sse := q.accepts()
 	patience := time.NewTimer(q.Keepalive)
 	defer patience.Stop()
 	for {
 		e, state := call.Take()
 		switch {
-		case state == session.Taken && e.Kind() == message.Response && (jsonBody || e.Envelope().IsError()):
+		case state == stream.Taken && e.Kind() == message.Response && (jsonBody || e.Envelope().IsError()):
 			q.whole(e)
 			return
-		case state == session.Taken && !stream:
+		case state == stream.Taken && !sse:
 			e.Free() // a notification to a client that takes nothing but the answer
 			continue
-		case state == session.Taken:
+		case state == stream.Taken:
 			q.follow(call, &e)
 			return
-		case state != session.Waiting:
+		case state != stream.Waiting:
 			q.refuse(http.StatusServiceUnavailable, codeInternal, "the server ended the call without an answer")
 			return
 		}
 		var tooLong <-chan time.Time
-		if stream {
+		if sse {
 			tooLong = patience.C
 		}
 		select {
@@ -207,7 +209,7 @@ func (q *request) reply(call *session.Call) {
 }
 
 // whole gives an answer as a JSON body, with the HTTP status that belongs to its error.
-func (q *request) whole(e session.Event) {
+func (q *request) whole(e stream.Event) {
 	defer e.Free()
 	status := http.StatusOK
 	if e.Envelope().IsError() {
@@ -231,7 +233,7 @@ func statusOf(code int) int {
 
 // follow gives what comes for a call as an SSE stream, beginning with first. A stream that has been
 // open for as long as it may is ended.
-func (q *request) follow(call *session.Call, first *session.Event) {
+func (q *request) follow(call *pool.Call, first *stream.Event) {
 	q.begin()
 	out := newEvents(q)
 	defer out.free()

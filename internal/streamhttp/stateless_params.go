@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
-	"github.com/mcpfunc/mcpfunc/internal/session"
+	"github.com/mcpfunc/mcpfunc/internal/pool"
 )
 
 // headerParam begins the names of header fields that repeat arguments of a tool.
@@ -15,7 +15,7 @@ const headerParam = "Mcp-Param-"
 // paramsDiffer says how the header fields of a tools/call differ from its arguments, or returns "".
 // Fields that no schema names are nobody's (2026-07-28, transports, "Server Behavior for Custom
 // Headers").
-func (q *request) paramsDiffer(w *session.Worker, m *message.Message) string {
+func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 	if m.Envelope().Method() != "tools/call" {
 		return ""
 	}

@@ -1,0 +1,238 @@
+package admission
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+)
+
+// ErrClosed says that the app is shutting down.
+var ErrClosed = errors.New("the app is shutting down")
+
+// A FullError says that there is no room for another session.
+type FullError struct {
+	What       string // whose limit it is
+	Limit      int
+	RetryAfter time.Duration
+}
+
+func (e *FullError) Error() string { return "there is no room for another session: " + e.What }
+
+// A Key is what a session is found by. Another principal's session is as unknown as one that never
+// was, and so is that of the same one by another program: what a user lets one client do is not the
+// other's. What has no id of its own, as a process that requests share, leaves ID empty.
+type Key struct{ Server, Principal, Client, ID string }
+
+// A Tenant holds a process, or is about to. Its methods may be called from any goroutine, and call none
+// of a Controller but Evict.
+type Tenant interface {
+	// Idle reports since when nobody has used the tenant, if nobody does, and whether it works on a
+	// request all the same.
+	Idle() (since time.Time, idle, working bool)
+	// Evict ends it to make room, unless it has ended.
+	Evict()
+	// PID is the number of its process, or 0 while there is none, or none that can be ended.
+	PID() int
+	// OutOfMemory ends its process at once, which uses this many bytes.
+	OutOfMemory(used int64)
+}
+
+// Limits are those of one server. Zero means no limit.
+type Limits struct {
+	Max             int // tenants
+	MaxPerPrincipal int // tenants of one caller, where callers are known
+}
+
+// A Controller admits tenants. Its methods may be called from any goroutine, though never while a lock is
+// held that a method of a Tenant takes.
+type Controller struct {
+	max    int // of all servers
+	memory *memory
+	secret [16]byte // of Alias
+	cancel context.CancelFunc
+	done   sync.WaitGroup // of who watches the memory
+
+	mu      sync.Mutex
+	tenants map[Tenant]*place
+	closed  bool
+}
+
+// A place is what a tenant takes.
+type place struct {
+	key     Key
+	vacated bool // it counts for no limit any more, but its process may be there yet
+}
+
+// New returns a Controller of an app that may have max tenants; zero means no limit. Without a source of
+// what memory there is, everything fits. Close must be called.
+func New(max int, source Memory) *Controller {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Controller{max: max, memory: newMemory(source), cancel: cancel, tenants: map[Tenant]*place{}}
+	rand.Read(c.secret[:])
+	if source != nil {
+		c.done.Go(func() { c.watchMemory(ctx) })
+	}
+	return c
+}
+
+// Refuse makes Admit and Room fail with ErrClosed from now on.
+func (c *Controller) Refuse() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}
+
+// Close is Refuse, and nobody is ended any more for want of memory.
+func (c *Controller) Close() {
+	c.Refuse()
+	c.cancel()
+	c.done.Wait()
+}
+
+// Admit gives t room, if there is, until Vacate and Remove. Otherwise it returns who must be evicted
+// first, after which Admit is called again, or fails with a *FullError or ErrClosed. What memory there
+// is it knows from Measure. It does not wait, so that it may be called with a lock held that no method of
+// a Tenant takes.
+func (c *Controller) Admit(t Tenant, key Key, limits Limits) (victim Tenant, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if victim, err = c.roomLocked(key, limits); victim == nil && err == nil {
+		c.tenants[t] = &place{key: key}
+		c.memory.opened(key.Server)
+	}
+	return victim, err
+}
+
+// roomLocked returns nil if there is room for key, else who must go first, or a *FullError.
+func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err error) {
+	for _, limit := range []struct {
+		max   int
+		known bool // counts only where callers are known
+		what  string
+		of    func(Key) bool
+	}{
+		{limits.MaxPerPrincipal, true, "this caller has as many as one caller may have on this server",
+			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
+		{limits.Max, false, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
+		{c.max, false, whatApp, everybody},
+	} {
+		if limit.max <= 0 || limit.known && key.Principal == "" {
+			continue
+		}
+		if c.countLocked(limit.of) < limit.max {
+			continue
+		}
+		if victim = c.idlestLocked(limit.of); victim != nil {
+			return victim, nil
+		}
+		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
+	}
+	if c.memory.fits(key.Server) {
+		return nil, nil
+	}
+	if victim = c.idlestLocked(everybody); victim != nil {
+		c.memory.ended(c.tenants[victim].key.Server)
+		return victim, nil
+	}
+	return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
+}
+
+const whatApp = "the app has as many as it may have"
+
+func everybody(Key) bool { return true }
+
+func (c *Controller) countLocked(of func(Key) bool) (n int) {
+	for _, p := range c.tenants {
+		if !p.vacated && of(p.key) {
+			n++
+		}
+	}
+	return n
+}
+
+// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use.
+// One that still works on a request, whose client may come back for the answer, is taken after all
+// others.
+func (c *Controller) idlestLocked(of func(Key) bool) Tenant {
+	var oldest, working Tenant
+	var since, sinceWorking time.Time
+	for t, p := range c.tenants {
+		if p.vacated || !of(p.key) {
+			continue
+		}
+		switch left, idle, works := t.Idle(); {
+		case !idle:
+		case works && (working == nil || left.Before(sinceWorking)):
+			working, sinceWorking = t, left
+		case !works && (oldest == nil || left.Before(since)):
+			oldest, since = t, left
+		}
+	}
+	return cmp.Or(oldest, working)
+}
+
+// Vacate says that t counts for no limit any more.
+func (c *Controller) Vacate(t Tenant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.tenants[t]; p != nil {
+		p.vacated = true
+	}
+}
+
+// Remove says that the process of t is gone.
+func (c *Controller) Remove(t Tenant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.tenants, t)
+}
+
+// Room returns an error while nobody could be admitted whoever asked.
+func (c *Controller) Room() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if c.max > 0 && c.countLocked(everybody) >= c.max && c.idlestLocked(everybody) == nil {
+		return &FullError{What: whatApp, Limit: c.max}
+	}
+	return nil
+}
+
+// Processes is how many tenants have a process, or are on the way to one or from one.
+func (c *Controller) Processes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.tenants)
+}
+
+// Measure finds out what memory there is, unless that was done a moment ago.
+func (c *Controller) Measure() { c.memory.refresh(c.pids) }
+
+// Alias names a tenant in the log. Who reads the log cannot use it as an id.
+func (c *Controller) Alias(k Key) string {
+	sum := sha256.Sum256([]byte(string(c.secret[:]) + k.Server + "\x00" + k.Principal + "\x00" + k.Client + "\x00" + k.ID))
+	return hex.EncodeToString(sum[:4])
+}
+
+// pids lists the processes that are alive, by server.
+func (c *Controller) pids() map[string][]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pids := map[string][]int{}
+	for t, p := range c.tenants {
+		if pid := t.PID(); pid > 0 {
+			pids[p.key.Server] = append(pids[p.key.Server], pid)
+		}
+	}
+	return pids
+}

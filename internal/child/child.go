@@ -1,0 +1,194 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+// A Child is one process of a server, from its start to its end. One goroutine reads; any may call the
+// other methods.
+type Child struct {
+	ctx    context.Context // until the process has to end
+	grace  time.Duration
+	p      process.Process
+	pipes  *framing.Stream
+	stderr *stderrTail
+	log    *slog.Logger
+	redact func(string) string
+	slot   *startSlot      // released at its first message, at its end, or when it is late
+	late   *time.Timer     // which releases it; nil for none
+	rec    *watch.Recorder // nil for none
+
+	answered chan struct{} // closed at its first message
+	spoke    bool          // answered is closed; of the reader
+	noise    limiter       // of what is logged that is no message; of the reader
+
+	writing chan struct{} // held by who writes; capacity 1
+	stall   stall         // kills a process that does not read
+
+	gone   chan struct{}           // closed when the process has been waited for
+	exit   error                   // of that wait; set before gone is closed
+	killed atomic.Pointer[Failure] // why we ended it, if we did
+}
+
+// Run calls serve, which reads until Read fails, and returns once the process is gone: by itself, or
+// down the ladder of process.Stop since the context of its start has ended. It says how it ended.
+func (c *Child) Run(serve func()) *Failure {
+	stopped := make(chan struct{})
+	unless := context.AfterFunc(c.ctx, func() {
+		defer close(stopped)
+		process.Stop(c.p, c.gone, c.grace)
+	})
+	serve()
+	c.wait()
+	if !unless() {
+		<-stopped
+	}
+	return c.failure()
+}
+
+// wait waits for the process after it has said its last. One that only closed its stdout is ended,
+// unless it is on the ladder already.
+func (c *Child) wait() {
+	go func() {
+		c.exit = c.p.Wait()
+		close(c.gone)
+	}()
+	late := time.NewTimer(time.Second)
+	defer late.Stop()
+	select {
+	case <-c.gone:
+	case <-c.ctx.Done():
+		<-c.gone
+	case <-late.C:
+		c.Kill(&Failure{Text: "the server closed its stdout and was stopped", Reason: ReasonExited, Retryable: true})
+		<-c.gone
+	}
+	c.stall.stop()
+	c.releaseSlot(false)
+	c.stderr.end()
+	if c.rec != nil {
+		c.rec.Exited(c.failure().Text)
+	}
+}
+
+// releaseSlot lets another process start: this one has answered (ok), or is gone.
+func (c *Child) releaseSlot(ok bool) {
+	if c.late != nil {
+		c.late.Stop()
+	}
+	c.slot.release(ok)
+}
+
+// PID is the number of the process, or 0 if it has none.
+func (c *Child) PID() int {
+	if p, ok := c.p.(interface{ PID() int }); ok {
+		return p.PID()
+	}
+	return 0
+}
+
+// Answered is closed at the first message of the process.
+func (c *Child) Answered() <-chan struct{} { return c.answered }
+
+// Gone is closed when the process is.
+func (c *Child) Gone() <-chan struct{} { return c.gone }
+
+// Stderr returns the last lines that the process wrote to its stderr, redacted.
+func (c *Child) Stderr() []string { return c.stderr.lines() }
+
+// Kill ends the process at once, and says why unless that has been said.
+func (c *Child) Kill(why *Failure) {
+	c.killed.CompareAndSwap(nil, why)
+	c.p.Kill()
+}
+
+// KillAfter kills the process when it has not answered method within limit, unless stop is called
+// before.
+func (c *Child) KillAfter(limit time.Duration, method string) (stop func() bool) {
+	return time.AfterFunc(limit, func() {
+		c.Kill(&Failure{
+			Text: "the server did not answer " + method + " within " + limit.String(), Reason: ReasonTimeout, Retryable: true,
+			Hint: "raise timeout_seconds",
+		})
+	}).Stop
+}
+
+// noiseBytes is how much of what is no message is logged.
+const noiseBytes = 256
+
+// Skip frees m, which is no message for anybody, and logs its beginning.
+func (c *Child) Skip(m *message.Message) {
+	c.logNoise(m.Head(noiseBytes), int64(m.Len()))
+	m.Free()
+}
+
+// logNoise reports what the process wrote to its stdout that is no message. It is logged and skipped: a
+// print statement that was left in a server must not end a session.
+func (c *Child) logNoise(head []byte, size int64) {
+	if c.noise.allow(c.log) {
+		c.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", c.redact(string(head)), "bytes", size)
+	}
+}
+
+// Read returns the next message of the process. An answer over the limit is replaced by an error;
+// the rest of such messages are dropped. Every error is final.
+func (c *Child) Read() (*message.Message, error) {
+	for {
+		m, err := c.pipes.Read()
+		if err == nil {
+			if !c.spoke {
+				c.spoke = true
+				close(c.answered)
+				c.releaseSlot(true)
+			}
+			c.rec.Received(m)
+			return m, nil
+		}
+		var large *message.TooLargeError
+		switch {
+		case errors.As(err, &large):
+			e := m.Envelope()
+			c.log.Warn("the server wrote a message over the limit", "kind", e.Kind().String(), "limit", large.Limit)
+			if e.Kind() == message.Response {
+				f := &Failure{Text: "the server's answer is too large: " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
+				answer := f.Answer(e.ID())
+				m.Free()
+				return answer, nil
+			}
+			m.Free()
+		case errors.Is(err, framing.ErrRunaway):
+			c.Kill(&Failure{Text: "the server wrote a message without end and was stopped", Reason: ReasonFlood})
+			return nil, err
+		default:
+			return nil, err
+		}
+	}
+}
+
+// Ask writes a request of ours, whose id must be no other's, and returns its answer. It is for the
+// goroutine that reads; what else comes in between goes to other, which takes it over.
+func (c *Child) Ask(request *message.Message, other func(*message.Message)) (*message.Message, error) {
+	if err := c.Write(context.Background(), request); err != nil {
+		return nil, err
+	}
+	id := message.Key(request.Envelope().ID())
+	for {
+		m, err := c.Read()
+		if err != nil {
+			return nil, err
+		}
+		if m.Kind() == message.Response && message.Key(m.Envelope().ID()) == id {
+			return m, nil
+		}
+		other(m)
+	}
+}

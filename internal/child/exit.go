@@ -1,0 +1,76 @@
+package child
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// failure says how the process ended. It is called after it is gone.
+func (c *Child) failure() *Failure {
+	if f := c.killed.Load(); f != nil {
+		told := *f
+		told.Stderr = c.stderr.lines()
+		return &told
+	}
+	f := &Failure{Reason: ReasonExited, Retryable: true, Stderr: c.stderr.lines()}
+	var ee *exec.ExitError
+	code := 0
+	switch {
+	case errors.As(c.exit, &ee) && ee.ExitCode() >= 0:
+		code = ee.ExitCode()
+		f.ExitCode = &code
+		f.Text = fmt.Sprintf("the server exited with code %d", code)
+	case errors.As(c.exit, &ee):
+		f.Reason, f.Signal = ReasonKilled, signalOf(ee)
+		f.Text = "the server was ended by " + f.Signal
+		if m, ok := c.p.(interface{ OutOfMemory() bool }); ok && m.OutOfMemory() {
+			f.Reason = ReasonMemory
+			f.Text = "the server was killed because it used too much memory"
+		}
+	case c.exit != nil:
+		f.Text = "the server ended: " + c.exit.Error()
+	default:
+		f.ExitCode = &code
+		f.Text = "the server exited by itself"
+	}
+	return f
+}
+
+// StartFailure says why a process could not be started.
+func StartFailure(err error) *Failure {
+	f := &Failure{Text: "the server could not be started: " + err.Error(), Reason: ReasonStart}
+	var ce *process.CommandError
+	if errors.As(err, &ce) {
+		f.Hint = ce.Hint
+	}
+	return f
+}
+
+// OutOfMemory is the failure of a process that is ended because it uses the most memory, this many
+// bytes, on a machine that has none left.
+func OutOfMemory(used int64) *Failure {
+	return &Failure{
+		Text:   fmt.Sprintf("the server was stopped because the instance is out of memory, and it used the most: %d MiB", used>>20),
+		Reason: ReasonMemory,
+	}
+}
+
+// StillStarting is the failure of a call that has waited for a start for this long.
+func StillStarting(waited time.Duration) *Failure {
+	return &Failure{
+		Text:   "the server is still being started after " + waited.String() + "; try again soon",
+		Reason: ReasonTimeout, Retryable: true,
+	}
+}
+
+// TooSlow is the failure of a call that was not answered within this limit.
+func TooSlow(limit time.Duration) *Failure {
+	return &Failure{
+		Text: "the server did not answer within " + limit.String(), Reason: ReasonSlow, Retryable: true,
+		Hint: "raise request_timeout_seconds",
+	}
+}

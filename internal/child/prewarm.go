@@ -1,0 +1,149 @@
+package child
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// spares are processes of one server that were started ahead and have been told nothing yet. They
+// suit servers whose environment holds nothing of a caller.
+type spares struct {
+	starter *Starter
+	spec    *Spec
+
+	mu      sync.Mutex
+	ready   []*spare
+	filling bool
+}
+
+// A spare is a process that waits for its session.
+type spare struct {
+	p      process.Process
+	stderr *stderrTail
+	dead   chan struct{} // closed when it has ended by itself
+}
+
+// Prewarm keeps spec.Prewarm processes started ahead, from now on and whenever one is taken.
+func (s *Starter) Prewarm(spec *Spec) {
+	if sp := s.sparesOf(spec); sp != nil {
+		sp.fill(0)
+	}
+}
+
+// sparesOf returns the spares of spec, or nil if it is to have none.
+func (s *Starter) sparesOf(spec *Spec) *spares {
+	if spec.Prewarm <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := s.spares[spec]
+	if sp == nil && !s.closed {
+		sp = &spares{starter: s, spec: spec}
+		s.spares[spec] = sp
+	}
+	return sp
+}
+
+// refillAfter is how long the next process waits that is started ahead: its start would take the
+// processor from the session that has just begun.
+const refillAfter = 100 * time.Millisecond
+
+// take returns a process that is ready, or nil, and sees to the next.
+func (sp *spares) take() *spare {
+	if sp == nil {
+		return nil
+	}
+	defer sp.fill(refillAfter)
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	for len(sp.ready) > 0 {
+		s := sp.ready[0]
+		sp.ready = sp.ready[1:]
+		select {
+		case <-s.dead:
+		default:
+			return s
+		}
+	}
+	return nil
+}
+
+// fill starts processes in the background, after a pause, until there are enough. What a package runner
+// has not downloaded yet waits for a session that wants it.
+func (sp *spares) fill(pause time.Duration) {
+	if !sp.starter.slots.warm(sp.spec.Runner) {
+		return
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.filling {
+		return
+	}
+	sp.filling = sp.starter.background(func() {
+		select {
+		case <-time.After(pause):
+		case <-sp.starter.ctx.Done():
+		}
+		for sp.wantMore() && sp.start() {
+		}
+	})
+}
+
+// wantMore reports whether another one is wanted; if not, filling is over.
+func (sp *spares) wantMore() bool {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if len(sp.ready) < sp.spec.Prewarm && sp.starter.ctx.Err() == nil {
+		return true
+	}
+	sp.filling = false
+	return false
+}
+
+// start starts one. It reports false, and filling is over, if that fails: the next session will say
+// why.
+func (sp *spares) start() bool {
+	s, err := sp.launch()
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if err != nil {
+		sp.filling = false
+		sp.starter.log.Warn("cannot start a process ahead", "server", sp.spec.Name, "error", err)
+		return false
+	}
+	sp.ready = append(sp.ready, s)
+	return true
+}
+
+func (sp *spares) launch() (*spare, error) {
+	slot, err := sp.starter.slots.acquire(sp.starter.ctx, sp.spec.Runner)
+	if err != nil {
+		return nil, err
+	}
+	defer slot.release(true)
+	p, err := sp.spec.Launch(context.WithoutCancel(sp.starter.ctx), nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &spare{p: p, dead: make(chan struct{})}
+	s.stderr = tailOf(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.redact)
+	go func() {
+		p.Wait()
+		close(s.dead)
+	}()
+	return s, nil
+}
+
+// close ends those that nobody took.
+func (sp *spares) close(wg *sync.WaitGroup) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	for _, s := range sp.ready {
+		wg.Go(func() { process.Stop(s.p, s.dead, sp.spec.Grace) })
+	}
+	sp.ready = nil
+}

@@ -1,0 +1,127 @@
+package child
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+// Limits bounds a Starter.
+type Limits struct {
+	Starts int             // processes starting at a time; zero means four times the processors
+	Budget *message.Budget // of large messages of processes; nil means no limit
+}
+
+// A Starter starts processes. Its methods may be called from any goroutine.
+type Starter struct {
+	log    *slog.Logger
+	redact func(string) string
+	budget *message.Budget
+	slots  *startSlots
+
+	ctx     context.Context // until Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup // those who start processes ahead
+
+	mu     sync.Mutex
+	spares map[*Spec]*spares
+	closed bool
+}
+
+// NewStarter returns a Starter. redact takes secrets out of what processes print. Close must be called.
+func NewStarter(log *slog.Logger, redact func(string) string, limits Limits) *Starter {
+	if limits.Starts == 0 {
+		limits.Starts = 4 * runtime.GOMAXPROCS(0)
+	}
+	s := &Starter{log: log, redact: redact, budget: limits.Budget, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Start starts a process of spec for caller when there is a slot for it, or takes one that was started
+// ahead. Run must follow; ctx is what ends the process. rec, which may be nil, hears of it.
+//
+// It fails with what a Failure can be made of by StartFailure, or with ctx's error.
+func (s *Starter) Start(ctx context.Context, spec *Spec, caller any, log *slog.Logger, rec *watch.Recorder) (c *Child, err error) {
+	OnOwnStack(func() { c, err = s.start(ctx, spec, caller, log, rec) })
+	return c, err
+}
+
+func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.Logger, rec *watch.Recorder) (*Child, error) {
+	c := &Child{
+		ctx: ctx, grace: spec.Grace, log: log, redact: s.redact, rec: rec, noise: newLimiter(),
+		answered: make(chan struct{}), writing: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+	c.stall.made, c.stall.late = time.Now(), c.stalled
+	if spare := s.sparesOf(spec).take(); spare != nil {
+		c.p, c.stderr, c.slot = spare.p, spare.stderr, new(startSlot)
+	} else {
+		slot, err := s.slots.acquire(ctx, spec.Runner)
+		if err != nil {
+			return nil, err
+		}
+		if c.p, err = spec.Launch(ctx, caller); err != nil {
+			slot.release(false)
+			return nil, err
+		}
+		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
+		c.slot, c.stderr = slot, tailOf(c.p, log, s.redact)
+	}
+	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
+	if rec != nil {
+		rec.Started(c.PID())
+		c.stderr.record(rec)
+	}
+	log.Info("server started", "pid", c.PID())
+	return c, nil
+}
+
+// Patience is how long a start may go on after its caller has given up: while a package runner may be
+// downloading.
+func (s *Starter) Patience(spec *Spec) time.Duration {
+	if s.slots.warm(spec.Runner) {
+		return 0
+	}
+	return runnerTimeout
+}
+
+// runnerTimeout is how long a first download may go on.
+const runnerTimeout = 10 * time.Minute
+
+// Close ends the processes that nobody has taken, and starts none ahead from then on. Those that
+// somebody has taken are theirs.
+func (s *Starter) Close() {
+	s.mu.Lock()
+	s.closed = true
+	var all []*spares
+	for _, sp := range s.spares {
+		all = append(all, sp)
+	}
+	s.mu.Unlock()
+	s.cancel()
+	s.running.Wait()
+	var ended sync.WaitGroup
+	for _, sp := range all {
+		sp.close(&ended)
+	}
+	ended.Wait()
+}
+
+// background runs f, which Close waits for. It reports false, and does not, once Close was called.
+func (s *Starter) background(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.running.Go(f)
+	}
+	return !s.closed
+}
+
+// Redact takes secrets out of what a process said.
+func (s *Starter) Redact(text string) string { return s.redact(text) }

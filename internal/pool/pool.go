@@ -1,0 +1,285 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+const (
+	defaultWorkers    = 4 // of a pool, if Server.Workers does not say
+	maxCallsPerWorker = 8 // before a pool gets another worker
+)
+
+// A Server says how the stateless requests to one server are served. It is not changed once it is in use.
+type Server struct {
+	*child.Spec
+	admission.Limits
+	Era     Era
+	Workers int           // processes that the requests of one caller share; zero for 4
+	Idle    time.Duration // after which a process that nobody uses ends
+}
+
+func (s *Server) workers() int {
+	if s.Workers > 0 {
+		return s.Workers
+	}
+	return defaultWorkers
+}
+
+// A Caller is who asks.
+type Caller struct {
+	Principal string
+	Client    string // the program that the principal uses; empty if it is not known
+	Value     any    // for Spec.Launch; may be a child.Renewer and an io.Closer
+}
+
+func (c Caller) key(server *Server) admission.Key {
+	return admission.Key{Server: server.Name, Principal: c.Principal, Client: c.Client}
+}
+
+// Pools are the processes that serve requests without a session. Their methods may be called from any
+// goroutine.
+type Pools struct {
+	log       *slog.Logger
+	starter   *child.Starter
+	admission *admission.Controller
+	watch     *watch.Hub // nil for nobody
+
+	ctx     context.Context // until Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup // the workers
+
+	// mu may be held when the Controller is asked and a worker's mu is taken, never the other way round.
+	mu      sync.Mutex
+	pools   map[admission.Key]*pool // without ids
+	workers map[*Worker]struct{}    // with a process, or on the way to one or from one
+	eras    map[string]*verdict     // by Spec.ID
+	refused int64
+	closed  bool
+}
+
+// New returns Pools without a process. Close must be called. hub, which may be nil, hears what happens.
+func New(log *slog.Logger, starter *child.Starter, room *admission.Controller, hub *watch.Hub) *Pools {
+	ps := &Pools{
+		log: log, starter: starter, admission: room, watch: hub,
+		pools: map[admission.Key]*pool{}, workers: map[*Worker]struct{}{}, eras: map[string]*verdict{},
+	}
+	ps.ctx, ps.cancel = context.WithCancel(context.Background())
+	return ps
+}
+
+// A pool is the processes that the requests of one caller to one server share. Requests of the
+// modern era have nothing to do with each other (2026-07-28, basic, "Statelessness"), and callers
+// are kept apart as in sessions. Its fields are guarded by Pools.mu.
+type pool struct {
+	workers  []*Worker // that take calls, or will
+	restarts child.RestartBudget
+	tools    map[string][]ParamHeader
+}
+
+// Share returns the process of the caller's pool that has the least to do, entered: Leave must
+// follow. It starts one if there is none, or if all have plenty to do and there is room.
+//
+// It fails with ErrLegacy, a *admission.FullError, a *child.Failure, admission.ErrClosed or ctx's error.
+func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Worker, error) {
+	patience := server.StartTimeout
+	probe, err := ps.proven(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	if probe != nil {
+		patience = probeTimeout
+	}
+	w, err := ps.acquire(ctx, server, caller, probe)
+	if err != nil {
+		return nil, err
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-w.ready:
+		err = w.err
+	case <-late.C:
+		if err = child.StillStarting(patience); probe != nil {
+			err = ErrLegacy
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		w.Leave()
+		return nil, err
+	}
+	return w, nil
+}
+
+// acquire returns a worker for caller, entered: one that is there or a new one. probe, if there is one,
+// is decided by the new one's start, or given up.
+func (ps *Pools) acquire(ctx context.Context, server *Server, caller Caller, probe *verdict) (*Worker, error) {
+	for {
+		ps.admission.Measure()
+		w, pause, victim, err := ps.enter(server, caller, probe)
+		switch {
+		case victim != nil:
+			victim.Evict()
+			continue
+		case pause > 0:
+			select {
+			case <-time.After(pause):
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		if probe != nil && (w == nil || w.probe != probe) {
+			ps.undecided(server, probe)
+		}
+		return w, err
+	}
+}
+
+// enter returns a worker, entered: the one with the least to do, or another one if all have plenty. When
+// there is no other, it says how long to wait until one may be started, or who has to make room before.
+func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (w *Worker, pause time.Duration, victim admission.Tenant, err error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.closed {
+		return nil, 0, nil, admission.ErrClosed
+	}
+	p := ps.poolLocked(server, caller)
+	least, calls := p.leastBusy()
+	if least != nil && (calls < maxCallsPerWorker || len(p.workers) >= server.workers()) {
+		least.enter()
+		return least, 0, nil, nil
+	}
+	if pause, err = p.restarts.Wait(time.Now()); pause == 0 && err == nil {
+		w, victim, err = ps.addWorkerLocked(p, server, caller, probe)
+	}
+	if least != nil && w == nil && victim == nil { // it has plenty to do, and is better than none
+		least.enter()
+		return least, 0, nil, nil
+	}
+	if _, full := errors.AsType[*admission.FullError](err); full {
+		ps.refused++
+	}
+	return w, pause, victim, err
+}
+
+// addWorkerLocked starts another worker of p, and returns it, entered. Without room it returns who has to
+// end first, or an error.
+func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *verdict) (*Worker, admission.Tenant, error) {
+	w := newWorker(ps, p, server, caller, probe)
+	w.enter()
+	if victim, err := ps.admission.Admit(w, w.key, server.Limits); victim != nil || err != nil {
+		w.cancel()
+		return nil, victim, err
+	}
+	w.rec = ps.watch.Open(server.Name, w.alias, true)
+	p.workers = append(p.workers, w)
+	ps.workers[w] = struct{}{}
+	ps.running.Go(w.live)
+	return w, nil, nil
+}
+
+// poolLocked returns the pool of a caller, which is new if there is none.
+func (ps *Pools) poolLocked(server *Server, caller Caller) *pool {
+	key := caller.key(server)
+	p := ps.pools[key]
+	if p == nil {
+		ps.sweepLocked()
+		p = &pool{restarts: child.NewRestartBudget(server.Spec)}
+		ps.pools[key] = p
+	}
+	return p
+}
+
+// leastBusy returns the worker with the fewest calls, and how many it has, or nil. Subscriptions do not
+// count: they wait.
+func (p *pool) leastBusy() (least *Worker, calls int) {
+	for _, w := range p.workers {
+		if n := w.load(); least == nil || n < calls {
+			least, calls = w, n
+		}
+	}
+	return least, calls
+}
+
+// sweepLocked forgets pools that have neither a process nor a death to remember.
+func (ps *Pools) sweepLocked() {
+	now := time.Now()
+	for key, p := range ps.pools {
+		if len(p.workers) == 0 && p.restarts.Untouched(now) {
+			delete(ps.pools, key)
+		}
+	}
+}
+
+// withdraw takes w out of its pool, which gives it no more calls.
+func (ps *Pools) withdraw(w *Worker) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	w.pool.workers = slices.DeleteFunc(w.pool.workers, func(other *Worker) bool { return other == w })
+}
+
+// died takes the death of w from the budget of its pool, and returns how many more there may be.
+func (ps *Pools) died(w *Worker) (left int) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	_, left, _ = w.pool.restarts.Died(time.Now())
+	return left
+}
+
+// forget says that the process of w is gone.
+func (ps *Pools) forget(w *Worker) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	delete(ps.workers, w)
+}
+
+// Refuse makes Share fail with admission.ErrClosed from now on, and ends subscriptions, which have no end
+// of their own, because the app will end soon.
+func (ps *Pools) Refuse() {
+	for _, w := range ps.refuse() {
+		w.endSubscriptions()
+	}
+}
+
+func (ps *Pools) refuse() []*Worker {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.closed = true
+	workers := make([]*Worker, 0, len(ps.workers))
+	for w := range ps.workers {
+		workers = append(workers, w)
+	}
+	return workers
+}
+
+// Close ends all processes, in parallel, and returns when they are gone. None starts from then on.
+func (ps *Pools) Close() {
+	ps.Refuse()
+	ps.cancel()
+	ps.running.Wait()
+}
+
+// Refused is how often Share has failed for want of room.
+func (ps *Pools) Refused() int64 {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.refused
+}
+
+// Processes is the number of processes, with those that start or end.
+func (ps *Pools) Processes() int {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return len(ps.workers)
+}

@@ -1,0 +1,315 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+// ErrRetired says that a worker takes no more calls.
+var ErrRetired = errors.New("the process takes no more calls")
+
+// A Worker is one process of a pool and the calls that are in flight on it. Its methods may be
+// called from any goroutine.
+//
+// To its process we are a single client, so ids and tokens are ours (call.go).
+type Worker struct {
+	key     admission.Key
+	server  *Server
+	caller  any
+	pools   *Pools
+	pool    *pool
+	probe   *verdict // that its first answer decides; nil if the era is known
+	alias   string   // in the log
+	log     *slog.Logger
+	rec     *watch.Recorder // nil for none
+	streams *stream.Set     // of the calls
+	ctx     context.Context // until the process has to end
+	cancel  context.CancelFunc
+	pid     atomic.Int64
+	outbox  chan *message.Message // what the goroutine that reads has to say
+	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
+	ready   chan struct{}         // closed once it is known whether calls can be taken
+	err     error                 // why not; set before ready is closed
+
+	mu      sync.Mutex
+	clock   *admission.Clock // of HTTP requests inside
+	busy    int              // those that are no subscription
+	retired bool             // it is in its pool no more, and ends when nobody is inside
+	why     string           // it is retired
+	child   *child.Child     // nil before the process can be talked to
+	calls   map[int64]*Call  // by the id that the process knows
+	last    int64            // id that was given
+	quiet   time.Time        // until then log messages may be of a call that was cancelled
+	ended   bool             // no call is taken any more: it would not be answered
+}
+
+func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict) *Worker {
+	key := caller.key(server)
+	alias := ps.admission.Alias(key)
+	w := &Worker{
+		key: key, server: server, caller: caller.Value, pools: ps, pool: p, probe: probe, alias: alias,
+		log:    ps.log.With("server", server.Name, "pool", alias),
+		outbox: make(chan *message.Message, 16), ready: make(chan struct{}), calls: map[int64]*Call{},
+	}
+	w.streams = stream.NewSet(w.log)
+	w.ctx, w.cancel = context.WithCancel(ps.ctx)
+	w.clock = admission.NewClock(&w.mu, w.onIdleTimerLocked)
+	return w
+}
+
+// Caller returns the value with which the process was started.
+func (w *Worker) Caller() any { return w.caller }
+
+// Renew tells the worker's caller of a later request of the same principal.
+func (w *Worker) Renew(later any) { child.Renew(w.caller, later) }
+
+// enter counts a request in.
+func (w *Worker) enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clock.EnterLocked()
+	w.busy++
+}
+
+// load is how many requests are inside that are no subscription.
+func (w *Worker) load() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busy
+}
+
+// Leave says that a request is done.
+func (w *Worker) Leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy--
+	switch last := w.clock.LeaveLocked(); {
+	case last && w.retired:
+		w.cancel()
+	case last:
+		w.clock.ArmLocked(w.server.Idle)
+	}
+}
+
+// onIdleTimerLocked retires the worker if it has been idle for long enough.
+func (w *Worker) onIdleTimerLocked(idle time.Duration) (again time.Duration, do func()) {
+	if w.retired {
+		return 0, nil
+	}
+	if left := w.server.Idle - idle; left > 0 {
+		return left, nil
+	}
+	return 0, func() { w.Retire("it was idle for " + w.server.Idle.String()) }
+}
+
+// Idle reports since when nobody has used the worker, if nobody does.
+func (w *Worker) Idle() (since time.Time, idle, working bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	since, idle = w.clock.IdleLocked()
+	return since, idle && !w.retired, false
+}
+
+// Evict retires the worker to make room.
+func (w *Worker) Evict() {
+	w.Retire("there was no room for a newer process, and it was idle the longest")
+}
+
+// PID is the number of the process, or 0 while there is none.
+func (w *Worker) PID() int { return int(w.pid.Load()) }
+
+// OutOfMemory ends the process at once. Its calls are answered with the reason.
+func (w *Worker) OutOfMemory(used int64) {
+	if c := w.running(); c != nil {
+		c.Kill(child.OutOfMemory(used))
+	}
+}
+
+// running returns the process, or nil before it can be talked to.
+func (w *Worker) running() *child.Child {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.child
+}
+
+// Retire makes the worker take no more calls, and ends it when it has none. Only the first call counts.
+func (w *Worker) Retire(why string) {
+	w.pools.withdraw(w)
+	if w.retire(why) {
+		w.pools.admission.Vacate(w)
+	}
+}
+
+// retire notes why the worker is out of its pool, and reports whether that was not noted before.
+func (w *Worker) retire(why string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.retired {
+		return false
+	}
+	w.retired, w.why = true, why
+	w.clock.StopLocked()
+	if w.clock.InsideLocked() == 0 {
+		w.cancel()
+	}
+	return true
+}
+
+// live runs the process from its start to its end.
+func (w *Worker) live() {
+	defer w.over()
+	defer w.cancel()
+	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.caller, w.log, w.rec)
+	if err != nil {
+		w.close()
+		w.gone(child.StartFailure(err), false)
+		return
+	}
+	w.pid.Store(int64(c.PID()))
+	w.aside.Go(func() { w.writeOutbox(c) })
+	died := false
+	f := c.Run(func() {
+		if w.discover(c) {
+			for m, err := c.Read(); err == nil; m, err = c.Read() {
+				if call := w.route(c, m); call != nil {
+					w.hold(call)
+				}
+			}
+		}
+		died = w.ctx.Err() == nil
+		w.close()
+	})
+	w.pid.Store(0)
+	w.gone(f, died)
+	close(w.outbox)
+	w.aside.Wait()
+}
+
+// over lets go of all that the worker holds.
+func (w *Worker) over() {
+	child.CloseCaller(w.caller)
+	w.pools.forget(w)
+	w.pools.admission.Remove(w)
+	w.mu.Lock()
+	why := w.why
+	w.mu.Unlock()
+	w.log.Info("process of a pool ended", "why", why)
+	w.rec.Ended(why)
+}
+
+// discover asks the process for its era, and reports whether calls may be passed to it. Nothing
+// else is said to a process before.
+func (w *Worker) discover(c *child.Child) bool {
+	limit := w.server.StartTimeout
+	if w.probe != nil {
+		limit = probeTimeout
+	}
+	stop := c.KillAfter(max(limit, w.pools.starter.Patience(w.server.Spec)), "server/discover")
+	defer stop()
+	request, _ := message.Parse([]byte(discover))
+	defer request.Free()
+	answer, err := c.Ask(request, (*message.Message).Free)
+	if err != nil {
+		return false
+	}
+	speaks := modern(answer)
+	answer.Free()
+	if speaks || w.server.Era == ModernEra || w.server.Era == BothEras { // who writes that is believed
+		w.mu.Lock()
+		w.child = c
+		w.mu.Unlock()
+		w.settle(nil, true)
+		return true
+	}
+	if w.probe == nil {
+		w.pools.overturn(w.server)
+	}
+	w.settle(ErrLegacy, false)
+	w.Retire(ErrLegacy.Error())
+	w.cancel()
+	return false
+}
+
+// settle says whether calls can be taken. Only the first call counts.
+func (w *Worker) settle(err error, modern bool) {
+	select {
+	case <-w.ready:
+		return
+	default:
+	}
+	w.err = err
+	if w.probe != nil {
+		if err == nil || errors.Is(err, ErrLegacy) {
+			w.pools.decide(w.probe, modern)
+			w.log.Info("era of a server", "modern", modern)
+		} else {
+			w.pools.undecided(w.server, w.probe)
+		}
+	}
+	close(w.ready)
+}
+
+// close says that the process has said its last: calls go to others from now on.
+func (w *Worker) close() {
+	w.Retire("its process has ended")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
+
+// gone answers every call with f, for the process is no more. died says that it was not ended by us.
+func (w *Worker) gone(f *child.Failure, died bool) {
+	unproven := w.probe != nil && w.running() == nil
+	if died && !unproven {
+		f.RestartsLeft = w.pools.died(w)
+	}
+	switch {
+	case w.pools.ctx.Err() != nil:
+		f = &child.Failure{Text: admission.ErrClosed.Error(), Reason: child.ReasonClosed, Retryable: true}
+		w.settle(admission.ErrClosed, false)
+	case died && unproven:
+		w.settle(ErrLegacy, false) // there are servers that exit when they are asked anything but initialize
+	default:
+		w.settle(f, false)
+	}
+	if died && !unproven {
+		w.log.Warn("server of a pool died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.calls {
+		w.finishLocked(c, f.Answer(c.id))
+	}
+}
+
+// writeOutbox writes what the reading goroutine has to say, which must not wait for its process to read.
+func (w *Worker) writeOutbox(c *child.Child) {
+	for m := range w.outbox {
+		c.Write(context.Background(), m)
+		m.Free()
+	}
+}
+
+// say queues one of our own messages. Too many of them are dropped: only a server that breaks the
+// rules needs them.
+func (w *Worker) say(text string) {
+	m, err := message.Parse([]byte(text))
+	if err != nil {
+		return // not reached: what is put into it was scanned
+	}
+	select {
+	case w.outbox <- m:
+	default:
+		m.Free()
+	}
+}

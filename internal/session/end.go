@@ -1,0 +1,54 @@
+package session
+
+import (
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/child"
+)
+
+// Close ends the session: its id is unknown from now on, what waits is answered, streams end, and
+// the process goes down the ladder, which Close does not wait for. Only the first call counts.
+func (s *Session) Close(why string) {
+	s.end(&child.Failure{Text: why, Reason: child.ReasonClosed, Retryable: true})
+}
+
+// end is Close for any reason.
+func (s *Session) end(f *child.Failure) {
+	s.finish(f, func() bool {
+		if s.sealed != "" && s.server.OnLost != NotFound { // its id would still open
+			s.table.tombstones.write(s.sealed, time.Time{}, s.server.until(s.created))
+		}
+		return true
+	})
+}
+
+// finish ends the session if it has not ended and settle, which is called with mu held and writes
+// down what is to become of its id, reports true. It reports whether it did.
+func (s *Session) finish(f *child.Failure, settle func() bool) bool {
+	if !s.stop(f, settle) {
+		return false
+	}
+	s.table.forget(s)
+	s.cancel()
+	s.log.Info("session ended", "why", f.Text, "reason", f.Reason)
+	s.rec.Ended(f.Text)
+	return true
+}
+
+// stop is finish as far as it is done in one go.
+func (s *Session) stop(f *child.Failure, settle func() bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil || !settle() {
+		return false
+	}
+	s.why = f
+	s.clock.StopLocked()
+	s.router.failAll(f)
+	s.streams.End()
+	if s.clock.InsideLocked() == 0 {
+		s.streams.Release() // nobody reads any more
+	}
+	s.changed.notify()
+	return true
+}

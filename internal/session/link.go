@@ -1,0 +1,268 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
+)
+
+// A link connects a session to one process of it: what is said to the process, and what it says.
+type link struct {
+	*child.Child
+	s *Session
+}
+
+// serve replays the handshake if there is one, and then passes on messages until the process says
+// no more.
+func (l *link) serve() {
+	var err error
+	child.OnOwnStack(func() { err = l.replay() })
+	if err != nil {
+		// Any other error is of a process that is dying, and its exit says more.
+		if f, ok := errors.AsType[*child.Failure](err); ok && (f.Reason == child.ReasonStart || f.Reason == child.ReasonChanged) {
+			l.Kill(f)
+		}
+		return
+	}
+	l.s.attach(l)
+	for {
+		m, err := l.Read()
+		if err != nil {
+			return
+		}
+		l.pass(m)
+	}
+}
+
+// pass routes one message, or those of a batch, and waits for a client that is far behind.
+func (l *link) pass(m *message.Message) {
+	switch e := m.Envelope(); {
+	case e.Kind() == message.Invalid && !e.IsError():
+		l.Skip(m)
+	case e.Kind() != message.Batch:
+		if st := l.route(m); st != nil {
+			l.s.streams.Hold(l.s.ctx, st)
+		}
+	default:
+		parts, err := message.Split(m)
+		if err != nil || len(parts) == 0 {
+			l.Skip(m)
+			return
+		}
+		m.Free()
+		for _, part := range parts {
+			l.pass(part)
+		}
+	}
+}
+
+// route passes on one message of the process, which it takes over, and returns the stream that it
+// went to, or nil. It does not block.
+func (l *link) route(m *message.Message) *stream.Stream {
+	st, p := l.dispatch(m)
+	if p == nil {
+		return st
+	}
+	p.record(m)
+	return l.deliver(p, m)
+}
+
+// dispatch is router.route, while somebody can read the message.
+func (l *link) dispatch(m *message.Message) (*stream.Stream, *pending) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.s.why != nil {
+		m.Free()
+		return nil, nil
+	}
+	return l.s.router.route(m)
+}
+
+// deliver passes on an answer that was recorded, unless the request was answered by a failure meanwhile.
+func (l *link) deliver(p *pending, answer *message.Message) *stream.Stream {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if !l.s.router.waits(p) {
+		answer.Free()
+		return nil
+	}
+	l.s.router.answer(p, answer)
+	return p.post.stream
+}
+
+// write writes m to the process. It fails with a *child.Failure when the process does not take it, or
+// with ctx's error.
+func (l *link) write(ctx context.Context, m *message.Message) error {
+	err := l.Write(ctx, m)
+	if err != nil && ctx.Err() == nil {
+		if _, _, why := l.s.state(); why != nil {
+			return why
+		}
+	}
+	return err
+}
+
+// send passes messages, whose requests are registered, to the process. It fails if no answer will come.
+func (l *link) send(ctx context.Context, messages []*message.Message, requests []*pending) error {
+	for _, m := range messages {
+		if !l.wants(m) {
+			continue
+		}
+		err := l.ensureInitialized(m)
+		if err == nil {
+			err = l.write(ctx, m)
+		}
+		switch {
+		case err == nil:
+			l.afterwards(m)
+		case ctx.Err() != nil:
+			l.withdraw(requests)
+			return ctx.Err()
+		case len(requests) > 0:
+			return nil // the process is dying; its end answers all requests, with the reason
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// register makes a post with a pending request for every request among messages, and its reader unless
+// nothing is to be read there. It is not ok if l is no longer the process: who is registered with one is
+// answered at its end, and never later.
+func (l *link) register(messages []*message.Message, mode ReplyMode) (reader *stream.Reader, requests []*pending, ok bool, err error) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return nil, nil, false, s.why
+	}
+	if s.proc != l {
+		return nil, nil, false, nil
+	}
+	made := new(post)
+	made.stream, made.plain = &made.own, mode == AnswersOnly
+	to := made
+	if mode == OnListener {
+		to = s.router.listener
+	}
+	requests = made.list[:0]
+	for _, m := range messages {
+		if m.Kind() != message.Request {
+			continue
+		}
+		p := &made.request
+		if len(requests) > 0 { // a batch
+			p = new(pending)
+		}
+		p.fill(to, m.Envelope())
+		if !s.router.add(p) {
+			for _, earlier := range requests {
+				s.router.remove(earlier)
+			}
+			return nil, nil, false, ErrDuplicate
+		}
+		l.prepareLocked(p, m)
+		requests = append(requests, p)
+	}
+	if len(requests) == 0 || mode == OnListener {
+		return nil, requests, true, nil
+	}
+	only := ""
+	if len(requests) == 1 {
+		only = requests[0].id
+	}
+	return s.streams.Open(to.stream, only), requests, true, nil
+}
+
+// wants reports whether m, a message of the client, goes to the process. An answer does if the
+// process that runs now asked for it: one that was started since may have used the same id.
+func (l *link) wants(m *message.Message) bool {
+	switch m.Kind() {
+	case message.Notification:
+		return !l.redundant(m)
+	case message.Request, message.Batch, message.Invalid:
+		return true
+	}
+	id := m.Envelope().ID()
+	if !l.takeServerRequest(id) {
+		l.s.log.Debug("answer of the client to no request in flight", "id", string(id))
+		return false
+	}
+	return true
+}
+
+// takeServerRequest takes the server's request with this id from those in flight, and reports whether it was.
+func (l *link) takeServerRequest(id []byte) bool {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	_, ok := find(l.s.router.serverRequests, id)
+	delete(l.s.router.serverRequests, message.Key(id))
+	return ok
+}
+
+// afterwards draws the consequences of a notification that has been sent.
+func (l *link) afterwards(m *message.Message) {
+	if m.Kind() != message.Notification {
+		return
+	}
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	switch m.Envelope().Method() {
+	case "notifications/initialized":
+		l.s.handshake.initialized(m)
+		l.s.initialized.Store(true)
+	case "notifications/cancelled":
+		p, ok := find(l.s.router.pending, m.Envelope().Cancels())
+		if !ok || p.method == "initialize" {
+			return
+		}
+		// A server should not answer now (utilities/cancellation), but the HTTP request must end.
+		if p.timer != nil {
+			p.timer.Stop()
+		}
+		p.timer = time.AfterFunc(child.CancelGrace, func() {
+			l.fail(p, &child.Failure{Text: "the request was cancelled", Reason: child.ReasonCanceled})
+		})
+	}
+}
+
+// maybeRestart answers all who wait, and decides whether the process, which ended with f, is started
+// again. It returns after the pause that comes before that.
+func (l *link) maybeRestart(f *child.Failure) bool {
+	s := l.s
+	pause, again := l.died(f)
+	if !again {
+		s.end(f)
+		return false
+	}
+	s.table.count.restarts.Add(1)
+	s.log.Warn("server died and is started again", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft, "after", pause)
+	select {
+	case <-s.ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
+	}
+}
+
+// died is maybeRestart but for the pause, which it returns. Without a handshake to say again no process
+// is started.
+func (l *link) died(f *child.Failure) (pause time.Duration, again bool) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handshake.version == "" || s.handshake.request == "" || f.Reason == child.ReasonChanged {
+		return 0, false
+	}
+	pause, left, again := s.restarts.Died(time.Now())
+	if again {
+		f.RestartsLeft, f.Retryable = left, true
+		s.router.failAll(f)
+	}
+	return pause, again
+}

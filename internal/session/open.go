@@ -1,0 +1,117 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
+)
+
+// An Opening says which session Open opens.
+type Opening struct {
+	Server    *Server
+	Principal string
+	Client    string // the program that the principal uses; empty if it is not known
+	Caller    any    // for Spec.Launch; may be a child.Renewer, and an io.Closer, which is closed when the session's process is gone
+	ID        string // that the client chose; empty to mint one
+	// Version is the protocol version for which we initialize the process ourselves, because the
+	// client does not; empty if it does.
+	Version string
+	// Request names the HTTP request in the log; empty if it has no name.
+	Request string
+	// Fresh ends a session that is there under ID, instead of returning it.
+	Fresh bool
+
+	ticket *ticket.Ticket // of the session that is taken over; nil for a new one
+}
+
+// handshake returns what the process is told first, and for how long the session may be idle.
+func (o Opening) handshake() (h handshake, idle time.Duration, err error) {
+	idle = o.Server.Idle
+	switch {
+	case o.ticket != nil:
+		h, err = recall(o.ticket)
+	case o.Version != "":
+		h = introduce(o.Version)
+		if o.ID == "" {
+			idle = min(idle, anonymousIdle)
+		}
+	}
+	return h, idle, err
+}
+
+// Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
+// there it returns that, unless Fresh is set. The process starts in the background. It fails with
+// a *admission.FullError or admission.ErrClosed.
+func (t *Table) Open(o Opening) (*Session, error) {
+	h, idle, err := o.handshake()
+	if err != nil {
+		return nil, err
+	}
+	key := o.key()
+	if key.ID == "" {
+		key.ID = mint()
+	}
+	for {
+		t.admission.Measure()
+		s, old, victim, err := t.admit(key, o, h, idle)
+		switch {
+		case old != nil:
+			old.Close("the client initialized it anew")
+		case victim != nil:
+			victim.Evict()
+		default:
+			return s, err
+		}
+	}
+}
+
+// admit returns the session under key, entered: one that is there, or a new one. Or it says which one
+// must be closed first, for it is to be another, or who must make room.
+func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Duration) (s, old *Session, victim admission.Tenant, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, nil, nil, admission.ErrClosed
+	}
+	if s := t.sessions[key]; s != nil {
+		switch {
+		case o.Fresh && s.Alive():
+			return nil, s, nil, nil
+		case !o.Fresh && s.Enter():
+			return s, nil, nil, nil
+		}
+		delete(t.sessions, key) // it has ended, and is about to be forgotten
+	}
+	s = newSession(t, key, o, h, idle)
+	s.Enter()
+	victim, err = t.admission.Admit(s, key, o.Server.Limits)
+	if victim != nil || err != nil {
+		s.cancel()
+		if _, full := errors.AsType[*admission.FullError](err); full {
+			t.count.refused.Add(1)
+		}
+		return nil, nil, victim, err
+	}
+	s.rec = t.watch.Open(key.Server, t.admission.Alias(key), false)
+	t.fileLocked(s, key)
+	t.count.opened.Add(1)
+	t.running.Go(func() {
+		child.OnOwnStack(func() { s.log.Info("session opened", "request", o.Request) })
+		s.supervise()
+		child.CloseCaller(s.caller)
+		t.remove(s)
+	})
+	return s, nil, nil, nil
+}
+
+// remove says that the process of s is gone.
+func (t *Table) remove(s *Session) {
+	t.mu.Lock()
+	delete(t.alive, s)
+	t.mu.Unlock()
+	t.admission.Remove(s)
+	t.count.ended.Add(1)
+}

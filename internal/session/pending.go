@@ -1,0 +1,96 @@
+package session
+
+import (
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// A pending request is one of a client that the server has not answered.
+type pending struct {
+	post   *post
+	id     string // as the client wrote it
+	key    string
+	token  string // "" for none
+	task   string // "" for none
+	method string
+	record func(answer *message.Message) // called, without a lock, before the answer is passed on; nil for nothing
+	timer  *time.Timer                   // nil for none
+}
+
+// fill makes p, which is new, the request with this envelope, whose answer goes to to.
+func (p *pending) fill(to *post, e *message.Envelope) {
+	p.post, p.key, p.token, p.method = to, message.Key(e.ID()), message.Key(e.ProgressToken()), e.Method()
+	if p.id = p.key; p.id != string(e.ID()) {
+		p.id = string(e.ID())
+	}
+	if p.method == "tasks/result" {
+		p.task = message.Key(e.TaskOf())
+	}
+}
+
+// prepareLocked sets the timer of a request that is about to be sent, and what its answer is recorded for.
+func (l *link) prepareLocked(p *pending, m *message.Message) {
+	limit := l.s.server.CallTimeout
+	switch p.method {
+	case "initialize":
+		limit = l.s.server.StartTimeout
+		request := recorded(m)
+		l.s.handshake.asked = request
+		p.record = func(answer *message.Message) { child.OnOwnStack(func() { l.recordInitialize(request, answer) }) }
+	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
+		request := recorded(m)
+		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
+	}
+	if limit > 0 {
+		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, limit) })
+	}
+}
+
+// withdraw takes back requests that were not sent.
+func (l *link) withdraw(requests []*pending) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	for _, p := range requests {
+		if l.s.router.waits(p) {
+			l.s.router.remove(p)
+		}
+	}
+}
+
+// onTimeout is called when a request has not been answered in time.
+func (l *link) onTimeout(p *pending, limit time.Duration) {
+	if p.method == "initialize" {
+		l.s.abandon(l.startTimeout(limit))
+		return
+	}
+	if l.fail(p, child.TooSlow(limit)) {
+		l.Cancel(p.id, "timeout")
+	}
+}
+
+// startTimeout is the failure of an initialize that has not been answered in time.
+func (l *link) startTimeout(limit time.Duration) *child.Failure {
+	f := &child.Failure{
+		Text: "the server did not answer initialize within " + limit.String(), Reason: child.ReasonTimeout, Retryable: true,
+		Hint: "raise timeout_seconds", Stderr: l.Stderr(),
+	}
+	if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
+		f.Text += "; its first start goes on, so try again soon"
+		f.Hint = ""
+	}
+	return f
+}
+
+// fail answers one request with f. It reports false if it has been answered already.
+func (l *link) fail(p *pending, f *child.Failure) bool {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if !l.s.router.waits(p) {
+		return false
+	}
+	f.RestartsLeft = l.s.restarts.Left(time.Now())
+	l.s.router.fail(p, f)
+	return true
+}

@@ -1,0 +1,219 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
+)
+
+// OnLost says what becomes of a session whose process is gone, and with it all that the process
+// remembered, or is on another instance.
+type OnLost string
+
+// What may become of it. The empty one is Resurrect for a server whose tools all say that they are
+// read-only or idempotent, and NotFound for any other.
+const (
+	Resurrect OnLost = "resurrect" // another process takes it over, and the client does not notice
+	Notify    OnLost = "notify"    // the same, and the client is told that what it knows may have changed
+	NotFound  OnLost = "404"       // the client is to begin anew
+)
+
+const (
+	maxPages      = 64        // of a list of tools
+	permissionAge = time.Hour // after which the tools may be others
+)
+
+// permissions say whether sessions of a server may be taken over.
+type permissions struct {
+	mu     sync.Mutex
+	known  map[string]permission    // by Spec.ID
+	asking map[string]chan struct{} // held by who asks a process of a server; capacity 1
+}
+
+// A permission is good until until; zero for ever.
+type permission struct {
+	granted bool
+	until   time.Time
+}
+
+func newPermissions() *permissions {
+	return &permissions{known: map[string]permission{}, asking: map[string]chan struct{}{}}
+}
+
+// of says whether sessions of server may be taken over, as far as it is known without asking a process.
+func (ps *permissions) of(server *Server) (granted, known bool) {
+	switch server.OnLost {
+	case Resurrect, Notify:
+		return true, true
+	case NotFound:
+		return false, true
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p, ok := ps.known[server.Spec.ID()]
+	if ok && !p.until.IsZero() && !time.Now().Before(p.until) {
+		return false, false
+	}
+	return p.granted, ok
+}
+
+// acquire returns when the caller may ask a process of server, which one does at a time: a process for
+// each of many sessions would be too many to find out the same. It returns at once if nobody has to ask.
+// release must be called then. It waits for as long as two processes may take to start and to be asked,
+// so that one that does not answer is not waited for by all, one after the other. It fails with
+// ErrUnknown if the permission is not given, a *child.Failure or ctx's error.
+func (ps *permissions) acquire(ctx context.Context, server *Server) (release func(), err error) {
+	if _, known := ps.of(server); known {
+		return func() {}, nil
+	}
+	asking := ps.askingOf(server)
+	late := time.NewTimer(4 * server.StartTimeout)
+	defer late.Stop()
+	select {
+	case asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-late.C:
+		return nil, &child.Failure{Text: "it takes long to find out whether another process may take this session over; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+	}
+	release = func() { <-asking }
+	granted, known := ps.of(server)
+	if !known {
+		return release, nil
+	}
+	release()
+	if !granted {
+		return nil, ErrUnknown
+	}
+	return func() {}, nil
+}
+
+func (ps *permissions) askingOf(server *Server) chan struct{} {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	asking := ps.asking[server.Spec.ID()]
+	if asking == nil {
+		asking = make(chan struct{}, 1)
+		ps.asking[server.Spec.ID()] = asking
+	}
+	return asking
+}
+
+// ask is of with the help of s, whose process is asked for its tools if nobody has asked before. When it
+// does not say, sessions are not taken over, and the next one asks again. That they may not be is never
+// asked again: finding out costs a process.
+func (ps *permissions) ask(ctx context.Context, s *Session) bool {
+	granted, known := ps.of(s.server)
+	if known {
+		return granted
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.server.StartTimeout)
+	defer cancel()
+	granted, err := harmless(ctx, s)
+	if err != nil {
+		s.log.Warn("the server does not say what its tools do, so that its session is not taken over", "error", err)
+		return false
+	}
+	ps.write(s.server, granted)
+	s.log.Info("asked the server for its tools to know whether another process may take over a session", "may", granted)
+	return granted
+}
+
+func (ps *permissions) write(server *Server, granted bool) {
+	p := permission{granted: granted}
+	if granted {
+		p.until = time.Now().Add(permissionAge)
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.known[server.Spec.ID()] = p
+}
+
+// toolPage is what we read of an answer to tools/list.
+type toolPage struct {
+	Result struct {
+		Tools []struct {
+			Annotations struct {
+				ReadOnlyHint   bool `json:"readOnlyHint"`
+				IdempotentHint bool `json:"idempotentHint"`
+			} `json:"annotations"`
+		} `json:"tools"`
+		NextCursor string `json:"nextCursor"`
+	} `json:"result"`
+	Error *struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+const codeNoMethod = -32601 // JSON-RPC 2.0, "Error object"
+
+// harmless reports whether there are tools and all say that they are read-only or idempotent (MCP
+// 2025-11-25, schema, "ToolAnnotations"). These are hints, and no proof that the process remembers
+// nothing; a server whose author says nothing is not taken for one of that kind.
+func harmless(ctx context.Context, s *Session) (bool, error) {
+	cursor, some := "{}", false
+	for page := range maxPages {
+		answer, err := query(ctx, s, fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-tools-%d","method":"tools/list","params":%s}`, page, cursor))
+		if err != nil {
+			return false, err
+		}
+		var got toolPage
+		err = json.Unmarshal(answer.Bytes(), &got)
+		answer.Free()
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("list of tools: %w", err)
+		case got.Error != nil && got.Error.Code == codeNoMethod:
+			return false, nil
+		case got.Error != nil:
+			return false, fmt.Errorf("list of tools: %s", s.table.starter.Redact(got.Error.Message))
+		}
+		for _, tool := range got.Result.Tools {
+			if !tool.Annotations.ReadOnlyHint && !tool.Annotations.IdempotentHint {
+				return false, nil
+			}
+			some = true
+		}
+		if got.Result.NextCursor == "" {
+			return some, nil
+		}
+		next, _ := json.Marshal(got.Result.NextCursor)
+		cursor = `{"cursor":` + string(next) + `}`
+	}
+	return false, nil
+}
+
+// query sends a request of ours and returns its answer. It takes no part in where other messages go.
+func query(ctx context.Context, s *Session, text string) (*message.Message, error) {
+	m, err := message.Parse([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Send(ctx, []*message.Message{m}, AnswersOnly)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Leave()
+	for {
+		e, state := r.Take()
+		switch state {
+		case stream.Taken:
+			return e.Message, nil
+		case stream.Ended, stream.Cut:
+			return nil, errors.New("the session has ended")
+		}
+		select {
+		case <-r.Ready():
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package session
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/stream"
+)
+
+// A router says where the messages of a session's process go. Its fields are guarded by the session's
+// mu, with which held its methods are called.
+//
+// On stdio a message does not say which HTTP request it belongs to. What it does say decides:
+// the id that it answers, the progress token, the request that it cancels, the task. For the rest
+// there is a rule, place. No message goes to two streams (MCP transports, "Multiple Connections").
+type router struct {
+	streams        *stream.Set
+	listener       *post               // what the standalone stream is for
+	pending        map[string]*pending // by message.Key of the request's id
+	tokens         map[string]*pending // by message.Key of its progress token
+	tasks          map[string]*post    // tasks/result requests in flight, by task
+	serverRequests map[string]*post    // requests of the server that were not answered yet: where they went
+	posts          []*post             // those that wait for answers, oldest first
+}
+
+// maxServerRequests bounds how many requests of its own a server may have open. Of those beyond, the
+// client's answers are dropped.
+const maxServerRequests = 1024
+
+func newRouter(streams *stream.Set) router {
+	return router{
+		streams: streams, listener: &post{stream: streams.Standalone()},
+		pending: map[string]*pending{}, tokens: map[string]*pending{},
+		tasks: map[string]*post{}, serverRequests: map[string]*post{},
+	}
+}
+
+// A post is an HTTP request that waits for answers, and the stream on which they come. What a POST with
+// one request needs is made at once: it is most of what a call allocates here.
+type post struct {
+	stream  *stream.Stream
+	waiting int  // requests that were not answered
+	plain   bool // the client takes nothing but the answers
+
+	own     stream.Stream // what stream is, but for the listener
+	request pending
+	list    [1]*pending
+}
+
+// add registers a request. It reports false if one with this id is in flight.
+func (x *router) add(p *pending) bool {
+	if x.pending[p.key] != nil {
+		return false
+	}
+	x.pending[p.key] = p
+	if p.token != "" {
+		x.tokens[p.token] = p
+	}
+	if p.task != "" {
+		x.tasks[p.task] = p.post
+	}
+	if p.post.waiting++; p.post.waiting == 1 {
+		x.posts = append(x.posts, p.post)
+	}
+	return true
+}
+
+// remove takes a request out: it is answered, or will never be.
+func (x *router) remove(p *pending) {
+	delete(x.pending, p.key)
+	if x.tokens[p.token] == p {
+		delete(x.tokens, p.token)
+	}
+	if p.task != "" && x.tasks[p.task] == p.post {
+		delete(x.tasks, p.task)
+	}
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if p.post.waiting--; p.post.waiting == 0 {
+		if i := slices.Index(x.posts, p.post); i >= 0 {
+			x.posts = slices.Delete(x.posts, i, i+1)
+		}
+	}
+}
+
+// waits reports whether p was not answered, nor taken back.
+func (x *router) waits(p *pending) bool { return x.pending[p.key] == p }
+
+// answer passes the answer to p on.
+func (x *router) answer(p *pending, m *message.Message) {
+	x.remove(p)
+	x.streams.Push(p.post.stream, m, p.post.waiting == 0 && p.post != x.listener)
+}
+
+// fail answers p with f.
+func (x *router) fail(p *pending, f *child.Failure) { x.answer(p, f.Answer([]byte(p.id))) }
+
+// failAll answers every request that waits with f, and forgets what the process asked.
+func (x *router) failAll(f *child.Failure) {
+	for _, p := range x.pending {
+		x.fail(p, f)
+	}
+	clear(x.serverRequests)
+}
+
+// find looks up an id or a token. A server may write a number otherwise than the client
+// did (1.0 for 1, or a float for an integer beyond 2^53), so that the value decides when the text
+// does not.
+func find[V any](m map[string]V, id []byte) (v V, ok bool) {
+	if v, ok = m[string(id)]; ok || len(id) == 0 {
+		return v, ok
+	}
+	if id[0] == '"' {
+		v, ok = m[message.Key(id)]
+		return v, ok
+	}
+	want, err := strconv.ParseFloat(string(id), 64)
+	if err != nil {
+		return v, false
+	}
+	for key, candidate := range m {
+		if got, err := strconv.ParseFloat(key, 64); err == nil && got == want {
+			if ok {
+				var none V
+				return none, false // two are as near: neither is it
+			}
+			v, ok = candidate, true
+		}
+	}
+	return v, ok
+}
+
+// toListener are the notifications that concern no request, whatever is in flight.
+var toListener = map[string]bool{
+	"notifications/tools/list_changed":     true,
+	"notifications/prompts/list_changed":   true,
+	"notifications/resources/list_changed": true,
+	"notifications/resources/updated":      true,
+	"notifications/tasks/status":           true,
+	"notifications/elicitation/complete":   true,
+}
+
+// reachable reports whether messages other than answers can still reach a client by p.
+func (x *router) reachable(p *post) bool {
+	return p.waiting > 0 && !p.plain && x.streams.Reachable(p.stream)
+}
+
+// place says where a message goes that is neither an answer nor of a known request.
+//
+//   - with a related task, to the tasks/result request of that task, if one is open;
+//   - what concerns no request, to the standalone stream;
+//   - anything else to the one POST in flight; with several, to the standalone stream if somebody
+//     listens there, else to the newest POST; with none, to the standalone stream, which keeps it.
+func (x *router) place(e *message.Envelope, method string) *post {
+	if task := e.RelatedTask(); task != nil {
+		if p, ok := find(x.tasks, task); ok && x.reachable(p) {
+			return p
+		}
+	}
+	if toListener[method] {
+		return x.listener
+	}
+	var newest *post
+	count := 0
+	for _, p := range x.posts {
+		if x.reachable(p) {
+			newest = p
+			count++
+		}
+	}
+	if newest == nil || count > 1 && x.streams.Listening() {
+		return x.listener
+	}
+	return newest
+}
+
+// route passes on m, which it takes over, and returns the stream that it went to, or nil if it answers
+// no request in flight. When it returns a request, m is the answer to that, which is to be recorded
+// before it is passed on, and is still the caller's.
+func (x *router) route(m *message.Message) (*stream.Stream, *pending) {
+	e := m.Envelope()
+	if e.Kind() == message.Response {
+		p, ok := find(x.pending, e.ID())
+		switch {
+		case !ok:
+			m.Free()
+			return nil, nil
+		case p.record != nil:
+			return nil, p
+		}
+		x.answer(p, m)
+		return p.post.stream, nil
+	}
+	to := x.destination(e)
+	if e.Kind() == message.Request && len(x.serverRequests) < maxServerRequests {
+		x.serverRequests[message.Key(e.ID())] = to
+	}
+	x.streams.Push(to.stream, m, false)
+	return to.stream, nil
+}
+
+// destination says where a message goes that is no answer to a request.
+func (x *router) destination(e *message.Envelope) *post {
+	method := e.Method()
+	if e.Kind() == message.Notification {
+		switch method {
+		case "notifications/progress":
+			if p, ok := find(x.tokens, e.ProgressOf()); ok && !p.post.plain {
+				return p.post
+			}
+			return x.listener // of a task that outlives its request
+		case "notifications/cancelled":
+			if to, ok := find(x.serverRequests, e.Cancels()); ok {
+				delete(x.serverRequests, message.Key(e.Cancels()))
+				if to.waiting > 0 || to == x.listener {
+					return to
+				}
+			}
+		}
+	}
+	// Among these is {"id":null,"error":…}: the server could not read something. Whose it was it does
+	// not say.
+	return x.place(e, method)
+}

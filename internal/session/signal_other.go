@@ -1,7 +1,0 @@
-//go:build !unix
-
-package session
-
-import "os/exec"
-
-func signalOf(ee *exec.ExitError) string { return ee.Error() }

@@ -1,0 +1,51 @@
+package session
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTombstonesOfTheOldestAndTheOldAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTombstones()
+		day := time.Now().Add(24 * time.Hour)
+		ts.write("first", time.Time{}, day)
+		ts.write("sleeper", time.Now().Add(time.Hour), day)
+		if !ts.over("first") || ts.over("sleeper") || ts.over("another") || ts.asleep() != 1 {
+			t.Error("what was written is not what is read")
+		}
+		time.Sleep(time.Hour)
+		if !ts.over("sleeper") || ts.asleep() != 0 {
+			t.Error("who slept for too long is not over")
+		}
+		for i := range maxTombstones {
+			ts.write(fmt.Sprint(i), time.Time{}, day)
+		}
+		if ts.over("first") || !ts.over("0") || len(ts.byID) != maxTombstones || len(ts.order) != maxTombstones {
+			t.Errorf("%d are kept, and %d entries", len(ts.byID), len(ts.order))
+		}
+		time.Sleep(24 * time.Hour)
+		if ts.over("0") {
+			t.Error("an id that is too old is remembered")
+		}
+		if ts.write("last", time.Time{}, time.Now().Add(time.Hour)); len(ts.byID) != 1 || len(ts.order) != 1 {
+			t.Errorf("%d are kept", len(ts.byID))
+		}
+	})
+}
+
+// One that sleeps and wakes all day is one entry of what is known, however often it is written.
+func TestNewestTombstoneOfAnIDIsKept(t *testing.T) {
+	t.Parallel()
+	ts, day := newTombstones(), time.Now().Add(24*time.Hour)
+	for range 2 * maxTombstones {
+		ts.write("id", time.Now().Add(time.Hour), day)
+		ts.wake("id")
+	}
+	ts.write("id", time.Time{}, day)
+	if ts.wake("id"); !ts.over("id") || len(ts.byID) != 1 || len(ts.order) > maxTombstones {
+		t.Errorf("over %t, %d tombstones, %d entries", ts.over("id"), len(ts.byID), len(ts.order))
+	}
+}

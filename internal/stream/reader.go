@@ -1,0 +1,157 @@
+package stream
+
+import (
+	"strconv"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// A Reader is one HTTP request reading a Stream. Its methods are called by that request alone.
+type Reader struct {
+	st    *Stream
+	at    int           // the next to take; guarded by the Set's mu
+	cut   bool          // another reader has taken over, or this one was too slow; guarded by the Set's mu
+	ready chan struct{} // capacity 1
+}
+
+func newReader(st *Stream, at int) *Reader { return new(Reader).of(st, at) }
+
+// of makes r, which is new, a reader of st that begins with the event at.
+func (r *Reader) of(st *Stream, at int) *Reader {
+	r.st, r.at, r.ready = st, at, make(chan struct{}, 1)
+	return r
+}
+
+func (r *Reader) wake() {
+	if r == nil {
+		return
+	}
+	select {
+	case r.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Ready signals that Take may have something new to say.
+func (r *Reader) Ready() <-chan struct{} { return r.ready }
+
+// State is what Take found.
+type State int
+
+// The states.
+const (
+	Waiting State = iota // nothing yet
+	Taken                // an event
+	Ended                // nothing, and nothing will come
+	Cut                  // this reader gets no more; the stream may go on elsewhere
+)
+
+// An Event is one message for a client. The reader frees it.
+type Event struct {
+	*message.Message
+	Last bool // the stream has ended with it
+
+	// Its EventID in parts, which are put together where it is written; number is 0, and there is no
+	// id, unless Keep was called.
+	stream, number int
+	suffix         string
+}
+
+// HasID reports whether the event has an id, which clients may resume from.
+func (e Event) HasID() bool { return e.number > 0 }
+
+// AppendID appends the event's id to b.
+func (e Event) AppendID(b []byte) []byte {
+	b = append(strconv.AppendInt(b, int64(e.stream), 10), '-')
+	return append(strconv.AppendInt(b, int64(e.number), 10), e.suffix...)
+}
+
+// Take returns the next event, if there is one. It does not wait.
+func (r *Reader) Take() (Event, State) {
+	st, s := r.st, r.st.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case r.cut, r.at < st.first:
+		return Event{}, Cut
+	case r != st.reader:
+		if st.ended {
+			return Event{}, Ended
+		}
+		return Event{}, Waiting // parked
+	case r.at == st.next() && st.ended:
+		return Event{}, Ended
+	case r.at == st.next():
+		return Event{}, Waiting
+	}
+	var e Event
+	m := st.events[r.at-st.first]
+	if st.keep {
+		e = st.event(r.at)
+		m.Retain()
+	} else {
+		st.events[0] = nil
+		st.events = st.events[1:]
+		st.first++
+	}
+	e.Message, e.Last = m, st.ended && r.at == st.next()-1
+	st.sent = max(st.sent, r.at)
+	r.at++
+	st.taken()
+	return e, Taken
+}
+
+// Keep makes the events of the stream outlive their sending, because the client is about to learn
+// their ids. What the reader has taken so far, it gives back, to take it again with its id. Keep
+// returns the id that comes before the first event.
+func (r *Reader) Keep(taken []Event) string {
+	st, s := r.st, r.st.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.keep {
+		st.share(r.at - 1)
+		return st.eventID(r.at - 1)
+	}
+	st.keep = true
+	s.streams[st.number] = st
+	held := st.events
+	st.events = make([]*message.Message, 0, len(taken)+len(held))
+	for _, e := range taken {
+		st.events = append(st.events, e.Message)
+	}
+	st.events = append(st.events, held...)
+	st.first -= len(taken)
+	st.sent -= len(taken)
+	r.at -= len(taken)
+	for _, m := range st.events {
+		s.kept.add(st, m.Len())
+	}
+	st.share(st.first - 1)
+	return st.eventID(r.at - 1)
+}
+
+// Leave says that the HTTP request is over. The stream goes on without a reader.
+func (r *Reader) Leave() {
+	st, s := r.st, r.st.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, p := range st.parked {
+		if p == r {
+			st.parked = append(st.parked[:i], st.parked[i+1:]...)
+			return
+		}
+	}
+	if st.reader != r {
+		return
+	}
+	st.reader = nil
+	if n := len(st.parked); n > 0 {
+		st.reader, st.parked = st.parked[n-1], st.parked[:n-1]
+		st.reader.at = st.sent + 1
+		st.reader.wake()
+	}
+	if st.reader == nil && !st.keep {
+		st.dropAll()
+	}
+	st.taken() // who waits for this reader in Hold waits no longer
+}

@@ -1,0 +1,125 @@
+package stream
+
+import (
+	"errors"
+
+	"github.com/mcpfunc/mcpfunc/internal/eventlog"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+var (
+	// ErrGap says that events after the given one are no longer kept.
+	ErrGap = errors.New("the events after this id are no longer kept")
+	// ErrEventID says that an id is none that this session gave out.
+	ErrEventID = errors.New("no such event id in this session")
+	// ErrElsewhere says that an event id is of another life of the session.
+	ErrElsewhere = errors.New("its stream is on another instance, or of an earlier process")
+)
+
+// A Stream is what goes to one HTTP request, in order: the answers to a POST and what belongs to
+// them, or, as the standalone stream, what belongs to no request. The zero Stream becomes one by
+// Set.Open.
+//
+// All its fields are guarded by the Set's mu, and its methods are called with it held.
+type Stream struct {
+	set     *Set
+	number  int
+	events  []*message.Message // those still held
+	first   int                // sequence number of events[0]; they begin at 1
+	sent    int                // the last that a reader has taken
+	ended   bool               // nothing comes after events
+	keep    bool               // clients know event ids, so events outlive their sending
+	request string             // id of the only request whose answer comes here; empty if there are several
+	suffix  string             // of event ids; empty until there is one
+	shared  *eventlog.Stream   // where other instances read it; nil for nowhere
+	reader  *Reader
+	parked  []*Reader     // standalone only: older connections
+	room    chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
+	opener  Reader        // the first reader: most have one
+	one     [1]*message.Message
+}
+
+// taken says that the reader took something, or that there is none any more.
+func (st *Stream) taken() {
+	select {
+	case st.room <- struct{}{}: // never while it is nil
+	default:
+	}
+}
+
+// next is the sequence number that the next event gets.
+func (st *Stream) next() int { return st.first + len(st.events) }
+
+// behind reports whether the reader has so much to read that who pushes should wait.
+func (st *Stream) behind() bool {
+	return st.reader != nil && !st.ended && st.next()-1-st.sent > maxBacklog
+}
+
+// end says that nothing more comes.
+func (st *Stream) end() {
+	if st.shared != nil && !st.ended {
+		st.shared.End()
+	}
+	st.ended = true
+	st.reader.wake()
+	for _, r := range st.parked {
+		r.wake()
+	}
+}
+
+// drop forgets the oldest event.
+func (st *Stream) drop() {
+	st.events[0].Free()
+	st.events[0] = nil
+	st.events = st.events[1:]
+	st.first++
+}
+
+func (st *Stream) dropAll() {
+	for len(st.events) > 0 {
+		st.drop()
+	}
+}
+
+// event returns an event with the id of this sequence number.
+func (st *Stream) event(seq int) Event {
+	if st.suffix == "" {
+		st.suffix = EventID{Life: st.set.life, Request: st.request}.suffix()
+	}
+	return Event{stream: st.number, number: seq, suffix: st.suffix}
+}
+
+// eventID is the EventID of the event with this sequence number, as text.
+func (st *Stream) eventID(seq int) string {
+	return string(st.event(seq).AppendID(nil))
+}
+
+// share begins to write the stream, whose client is about to learn ids, from the event after the one
+// with this number on, if other instances may read it.
+func (st *Stream) share(number int) {
+	s := st.set
+	if s.events == nil || st.shared != nil || s.ended {
+		return
+	}
+	number = max(number, st.first-1)
+	name := s.name
+	name.Life, name.Stream = s.life, st.number
+	st.shared = s.events.Open(name, number)
+	for n := number + 1; n < st.next(); n++ {
+		st.write(n)
+	}
+}
+
+// write writes the event with this number. Nothing waits.
+func (st *Stream) write(number int) {
+	st.shared.Append(number, st.first, st.events[number-st.first], st.ended && number == st.next()-1)
+}
+
+// unshare forgets what is kept no longer.
+func (st *Stream) unshare() {
+	if st.ended && len(st.events) == 0 {
+		st.shared.Drop()
+		return
+	}
+	st.shared.Trim(st.first)
+}
