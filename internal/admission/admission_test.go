@@ -1,0 +1,244 @@
+package admission
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// tenant is one whose state a test says.
+type tenant struct {
+	name    string
+	since   time.Time // zero for in use
+	working bool
+	pid     int
+	evicted bool
+	ended   int64 // for this many bytes
+}
+
+func (t *tenant) Idle() (since time.Time, idle, working bool) {
+	return t.since, !t.since.IsZero(), t.working
+}
+func (t *tenant) Evict()                 { t.evicted = true }
+func (t *tenant) PID() int               { return t.pid }
+func (t *tenant) OutOfMemory(used int64) { t.ended = used }
+
+func key(server, principal string) Key { return Key{Server: server, Principal: principal} }
+
+func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		app    int
+		limits Limits
+		there  Key
+		comes  Key
+		full   string
+	}{
+		"principal":               {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("s", "u"), "one caller may have"},
+		"another principal":       {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("s", "v"), ""},
+		"principal, other server": {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("t", "u"), ""},
+		"nobody known":            {0, Limits{MaxPerPrincipal: 1}, key("s", ""), key("s", ""), ""},
+		"server":                  {0, Limits{Max: 1}, key("s", "u"), key("s", "v"), "this server has"},
+		"another server":          {0, Limits{Max: 1}, key("s", "u"), key("t", "u"), ""},
+		"app":                     {1, Limits{}, key("s", "u"), key("t", "v"), "the app has"},
+		"no limit":                {0, Limits{}, key("s", "u"), key("s", "u"), ""},
+	} {
+		c := New(tt.app, nil)
+		defer c.Close()
+		if victim, err := c.Admit(&tenant{}, tt.there, tt.limits); victim != nil || err != nil {
+			t.Fatalf("%s: the first: %v, %v", name, victim, err)
+		}
+		_, err := c.Admit(&tenant{}, tt.comes, tt.limits)
+		full, isFull := errors.AsType[*FullError](err)
+		if isFull != (tt.full != "") || isFull && (!strings.Contains(full.What, tt.full) || full.Limit != 1 || full.RetryAfter == 0) {
+			t.Errorf("%s: %v, want %q", name, err, tt.full)
+		}
+	}
+}
+
+func TestWhoMakesRoom(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	used, longest, short := &tenant{name: "used"}, &tenant{name: "longest", since: now.Add(-time.Hour)}, &tenant{name: "short", since: now}
+	works := &tenant{name: "works", since: now.Add(-2 * time.Hour), working: true}
+	c := New(4, nil)
+	defer c.Close()
+	for _, tn := range []*tenant{used, short, works, longest} {
+		if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []*tenant{longest, short, works} {
+		victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{})
+		if err != nil || victim != want {
+			t.Fatalf("%v must go, %v; want %s", victim, err, want.name)
+		}
+		if err := c.Room(); err != nil {
+			t.Errorf("while %s can go: %v", want.name, err)
+		}
+		want.since = time.Time{} // in use from now on
+	}
+	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err == nil {
+		t.Errorf("while all are in use: %v", victim)
+	}
+	if c.Room() == nil {
+		t.Error("there is room while all are in use")
+	}
+	c.Vacate(used)
+	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); victim != nil || err != nil {
+		t.Errorf("in the place of one that has gone: %v, %v", victim, err)
+	}
+	if n := c.Processes(); n != 5 {
+		t.Errorf("%d processes, want 5: one that has gone may yet have its own", n)
+	}
+	c.Remove(used)
+	if n := c.Processes(); n != 4 {
+		t.Errorf("%d processes, want 4", n)
+	}
+	c.Refuse()
+	if _, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err != ErrClosed || c.Room() != ErrClosed {
+		t.Errorf("after Refuse: %v, %v", err, c.Room())
+	}
+}
+
+// machine is a machine with so much memory, whose processes use what they are said to.
+type machine struct {
+	mu   sync.Mutex
+	free int64
+	used map[int]int64
+}
+
+func (m *machine) Free() (int64, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.free, true
+}
+
+func (m *machine) Used(pids []int) map[int]int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	used := map[int]int64{}
+	for _, pid := range pids {
+		used[pid] = m.used[pid]
+	}
+	return used
+}
+
+func (m *machine) set(free int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.free = free
+}
+
+func TestMemoryIsALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20}}
+		c := New(0, m)
+		defer c.Close()
+		first := &tenant{pid: 1}
+		admit := func(tn *tenant) (Tenant, error) {
+			c.Measure()
+			return c.Admit(tn, key("s", "u"), Limits{})
+		}
+		if _, err := admit(first); err != nil {
+			t.Fatal(err)
+		}
+		m.set(spareBytes + 150<<20)
+		time.Sleep(measureEvery)
+		if victim, err := admit(&tenant{}); victim != nil || err != nil {
+			t.Errorf("150 MiB for 100: %v, %v", victim, err)
+		}
+		if _, err := admit(&tenant{}); err == nil || !strings.Contains(err.Error(), "memory") {
+			t.Errorf("50 MiB for 100: %v", err)
+		}
+		first.since = time.Now()
+		if victim, err := admit(&tenant{}); victim != first || err != nil {
+			t.Errorf("with one idle: %v, %v", victim, err)
+		}
+		c.Vacate(first)
+		if victim, err := admit(&tenant{}); victim != nil || err != nil {
+			t.Errorf("in its place: %v, %v", victim, err)
+		}
+	})
+}
+
+func TestLargestProcessGoesBeforeMemoryRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{free: 1 << 30, used: map[int]int64{1: 100, 2: 300, 3: 200}}
+		c := New(0, m)
+		defer c.Close()
+		var all []*tenant
+		for pid := range 4 { // the first has no process
+			all = append(all, &tenant{pid: pid})
+			c.Admit(all[pid], key("s", "u"), Limits{})
+		}
+		time.Sleep(2 * watchEvery)
+		m.set(lastBytes)
+		time.Sleep(watchEvery)
+		m.set(1 << 30)
+		synctest.Wait()
+		for pid, tn := range all {
+			if want := map[int]int64{2: 300}[pid]; tn.ended != want {
+				t.Errorf("process %d was ended for %d bytes, want %d", pid, tn.ended, want)
+			}
+		}
+	})
+}
+
+func TestClockCallsBackWhenNobodyIsInside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var checks []time.Duration
+		done := 0
+		c := NewClock(&mu, func(idle time.Duration) (time.Duration, func()) {
+			checks = append(checks, idle)
+			if idle < 3*time.Second {
+				return time.Second, nil
+			}
+			return 0, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				done++
+			}
+		})
+		locked := func(f func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			f()
+		}
+		locked(c.EnterLocked)
+		locked(c.EnterLocked)
+		locked(func() {
+			if c.LeaveLocked() {
+				t.Error("somebody is inside")
+			}
+			c.ArmLocked(time.Second) // which is not set
+		})
+		time.Sleep(time.Minute)
+		locked(func() {
+			if !c.LeaveLocked() {
+				t.Error("nobody is inside")
+			}
+			c.ArmLocked(2 * time.Second)
+		})
+		time.Sleep(time.Minute)
+		locked(func() {
+			if len(checks) != 2 || checks[0] != 2*time.Second || checks[1] != 3*time.Second || done != 1 {
+				t.Errorf("checked after %v, done %d times", checks, done)
+			}
+			c.EnterLocked()
+			c.LeaveLocked()
+			c.ArmLocked(time.Second)
+			c.EnterLocked() // before it fires
+		})
+		time.Sleep(time.Minute)
+		locked(func() {
+			if len(checks) != 2 || c.InsideLocked() != 1 {
+				t.Errorf("checked while somebody was inside: %v", checks)
+			}
+		})
+	})
+}
