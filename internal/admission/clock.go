@@ -19,9 +19,10 @@ type Clock struct {
 	timer  *time.Timer // nil while it is not set
 }
 
-// NewClock returns the clock of a tenant with this mutex, in which nobody is.
-func NewClock(mu *sync.Mutex, check func(idle time.Duration) (again time.Duration, do func())) *Clock {
-	return &Clock{mu: mu, check: check}
+// NewClock returns the clock of a tenant with this mutex, in which nobody is. It must not be copied once it
+// is in use.
+func NewClock(mu *sync.Mutex, check func(idle time.Duration) (again time.Duration, do func())) Clock {
+	return Clock{mu: mu, check: check}
 }
 
 // EnterLocked counts somebody in.

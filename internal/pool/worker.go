@@ -42,15 +42,15 @@ type Worker struct {
 	err     error                 // why not; set before ready is closed
 
 	mu      sync.Mutex
-	clock   *admission.Clock // of HTTP requests inside
-	busy    int              // those that are no subscription
-	retired bool             // it is in its pool no more, and ends when nobody is inside
-	why     string           // it is retired
-	child   *child.Child     // nil before the process can be talked to
-	calls   map[int64]*Call  // by the id that the process knows
-	last    int64            // id that was given
-	quiet   time.Time        // until then log messages may be of a call that was cancelled
-	ended   bool             // no call is taken any more: it would not be answered
+	clock   admission.Clock // of HTTP requests inside
+	busy    int             // those that are no subscription
+	retired bool            // it is in its pool no more, and ends when nobody is inside
+	why     string          // it is retired
+	child   *child.Child    // nil before the process can be talked to
+	calls   map[int64]*Call // by the id that the process knows
+	last    int64           // id that was given
+	quiet   time.Time       // until then log messages may be of a call that was cancelled
+	ended   bool            // no call is taken any more: it would not be answered
 }
 
 func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict) *Worker {

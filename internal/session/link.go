@@ -144,11 +144,11 @@ func (l *link) register(messages []*message.Message, mode ReplyMode) (reader *st
 	if s.proc != l {
 		return nil, nil, false, nil
 	}
-	made := new(post)
+	made := new(newPost)
 	made.stream, made.plain = &made.own, mode == AnswersOnly
-	to := made
+	to := &made.post
 	if mode == OnListener {
-		to = s.router.listener
+		to = &s.router.listener
 	}
 	requests = made.list[:0]
 	for _, m := range messages {

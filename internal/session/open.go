@@ -85,7 +85,8 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Durat
 		}
 		delete(t.sessions, key) // it has ended, and is about to be forgotten
 	}
-	s = newSession(t, key, o, h, idle)
+	alias := t.admission.Alias(key)
+	s = newSession(t, key, alias, o, h, idle)
 	s.Enter()
 	victim, err = t.admission.Admit(s, key, o.Server.Limits)
 	if victim != nil || err != nil {
@@ -95,7 +96,7 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Durat
 		}
 		return nil, nil, victim, err
 	}
-	s.rec = t.watch.Open(key.Server, t.admission.Alias(key), false)
+	s.rec = t.watch.Open(key.Server, alias, false)
 	t.fileLocked(s, key)
 	t.count.opened.Add(1)
 	t.running.Go(func() {

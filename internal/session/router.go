@@ -17,7 +17,7 @@ import (
 // there is a rule, place. No message goes to two streams (MCP transports, "Multiple Connections").
 type router struct {
 	streams        *stream.Set
-	listener       *post               // what the standalone stream is for
+	listener       post                // what the standalone stream is for
 	pending        map[string]*pending // by message.Key of the request's id
 	tokens         map[string]*pending // by message.Key of its progress token
 	tasks          map[string]*post    // tasks/result requests in flight, by task
@@ -31,20 +31,23 @@ const maxServerRequests = 1024
 
 func newRouter(streams *stream.Set) router {
 	return router{
-		streams: streams, listener: &post{stream: streams.Standalone()},
+		streams: streams, listener: post{stream: streams.Standalone()},
 		pending: map[string]*pending{}, tokens: map[string]*pending{},
 		tasks: map[string]*post{}, serverRequests: map[string]*post{},
 	}
 }
 
-// A post is an HTTP request that waits for answers, and the stream on which they come. What a POST with
-// one request needs is made at once: it is most of what a call allocates here.
+// A post is an HTTP request that waits for answers, and the stream on which they come.
 type post struct {
 	stream  *stream.Stream
 	waiting int  // requests that were not answered
 	plain   bool // the client takes nothing but the answers
+}
 
-	own     stream.Stream // what stream is, but for the listener
+// A newPost is what a POST with one request needs, made at once: it is most of what a call allocates here.
+type newPost struct {
+	post
+	own     stream.Stream // what stream is
 	request pending
 	list    [1]*pending
 }
@@ -92,7 +95,7 @@ func (x *router) waits(p *pending) bool { return x.pending[p.key] == p }
 // answer passes the answer to p on.
 func (x *router) answer(p *pending, m *message.Message) {
 	x.remove(p)
-	x.streams.Push(p.post.stream, m, p.post.waiting == 0 && p.post != x.listener)
+	x.streams.Push(p.post.stream, m, p.post.waiting == 0 && p.post != &x.listener)
 }
 
 // fail answers p with f.
@@ -161,7 +164,7 @@ func (x *router) place(e *message.Envelope, method string) *post {
 		}
 	}
 	if toListener[method] {
-		return x.listener
+		return &x.listener
 	}
 	var newest *post
 	count := 0
@@ -172,7 +175,7 @@ func (x *router) place(e *message.Envelope, method string) *post {
 		}
 	}
 	if newest == nil || count > 1 && x.streams.Listening() {
-		return x.listener
+		return &x.listener
 	}
 	return newest
 }
@@ -211,11 +214,11 @@ func (x *router) destination(e *message.Envelope) *post {
 			if p, ok := find(x.tokens, e.ProgressOf()); ok && !p.post.plain {
 				return p.post
 			}
-			return x.listener // of a task that outlives its request
+			return &x.listener // of a task that outlives its request
 		case "notifications/cancelled":
 			if to, ok := find(x.serverRequests, e.Cancels()); ok {
 				delete(x.serverRequests, message.Key(e.Cancels()))
-				if to.waiting > 0 || to == x.listener {
+				if to.waiting > 0 || to == &x.listener {
 					return to
 				}
 			}

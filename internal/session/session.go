@@ -54,18 +54,18 @@ type Session struct {
 	router       router
 	handshake    handshake
 	restarts     child.RestartBudget
-	initializing chan struct{}    // closed when ensureInitialized has told it; nil while it has not begun
-	proc         *link            // the process, when it can be talked to
-	why          *child.Failure   // why the session has ended; nil while it has not
-	changed      broadcast        // of proc and why
-	clock        *admission.Clock // of HTTP requests inside
+	initializing chan struct{}   // closed when ensureInitialized has told it; nil while it has not begun
+	proc         *link           // the process, when it can be talked to
+	why          *child.Failure  // why the session has ended; nil while it has not
+	changed      broadcast       // of proc and why
+	clock        admission.Clock // of HTTP requests inside
 }
 
-func newSession(t *Table, key admission.Key, o Opening, h handshake, idle time.Duration) *Session {
+func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, idle time.Duration) *Session {
 	s := &Session{
 		Key: key, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
-		log:       t.log.With("server", key.Server, "session", t.admission.Alias(key)),
+		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),
 	}
 	if o.ticket != nil {

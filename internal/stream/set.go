@@ -22,7 +22,7 @@ type Set struct {
 	life string // by which event ids of this Set are told from those of another
 
 	mu         sync.Mutex
-	standalone *Stream
+	standalone Stream
 	streams    map[int]*Stream // those with ids that clients know
 	last       int             // number that was given
 	kept       backlog
@@ -33,9 +33,9 @@ type Set struct {
 
 // NewSet returns a Set with an empty standalone stream.
 func NewSet(log *slog.Logger) *Set {
-	s := &Set{log: log, life: newLife(), standalone: &Stream{first: 1, keep: true}}
-	s.standalone.set = s
-	s.streams = map[int]*Stream{0: s.standalone}
+	s := &Set{log: log, life: newLife()}
+	s.standalone.set, s.standalone.first, s.standalone.keep = s, 1, true
+	s.streams = map[int]*Stream{0: &s.standalone}
 	return s
 }
 
@@ -43,7 +43,7 @@ func NewSet(log *slog.Logger) *Set {
 func (s *Set) Life() string { return s.life }
 
 // Standalone returns the stream of what belongs to no request. It ends with the Set.
-func (s *Set) Standalone() *Stream { return s.standalone }
+func (s *Set) Standalone() *Stream { return &s.standalone }
 
 // Open makes st, which is new, a stream of the Set, and returns its reader. request is the id, as JSON,
 // of the only request whose answer comes there; empty if there are several.
@@ -178,7 +178,7 @@ func (s *Set) cutOff(st *Stream, reader *Reader) bool {
 func (s *Set) Listen() *Reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.standalone
+	st := &s.standalone
 	if st.reader != nil {
 		st.parked = append(st.parked, st.reader)
 	}
