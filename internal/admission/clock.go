@@ -9,10 +9,10 @@ import (
 // with the suffix Locked are called with the tenant's mutex held.
 type Clock struct {
 	mu *sync.Mutex // the tenant's
-	// check is called with mu held when nobody has been inside for some time, and returns after how much
+	// checkLocked is called when nobody has been inside for some time, and returns after how much
 	// more it is to be called again, zero for not at all, and what is to be done without the lock, if
 	// anything is.
-	check func(idle time.Duration) (again time.Duration, do func())
+	checkLocked func(idle time.Duration) (again time.Duration, do func())
 
 	inside int
 	left   time.Time   // when inside became 0
@@ -21,8 +21,8 @@ type Clock struct {
 
 // NewClock returns the clock of a tenant with this mutex, in which nobody is. It must not be copied once it
 // is in use.
-func NewClock(mu *sync.Mutex, check func(idle time.Duration) (again time.Duration, do func())) Clock {
-	return Clock{mu: mu, check: check}
+func NewClock(mu *sync.Mutex, checkLocked func(idle time.Duration) (again time.Duration, do func())) Clock {
+	return Clock{mu: mu, checkLocked: checkLocked}
 }
 
 // EnterLocked counts somebody in.
@@ -63,7 +63,7 @@ func (c *Clock) fire() {
 	}
 }
 
-// due calls check, and returns what is to be done.
+// due calls checkLocked, and returns what is to be done.
 func (c *Clock) due() func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *Clock) due() func() {
 	if c.inside > 0 {
 		return nil // who leaves arms it again
 	}
-	again, do := c.check(time.Since(c.left))
+	again, do := c.checkLocked(time.Since(c.left))
 	if again > 0 {
 		c.ArmLocked(again)
 	}

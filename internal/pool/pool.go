@@ -67,9 +67,9 @@ type Pools struct {
 }
 
 // New returns Pools without a process. Close must be called. hub, which may be nil, hears what happens.
-func New(log *slog.Logger, starter *child.Starter, room *admission.Controller, hub *watch.Hub) *Pools {
+func New(log *slog.Logger, starter *child.Starter, controller *admission.Controller, hub *watch.Hub) *Pools {
 	ps := &Pools{
-		log: log, starter: starter, admission: room, watch: hub,
+		log: log, starter: starter, admission: controller, watch: hub,
 		pools: map[admission.Key]*pool{}, workers: map[*Worker]struct{}{}, eras: map[string]*verdict{},
 	}
 	ps.ctx, ps.cancel = context.WithCancel(context.Background())

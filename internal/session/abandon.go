@@ -20,7 +20,7 @@ func (s *Session) abandon(f *child.Failure) {
 		s.table.forget(s)
 		s.log.Info("the first start goes on without its client")
 		ctx, cancel := context.WithTimeout(s.ctx, patience)
-		if l, err := s.running(ctx); err == nil { // where we initialize it, it has answered us then
+		if l, err := s.awaitLink(ctx); err == nil { // where we initialize it, it has answered us then
 			l.awaitAnswer(ctx)
 		}
 		cancel()

@@ -22,10 +22,10 @@ func (s *Session) end(f *child.Failure) {
 	})
 }
 
-// finish ends the session if it has not ended and settle, which is called with mu held and writes
+// finish ends the session if it has not ended and settleLocked, which writes
 // down what is to become of its id, reports true. It reports whether it did.
-func (s *Session) finish(f *child.Failure, settle func() bool) bool {
-	if !s.stop(f, settle) {
+func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
+	if !s.stop(f, settleLocked) {
 		return false
 	}
 	s.table.forget(s)
@@ -36,10 +36,10 @@ func (s *Session) finish(f *child.Failure, settle func() bool) bool {
 }
 
 // stop is finish as far as it is done in one go.
-func (s *Session) stop(f *child.Failure, settle func() bool) bool {
+func (s *Session) stop(f *child.Failure, settleLocked func() bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.why != nil || !settle() {
+	if s.why != nil || !settleLocked() {
 		return false
 	}
 	s.why = f

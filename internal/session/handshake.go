@@ -19,8 +19,8 @@ type handshake struct {
 	version       string         // that the server answered; "" until it has
 	capabilities  []byte         // that it answered, as JSON
 	digest        [8]byte        // of what else it answered; zero while that is not known
-	follow        record         // notifications/initialized, once it was sent
-	told          bool           // follow is ours: the client's own, if it comes, is one too many
+	confirmation  record         // notifications/initialized, once it was sent
+	confirmedByUs bool           // confirmation is ours: the client's own, if it comes, is one too many
 	level         record         // the last logging/setLevel that was granted
 	subscriptions []subscription // resources/subscribe that were granted, in order
 }
@@ -38,15 +38,15 @@ const maxSubscriptions = 256
 func introduce(version string) handshake {
 	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
 		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"mcpfunc","version":"1"}}}`, version))
-	return handshake{request: request, follow: initialized}
+	return handshake{request: request, confirmation: initialized}
 }
 
-func (h *handshake) initialized(m *message.Message) {
-	if h.follow != "" {
+func (h *handshake) confirm(m *message.Message) {
+	if h.confirmation != "" {
 		return
 	}
-	if h.follow = recorded(m); h.follow == "" || h.follow == initialized {
-		h.follow = initialized // which many clients say to the letter
+	if h.confirmation = recorded(m); h.confirmation == "" || h.confirmation == initialized {
+		h.confirmation = initialized // which many clients say to the letter
 	}
 }
 
@@ -137,8 +137,8 @@ func (l *link) replay() error {
 	if err := l.compare(answer); err != nil {
 		return err
 	}
-	if h.follow != "" {
-		if err := l.say(h.follow); err != nil {
+	if h.confirmation != "" {
+		if err := l.say(h.confirmation); err != nil {
 			return err
 		}
 	}

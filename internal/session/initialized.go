@@ -42,11 +42,11 @@ func (l *link) beginInitialized() (done chan struct{}, first bool) {
 	defer s.mu.Unlock()
 	switch h := &s.handshake; {
 	case s.initializing != nil:
-	case h.follow != "":
+	case h.confirmation != "":
 		s.initialized.Store(true)
 	case h.version != "":
 		s.initializing, first = make(chan struct{}), true
-		h.follow, h.told = initialized, true
+		h.confirmation, h.confirmedByUs = initialized, true
 	}
 	return s.initializing, first
 }
@@ -58,13 +58,13 @@ func (l *link) redundant(m *message.Message) bool {
 	}
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	return l.s.handshake.told
+	return l.s.handshake.confirmedByUs
 }
 
-// AnnounceChange tells the client that another process has taken its session over: by what a server
+// NotifyChanged tells the client that another process has taken its session over: by what a server
 // says whose lists have changed, as far as this one announced that it may, and by a log message if it
 // has any. It goes to the standalone stream, and waits there for who listens.
-func (s *Session) AnnounceChange() {
+func (s *Session) NotifyChanged() {
 	var can struct {
 		Tools, Prompts, Resources struct {
 			ListChanged bool `json:"listChanged"`

@@ -214,7 +214,7 @@ func (l *link) afterwards(m *message.Message) {
 	defer l.s.mu.Unlock()
 	switch m.Envelope().Method() {
 	case "notifications/initialized":
-		l.s.handshake.initialized(m)
+		l.s.handshake.confirm(m)
 		l.s.initialized.Store(true)
 	case "notifications/cancelled":
 		p, ok := find(l.s.router.pending, m.Envelope().Cancels())

@@ -9,8 +9,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
-// A router says where the messages of a session's process go. Its fields are guarded by the session's
-// mu, with which held its methods are called.
+// A router says where the messages of a session's process go. It is guarded by the session's mu.
 //
 // On stdio a message does not say which HTTP request it belongs to. What it does say decides:
 // the id that it answers, the progress token, the request that it cancels, the task. For the rest

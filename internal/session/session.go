@@ -203,12 +203,12 @@ func (s *Session) ready(ctx context.Context) (*link, error) {
 	limit := s.server.StartTimeout
 	late, cancel := context.WithTimeoutCause(ctx, limit, child.StillStarting(limit))
 	defer cancel()
-	return s.running(late)
+	return s.awaitLink(late)
 }
 
-// running returns the process once it can be talked to. It fails with why the session has ended, or
+// awaitLink returns the process once it can be talked to. It fails with why the session has ended, or
 // the cause of ctx's end.
-func (s *Session) running(ctx context.Context) (*link, error) {
+func (s *Session) awaitLink(ctx context.Context) (*link, error) {
 	for {
 		l, changed, err := s.state()
 		if l != nil || err != nil {

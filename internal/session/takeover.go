@@ -164,7 +164,7 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 		return ErrUnknown
 	}
 	if s.server.OnLost == Notify {
-		s.AnnounceChange()
+		s.NotifyChanged()
 	}
 	if !t.refile(s, o.ID) {
 		return ErrUnknown
@@ -194,7 +194,7 @@ func recall(tk *ticket.Ticket) (handshake, error) {
 		return handshake{}, ErrUnknown
 	}
 	m.Free()
-	return handshake{request: request, version: tk.Version, digest: tk.Result, follow: initialized, told: true}, nil
+	return handshake{request: request, version: tk.Version, digest: tk.Result, confirmation: initialized, confirmedByUs: true}, nil
 }
 
 // Delete ends the session of o for good, wherever it is: here, and where a store says it on other

@@ -7,7 +7,7 @@ const (
 )
 
 // A backlog bounds what the streams of a Set keep together. It remembers in which order they
-// got their events; the oldest that may go goes first. Its methods are called with the Set's mu held.
+// got their events; the oldest that may go goes first. It is guarded by the Set's mu.
 type backlog struct {
 	order []keptEvent
 	bytes int
@@ -28,12 +28,12 @@ func (b *backlog) add(st *Stream, size int) {
 			i++ // a reader is about to take it
 			continue
 		}
-		oldest.drop()
+		oldest.dropLocked()
 		if oldest.ended && len(oldest.events) == 0 {
 			delete(oldest.set.streams, oldest.number)
 		}
 		if oldest.shared != nil && oldest != st { // what st gets says it, too
-			oldest.unshare()
+			oldest.unshareLocked()
 		}
 		b.bytes -= b.order[i].size
 		if i == 0 {

@@ -79,25 +79,25 @@ func (r *Reader) Take() (Event, State) {
 			return Event{}, Ended
 		}
 		return Event{}, Waiting // parked
-	case r.at == st.next() && st.ended:
+	case r.at == st.nextLocked() && st.ended:
 		return Event{}, Ended
-	case r.at == st.next():
+	case r.at == st.nextLocked():
 		return Event{}, Waiting
 	}
 	var e Event
 	m := st.events[r.at-st.first]
 	if st.keep {
-		e = st.event(r.at)
+		e = st.eventLocked(r.at)
 		m.Retain()
 	} else {
 		st.events[0] = nil
 		st.events = st.events[1:]
 		st.first++
 	}
-	e.Message, e.Last = m, st.ended && r.at == st.next()-1
+	e.Message, e.Last = m, st.ended && r.at == st.nextLocked()-1
 	st.sent = max(st.sent, r.at)
 	r.at++
-	st.taken()
+	st.takenLocked()
 	return e, Taken
 }
 
@@ -109,8 +109,8 @@ func (r *Reader) Keep(taken []Event) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.keep {
-		st.share(r.at - 1)
-		return st.eventID(r.at - 1)
+		st.shareLocked(r.at - 1)
+		return st.eventIDLocked(r.at - 1)
 	}
 	st.keep = true
 	s.streams[st.number] = st
@@ -126,8 +126,8 @@ func (r *Reader) Keep(taken []Event) string {
 	for _, m := range st.events {
 		s.kept.add(st, m.Len())
 	}
-	st.share(st.first - 1)
-	return st.eventID(r.at - 1)
+	st.shareLocked(st.first - 1)
+	return st.eventIDLocked(r.at - 1)
 }
 
 // Leave says that the HTTP request is over. The stream goes on without a reader.
@@ -151,7 +151,7 @@ func (r *Reader) Leave() {
 		st.reader.wake()
 	}
 	if st.reader == nil && !st.keep {
-		st.dropAll()
+		st.dropAllLocked()
 	}
-	st.taken() // who waits for this reader in Hold waits no longer
+	st.takenLocked() // who waits for this reader in Hold waits no longer
 }

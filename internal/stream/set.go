@@ -72,7 +72,7 @@ func (s *Set) Push(st *Stream, m *message.Message, last bool) {
 		s.kept.add(st, m.Len())
 	}
 	if st.shared != nil {
-		st.write(st.next() - 1)
+		st.writeLocked(st.nextLocked() - 1)
 	}
 	st.reader.wake()
 }
@@ -81,7 +81,7 @@ func (s *Set) Push(st *Stream, m *message.Message, last bool) {
 func (s *Set) Finish(st *Stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.end()
+	st.endLocked()
 }
 
 // End ends all streams that clients know, and the standalone one. What they hold can be read until
@@ -91,7 +91,7 @@ func (s *Set) End() {
 	defer s.mu.Unlock()
 	s.ended = true
 	for _, st := range s.streams {
-		st.end()
+		st.endLocked()
 	}
 }
 
@@ -101,7 +101,7 @@ func (s *Set) Release() {
 	defer s.mu.Unlock()
 	for _, st := range s.streams {
 		for len(st.events) > 0 {
-			st.drop()
+			st.dropLocked()
 		}
 	}
 	s.kept = backlog{}
@@ -126,13 +126,13 @@ func (s *Set) Listening() bool {
 // returns when ctx ends, too.
 func (s *Set) Hold(ctx context.Context, st *Stream) (cut bool) {
 	for {
-		behind, reader, room := s.behind(st)
+		behind, reader, drained := s.backlogOf(st)
 		if !behind {
 			return cut
 		}
 		stall := time.NewTimer(stallTimeout)
 		select {
-		case <-room:
+		case <-drained:
 		case <-ctx.Done():
 			stall.Stop()
 			return cut
@@ -146,28 +146,28 @@ func (s *Set) Hold(ctx context.Context, st *Stream) (cut bool) {
 	}
 }
 
-// behind reports whether the reader of st has so much to read that who pushes should wait, and what
+// backlogOf reports whether the reader of st has so much to read that who pushes should wait, and what
 // signals that it took something.
-func (s *Set) behind(st *Stream) (behind bool, reader *Reader, room <-chan struct{}) {
+func (s *Set) backlogOf(st *Stream) (behind bool, reader *Reader, drained <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if behind = st.behind(); behind && st.room == nil {
-		st.room = make(chan struct{}, 1)
+	if behind = st.behindLocked(); behind && st.drained == nil {
+		st.drained = make(chan struct{}, 1)
 	}
-	return behind, st.reader, st.room
+	return behind, st.reader, st.drained
 }
 
 // cutOff cuts the reader off if it is still far behind, and reports whether it did.
 func (s *Set) cutOff(st *Stream, reader *Reader) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if st.reader != reader || !st.behind() {
+	if st.reader != reader || !st.behindLocked() {
 		return false
 	}
 	reader.cut = true
 	st.reader = nil
 	if !st.keep {
-		st.dropAll()
+		st.dropAllLocked()
 	}
 	reader.wake()
 	return true
@@ -202,7 +202,7 @@ func (s *Set) Resume(e EventID) (*Reader, error) {
 		return nil, ErrEventID
 	case st == nil:
 		return nil, ErrGap
-	case seq >= st.next():
+	case seq >= st.nextLocked():
 		return nil, ErrEventID
 	case seq+1 < st.first:
 		return nil, ErrGap

@@ -162,7 +162,7 @@ func TestReaderThatDoesNotReadIsCutOff(t *testing.T) {
 				r.Keep(nil)
 			}
 			n := 0
-			for ; !st.behind(); n++ {
+			for ; !st.behindLocked(); n++ {
 				push(t, s, st, n)
 			}
 			start := time.Now()

@@ -20,7 +20,7 @@ var (
 // them, or, as the standalone stream, what belongs to no request. The zero Stream becomes one by
 // Set.Open.
 //
-// All its fields are guarded by the Set's mu, and its methods are called with it held.
+// All its fields are guarded by the Set's mu.
 type Stream struct {
 	set     *Set
 	number  int
@@ -34,29 +34,29 @@ type Stream struct {
 	shared  *eventlog.Stream   // where other instances read it; nil for nowhere
 	reader  *Reader
 	parked  []*Reader     // standalone only: older connections
-	room    chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
+	drained chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
 	opener  Reader        // the first reader: most have one
 	one     [1]*message.Message
 }
 
-// taken says that the reader took something, or that there is none any more.
-func (st *Stream) taken() {
+// takenLocked says that the reader took something, or that there is none any more.
+func (st *Stream) takenLocked() {
 	select {
-	case st.room <- struct{}{}: // never while it is nil
+	case st.drained <- struct{}{}: // never while it is nil
 	default:
 	}
 }
 
-// next is the sequence number that the next event gets.
-func (st *Stream) next() int { return st.first + len(st.events) }
+// nextLocked is the sequence number that the next event gets.
+func (st *Stream) nextLocked() int { return st.first + len(st.events) }
 
-// behind reports whether the reader has so much to read that who pushes should wait.
-func (st *Stream) behind() bool {
-	return st.reader != nil && !st.ended && st.next()-1-st.sent > maxBacklog
+// behindLocked reports whether the reader has so much to read that who pushes should wait.
+func (st *Stream) behindLocked() bool {
+	return st.reader != nil && !st.ended && st.nextLocked()-1-st.sent > maxBacklog
 }
 
-// end says that nothing more comes.
-func (st *Stream) end() {
+// endLocked says that nothing more comes.
+func (st *Stream) endLocked() {
 	if st.shared != nil && !st.ended {
 		st.shared.End()
 	}
@@ -67,36 +67,36 @@ func (st *Stream) end() {
 	}
 }
 
-// drop forgets the oldest event.
-func (st *Stream) drop() {
+// dropLocked forgets the oldest event.
+func (st *Stream) dropLocked() {
 	st.events[0].Free()
 	st.events[0] = nil
 	st.events = st.events[1:]
 	st.first++
 }
 
-func (st *Stream) dropAll() {
+func (st *Stream) dropAllLocked() {
 	for len(st.events) > 0 {
-		st.drop()
+		st.dropLocked()
 	}
 }
 
-// event returns an event with the id of this sequence number.
-func (st *Stream) event(seq int) Event {
+// eventLocked returns an event with the id of this sequence number.
+func (st *Stream) eventLocked(seq int) Event {
 	if st.suffix == "" {
 		st.suffix = EventID{Life: st.set.life, Request: st.request}.suffix()
 	}
 	return Event{stream: st.number, number: seq, suffix: st.suffix}
 }
 
-// eventID is the EventID of the event with this sequence number, as text.
-func (st *Stream) eventID(seq int) string {
-	return string(st.event(seq).AppendID(nil))
+// eventIDLocked is the EventID of the event with this sequence number, as text.
+func (st *Stream) eventIDLocked(seq int) string {
+	return string(st.eventLocked(seq).AppendID(nil))
 }
 
-// share begins to write the stream, whose client is about to learn ids, from the event after the one
+// shareLocked begins to write the stream, whose client is about to learn ids, from the event after the one
 // with this number on, if other instances may read it.
-func (st *Stream) share(number int) {
+func (st *Stream) shareLocked(number int) {
 	s := st.set
 	if s.events == nil || st.shared != nil || s.ended {
 		return
@@ -105,18 +105,18 @@ func (st *Stream) share(number int) {
 	name := s.name
 	name.Life, name.Stream = s.life, st.number
 	st.shared = s.events.Open(name, number)
-	for n := number + 1; n < st.next(); n++ {
-		st.write(n)
+	for n := number + 1; n < st.nextLocked(); n++ {
+		st.writeLocked(n)
 	}
 }
 
-// write writes the event with this number. Nothing waits.
-func (st *Stream) write(number int) {
-	st.shared.Append(number, st.first, st.events[number-st.first], st.ended && number == st.next()-1)
+// writeLocked writes the event with this number. Nothing waits.
+func (st *Stream) writeLocked(number int) {
+	st.shared.Append(number, st.first, st.events[number-st.first], st.ended && number == st.nextLocked()-1)
 }
 
-// unshare forgets what is kept no longer.
-func (st *Stream) unshare() {
+// unshareLocked forgets what is kept no longer.
+func (st *Stream) unshareLocked() {
 	if st.ended && len(st.events) == 0 {
 		st.shared.Drop()
 		return

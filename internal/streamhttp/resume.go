@@ -57,7 +57,7 @@ func (q *request) listen(s *session.Session) *stream.Reader {
 		switch {
 		case last.Stream == 0:
 			if err != nil || !q.replay(f) {
-				s.AnnounceChange()
+				s.NotifyChanged()
 			}
 			return s.Listen()
 		case err == nil:

@@ -285,7 +285,7 @@ func (q *request) awaitSession(id string) {
 		case err == nil:
 			defer s.Leave()
 			if !whole {
-				s.AnnounceChange()
+				s.NotifyChanged()
 			}
 			reader := s.Listen()
 			defer reader.Leave()
