@@ -105,7 +105,7 @@ func (st *Stream) Trim(first int) {
 func (st *Stream) Drop() {
 	st.log.mu.Lock()
 	defer st.log.mu.Unlock()
-	st.drop()
+	st.dropLocked()
 }
 
 // add queues an entry. A stream for which there is no room is given up as a whole: a reader of what is
@@ -119,7 +119,7 @@ func (l *Log) add(e entry) {
 	}
 	if len(l.queue) >= maxQueued || l.bytes+e.size() > maxQueuedBytes || e.size() > MaxEvent {
 		l.givenUp++
-		st.drop()
+		st.dropLocked()
 		return
 	}
 	st.newest, st.first = e.number, e.first
@@ -139,8 +139,8 @@ func (l *Log) add(e entry) {
 	l.rouse()
 }
 
-// drop forgets the log, and what is queued for it. The log's mu is held.
-func (st *Stream) drop() {
+// dropLocked forgets the log, and what is queued for it.
+func (st *Stream) dropLocked() {
 	l := st.log
 	if st.state == dropped {
 		return
