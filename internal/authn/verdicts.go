@@ -78,7 +78,7 @@ func (v *verdicts) claim(id [sha256.Size]byte) (d *verdict, mine bool) {
 				v.recent.MoveToFront(e)
 				return d, false
 			}
-			v.drop(e)
+			v.dropLocked(e)
 		default:
 			return d, false
 		}
@@ -86,13 +86,13 @@ func (v *verdicts) claim(id [sha256.Size]byte) (d *verdict, mine bool) {
 	d = &verdict{token: id, done: make(chan struct{})}
 	v.byToken[id] = v.recent.PushFront(d)
 	if v.recent.Len() > maxVerdicts {
-		v.drop(v.recent.Back()) // whoever waits for it has it in hand
+		v.dropLocked(v.recent.Back()) // whoever waits for it has it in hand
 	}
 	return d, true
 }
 
-// drop forgets a verdict. v.mu is held.
-func (v *verdicts) drop(e *list.Element) {
+// dropLocked forgets a verdict.
+func (v *verdicts) dropLocked(e *list.Element) {
 	delete(v.byToken, e.Value.(*verdict).token)
 	v.recent.Remove(e)
 }
