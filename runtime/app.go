@@ -38,23 +38,23 @@ type Options struct {
 
 // An App serves MCP over streamable HTTP. It is an http.Handler, safe for concurrent use.
 type App struct {
-	cfg       Config
-	opts      Options
-	log       *slog.Logger
-	keeper    *process.Keeper
-	starter   *child.Starter
-	admission *admission.Controller
-	table     *session.Table
-	pools     *pool.Pools
-	budget    *message.Budget
-	broker    *broker.Broker
-	unshare   func() // lets go of what instances share
-	servers   []*server
-	byName    map[string]*server // by name in lower case, as the host matches routes
-	handler   http.Handler
-	started   time.Time
-	watch     *watch.Hub    // nil: nobody looks
-	page      *devpage.Page // of mcpfunc dev; nil: there is none
+	cfg        Config
+	opts       Options
+	log        *slog.Logger
+	supervisor *process.Supervisor
+	starter    *child.Starter
+	admission  *admission.Controller
+	table      *session.Table
+	pools      *pool.Pools
+	budget     *message.Budget
+	broker     *broker.Broker
+	unshare    func() // lets go of what instances share
+	servers    []*server
+	byName     map[string]*server // by name in lower case, as the host matches routes
+	handler    http.Handler
+	started    time.Time
+	watch      *watch.Hub    // nil: nobody looks
+	page       *devpage.Page // of mcpfunc dev; nil: there is none
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -102,7 +102,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		return nil, err
 	}
 	a.unshare = unshare
-	a.keeper = process.Open(a.log)
+	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
 	a.admission = admission.New(cfg.MaxSessions, process.Machine{})
@@ -119,8 +119,8 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	for _, n := range cfg.notices {
 		a.log.Warn(n.text, n.attrs...)
 	}
-	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.keeper.Isolation())
-	if text, hint := a.keeper.Drawback(); text != "" {
+	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.supervisor.Isolation())
+	if text, hint := a.supervisor.Limitation(); text != "" {
 		a.log.Warn(text, "hint", hint)
 	}
 	return a, nil
@@ -180,7 +180,7 @@ func (a *App) Close() error {
 		a.closeProcesses()
 		a.unshare()
 		a.broker.Close()
-		a.keeper.Close()
+		a.supervisor.Close()
 		a.log.Info("app closed")
 	})
 	return nil
@@ -242,7 +242,7 @@ type Stats struct {
 func (a *App) Stats() Stats {
 	t := a.table.Stats()
 	return Stats{
-		Sessions: t.Sessions, Processes: a.keeper.Children(), Opened: t.Opened, Ended: t.Ended,
+		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
 		Resurrected: t.TakenOver, Hibernated: t.Hibernated,
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-func open(t *testing.T) *Keeper {
+func open(t *testing.T) *Supervisor {
 	t.Helper()
 	k := Open(slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
@@ -28,7 +28,7 @@ func open(t *testing.T) *Keeper {
 }
 
 // shell starts a script. Its environment is only a PATH.
-func shell(t *testing.T, k *Keeper, script string) *Child {
+func shell(t *testing.T, k *Supervisor, script string) *Child {
 	t.Helper()
 	c, err := k.Start(Spec{Command: "sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
 	if err != nil {

@@ -178,7 +178,7 @@ func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
 	k := open(t)
 	for abi := range 8 {
 		k.sys.landlock = abi
-		if text, hint := k.Drawback(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
+		if text, hint := k.Limitation(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
 			t.Errorf("ABI %d: %q, %q", abi, text, hint)
 		}
 	}

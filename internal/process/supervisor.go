@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A Keeper accounts for every child of an app and for whatever those started. Its methods may be
+// A Supervisor accounts for every child of an app and for whatever those started. Its methods may be
 // called from any goroutine.
-type Keeper struct {
+type Supervisor struct {
 	log *slog.Logger
 	sys system // what the operating system needs
 
@@ -21,15 +21,15 @@ type Keeper struct {
 	idle     chan struct{} // closed when the last child is gone after Close
 }
 
-// Open returns a Keeper. Close must be called.
-func Open(log *slog.Logger) *Keeper {
-	k := &Keeper{log: log, children: map[*Child]struct{}{}, idle: make(chan struct{})}
+// Open returns a Supervisor. Close must be called.
+func Open(log *slog.Logger) *Supervisor {
+	k := &Supervisor{log: log, children: map[*Child]struct{}{}, idle: make(chan struct{})}
 	k.sys.open(k)
 	return k
 }
 
-// Start runs spec. It fails with a *CommandError, or when the keeper is closed.
-func (k *Keeper) Start(spec Spec) (*Child, error) {
+// Start runs spec. It fails with a *CommandError, or when the supervisor is closed.
+func (k *Supervisor) Start(spec Spec) (*Child, error) {
 	k.mu.Lock()
 	if k.closed {
 		k.mu.Unlock()
@@ -50,22 +50,22 @@ func (k *Keeper) Start(spec Spec) (*Child, error) {
 			k.children[c] = struct{}{}
 		}
 	}
-	k.settle()
+	k.settleLocked()
 	return c, err
 }
 
 // ended is called once for every child that was started, when it is gone.
-func (k *Keeper) ended(c *Child) {
+func (k *Supervisor) ended(c *Child) {
 	k.sys.ended(c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.children, c)
 	k.wide -= c.wide
-	k.settle()
+	k.settleLocked()
 }
 
-// settle closes idle when nothing is left. k.mu is held.
-func (k *Keeper) settle() {
+// settleLocked closes idle when nothing is left.
+func (k *Supervisor) settleLocked() {
 	if k.closed && k.starting == 0 && len(k.children) == 0 {
 		select {
 		case <-k.idle:
@@ -76,14 +76,14 @@ func (k *Keeper) settle() {
 }
 
 // Children is the number of children that are alive.
-func (k *Keeper) Children() int {
+func (k *Supervisor) Children() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.children)
 }
 
 // pids returns the process ids of the children that are alive.
-func (k *Keeper) pids() map[int]bool {
+func (k *Supervisor) pids() map[int]bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pids := make(map[int]bool, len(k.children))
@@ -94,21 +94,21 @@ func (k *Keeper) pids() map[int]bool {
 }
 
 // Isolation says in a few words how far children are kept apart here.
-func (k *Keeper) Isolation() string { return k.sys.isolation() }
+func (k *Supervisor) Isolation() string { return k.sys.isolation() }
 
-// Drawback says what being kept apart denies children here that servers may need, and what helps.
+// Limitation says what being kept apart denies children here that servers may need, and what helps.
 // Both are empty where it denies nothing.
-func (k *Keeper) Drawback() (text, hint string) { return k.sys.drawback() }
+func (k *Supervisor) Limitation() (text, hint string) { return k.sys.limitation() }
 
 // Close kills the children that are still there, waits for them, and sweeps what they left.
-func (k *Keeper) Close() {
+func (k *Supervisor) Close() {
 	k.mu.Lock()
 	k.closed = true
 	left := make([]*Child, 0, len(k.children))
 	for c := range k.children {
 		left = append(left, c)
 	}
-	k.settle()
+	k.settleLocked()
 	k.mu.Unlock()
 	for _, c := range left {
 		c.Kill()
@@ -117,16 +117,16 @@ func (k *Keeper) Close() {
 	k.sys.close()
 }
 
-type keeperKey struct{}
+type supervisorKey struct{}
 
 // With returns a context that carries k to From: a launcher that users write hands its context on,
 // and the child that comes of it is accounted for.
-func (k *Keeper) With(ctx context.Context) context.Context {
-	return context.WithValue(ctx, keeperKey{}, k)
+func (k *Supervisor) With(ctx context.Context) context.Context {
+	return context.WithValue(ctx, supervisorKey{}, k)
 }
 
-// From returns the keeper that ctx carries.
-func From(ctx context.Context) (*Keeper, bool) {
-	k, ok := ctx.Value(keeperKey{}).(*Keeper)
+// From returns the supervisor that ctx carries.
+func From(ctx context.Context) (*Supervisor, bool) {
+	k, ok := ctx.Value(supervisorKey{}).(*Supervisor)
 	return k, ok
 }
