@@ -40,15 +40,15 @@ func (s *Store) Revoke(ctx context.Context, id string, until time.Time) error {
 	r := revoked{digestOf(id), until}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if err := s.tell(ctx, r); err != nil {
+	if err := s.publish(ctx, r); err != nil {
 		s.keep(r)
 		return fmt.Errorf("tell Redis that a session id is revoked: %w", err)
 	}
 	return nil
 }
 
-// tell sets revocations and says them, in one round trip.
-func (s *Store) tell(ctx context.Context, all ...revoked) error {
+// publish stores revocations and says them, in one round trip.
+func (s *Store) publish(ctx context.Context, all ...revoked) error {
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, r := range all {
 			if left := time.Until(r.until); left >= time.Millisecond { // the least that Redis counts in

@@ -126,7 +126,7 @@ func (s *Store) tellUntold(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	err := s.tell(ctx, untold...)
+	err := s.publish(ctx, untold...)
 	if err != nil {
 		for _, r := range untold {
 			s.keep(r)
