@@ -34,7 +34,7 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	if err != nil {
 		return fmt.Errorf("listen for the Functions host: %w", err)
 	}
-	quiet := &lull{free: giveBack}
+	quiet := &idleTrimmer{free: giveBack}
 	defer quiet.end()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.ServeHTTP(w, r)

@@ -22,18 +22,18 @@ func tune() (back func()) {
 	return func() { runtime.GOMAXPROCS(was) }
 }
 
-// What a lull costs. To give memory back takes a collection of the whole heap, so that one who calls
+// What trimming costs. To give memory back takes a collection of the whole heap, so that one who calls
 // every second would have us do little else when the heap is large: a hundred times as long as the last
 // one took is waited before the next.
 const (
-	lullAfter = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
-	lullShare = 100                    // of what giving back took, until it is done again
-	lullMost  = time.Minute            // of that: a machine that slept makes it look dear
+	trimAfter     = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
+	trimShare     = 100                    // of what giving back took, until it is done again
+	trimPauseMost = time.Minute            // of that: a machine that slept makes it look dear
 )
 
-// A lull gives memory that calls have left behind back to the system when there are none for a while:
+// An idleTrimmer gives memory that calls have left behind back to the system when there are none for a while:
 // the servers' processes share the instance with us, and the runtime alone would take minutes.
-type lull struct {
+type idleTrimmer struct {
 	free func() // giveBack
 
 	mu      sync.Mutex
@@ -52,31 +52,31 @@ func giveBack() {
 }
 
 // called says that a call has ended.
-func (l *lull) called() {
+func (l *idleTrimmer) called() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls++
 	if l.clock == nil {
-		l.set()
+		l.armLocked()
 	}
 }
 
-// set sets the clock. mu is held.
-func (l *lull) set() {
+// armLocked sets the clock.
+func (l *idleTrimmer) armLocked() {
 	l.calls = 0
 	if l.ended {
 		return
 	}
 	l.running.Add(1)
-	l.clock = time.AfterFunc(max(lullAfter, time.Until(l.next)), func() {
+	l.clock = time.AfterFunc(max(trimAfter, time.Until(l.next)), func() {
 		defer l.running.Done()
-		l.rest()
+		l.trim()
 	})
 }
 
-// rest gives memory back if nobody has called since the clock was set. If somebody has, or does
+// trim gives memory back if nobody has called since the clock was set. If somebody has, or does
 // meanwhile, the clock is set again.
-func (l *lull) rest() {
+func (l *idleTrimmer) trim() {
 	l.mu.Lock()
 	quiet := l.calls == 0
 	l.mu.Unlock()
@@ -87,15 +87,15 @@ func (l *lull) rest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if quiet {
-		l.next = time.Now().Add(min(lullShare*time.Since(began), lullMost))
+		l.next = time.Now().Add(min(trimShare*time.Since(began), trimPauseMost))
 	}
 	if l.clock = nil; l.calls > 0 {
-		l.set()
+		l.armLocked()
 	}
 }
 
 // end stops the clock and waits for what it has begun. Nothing is given back from then on.
-func (l *lull) end() {
+func (l *idleTrimmer) end() {
 	l.mu.Lock()
 	l.ended = true
 	if l.clock != nil && l.clock.Stop() {

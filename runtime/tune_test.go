@@ -12,11 +12,11 @@ func TestMemoryIsGivenBackWhenNobodyCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		l := &lull{free: func() { freed.Add(1) }}
+		l := &idleTrimmer{free: func() { freed.Add(1) }}
 		defer l.end()
 		for range 10 {
 			l.called()
-			time.Sleep(lullAfter / 2)
+			time.Sleep(trimAfter / 2)
 		}
 		if freed.Load() != 0 {
 			t.Errorf("memory was given back %d times between calls", freed.Load())
@@ -32,7 +32,7 @@ func TestMemoryIsGivenBackSeldomWhenThatIsDear(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		l := &lull{free: func() {
+		l := &idleTrimmer{free: func() {
 			freed.Add(1)
 			time.Sleep(300 * time.Millisecond)
 		}}
@@ -51,7 +51,7 @@ func TestNothingIsGivenBackAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		l := &lull{free: func() { freed.Add(1) }}
+		l := &idleTrimmer{free: func() { freed.Add(1) }}
 		l.called()
 		l.end()
 		l.called() // by a request that outlived the server
