@@ -28,7 +28,7 @@ func (l *link) serve() {
 		}
 		return
 	}
-	l.s.attach(l)
+	l.attach()
 	for {
 		m, err := l.Read()
 		if err != nil {
@@ -36,6 +36,22 @@ func (l *link) serve() {
 		}
 		l.pass(m)
 	}
+}
+
+// attach says that the process can be talked to.
+func (l *link) attach() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.s.proc = l
+	l.s.changed.notify()
+}
+
+// detach says that the process is gone.
+func (l *link) detach() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.s.proc = nil
+	l.s.changed.notify()
 }
 
 // pass routes one message, or those of a batch, and waits for a client that is far behind.

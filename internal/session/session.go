@@ -233,14 +233,6 @@ func (s *Session) state() (l *link, changed <-chan struct{}, why error) {
 	return s.proc, s.changed.wait(), nil
 }
 
-// attach makes l, nil for none, the process that can be talked to.
-func (s *Session) attach(l *link) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.proc = l
-	s.changed.notify()
-}
-
 // A broadcast wakes all who wait for a change. It is guarded by who has it.
 type broadcast struct{ ch chan struct{} }
 
@@ -272,7 +264,7 @@ func (s *Session) supervise() {
 		l := &link{Child: c, s: s}
 		f := c.Run(l.serve)
 		s.pid.Store(0)
-		s.attach(nil)
+		l.detach()
 		if s.ctx.Err() != nil || !l.maybeRestart(f) {
 			return
 		}
