@@ -208,13 +208,6 @@ func (c *Controller) Room() error {
 	return nil
 }
 
-// Processes is how many tenants have a process, or are on the way to one or from one.
-func (c *Controller) Processes() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.tenants)
-}
-
 // Measure finds out what memory there is, unless that was done a moment ago.
 func (c *Controller) Measure() { c.memory.refresh(c.pids) }
 

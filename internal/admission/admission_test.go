@@ -91,11 +91,11 @@ func TestWhoMakesRoom(t *testing.T) {
 	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); victim != nil || err != nil {
 		t.Errorf("in the place of one that has gone: %v, %v", victim, err)
 	}
-	if n := c.Processes(); n != 5 {
+	if n := len(c.tenants); n != 5 {
 		t.Errorf("%d processes, want 5: one that has gone may yet have its own", n)
 	}
 	c.Remove(used)
-	if n := c.Processes(); n != 4 {
+	if n := len(c.tenants); n != 4 {
 		t.Errorf("%d processes, want 4", n)
 	}
 	c.Refuse()

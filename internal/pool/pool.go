@@ -276,10 +276,3 @@ func (ps *Pools) Refused() int64 {
 	defer ps.mu.Unlock()
 	return ps.refused
 }
-
-// Processes is the number of processes, with those that start or end.
-func (ps *Pools) Processes() int {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	return len(ps.workers)
-}

@@ -39,9 +39,6 @@ func NewSet(log *slog.Logger) *Set {
 	return s
 }
 
-// Life is by which event ids of this Set are told from those of another.
-func (s *Set) Life() string { return s.life }
-
 // Standalone returns the stream of what belongs to no request. It ends with the Set.
 func (s *Set) Standalone() *Stream { return &s.standalone }
 

@@ -76,7 +76,7 @@ func TestKeptStreamIsResumed(t *testing.T) {
 	}
 	r.Leave()
 	push(t, s, st, 3)
-	at := EventID{Stream: before.Stream, Sequence: 1, Life: s.Life()}
+	at := EventID{Stream: before.Stream, Sequence: 1, Life: s.life}
 	back, err := s.Resume(at)
 	if err != nil {
 		t.Fatal(err)
@@ -95,8 +95,8 @@ func TestKeptStreamIsResumed(t *testing.T) {
 		id   EventID
 		want error
 	}{
-		"a stream that never was": {EventID{Stream: 9, Life: s.Life()}, ErrEventID},
-		"an event that never was": {EventID{Stream: before.Stream, Sequence: 9, Life: s.Life()}, ErrEventID},
+		"a stream that never was": {EventID{Stream: 9, Life: s.life}, ErrEventID},
+		"an event that never was": {EventID{Stream: before.Stream, Sequence: 9, Life: s.life}, ErrEventID},
 		"another life":            {EventID{Stream: before.Stream, Life: "AAAAAA"}, ErrElsewhere},
 	} {
 		if _, err := s.Resume(tt.id); err != tt.want {
@@ -147,7 +147,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	if len(first.events) != 0 || len(second.events) != keptEvents {
 		t.Errorf("%d and %d events are kept", len(first.events), len(second.events))
 	}
-	if _, err := s.Resume(EventID{Stream: 1, Life: s.Life()}); err != ErrGap {
+	if _, err := s.Resume(EventID{Stream: 1, Life: s.life}); err != ErrGap {
 		t.Errorf("what fell out: %v, want %v", err, ErrGap)
 	}
 }
