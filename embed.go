@@ -21,6 +21,7 @@ import (
 //go:embed internal/authenv/*.go
 //go:embed internal/authn/*.go
 //go:embed internal/broker/*.go
+//go:embed internal/bufpool/*.go
 //go:embed internal/child/*.go
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets

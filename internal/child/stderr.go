@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -49,16 +49,16 @@ func (t *stderrTail) drain(r io.Reader) {
 	lines := newLimiter()
 	var partial []byte
 	pr, _ := r.(interface {
-		ReadPiece() (*message.Piece, int, error)
+		ReadPiece() (*bufpool.Piece, int, error)
 	})
 	for {
-		var piece *message.Piece
+		var piece *bufpool.Piece
 		var n int
 		var err error
 		if pr != nil {
 			piece, n, err = pr.ReadPiece()
 		} else {
-			piece = message.NewPiece()
+			piece = bufpool.Get()
 			n, err = r.Read(piece[:])
 		}
 		var rest []byte
@@ -75,7 +75,7 @@ func (t *stderrTail) drain(r io.Reader) {
 			rest = after
 		}
 		if piece != nil {
-			message.FreePiece(piece)
+			bufpool.Put(piece)
 		}
 		if err != nil {
 			t.line(partial, &lines)

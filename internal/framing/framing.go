@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
@@ -42,7 +43,7 @@ var ErrRunaway = errors.New("a message without end")
 // A PieceReader reads into a piece that it takes only when there is something to read, so that who
 // waits for a silent peer holds no memory. The caller owns the piece.
 type PieceReader interface {
-	ReadPiece() (p *message.Piece, n int, err error)
+	ReadPiece() (p *bufpool.Piece, n int, err error)
 }
 
 // A Stream carries messages over a reader and a writer. One goroutine may Read while another
@@ -55,7 +56,7 @@ type Stream struct {
 	budget *message.Budget
 	noise  func(head []byte, size int64)
 
-	in     *message.Piece // read and not consumed: in[lo:hi]; nil when there is none
+	in     *bufpool.Piece // read and not consumed: in[lo:hi]; nil when there is none
 	lo, hi int
 	err    error // of the reader, once what it gave is consumed
 
@@ -138,7 +139,7 @@ type frame struct {
 
 // add takes the next bytes of the frame. With a piece, they are its first len(p) bytes and the
 // piece is given away.
-func (f *frame) add(p []byte, piece *message.Piece) error {
+func (f *frame) add(p []byte, piece *bufpool.Piece) error {
 	f.size += int64(len(p))
 	if f.size > runaway*f.limit+headerBytes {
 		return ErrRunaway
@@ -149,7 +150,7 @@ func (f *frame) add(p []byte, piece *message.Piece) error {
 	switch {
 	case f.bad != nil:
 		if piece != nil {
-			message.FreePiece(piece)
+			bufpool.Put(piece)
 		}
 	case piece != nil:
 		f.bad = f.m.AppendPiece(piece, len(p))
@@ -238,7 +239,7 @@ func (s *Stream) body(length int64) (*message.Message, error) {
 
 // give moves n bytes of input into the frame, without a copy where the piece is full of them.
 func (s *Stream) give(f *frame, n int) error {
-	if s.lo == 0 && n == s.hi && n > message.PieceSize/2 {
+	if s.lo == 0 && n == s.hi && n > bufpool.Size/2 {
 		piece := s.in
 		s.in, s.hi = nil, 0
 		return f.add(piece[:n], piece)
@@ -252,7 +253,7 @@ func (s *Stream) give(f *frame, n int) error {
 func (s *Stream) fill() error {
 	for s.in == nil || s.lo == s.hi {
 		if s.in != nil {
-			message.FreePiece(s.in)
+			bufpool.Put(s.in)
 			s.in = nil
 		}
 		s.lo, s.hi = 0, 0
@@ -263,7 +264,7 @@ func (s *Stream) fill() error {
 			s.in, s.hi, s.err = pr.ReadPiece()
 			continue
 		}
-		s.in = message.NewPiece()
+		s.in = bufpool.Get()
 		s.hi, s.err = s.r.Read(s.in[:])
 	}
 	return nil
@@ -313,8 +314,8 @@ func (s *Stream) Write(m *message.Message) error {
 }
 
 func (s *Stream) writeWithHeader(m *message.Message) error {
-	p := message.NewPiece()
-	defer message.FreePiece(p)
+	p := bufpool.Get()
+	defer bufpool.Put(p)
 	out := append(p[:0], "Content-Length: "...)
 	out = strconv.AppendInt(out, int64(m.Len()), 10)
 	out = append(out, "\r\n\r\n"...)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // A Message is one JSON-RPC message: its bytes, in pooled memory, and its envelope.
@@ -16,14 +18,17 @@ import (
 type Message struct {
 	scan   Scanner
 	size   int
-	small  []byte   // all bytes, while they are few
-	pieces []*Piece // all bytes, once they are many
-	ends   []int    // how much of each piece is used
-	dead   bool     // no longer stored, only scanned
-	budget *Budget  // nil for none
-	taken  int64    // from budget
+	small  []byte           // all bytes, while they are few
+	pieces []*bufpool.Piece // all bytes, once they are many
+	ends   []int            // how much of each piece is used
+	dead   bool             // no longer stored, only scanned
+	budget *Budget          // nil for none
+	taken  int64            // from budget
 	refs   atomic.Int32
 }
+
+// smallSize is what a message keeps of its own. Most messages fit, and cost no piece.
+const smallSize = 1 << 10
 
 var messages = sync.Pool{New: func() any { return &Message{small: make([]byte, 0, smallSize)} }}
 
@@ -72,7 +77,7 @@ func (m *Message) Free() {
 // drop gives the bytes back.
 func (m *Message) drop() {
 	for i, p := range m.pieces {
-		FreePiece(p)
+		bufpool.Put(p)
 		m.pieces[i] = nil
 	}
 	m.pieces, m.ends = m.pieces[:0], m.ends[:0]
@@ -90,11 +95,11 @@ func (m *Message) charge() bool {
 	if m.budget == nil || len(m.pieces) == 0 {
 		return true
 	}
-	if !m.budget.take(PieceSize) {
+	if !m.budget.take(bufpool.Size) {
 		m.Discard()
 		return false
 	}
-	m.taken += PieceSize
+	m.taken += bufpool.Size
 	return true
 }
 
@@ -106,15 +111,15 @@ func (m *Message) Append(p []byte) error {
 }
 
 // AppendPiece is Append for the first n bytes of a piece, which it takes over: no byte is copied.
-func (m *Message) AppendPiece(p *Piece, n int) error {
+func (m *Message) AppendPiece(p *bufpool.Piece, n int) error {
 	err := m.scan.Scan(p[:n])
 	if m.dead {
-		FreePiece(p)
+		bufpool.Put(p)
 		return err
 	}
 	m.spill()
 	if !m.charge() {
-		FreePiece(p)
+		bufpool.Put(p)
 		return err
 	}
 	m.pieces, m.ends = append(m.pieces, p), append(m.ends, n)
@@ -152,11 +157,11 @@ func (m *Message) store(p []byte) {
 	m.spill()
 	for len(p) > 0 {
 		last := len(m.pieces) - 1
-		if last < 0 || m.ends[last] == PieceSize {
+		if last < 0 || m.ends[last] == bufpool.Size {
 			if !m.charge() {
 				return
 			}
-			m.pieces, m.ends = append(m.pieces, NewPiece()), append(m.ends, 0)
+			m.pieces, m.ends = append(m.pieces, bufpool.Get()), append(m.ends, 0)
 			last++
 		}
 		n := copy(m.pieces[last][m.ends[last]:], p)
@@ -170,7 +175,7 @@ func (m *Message) spill() {
 	if len(m.small) == 0 {
 		return
 	}
-	p := NewPiece()
+	p := bufpool.Get()
 	m.pieces, m.ends = append(m.pieces, p), append(m.ends, copy(p[:], m.small))
 	m.small = m.small[:0]
 }
@@ -243,7 +248,7 @@ func (m *Message) Small(extra int) []byte {
 	switch {
 	case len(m.pieces) == 0 && len(m.small) > 0:
 		return m.small
-	case len(m.pieces) == 1 && m.ends[0]+extra <= PieceSize:
+	case len(m.pieces) == 1 && m.ends[0]+extra <= bufpool.Size:
 		return m.pieces[0][:m.ends[0]]
 	}
 	return nil
@@ -266,10 +271,10 @@ var ErrNoMemory = errors.New("large messages have all the memory that they may h
 // with ErrNoMemory.
 func (m *Message) Fill(r io.Reader, limit int64) error {
 	for {
-		p := NewPiece()
+		p := bufpool.Get()
 		n, err := readFull(r, p[:])
 		if int64(m.size+n) > limit {
-			FreePiece(p)
+			bufpool.Put(p)
 			return &TooLargeError{Limit: limit}
 		}
 		var bad error
@@ -277,7 +282,7 @@ func (m *Message) Fill(r io.Reader, limit int64) error {
 			bad = m.AppendPiece(p, n)
 		} else {
 			bad = m.Append(p[:n])
-			FreePiece(p)
+			bufpool.Put(p)
 		}
 		if bad != nil {
 			return bad

@@ -10,6 +10,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // seen is an envelope in a form that tests can compare.
@@ -125,7 +127,7 @@ func TestLineBreaksBetweenTokensBecomeBlanks(t *testing.T) {
 
 func TestMessageKeepsBytesOfAnySize(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, smallSize - 20, smallSize, PieceSize - 1, PieceSize, PieceSize + 1, 5*PieceSize + 17} {
+	for _, size := range []int{1, smallSize - 20, smallSize, bufpool.Size - 1, bufpool.Size, bufpool.Size + 1, 5*bufpool.Size + 17} {
 		in := []byte(`{"id":1,"result":"` + strings.Repeat("é", size/2) + `"}`)
 		for name, r := range map[string]io.Reader{
 			"whole":  bytes.NewReader(in),
@@ -159,7 +161,7 @@ func TestDiscardKeepsTheEnvelope(t *testing.T) {
 	m.Append([]byte(`{"result":"`))
 	m.Discard()
 	m.Append(bytes.Repeat([]byte("x"), 1<<20))
-	m.AppendPiece(NewPiece(), 0)
+	m.AppendPiece(bufpool.Get(), 0)
 	m.Append([]byte(`","id":42}`))
 	if err := m.End(); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package message
 import (
 	"slices"
 	"strconv"
+
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // A Part is a place in a message where a relay that shares one process between clients writes
@@ -69,16 +71,16 @@ func (m *Message) replace(from, to int, text []byte) {
 		to -= n
 	}
 	p, rest := m.pieces[k], m.ends[k]-to
-	if from+len(text)+rest <= PieceSize {
+	if from+len(text)+rest <= bufpool.Size {
 		copy(p[from+len(text):], p[to:m.ends[k]])
 		copy(p[from:], text)
 		m.ends[k] = from + len(text) + rest
 		return
 	}
-	more := NewPiece() // not charged: a message is spliced in a handful of places
+	more := bufpool.Get() // not charged: a message is spliced in a handful of places
 	tail := copy(more[:], p[to:m.ends[k]])
 	m.ends[k] = from
-	if from+len(text) <= PieceSize {
+	if from+len(text) <= bufpool.Size {
 		m.ends[k] += copy(p[from:], text)
 	} else { // so the tail is small
 		copy(more[len(text):], more[:tail])

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 func TestSpliceChangesNothingElse(t *testing.T) {
@@ -51,9 +53,9 @@ func TestSpliceCrossesPieces(t *testing.T) {
 	long := `"` + strings.Repeat("i", MaxMember-2) + `"`
 	for _, old := range []string{"1", `"0123456789"`, long} {
 		for _, id := range []string{"7", `"another id, and a longer one"`, long} {
-			for before := PieceSize - len(old) - 20; before < PieceSize+3; before += 1 + len(old)/40 {
+			for before := bufpool.Size - len(old) - 20; before < bufpool.Size+3; before += 1 + len(old)/40 {
 				head := `{"a":"` + strings.Repeat("x", before-13) + `","id":`
-				tail := `,"result":"` + strings.Repeat("y", PieceSize) + `"}`
+				tail := `,"result":"` + strings.Repeat("y", bufpool.Size) + `"}`
 				m := New(nil)
 				if err := m.Fill(iotest.DataErrReader(strings.NewReader(head+old+tail)), 1<<20); err != nil {
 					t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // A Child is a process of the operating system. It implements Process, Terminator, Complainer and
@@ -120,7 +120,7 @@ func (c *Child) Wait() error {
 func (c *Child) Read(p []byte) (int, error) { return c.stdout.Read(p) }
 
 // ReadPiece is Read with memory that is taken only when there is something to read.
-func (c *Child) ReadPiece() (*message.Piece, int, error) { return c.stdout.ReadPiece() }
+func (c *Child) ReadPiece() (*bufpool.Piece, int, error) { return c.stdout.ReadPiece() }
 
 // Stderr returns the child's stderr, which ends like Read does.
 func (c *Child) Stderr() io.Reader { return c.stderr }

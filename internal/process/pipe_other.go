@@ -5,7 +5,7 @@ package process
 import (
 	"os"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // A pipe is our end of a child's stdout or stderr. Where pipes cannot be polled it ends when the
@@ -25,8 +25,8 @@ func (p *pipe) Read(b []byte) (int, error) {
 }
 
 // ReadPiece implements framing.PieceReader.
-func (p *pipe) ReadPiece() (*message.Piece, int, error) {
-	piece := message.NewPiece()
+func (p *pipe) ReadPiece() (*bufpool.Piece, int, error) {
+	piece := bufpool.Get()
 	n, err := p.Read(piece[:])
 	return piece, n, err
 }

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // A pipe is our end of a child's stdout or stderr. One goroutine reads it.
@@ -23,7 +23,7 @@ type pipe struct {
 
 	// Of the reader: what a read is for, and what came of it. try is p.attempt, made once.
 	buf   []byte         // to read into; nil for a piece
-	piece *message.Piece // that was read into
+	piece *bufpool.Piece // that was read into
 	n     int
 	err   error
 	try   func(fd uintptr) bool
@@ -49,7 +49,7 @@ func (p *pipe) finish() {
 }
 
 // ReadPiece implements framing.PieceReader.
-func (p *pipe) ReadPiece() (*message.Piece, int, error) {
+func (p *pipe) ReadPiece() (*bufpool.Piece, int, error) {
 	n, err := p.read(nil)
 	piece := p.piece
 	p.piece = nil
@@ -94,7 +94,7 @@ func (p *pipe) read(buf []byte) (int, error) {
 func (p *pipe) attempt(fd uintptr) bool {
 	buf := p.buf
 	if buf == nil {
-		p.piece = message.NewPiece()
+		p.piece = bufpool.Get()
 		buf = p.piece[:]
 	}
 	for {
@@ -109,7 +109,7 @@ func (p *pipe) attempt(fd uintptr) bool {
 	if p.n <= 0 {
 		p.n = 0
 		if p.piece != nil {
-			message.FreePiece(p.piece)
+			bufpool.Put(p.piece)
 			p.piece = nil
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
 
 // hurry kills c if the test has not come as far as done in time, so that nothing waits for ever.
@@ -28,7 +28,7 @@ func TestChildNeedNotWaitUntilALargeMessageIsRead(t *testing.T) {
 	if n != usualRoom || err != nil {
 		t.Fatalf("read %d bytes, %v; a full pipe has %d", n, err, usualRoom)
 	}
-	message.FreePiece(piece)
+	bufpool.Put(piece)
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -37,7 +37,7 @@ func TestChildNeedNotWaitUntilALargeMessageIsRead(t *testing.T) {
 		if piece, n, err = c.ReadPiece(); err != nil {
 			t.Fatalf("after %d bytes: %v", read, err)
 		}
-		message.FreePiece(piece)
+		bufpool.Put(piece)
 	}
 }
 

@@ -1,6 +1,9 @@
 package session
 
-import "github.com/mcpfunc/mcpfunc/internal/message"
+import (
+	"github.com/mcpfunc/mcpfunc/internal/bufpool"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
 
 // A record is a message of a client that may have to be said again, as it stood; empty for none. It is
 // the text alone, since a Message has room for more than most need, and a session may be idle for hours.
@@ -8,7 +11,7 @@ type record string
 
 // recordBytes bounds a record: what is kept of a session is in nobody's budget. Nobody who means well
 // comes near it.
-const recordBytes = message.PieceSize
+const recordBytes = bufpool.Size
 
 // recorded returns the record of m, which is empty if m is too large for one.
 func recorded(m *message.Message) record {
