@@ -17,6 +17,8 @@ func TestFences(t *testing.T) {
 		{"runtime", "github.com/AlecAivazis/survey/v2", "a handler has nobody to ask"},
 		{"runtime", module + "generator", "an app does not write projects"},
 		{"runtime", module + "templates", "an app does not write projects"},
+		{"runtime", module + "internal/configedit", "an app reads its configuration and never writes it"},
+		{"internal/configedit", module + "internal/cli", "an edit is of bytes, whoever asked for it"},
 		{"runtime", module + "internal/cli", "the tool uses the runtime, never the other way round"},
 		{"runtime", module + "internal/hostemu", "the host starts the app, never the other way round"},
 		{"runtime", module + "internal/mcptest", "it is for tests"},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/configedit"
 )
 
 type addServerOptions struct {
@@ -121,5 +122,5 @@ func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return config.AddServer(data, opts.Name, entry)
+	return configedit.AddServer(data, opts.Name, entry)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/configedit"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 )
 
@@ -171,7 +172,7 @@ func (d *demo) scaffold() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := config.New(config.NamedEntry{Name: demoServer, Entry: config.Entry{
+	data, err := configedit.New(configedit.NamedEntry{Name: demoServer, Entry: configedit.Entry{
 		Command:     command,
 		Args:        []string{"demo-server"},
 		Description: "the embedded server of mcpfunc demo",

@@ -11,11 +11,12 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/configedit"
 )
 
 // newEntry describes a server by what stands on the command line.
-func newEntry(command, environ []string, auth string) (config.Entry, error) {
-	entry := config.Entry{Auth: authFor(config.AuthMethod(auth))}
+func newEntry(command, environ []string, auth string) (configedit.Entry, error) {
+	entry := configedit.Entry{Auth: authFor(config.AuthMethod(auth))}
 	if len(command) > 0 {
 		entry.Command, entry.Args = command[0], command[1:]
 	}
@@ -24,7 +25,7 @@ func newEntry(command, environ []string, auth string) (config.Entry, error) {
 		if !ok || name == "" {
 			return entry, misusef("--env %q is not of the form NAME=value", name)
 		}
-		entry.Env = append(entry.Env, config.EnvVar{Name: name, Value: value})
+		entry.Env = append(entry.Env, configedit.EnvVar{Name: name, Value: value})
 	}
 	return entry, nil
 }
@@ -57,8 +58,8 @@ func authFor(method config.AuthMethod) config.Auth {
 }
 
 // switchedOff returns entry with "disabled": true before everything else.
-func switchedOff(entry config.Entry) (config.Entry, error) {
-	data, err := config.New(config.NamedEntry{Name: "server", Entry: entry})
+func switchedOff(entry configedit.Entry) (configedit.Entry, error) {
+	data, err := configedit.New(configedit.NamedEntry{Name: "server", Entry: entry})
 	if err != nil {
 		return entry, err
 	}
@@ -67,7 +68,7 @@ func switchedOff(entry config.Entry) (config.Entry, error) {
 		return entry, err
 	}
 	raw := bytes.Replace(written[0].Raw, []byte("{"), []byte("{\n  \"disabled\": true,"), 1)
-	return config.Entry{Raw: raw}, nil
+	return configedit.Entry{Raw: raw}, nil
 }
 
 // importServers adds the servers of the configuration file at path to data, or only the one named.
@@ -90,7 +91,7 @@ func importServers(env *Env, data []byte, path, name string) ([]byte, error) {
 			env.note("left out: %s", oneLine(s.Err.Error()))
 			continue
 		}
-		if data, err = config.AddServer(data, s.Name, s.Entry); err != nil {
+		if data, err = configedit.AddServer(data, s.Name, configedit.Entry{Raw: s.Raw}); err != nil {
 			return nil, err
 		}
 		added++

@@ -13,6 +13,7 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/configedit"
 )
 
 // A source is where the servers of a new project come from.
@@ -66,7 +67,7 @@ func fileSource(env *Env, path string) (source, error) {
 		imports = err != nil
 	}
 	if imports {
-		empty, err := config.New()
+		empty, err := configedit.New()
 		if err != nil {
 			return src, err
 		}
@@ -76,7 +77,7 @@ func fileSource(env *Env, path string) (source, error) {
 	return src, nil
 }
 
-func describedSource(name string, entry config.Entry) (source, error) {
+func describedSource(name string, entry configedit.Entry) (source, error) {
 	data, err := described(name, entry)
 	src := source{
 		path: configName, data: data,
@@ -90,8 +91,8 @@ func describedSource(name string, entry config.Entry) (source, error) {
 }
 
 // described is a configuration of one server. Its errors have no line, as nobody has seen the file.
-func described(name string, entry config.Entry) ([]byte, error) {
-	data, err := config.New(config.NamedEntry{Name: name, Entry: entry})
+func described(name string, entry configedit.Entry) ([]byte, error) {
+	data, err := configedit.New(configedit.NamedEntry{Name: name, Entry: entry})
 	if e := (*config.Error)(nil); errors.As(err, &e) {
 		bare := *e
 		bare.Line = 0
@@ -118,7 +119,7 @@ func askSource(env *Env, dir string) (source, error) {
 }
 
 func askServer(env *Env) (source, error) {
-	var entry config.Entry
+	var entry configedit.Entry
 	if err := askCommand(env, &entry); err != nil {
 		return source{}, err
 	}
@@ -157,7 +158,7 @@ func launchers() []launcher {
 
 // askCommand asks for the command of a server: by what it is started, then the rest of the line, with
 // quotes as in a shell and nothing else of one.
-func askCommand(env *Env, entry *config.Entry) error {
+func askCommand(env *Env, entry *configedit.Entry) error {
 	known, where := launchers(), map[string]string{}
 	for _, l := range known {
 		if path, err := exec.LookPath(l.program); err == nil {
@@ -209,7 +210,7 @@ func splitCommand(line string) ([]string, error) {
 
 // checkServerName lets the configuration's own rule judge a name.
 func checkServerName(name string) error {
-	_, err := described(strings.TrimSpace(name), config.Entry{Command: "any"})
+	_, err := described(strings.TrimSpace(name), configedit.Entry{Command: "any"})
 	return err
 }
 
@@ -224,7 +225,7 @@ func askAuthLevel(p Prompter) (string, error) {
 }
 
 // serverName offers a name for a server by what its command runs: "time" for uvx mcp-server-time.
-func serverName(entry config.Entry) string {
+func serverName(entry configedit.Entry) string {
 	program := entry.Command
 	for _, arg := range entry.Args {
 		if !strings.HasPrefix(arg, "-") {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/configedit"
 )
 
 type removeServerOptions struct {
@@ -40,7 +40,7 @@ func runRemoveServer(_ context.Context, env *Env, opts *removeServerOptions) err
 	if err != nil {
 		return err
 	}
-	if data, err = config.RemoveServer(data, opts.Name); err != nil {
+	if data, err = configedit.RemoveServer(data, opts.Name); err != nil {
 		return inProject(opts.Project, err)
 	}
 	_, err = applyEdit(env, opts.Project, data, opts.JSON)

@@ -1,6 +1,6 @@
 // Package config reads mcp_config.json: which servers there are, how each is started, guarded and
 // limited. It accepts the shapes that MCP clients already write, in JSON with comments and trailing
-// commas, and it edits such a file without touching a byte that the edit does not mean.
+// commas. Package configedit writes such files.
 //
 // Reading happens twice in a project's life. The generator parses without a lookup, so that
 // ${NAME} stays as it stands and no secret reaches a scaffold; the runtime parses with one, and a

@@ -134,7 +134,7 @@ func tooDeep(text []byte) int {
 				}
 			}
 		case '/':
-			if n := commentLen(text[i:]); n > 0 {
+			if n := CommentLen(text[i:]); n > 0 {
 				i += n - 1
 			}
 		}
@@ -142,9 +142,9 @@ func tooDeep(text []byte) int {
 	return -1
 }
 
-// commentLen returns the length of the comment that text begins with, without the newline that
+// CommentLen returns the length of the comment that text begins with, without the newline that
 // ends a line comment; zero when it begins with none.
-func commentLen(text []byte) int {
+func CommentLen(text []byte) int {
 	var end int
 	switch {
 	case bytes.HasPrefix(text, []byte("//")):

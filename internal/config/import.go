@@ -1,18 +1,19 @@
 package config
 
-import "strings"
+import "bytes"
 
 // An Imported is one server of another file.
 type Imported struct {
-	NamedEntry            // with Raw, for AddServer
-	Server     Server     // as read, without resolving variables
-	Variables  []Variable // what has to be set before it can run
-	Warnings   []Warning
-	Err        error // why it cannot be served: an *Error of the other file; nil when it can
+	Name      string
+	Raw       []byte     // the entry's object as text, the first line without indentation, the others relative to it
+	Server    Server     // as read, without resolving variables
+	Variables []Variable // what has to be set before it can run
+	Warnings  []Warning
+	Err       error // why it cannot be served: an *Error of the other file; nil when it can
 }
 
 // Import reads the servers of another client's configuration, in the order of the file, so that
-// AddServer can write them elsewhere as they stand. One that cannot be served, a remote one for
+// they can be written elsewhere as they stand. One that cannot be served, a remote one for
 // example, is among them with its Err; only trouble with the file as a whole is an error.
 //
 // What VS Code would ask for, ${input:ID}, stays in the entry and is among the Variables by the name
@@ -42,7 +43,14 @@ func Import(path string, data []byte) ([]Imported, error) {
 		}
 		p.file.Warnings = nil // of the file
 		m.place(m.name)
-		in := Imported{NamedEntry: NamedEntry{Name: m.name, Entry: Entry{Raw: m.lift()}}}
+		// As it stands, with the indentation of its line taken off.
+		above := d.text[bytes.LastIndexByte(d.text[:m.at.val.StartOffset], '\n')+1:]
+		indent := above[:len(above)-len(bytes.TrimLeft(above, " \t"))]
+		lines := bytes.Split(bytes.ReplaceAll(d.text[m.val.StartOffset:m.val.EndOffset], []byte("\r\n"), []byte("\n")), []byte("\n"))
+		for i := range lines[1:] {
+			lines[1+i] = bytes.TrimPrefix(lines[1+i], indent)
+		}
+		in := Imported{Name: m.name, Raw: bytes.Join(lines, []byte("\n"))}
 		if in.Err = checkName(m.at, m.name); in.Err == nil {
 			in.Err = clash(m, seen)
 		}
@@ -53,18 +61,4 @@ func Import(path string, data []byte) ([]Imported, error) {
 		list[i] = in
 	}
 	return list, nil
-}
-
-// lift returns the text of a member's value, with the indentation of the member's line taken off.
-func (m member) lift() []byte {
-	text := m.doc.text
-	indent := indentOf(text, m.at.val.StartOffset)
-	lines := strings.Split(string(text[m.val.StartOffset:m.val.EndOffset]), "\n")
-	for i, line := range lines {
-		if i > 0 {
-			line = strings.TrimPrefix(line, indent)
-		}
-		lines[i] = strings.TrimSuffix(line, "\r")
-	}
-	return []byte(strings.Join(lines, "\n"))
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -14,19 +15,32 @@ var devices = regexp.MustCompile(`^(?i:con|prn|aux|nul|(com|lpt)[0-9])$`)
 
 // checkName says why a name, written at n, cannot be a server's.
 func checkName(n node, name string) error {
+	err := CheckName(name)
+	if e, ok := err.(*Error); ok {
+		e.Path, e.Line, e.Server, e.Key = n.doc.path, n.line(), n.server, n.key
+	}
+	return err
+}
+
+// CheckName says why a name cannot be a server's, wherever it is written: an *Error, or nil where it
+// can.
+func CheckName(name string) error {
+	fail := func(format string, args ...any) *Error {
+		return &Error{Server: name, Err: fmt.Errorf(format, args...)}
+	}
 	switch {
 	case name == "":
-		return n.fail("a server needs a name")
+		return fail("a server needs a name")
 	case !serverName.MatchString(name):
-		e := n.fail(`a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit`)
+		e := fail(`a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit`)
 		if s := suggestName(name); s != "" {
 			e.hint("rename it, for example to %q", s)
 		}
 		return e
 	case devices.MatchString(name):
-		return n.fail("Windows keeps this name for a device, so no folder can have it").hint("rename it, for example to %q", name+"-server")
+		return fail("Windows keeps this name for a device, so no folder can have it").hint("rename it, for example to %q", name+"-server")
 	case reserved(name):
-		return n.fail("/api/mcp/%s belongs to the HTTP+SSE transport of the default server", strings.ToLower(name)).hint("rename it, for example to %q", name+"-server")
+		return fail("/api/mcp/%s belongs to the HTTP+SSE transport of the default server", strings.ToLower(name)).hint("rename it, for example to %q", name+"-server")
 	}
 	return nil
 }

@@ -2,13 +2,13 @@ package config
 
 import "strings"
 
-// maxNameCompared bounds the work of nearest: nobody mistypes a key of this length.
+// maxNameCompared bounds the work of Nearest: nobody mistypes a key of this length.
 const maxNameCompared = 64
 
-// nearest returns the candidate that name is most likely a slip of, or "". Letter case and the
+// Nearest returns the candidate that name is most likely a slip of, or "". Letter case and the
 // separators "_", "-" and "." do not count, so that timeoutSeconds finds timeout_seconds; neither does
 // a missing or an added ending, so that timeout finds it as well.
-func nearest(name string, candidates []string) string {
+func Nearest(name string, candidates []string) string {
 	if len(name) > maxNameCompared {
 		return ""
 	}

@@ -123,7 +123,7 @@ func (n node) choice(words ...string) (string, error) {
 		}
 	}
 	e := n.fail("must be %s, not %q", enumerate(words), n.written())
-	if w := nearest(s, words); w != "" {
+	if w := Nearest(s, words); w != "" {
 		e.hint("did you mean %q?", w)
 	}
 	return "", e

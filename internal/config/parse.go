@@ -123,7 +123,7 @@ func (p *parser) unknown(m member, known []string) {
 
 func unknownKey(m member, known []string) *Error {
 	e := m.at.fail("is not a key that is known here")
-	if k := nearest(m.name, known); k != "" {
+	if k := Nearest(m.name, known); k != "" {
 		e.hint("did you mean %q?", k)
 	}
 	return e

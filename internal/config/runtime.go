@@ -131,7 +131,7 @@ func (p *parser) defaultServer(m member) (string, error) {
 		}
 	}
 	e := m.fail("names the server %q, which is not there", name)
-	if s := nearest(name, on); s != "" {
+	if s := Nearest(name, on); s != "" {
 		e.hint("did you mean %q?", s)
 	}
 	return "", e

@@ -210,7 +210,7 @@ func checkType(m member) error {
 		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).hint(leaveOut)
 	}
 	e := m.fail(`must be "stdio", not %q`, s)
-	if nearest(s, []string{"stdio"}) == "" {
+	if Nearest(s, []string{"stdio"}) == "" {
 		return e.hint(leaveOut)
 	}
 	return e.hint(`did you mean "stdio"?`)
@@ -266,7 +266,7 @@ func (d *draft) checkStart() error {
 		}
 		e := d.entry.missing("command", "is missing")
 		for _, m := range d.unknown {
-			if nearest(m.name, serverKeys) == "command" {
+			if Nearest(m.name, serverKeys) == "command" {
 				e.Line = m.at.line()
 				return e.hint("did you mean %q by %q?", "command", m.name)
 			}

@@ -54,7 +54,7 @@ func outlined(d *document) (*outline, error) {
 func (o *outline) lacksServers() error {
 	e := &Error{Path: o.doc.path, Line: o.root.line(), Err: errors.New(`holds no servers: it has none of "mcpServers", "servers", "mcp.servers" and "mcp.server"`)}
 	for _, m := range o.top {
-		if k := nearest(m.name, []string{string(ShapeMCPServers), string(ShapeServers)}); k != "" {
+		if k := Nearest(m.name, []string{string(ShapeMCPServers), string(ShapeServers)}); k != "" {
 			e.Line = m.at.line()
 			return e.hint("%q on this line is not %q", m.name, k)
 		}

@@ -1,14 +1,30 @@
-package config
+package configedit
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
+
+// sentence is an error as a person sees it, with its hint.
+func sentence(t *testing.T, err error) string {
+	t.Helper()
+	var e *config.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("%#v is no *config.Error", err)
+	}
+	if e.Hint == "" {
+		return e.Error()
+	}
+	return e.Error() + " | " + e.Hint
+}
 
 // added is the entry that the files of testdata/edit show.
 var added = Entry{
@@ -34,7 +50,7 @@ func TestEditLeavesEveryOtherByte(t *testing.T) {
 			for name, layout := range map[string]func([]byte) []byte{
 				"LF":     func(b []byte) []byte { return b },
 				"CRLF":   func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")) },
-				"BOM":    func(b []byte) []byte { return append([]byte(byteOrderMark), b...) },
+				"BOM":    func(b []byte) []byte { return append([]byte("\ufeff"), b...) },
 				"no end": func(b []byte) []byte { return bytes.TrimSuffix(b, []byte("\n")) },
 			} {
 				if string(before) == "{}\n" && name == "no end" {
@@ -61,11 +77,11 @@ func TestNewFileHoldsItsServersInOrder(t *testing.T) {
 	got, err := New(
 		NamedEntry{"b", Entry{
 			Command: "node", Dir: "srv", Description: "two\nlines",
-			Auth: Auth{Method: AuthAzureOBO, AzureClientID: "${ID}", AzureScopes: []string{"s"}, ForwardUserToken: true},
+			Auth: config.Auth{Method: config.AuthAzureOBO, AzureClientID: "${ID}", AzureScopes: []string{"s"}, ForwardUserToken: true},
 		}},
-		NamedEntry{"a", Entry{Command: "uvx", Auth: Auth{Method: AuthNone}}},
-		NamedEntry{"c", Entry{Command: "uvx", Auth: Auth{
-			Method: AuthOAuth2Bearer, OAuth2Issuer: "https://i", OAuth2ScopeImplies: map[string][]string{"w": {"r"}, "a": {"w", "r"}},
+		NamedEntry{"a", Entry{Command: "uvx", Auth: config.Auth{Method: config.AuthNone}}},
+		NamedEntry{"c", Entry{Command: "uvx", Auth: config.Auth{
+			Method: config.AuthOAuth2Bearer, OAuth2Issuer: "https://i", OAuth2ScopeImplies: map[string][]string{"w": {"r"}, "a": {"w", "r"}},
 		}}},
 	)
 	if err != nil {
@@ -148,7 +164,7 @@ func TestImportedEntryIsWrittenAsItStands(t *testing.T) {
 	source := "{\r\n\t\"inputs\": [{\"id\": \"api-key\", \"password\": true}],\r\n\t\"servers\": {\r\n" +
 		"\t\t\"github\": {\r\n\t\t\t// pinned\r\n\t\t\t\"command\": \"npx\",\r\n\r\n\t\t\t\"env\": {\"KEY\": \"${input:api-key}\", \"N\": 1.0},\r\n\t\t},\r\n" +
 		"\t\t\"remote\": {\"type\": \"http\", \"url\": \"https://x\"},\r\n\t\t\"a b\": {\"command\": \"x\"}\r\n\t}\r\n}\r\n"
-	list, err := Import("mcp.json", []byte(source))
+	list, err := config.Import("mcp.json", []byte(source))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +175,7 @@ func TestImportedEntryIsWrittenAsItStands(t *testing.T) {
 	if github.Err != nil || github.Name != "github" || github.Server.Command != "npx" {
 		t.Errorf("got %+v", github)
 	}
-	if diff := cmp.Diff([]Variable{{Name: "API_KEY", Server: "github", Key: "env.KEY", Line: 8, Secret: true}}, github.Variables); diff != "" {
+	if diff := cmp.Diff([]config.Variable{{Name: "API_KEY", Server: "github", Key: "env.KEY", Line: 8, Secret: true}}, github.Variables); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}
 	for i, want := range map[int]string{
@@ -170,7 +186,7 @@ func TestImportedEntryIsWrittenAsItStands(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	got, err := New(github.NamedEntry)
+	got, err := New(NamedEntry{github.Name, Entry{Raw: github.Raw}})
 	if err != nil {
 		t.Fatal(err)
 	}

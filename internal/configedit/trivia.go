@@ -1,6 +1,10 @@
-package config
+package configedit
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
 
 // A stretch is one line's share of the blanks and comments between two tokens of a document. All
 // offsets are of the document.
@@ -21,7 +25,7 @@ func stretches(extra []byte, offset int) []stretch {
 	line := stretch{start: offset, content: -1}
 	var lines []stretch
 	for i := 0; i < len(extra); {
-		n := commentLen(extra[i:])
+		n := config.CommentLen(extra[i:])
 		switch {
 		case n > 0:
 			if bytes.HasPrefix(extra[i:], []byte("//")) && extra[i+n-1] == '\r' {

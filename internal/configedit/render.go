@@ -1,4 +1,4 @@
-package config
+package configedit
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // An Entry is a server as it is written into a file. Its strings may hold ${NAME}.
@@ -17,7 +19,7 @@ type Entry struct {
 	Env         []EnvVar
 	Dir         string // working_dir
 	Description string
-	Auth        Auth // written if its method is another than none, or it allows the public
+	Auth        config.Auth // written if its method is another than none, or it allows the public
 
 	// Raw is the entry's object as text, with or without comments, and takes the place of all the
 	// above. Its first line has no indentation, and the others have theirs relative to it.
@@ -63,7 +65,7 @@ func (e Entry) value(name string) (value, error) {
 	if e.Raw != nil {
 		v, err := hujson.Parse(e.Raw)
 		if err != nil || v.Value.Kind() != '{' || v.BeforeExtra != nil || v.AfterExtra != nil {
-			return nil, &Error{Server: name, Err: errors.New("the entry is not the text of one JSON object")}
+			return nil, &config.Error{Server: name, Err: errors.New("the entry is not the text of one JSON object")}
 		}
 		return raw(e.Raw), nil
 	}
@@ -73,17 +75,17 @@ func (e Entry) value(name string) (value, error) {
 	}
 	body := pairs{
 		{"command", e.Command}, {"args", e.Args}, {"env", env}, {"working_dir", e.Dir},
-		{"description", e.Description}, {"auth", e.Auth.value()},
+		{"description", e.Description}, {"auth", authBlock(e.Auth)},
 	}.filled()
 	if !body.valid() {
-		return nil, &Error{Server: name, Err: errors.New("the entry holds a string that is not UTF-8")}
+		return nil, &config.Error{Server: name, Err: errors.New("the entry holds a string that is not UTF-8")}
 	}
 	return body, nil
 }
 
-// value returns the auth object, empty for the default.
-func (a Auth) value() pairs {
-	if (a.Method == AuthNone || a.Method == "") && !a.AllowPublic {
+// authBlock returns the auth object, empty for the default.
+func authBlock(a config.Auth) pairs {
+	if (a.Method == config.AuthNone || a.Method == "") && !a.AllowPublic {
 		return nil
 	}
 	var implies pairs
@@ -114,7 +116,7 @@ func (a Auth) value() pairs {
 	}.filled()
 }
 
-// filled drops what is empty: all of it is optional, or missed by Parse.
+// filled drops what is empty: all of it is optional, or missed by config.Parse.
 func (p pairs) filled() pairs {
 	return slices.DeleteFunc(p, func(m pair) bool {
 		switch v := m.value.(type) {
@@ -159,17 +161,17 @@ type style struct {
 }
 
 // style reads the layout off the file, and falls back to two blanks.
-func (d *document) style() style {
+func (d document) style() style {
 	st := style{newline: "\n", unit: "  ", space: " "}
-	if i := bytes.IndexByte(d.text, '\n'); i > 0 && d.text[i-1] == '\r' {
+	if i := bytes.IndexByte(d.Text, '\n'); i > 0 && d.Text[i-1] == '\r' {
 		st.newline = "\r\n"
 	}
-	members := d.root.Value.(*hujson.Object).Members
+	members := d.Root.Value.(*hujson.Object).Members
 	if len(members) == 0 {
 		return st
 	}
-	if first := members[0].Name.StartOffset; beginsLine(d.text, first) {
-		unit, ok := strings.CutPrefix(indentOf(d.text, first), indentOf(d.text, d.root.StartOffset))
+	if first := members[0].Name.StartOffset; beginsLine(d.Text, first) {
+		unit, ok := strings.CutPrefix(indentOf(d.Text, first), indentOf(d.Text, d.Root.StartOffset))
 		if ok && unit != "" {
 			st.unit = unit
 		}
@@ -181,9 +183,9 @@ func (d *document) style() style {
 }
 
 // spread reports whether the file has members on lines of their own.
-func (d *document) spread() bool {
-	members := d.root.Value.(*hujson.Object).Members
-	return len(members) == 0 || beginsLine(d.text, members[0].Name.StartOffset)
+func (d document) spread() bool {
+	members := d.Root.Value.(*hujson.Object).Members
+	return len(members) == 0 || beginsLine(d.Text, members[0].Name.StartOffset)
 }
 
 // member renders a name and its value.

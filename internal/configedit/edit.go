@@ -1,40 +1,43 @@
-package config
+// Package configedit edits mcp_config.json as text: what an edit does not mean keeps every byte, with
+// its comments, its indentation and its line ends. It is for commands; an app only reads.
+package configedit
 
 import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // AddServer returns data with one more server, behind those that are there: in the servers object
-// that Parse would read, or in a new "mcpServers" when there is none. It follows the file in its
-// indentation, its line ends and its trailing commas, and leaves every other byte as it is. The
+// that config.Parse would read, or in a new "mcpServers" when there is none. It follows the file in
+// its indentation, its line ends and its trailing commas, and leaves every other byte as it is. The
 // result parses, and holds the servers of data and the new one.
 //
-// Errors are *Error without a path. A name that is taken is one, and so is anything that Parse finds
-// in the result, be it in the entry or elsewhere in the file; its line is then one of the result.
+// Errors are *config.Error without a path. A name that is taken is one, and so is anything that
+// config.Parse finds in the result, be it in the entry or elsewhere in the file; its line is then one
+// of the result.
 func AddServer(data []byte, name string, entry Entry) ([]byte, error) {
-	d, err := read("", data)
+	d, err := outline(data)
 	if err != nil {
 		return nil, err
 	}
-	o, err := outlined(d)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.accepts(name); err != nil {
+	if err := d.accepts(name); err != nil {
 		return nil, err
 	}
 	body, err := entry.value(name)
 	if err != nil {
 		return nil, err
 	}
-	edited := d.spliced(o.add(name, body))
-	if _, err := Parse("", edited, nil); err != nil {
+	edited := d.spliced(d.add(name, body))
+	if _, err := config.Parse("", edited, nil); err != nil {
 		return nil, err
 	}
 	return edited, nil
@@ -43,84 +46,86 @@ func AddServer(data []byte, name string, entry Entry) ([]byte, error) {
 // RemoveServer returns data without the server of that name, the comments on the lines directly
 // above it and the one behind it on its last line. Every other byte stays, but for the comma that
 // has nothing to separate any more. The file need not be sound otherwise, so that a broken entry
-// can be removed; a server that "runtime.default_server" names cannot. Errors are *Error without a
-// path.
+// can be removed; a server that "runtime.default_server" names cannot. Errors are *config.Error
+// without a path.
 func RemoveServer(data []byte, name string) ([]byte, error) {
-	d, err := read("", data)
+	d, err := outline(data)
 	if err != nil {
 		return nil, err
 	}
-	o, err := outlined(d)
-	if err != nil {
-		return nil, err
+	if d.Err != nil {
+		return nil, d.Err
 	}
-	if o.shape == "" {
-		return nil, o.lacksServers()
-	}
-	members, err := o.servers.members()
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+	i := slices.IndexFunc(d.Servers, func(m config.Member) bool { return m.Name == name })
 	if i < 0 {
-		names := make([]string, len(members))
-		for i, m := range members {
-			names[i] = m.name
+		e := &config.Error{Line: d.line(d.Object), Server: name, Err: errors.New("is not in the file")}
+		names := make([]string, len(d.Servers))
+		for i, m := range d.Servers {
+			names[i] = m.Name
 		}
-		e := &Error{Line: o.servers.line(), Server: name, Err: errors.New("is not in the file")}
-		if s := nearest(name, names); s != "" {
-			e.hint("did you mean %q?", s)
+		if s := config.Nearest(name, names); s != "" {
+			e.Hint = fmt.Sprintf("did you mean %q?", s)
 		}
 		return nil, e
 	}
-	if err := o.spares(name); err != nil {
+	if err := d.spares(name); err != nil {
 		return nil, err
 	}
-	return d.spliced(d.remove(o.servers.val, i)), nil
+	return d.spliced(d.remove(d.Object, i)), nil
 }
 
+// A document is a file to edit.
+type document struct{ *config.Layout }
+
+func outline(data []byte) (document, error) {
+	l, err := config.Outline(data)
+	return document{l}, err
+}
+
+// line numbers the line on which a value begins, from 1.
+func (d document) line(v hujson.Value) int { return sort.SearchInts(d.Lines, v.StartOffset+1) }
+
 // accepts says why a server of that name cannot be added.
-func (o *outline) accepts(name string) error {
-	at := o.root
-	if o.shape != "" {
-		at = o.servers
+func (d document) accepts(name string) error {
+	if e := (*config.Error)(nil); errors.As(config.CheckName(name), &e) {
+		e.Line = d.line(d.Root)
+		if d.Shape != "" {
+			e.Line = d.line(d.Object)
+		}
+		return e
 	}
-	at.server, at.key = name, ""
-	if err := checkName(at, name); err != nil {
-		return err
-	}
-	if o.shape == "" {
-		return nil
-	}
-	fields, err := o.servers.fields()
-	if err != nil {
-		return err
-	}
-	for _, f := range fields {
-		if strings.EqualFold(f.name, name) {
-			f.at.server, f.at.key = f.name, ""
-			return f.at.fail("is in the file already").hint("remove it first, or choose another name")
+	for _, m := range d.Servers {
+		if strings.EqualFold(m.Name, name) {
+			return &config.Error{
+				Line: d.line(m.At), Server: m.Name, Err: errors.New("is in the file already"), Hint: "remove it first, or choose another name",
+			}
 		}
 	}
 	return nil
 }
 
 // spares says why a server cannot be removed.
-func (o *outline) spares(name string) error {
-	top, ok := find(o.top, "runtime")
-	if !ok || top.val.Value.Kind() != '{' {
-		return nil
-	}
-	fields, err := top.fields()
-	if err != nil {
-		return err
-	}
-	if m, ok := find(fields, "default_server"); ok {
-		if s, err := m.text(); err == nil && s == name {
-			return m.fail("names %q, so it cannot be removed", name).hint("let it name another server first")
+func (d document) spares(name string) error {
+	value := find(find(d.Root, "runtime"), "default_server")
+	if literal, ok := value.Value.(hujson.Literal); ok && literal.Kind() == '"' && literal.String() == name {
+		return &config.Error{
+			Line: d.line(value), Key: "runtime.default_server", Err: fmt.Errorf("names %q, so it cannot be removed", name),
+			Hint: "let it name another server first",
 		}
 	}
 	return nil
+}
+
+// find returns the value of that name in an object, or nothing. Null is as good as absent.
+func find(object hujson.Value, name string) hujson.Value {
+	if o, ok := object.Value.(*hujson.Object); ok {
+		for _, m := range o.Members {
+			if m.Name.Value.(hujson.Literal).String() == name && m.Value.Value.Kind() != 'n' {
+				return m.Value
+			}
+		}
+	}
+	return hujson.Value{}
 }
 
 // A splice replaces the bytes from at to end.
@@ -131,51 +136,48 @@ type splice struct {
 
 // spliced returns the document's file with the splices made. None may overlap; of those at one
 // offset the first comes first.
-func (d *document) spliced(splices []splice) []byte {
+func (d document) spliced(splices []splice) []byte {
 	slices.SortStableFunc(splices, func(a, b splice) int { return cmp.Compare(a.at, b.at) })
 	var out bytes.Buffer
-	if d.bom {
-		out.WriteString(byteOrderMark)
-	}
+	out.WriteString(d.Mark)
 	done := 0
 	for _, s := range splices {
-		out.Write(d.text[done:s.at])
+		out.Write(d.Text[done:s.at])
 		out.WriteString(s.with)
 		done = s.end
 	}
-	out.Write(d.text[done:])
+	out.Write(d.Text[done:])
 	return out.Bytes()
 }
 
 // add places one entry.
-func (o *outline) add(name string, entry value) []splice {
-	d := o.doc
+func (d document) add(name string, entry value) []splice {
 	st := d.style()
-	if o.shape != "" {
+	if d.Shape != "" {
 		// Where the last entry stands on one line, so does the next.
-		if there := o.servers.val.Value.(*hujson.Object).Members; len(there) > 0 {
+		if there := d.Object.Value.(*hujson.Object).Members; len(there) > 0 {
 			last := there[len(there)-1].Value
-			st.flat = bytes.IndexByte(d.text[last.StartOffset:last.EndOffset], '\n') < 0
+			st.flat = bytes.IndexByte(d.Text[last.StartOffset:last.EndOffset], '\n') < 0
 		}
-		return d.append(o.servers.val, name, entry, st)
+		return d.append(d.Object, name, entry, st)
 	}
 	servers := pairs{{name, entry}}
-	for _, m := range o.top {
-		if m.name == string(ShapeMCPServers) { // null, or it would be the shape
+	for _, m := range d.Root.Value.(*hujson.Object).Members {
+		if m.Name.Value.(hujson.Literal).String() == string(config.ShapeMCPServers) { // null, or it would be the shape
 			st.flat = !d.spread()
-			text := st.render(servers, indentOf(d.text, m.at.val.StartOffset))
-			return []splice{{m.val.StartOffset, m.val.EndOffset, text}}
+			text := st.render(servers, indentOf(d.Text, m.Name.StartOffset))
+			return []splice{{m.Value.StartOffset, m.Value.EndOffset, text}}
 		}
 	}
-	return d.append(d.root, string(ShapeMCPServers), servers, st)
+	return d.append(d.Root, string(config.ShapeMCPServers), servers, st)
 }
 
 // append places a member behind those of an object.
-func (d *document) append(v hujson.Value, name string, body value, st style) []splice {
+func (d document) append(v hujson.Value, name string, body value, st style) []splice {
 	object := v.Value.(*hujson.Object)
 	brace := v.EndOffset - 1
 	begin := brace - len(object.AfterExtra)
-	outer := indentOf(d.text, v.StartOffset)
+	outer := indentOf(d.Text, v.StartOffset)
 
 	// Behind the last member and the comment on its line. What else is commented there, be it an
 	// entry that is switched off so, stays last; but in an object without members it comes first.
@@ -193,8 +195,8 @@ func (d *document) append(v hujson.Value, name string, body value, st style) []s
 	indent, own := outer+st.unit, len(lines) > 1
 	if n := len(object.Members); n > 0 {
 		last := object.Members[n-1]
-		if beginsLine(d.text, last.Name.StartOffset) {
-			indent, own = indentOf(d.text, last.Name.StartOffset), true
+		if beginsLine(d.Text, last.Name.StartOffset) {
+			indent, own = indentOf(d.Text, last.Name.StartOffset), true
 		}
 		if last.Value.AfterExtra != nil {
 			after = ","
@@ -222,7 +224,7 @@ func (d *document) append(v hujson.Value, name string, body value, st style) []s
 }
 
 // remove takes out the member of that index with what belongs to it.
-func (d *document) remove(v hujson.Value, index int) []splice {
+func (d document) remove(v hujson.Value, index int) []splice {
 	object := v.Value.(*hujson.Object)
 	member := object.Members[index]
 	isLast := index == len(object.Members)-1

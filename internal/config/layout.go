@@ -1,0 +1,50 @@
+package config
+
+import "github.com/tailscale/hujson"
+
+// A Layout says where things stand in a file, for whoever edits it as text. Offsets in its values are
+// offsets in Text.
+type Layout struct {
+	Mark    string // the byte order mark in front of Text, or empty
+	Text    []byte
+	Root    hujson.Value
+	Lines   []int    // where each line begins
+	Shape   Shape    // of Servers; empty when there is no servers object
+	Servers []Member // in the order of the file
+	Object  hujson.Value
+	Err     error // why the servers cannot be told apart: there is no object, or a name is there twice
+}
+
+// A Member is a named value of an object.
+type Member struct {
+	Name      string
+	At, Value hujson.Value // At is the name
+}
+
+// Outline finds the servers object that Parse would read, and reads nothing inside it. Every error is
+// an *Error without a path.
+func Outline(data []byte) (*Layout, error) {
+	d, err := read("", data)
+	if err != nil {
+		return nil, err
+	}
+	o, err := outlined(d)
+	if err != nil {
+		return nil, err
+	}
+	l := &Layout{Text: d.text, Root: d.root, Lines: d.lines, Shape: o.shape}
+	if d.bom {
+		l.Mark = byteOrderMark
+	}
+	if o.shape == "" {
+		l.Err = o.lacksServers()
+		return l, nil
+	}
+	l.Object = o.servers.val
+	_, l.Err = o.servers.members()
+	fields, err := o.servers.fields()
+	for _, f := range fields {
+		l.Servers = append(l.Servers, Member{Name: f.name, At: f.at.val, Value: f.val})
+	}
+	return l, err
+}
