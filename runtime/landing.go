@@ -1,14 +1,17 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"html/template"
+	"io"
 	"net/http"
 	"path"
 	"runtime/debug"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/markup"
 )
 
 // root answers at "/": at once and small, because the Functions host asks here whether the app is
@@ -34,29 +37,50 @@ func (a *App) root(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", landingPolicy)
-	landingPage.Execute(w, a.landing())
+	io.WriteString(w, a.landing())
 }
 
-// A landing is what the landing page says: what the app is called, and where its endpoints are.
-type landing struct {
-	Name, Version string // of the program; empty if the build does not say
-	Default       string
-	Style         template.CSS
-	Servers       []landingServer
-}
-
-type landingServer struct{ Name, Path, Description string }
-
-func (a *App) landing() landing {
-	l := landing{Default: a.fallback().spec.Name, Style: landingStyle}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		l.Name, l.Version = path.Base(info.Main.Path), info.Main.Version
+// landing is the page for a browser: what the app is called, and where its endpoints are.
+func (a *App) landing() string {
+	name, version := "", "" // of the program; empty if the build does not say
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {
+		name, version = path.Base(info.Main.Path), info.Main.Version
 	}
+	var p markup.Page
+	p.Add(landingHead)
+	if name == "" {
+		p.Add("<title>MCP servers</title>\n")
+	} else {
+		p.Add("<title>{}: MCP servers</title>\n", name)
+	}
+	p.Add("<style>" + landingStyle + "</style>\n</head>\n<body>\n<main>\n")
+	p.Add("<h1>{}</h1>\n<p>", cmp.Or(name, "MCP servers"))
+	if version != "" {
+		p.Add("{} · ", version)
+	}
+	p.Add("endpoints for MCP clients, over streamable HTTP</p>\n<dl>\n")
 	for _, s := range a.servers {
-		l.Servers = append(l.Servers, landingServer{s.spec.Name, s.path(), s.spec.Description})
+		p.Add("<div><dt>{}</dt><dd><code>{}</code>", s.spec.Name, s.path())
+		if s == a.fallback() {
+			p.Add(` <span class="muted">and</span> <code>{}</code>`, mcpPath)
+		}
+		p.Add("</dd>")
+		if s.spec.Description != "" {
+			p.Add(`<dd class="muted">{}</dd>`, s.spec.Description)
+		}
+		p.Add("</div>\n")
 	}
-	return l
+	p.Add("</dl>\n</main>\n</body>\n</html>\n")
+	return p.String()
 }
+
+const landingHead = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+`
 
 // landingPolicy allows the page its own style sheet, by its hash, and nothing else.
 var landingPolicy = func() string {
@@ -78,24 +102,3 @@ dd { margin: 0; }
 code { font: .875rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 .muted { color: var(--muted); }
 `
-
-var landingPage = template.Must(template.New("landing").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{with .Name}}{{.}}: {{end}}MCP servers</title>
-<link rel="icon" href="data:,">
-<style>{{.Style}}</style>
-</head>
-<body>
-<main>
-<h1>{{with .Name}}{{.}}{{else}}MCP servers{{end}}</h1>
-<p>{{with .Version}}{{.}} · {{end}}endpoints for MCP clients, over streamable HTTP</p>
-<dl>
-{{range .Servers}}<div><dt>{{.Name}}</dt><dd><code>{{.Path}}</code>{{if eq .Name $.Default}} <span class="muted">and</span> <code>/api/mcp</code>{{end}}</dd>{{with .Description}}<dd class="muted">{{.}}</dd>{{end}}</div>
-{{end}}</dl>
-</main>
-</body>
-</html>
-`))

@@ -22,7 +22,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -61,10 +61,8 @@ type Page struct {
 	look string // tells what the page was made of
 }
 
-//go:embed assets
+//go:embed assets/*.css assets/*.js assets/*.svg
 var assets embed.FS
-
-var page = template.Must(template.ParseFS(assets, "assets/page.html"))
 
 // types are the files that the page loads.
 var types = map[string]string{
@@ -111,7 +109,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusForbidden, "another page asked")
 	case name == "":
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		page.Execute(w, p.render(origin(r)))
+		io.WriteString(w, p.render(origin(r)))
 	case name == "state":
 		p.state(w, r)
 	case types[name] != "":

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
 
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -47,6 +48,38 @@ func TestSnippetsAreWhatClientsRead(t *testing.T) {
 			if diff := cmp.Diff(want, got); !token && diff != "" {
 				t.Errorf("%s (-want +got):\n%s", s.Client, diff)
 			}
+		}
+	}
+}
+
+// What a configuration says is text on the page, in elements and in attributes.
+func TestPageShowsTextsAsTexts(t *testing.T) {
+	t.Parallel()
+	plain := newPage(Server{Name: "git", Path: "/api/mcp/git", Description: "plain", Token: true})
+	shape := func(p *Page, origin string) (tags []string) {
+		root, err := html.Parse(strings.NewReader(p.render(origin)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range root.Descendants() {
+			if n.Type == html.ElementNode {
+				tags = append(tags, n.Data)
+				for _, a := range n.Attr {
+					tags = append(tags, "@"+a.Key)
+				}
+			} else if n.Type == html.CommentNode {
+				tags = append(tags, "comment")
+			}
+		}
+		return tags
+	}
+	want := shape(plain, "http://localhost")
+	for _, text := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `" onmouseover="alert(1)" x="`, `' onclick='x`, `</pre></details>`, `<!--`, `{}`, "\x00<b>",
+	} {
+		hostile := newPage(Server{Name: text, Path: "/api/mcp/" + text, Description: text, Token: true})
+		if diff := cmp.Diff(want, shape(hostile, "http://localhost"+text)); diff != "" {
+			t.Errorf("%q is markup (-want +got):\n%s", text, diff)
 		}
 	}
 }

@@ -6,35 +6,11 @@ import (
 	"strings"
 )
 
-// A rendered is what the page is made of before anything is known of sessions.
-type rendered struct {
-	Look    string
-	Default string
-	Path    string // of the default server
-	Servers []renderedServer
-}
-
-type renderedServer struct {
-	Server
-	URL      string
-	Snippets []snippet
-}
-
 // A snippet is how one client is told of a server.
 type snippet struct {
 	Client string
 	Place  string // file, or where else it goes
 	Text   string
-}
-
-// render makes the page for a browser that calls us by this origin.
-func (p *Page) render(origin string) rendered {
-	r := rendered{Look: p.look, Default: p.opts.Default, Path: p.opts.DefaultPath}
-	for _, s := range p.opts.Servers {
-		url := origin + s.Path
-		r.Servers = append(r.Servers, renderedServer{s, url, snippets(s, url)})
-	}
-	return r
 }
 
 // snippets are in the form that each client documents. Tokens are never in them: a client asks for
