@@ -18,6 +18,7 @@ test: ## everything that CI runs: installs what the tests need, and tests
 unit: ## the hermetic tests
 	go vet ./...
 	go test -race -shuffle=on ./...
+	go test -race -shuffle=on -tags mcpfunc_devpage -run PageOfDev ./runtime
 
 e2e: ## real servers, real clients, the official conformance suite
 	test/e2e/tools/install.sh

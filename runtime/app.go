@@ -15,7 +15,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
 	"github.com/mcpfunc/mcpfunc/internal/child"
-	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -53,8 +52,8 @@ type App struct {
 	byName     map[string]*server // by name in lower case, as the host matches routes
 	handler    http.Handler
 	started    time.Time
-	watch      *watch.Hub    // nil: nobody looks
-	page       *devpage.Page // of mcpfunc dev; nil: there is none
+	watch      *watch.Hub // nil: nobody looks
+	page       devPage    // of mcpfunc dev; nil: there is none
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -81,7 +80,6 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		return nil, errors.New("there is no server to serve: add one to the configuration, or switch one on")
 	}
 	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(cfg.SessionKeys, ","), []string{cfg.RedisURL, cfg.devKey}, cfg.secrets)...)
-	a.observe(secrets)
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
 	for i := range cfg.Servers {
 		s, err := a.newServer(cfg.Servers[i])
@@ -97,6 +95,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.fallback() == nil {
 		return nil, fmt.Errorf("the default server %q is not among the servers", cfg.DefaultServer)
 	}
+	a.observe(secrets)
 	sharing, unshare, err := a.sharing()
 	if err != nil {
 		return nil, err
@@ -111,7 +110,6 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	for _, s := range a.servers {
 		a.connect(s)
 	}
-	a.openPage(secrets)
 	a.handler = http.HandlerFunc(a.route)
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
 		a.handler = a.opts.Middleware[i](a.handler)

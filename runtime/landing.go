@@ -15,10 +15,10 @@ import (
 )
 
 // root answers at "/": at once and small, because the Functions host asks here whether the app is
-// up. A browser gets a page: in development that of mcpfunc dev, if that started the app. Otherwise
-// nothing of the latter exists.
+// up. A browser gets a page: that of mcpfunc dev in a build that has it, if that started the app.
+// Otherwise nothing of the latter exists.
 func (a *App) root(w http.ResponseWriter, r *http.Request) {
-	if a.page.Takes(r) {
+	if a.page != nil && a.page.Takes(r) {
 		a.page.ServeHTTP(w, r)
 		return
 	}

@@ -3,22 +3,29 @@ package mcpfunc
 import (
 	"context"
 	"log/slog"
-	"strings"
+	"net/http"
 
-	"github.com/mcpfunc/mcpfunc/internal/authenv"
-	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/devpage"
-	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
+
+// A devPage is the page of mcpfunc dev. Only builds with the tag mcpfunc_devpage have one: what is
+// deployed has no page to attack.
+type devPage interface {
+	http.Handler
+	Takes(*http.Request) bool // whether a request for "/" is one for the page
+}
 
 // observe sees to it that what sessions say is kept for the page of mcpfunc dev, or logged, if
 // either is asked for. Else nothing of it exists.
 func (a *App) observe(secrets *redactor) {
-	if a.cfg.devKey == "" && !a.cfg.LogMessages {
+	var sink watch.Sink
+	if a.cfg.devKey != "" {
+		a.page, sink = a.openPage(secrets)
+	}
+	if sink == nil && !a.cfg.LogMessages {
 		return
 	}
-	o := watch.Options{Redact: secrets.redact, Overhang: secrets.overhang(), Keep: a.cfg.devKey != ""}
+	o := watch.Options{Redact: secrets.redact, Overhang: secrets.overhang(), Sink: sink}
 	if a.cfg.LogMessages {
 		o.Wire = slog.New(everything{a.log.Handler()})
 	}
@@ -39,47 +46,3 @@ func (e everything) WithGroup(name string) slog.Handler { return everything{e.Ha
 // minDevKey is how many characters MCPFUNC_DEV must have to count: it opens the page to whoever
 // knows it, and a word that somebody set by hand would be guessed.
 const minDevKey = 20
-
-// openPage makes the page of mcpfunc dev, if the app was started by it.
-func (a *App) openPage(secrets *redactor) {
-	if a.cfg.devKey == "" {
-		return
-	}
-	o := devpage.Options{
-		Key: a.cfg.devKey, Hub: a.watch, Started: a.started, DefaultPath: mcpPath, Default: a.fallback().spec.Name,
-		Memory: process.Machine{}.Used,
-	}
-	for _, s := range a.servers {
-		method := s.spec.method.Method
-		o.Servers = append(o.Servers, devpage.Server{
-			Name: s.spec.Name, Path: s.path(), Description: s.spec.Description,
-			Command: secrets.redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token: s.spec.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
-		})
-	}
-	a.page = devpage.New(o)
-}
-
-// commandLine is a command as a person would type it, without the values of options that sound
-// secret.
-func commandLine(command string, args []string) string {
-	words := []string{command}
-	for i, arg := range args {
-		if name, _, ok := strings.Cut(arg, "="); ok && secretOption(name) {
-			arg = name + "=" + redacted
-		} else if i > 0 && secretOption(args[i-1]) && !strings.HasPrefix(arg, "-") {
-			arg = redacted
-		}
-		words = append(words, arg)
-	}
-	for i, word := range words {
-		if word == "" || strings.ContainsAny(word, " \t\n\"'\\$`*?<>|&;()#~") {
-			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-func secretOption(arg string) bool {
-	return strings.HasPrefix(arg, "-") && authenv.SoundsSecret(strings.ReplaceAll(arg, "-", "_"))
-}

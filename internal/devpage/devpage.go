@@ -27,8 +27,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // KeyHeader carries the key.
@@ -36,8 +34,8 @@ const KeyHeader = "Mcpfunc-Dev-Key"
 
 // Options says what the page is about.
 type Options struct {
-	Key         string // that requests for what happens must bring
-	Hub         *watch.Hub
+	Key         string   // that requests for what happens must bring
+	History     *History // of what happened; it is the watch.Sink of the app
 	Started     time.Time
 	Servers     []Server
 	Default     string // name of the server behind DefaultPath
@@ -90,7 +88,7 @@ func New(o Options) *Page {
 // that the Functions host was called by and the one that it calls us by.
 func (p *Page) Takes(r *http.Request) bool {
 	wants := strings.Contains(r.Header.Get("Accept"), "text/html") || r.URL.Query().Has("dev")
-	return p != nil && wants && loopback(r.Host) && (r.Header.Get("X-Forwarded-Host") == "" || loopback(r.Header.Get("X-Forwarded-Host")))
+	return wants && loopback(r.Host) && (r.Header.Get("X-Forwarded-Host") == "" || loopback(r.Header.Get("X-Forwarded-Host")))
 }
 
 // ServeHTTP answers a request that Takes took.
@@ -182,7 +180,7 @@ func (p *Page) state(w http.ResponseWriter, r *http.Request) {
 	if q.Get("run") == p.run {
 		ctx, cancel := context.WithTimeout(r.Context(), patience)
 		defer cancel()
-		if err := p.opts.Hub.Wait(ctx, version); errors.Is(err, watch.ErrBusy) {
+		if err := p.opts.History.wait(ctx, version); errors.Is(err, errBusy) {
 			w.Header().Set("Retry-After", "2")
 			fail(w, http.StatusServiceUnavailable, err.Error())
 			return

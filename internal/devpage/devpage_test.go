@@ -10,13 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
-
-	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 func newPage(servers ...Server) *Page {
 	return New(Options{
-		Key: "key", Hub: watch.New(watch.Options{Redact: func(s string) string { return s }, Keep: true}),
+		Key: "key", History: NewHistory(func(s string) string { return s }),
 		Servers: servers, Memory: func([]int) map[int]int64 { return nil },
 	})
 }
@@ -87,9 +85,9 @@ func TestPageShowsTextsAsTexts(t *testing.T) {
 func TestServersAreAsTheirProcesses(t *testing.T) {
 	t.Parallel()
 	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs"}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})
-	p.opts.Hub.Open("runs", "a", false).Started(1)
-	p.opts.Hub.Open("runs", "b", true).Started(2)
-	broken := p.opts.Hub.Open("fails", "c", false)
+	p.opts.History.Open("runs", "a", false).Started(1)
+	p.opts.History.Open("runs", "b", true).Started(2)
+	broken := p.opts.History.Open("fails", "c", false)
 	broken.Ended("the server could not be started")
 	want := []serverState{
 		{Name: "idle", State: "idle"},
@@ -100,7 +98,7 @@ func TestServersAreAsTheirProcesses(t *testing.T) {
 	if diff := cmp.Diff(want, p.now(0, 0, 0).Servers); diff != "" {
 		t.Errorf("servers (-want +got):\n%s", diff)
 	}
-	p.opts.Hub.Open("fails", "d", false).Started(3) // it was mended
+	p.opts.History.Open("fails", "d", false).Started(3) // it was mended
 	if got := p.now(0, 0, 0).Servers[2].State; got != "running" {
 		t.Errorf("state %q, want running", got)
 	}
@@ -124,9 +122,6 @@ func TestPageIsForNamesOfThisMachine(t *testing.T) {
 			}
 		}
 	}
-	if (*Page)(nil).Takes(httptest.NewRequest(http.MethodGet, "/?dev=state", nil)) {
-		t.Error("a page that is not there takes a request")
-	}
 }
 
 func TestNewsComeAtOnce(t *testing.T) {
@@ -142,7 +137,7 @@ func TestNewsComeAtOnce(t *testing.T) {
 	}
 	start := time.Now()
 	go ask()
-	p.opts.Hub.Open("s", "a", false)
+	p.opts.History.Open("s", "a", false)
 	if w := <-answered; !strings.Contains(w.Body.String(), `"name":"a"`) || time.Since(start) >= patience {
 		t.Errorf("after %s: %s", time.Since(start), w.Body)
 	}

@@ -1,10 +1,6 @@
 package devpage
 
-import (
-	"time"
-
-	"github.com/mcpfunc/mcpfunc/internal/watch"
-)
+import "time"
 
 // A state is what the page is told.
 type state struct {
@@ -16,7 +12,7 @@ type state struct {
 	Servers   []serverState `json:"servers"`
 	Sessions  []sessionNow  `json:"sessions"`
 	Unwatched int           `json:"unwatched"`
-	Tail      *watch.Tail   `json:"tail"` // of the session that was asked for; nil if it is not there
+	Tail      *Tail         `json:"tail"` // of the session that was asked for; nil if it is not there
 }
 
 type serverState struct {
@@ -30,13 +26,13 @@ type serverState struct {
 }
 
 type sessionNow struct {
-	watch.Session
+	Session
 	Memory int64 `json:"memory,omitempty"` // bytes; zero: not known
 }
 
 // now puts together what is known, with the end of one session.
 func (p *Page) now(session, message, line uint64) state {
-	view := p.opts.Hub.View()
+	view := p.opts.History.view()
 	s := state{
 		Run: p.run, Look: p.look, Version: view.Version, Now: time.Now(), Started: p.opts.Started, Unwatched: view.Unwatched,
 		Sessions: make([]sessionNow, 0, len(view.Sessions)),
@@ -61,14 +57,14 @@ func (p *Page) now(session, message, line uint64) state {
 			of.add(about)
 		}
 	}
-	if tail, ok := p.opts.Hub.Tail(session, message, line); ok {
+	if tail, ok := p.opts.History.tail(session, message, line); ok {
 		s.Tail = &tail
 	}
 	return s
 }
 
 // add counts a session, of which the newest comes last.
-func (s *serverState) add(about watch.Session) {
+func (s *serverState) add(about Session) {
 	if about.Protocol != "" && s.Era == "" {
 		s.Era = "up to " + about.Protocol
 	}

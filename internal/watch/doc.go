@@ -1,9 +1,9 @@
-// Package watch keeps the last of what clients and processes say to each other, for a developer to
-// look at: in the log, and on the page of mcpfunc dev.
+// Package watch tells a developer what clients and processes say to each other: in the log, and
+// through a Sink, which is the page of mcpfunc dev in builds that have one.
 //
 // Sessions report to a Recorder. A nil Recorder, which is what a nil Hub gives, takes every report
 // and does nothing, so that whoever reports writes one line and pays for one comparison.
 //
-// Everything is bounded, and the oldest goes first. Bodies pass through the app's redactor before
-// they are cut, so that no half of a secret is left at the cut.
+// Bodies pass through the app's redactor before they are cut, so that no half of a secret is left at
+// the cut.
 package watch

@@ -3,27 +3,31 @@ package watch
 import (
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
+// Bounds of what a Recorder tells.
+const (
+	BodyBytes  = 4 << 10 // of a message; the rest is counted
+	NameBytes  = 128     // of an id, a method, a name that a peer gave
+	LineBytes  = 2 << 10 // of stderr
+	maxPending = 1024    // requests of a session that are timed
+)
+
 // A Recorder hears what happens in one session. The nil Recorder hears nothing. Its methods may be
 // called from any goroutine. They keep no message that they are given.
 type Recorder struct {
-	hub  *Hub
+	opts *Options
 	wire *slog.Logger // nil for none
+	sink SessionSink  // nil for none
 
-	// Guarded by hub.mu.
-	kept        bool // by the hub
-	about       Session
-	messages    []Message
-	lines       []Line
-	bytes       int // of both
-	lastMessage uint64
-	lastLine    uint64
-	pending     map[key]pending
+	mu      sync.Mutex // held while sink hears a message, so that it hears them in order
+	pending map[key]pending
+	waiting int // of pending, those of the client
 }
 
 // A key names a request in flight: both sides may use the same ids.
@@ -39,35 +43,43 @@ type pending struct {
 
 // The sides.
 const (
-	fromClient = "client"
-	fromServer = "server"
-	fromApp    = "app"
+	FromClient = "client"
+	FromServer = "server"
 )
+
+// A Message is what is told of a message.
+type Message struct {
+	Number uint64    `json:"number"` // for a SessionSink to give
+	At     time.Time `json:"at"`
+	From   string    `json:"from"` // FromClient, FromServer, or another name that a SessionSink gives
+	Kind   string    `json:"kind"` // "request", "notification", "response", "error", ...
+	Method string    `json:"method,omitempty"`
+	ID     string    `json:"id,omitempty"` // JSON
+	Size   int       `json:"size"`         // bytes of the whole message
+	Body   string    `json:"body"`         // without secrets
+	Cut    int       `json:"cut,omitempty"`
+	Took   float64   `json:"took_ms,omitempty"` // of an answer: milliseconds since its request
+}
 
 // Sent hears a message that is about to be written to the process.
 func (r *Recorder) Sent(m *message.Message) {
 	if r != nil {
-		r.record(fromClient, m)
+		r.record(FromClient, m)
 	}
 }
 
 // Received hears a message of the process.
 func (r *Recorder) Received(m *message.Message) {
 	if r != nil {
-		r.record(fromServer, m)
+		r.record(FromServer, m)
 	}
 }
 
 // Started hears that a process runs; pid is 0 if it has no number.
 func (r *Recorder) Started(pid int) {
-	if r == nil {
-		return
+	if r != nil && r.sink != nil {
+		r.sink.Started(pid)
 	}
-	r.keep(func() {
-		r.about.PID = pid
-		r.about.Starts++
-		r.event("process started")
-	})
 }
 
 // Exited hears that the process is gone, and how it ended.
@@ -75,67 +87,35 @@ func (r *Recorder) Exited(how string) {
 	if r == nil {
 		return
 	}
-	how = r.hub.opts.Redact(how)
-	r.keep(func() {
-		r.about.PID = 0
-		if r.about.Ended == nil {
-			r.about.Why = how
-		}
-		clear(r.pending) // nobody answers them any more
-		r.event("process ended: " + how)
-	})
+	r.mu.Lock()
+	clear(r.pending) // nobody answers them any more
+	r.waiting = 0
+	r.mu.Unlock()
+	if r.sink != nil {
+		r.sink.Exited(r.opts.Redact(how))
+	}
 }
 
 // Ended hears why the session has ended, or that the process takes no more calls.
 func (r *Recorder) Ended(why string) {
-	if r == nil {
-		return
+	if r != nil && r.sink != nil {
+		r.sink.Ended(r.opts.Redact(why))
 	}
-	why = r.hub.opts.Redact(why)
-	r.keep(func() {
-		if r.about.Ended != nil {
-			return
-		}
-		at := time.Now()
-		r.about.Ended, r.about.Why = &at, why
-		r.event("ended: " + why)
-	})
 }
 
 // Stderr hears a line of the process, from which secrets have been taken already.
 func (r *Recorder) Stderr(line string) {
-	if r == nil {
-		return
+	if r != nil && r.sink != nil {
+		line, _ = cut(line, LineBytes)
+		r.sink.Stderr(line)
 	}
-	r.keep(func() {
-		r.lastLine++
-		line, _ = cut(line, lineBytes)
-		r.lines = append(r.lines, Line{Number: r.lastLine, At: time.Now(), Text: line})
-		r.charge(len(line))
-		if len(r.lines) > maxLines {
-			r.dropLine()
-		}
-	})
-}
-
-// keep does what is to be kept, under the lock.
-func (r *Recorder) keep(do func()) {
-	h := r.hub
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !r.kept {
-		return
-	}
-	do()
-	h.shrink()
-	h.happened()
 }
 
 func (r *Recorder) record(from string, m *message.Message) {
 	e := m.Envelope()
 	rec := Message{
 		At: time.Now(), From: from, Kind: e.Kind().String(), Size: m.Len(),
-		Method: r.clean(e.Method(), nameBytes), ID: r.clean(string(e.ID()), nameBytes),
+		Method: Clean(r.opts.Redact, e.Method()), ID: Clean(r.opts.Redact, string(e.ID())),
 	}
 	if e.Kind() == message.Response && e.IsError() {
 		rec.Kind = "error"
@@ -148,57 +128,62 @@ func (r *Recorder) record(from string, m *message.Message) {
 	}
 }
 
-// settle completes rec by the request that it answers, if it answers one, and keeps it.
+// settle completes rec by the request that it answers, if it answers one, and tells the sink.
 func (r *Recorder) settle(rec *Message, e *message.Envelope, m *message.Message) {
-	h := r.hub
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	id := message.Key(e.ID())
-	switch e.Kind() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch asked := (key{rec.From, message.Key(e.ID())}); e.Kind() {
 	case message.Request:
-		if rec.From == fromClient {
-			r.about.Calls++
-		}
 		if len(r.pending) < maxPending {
-			r.pending[key{rec.From, id}] = pending{rec.Method, rec.At}
+			r.forget(asked)
+			r.pending[asked] = pending{rec.Method, rec.At}
+			if asked.from == FromClient {
+				r.waiting++
+			}
 		}
 	case message.Response:
-		asked := key{fromClient, id}
-		if rec.From == fromClient {
-			asked.from = fromServer
+		asked.from = FromClient
+		if rec.From == FromClient {
+			asked.from = FromServer
 		}
-		if p, ok := r.pending[asked]; ok {
-			delete(r.pending, asked)
+		if p, ok := r.forget(asked); ok {
 			rec.Took = float64(rec.At.Sub(p.at).Microseconds()) / 1000
 			rec.Method = p.method
 		}
 	}
-	if !r.kept {
-		return
+	if r.sink != nil {
+		r.sink.Message(*rec, m, r.waiting)
 	}
-	r.introduce(rec, e, m)
-	r.put(*rec)
-	h.shrink()
-	h.happened()
+}
+
+// forget takes out a request, if it is there. mu is held.
+func (r *Recorder) forget(asked key) (p pending, ok bool) {
+	if p, ok = r.pending[asked]; ok {
+		delete(r.pending, asked)
+		if asked.from == FromClient {
+			r.waiting--
+		}
+	}
+	return p, ok
 }
 
 // body returns the beginning of a message without its secrets, and how many bytes that leaves out.
 func (r *Recorder) body(m *message.Message) (text string, left int) {
-	head := m.Head(bodyBytes + r.hub.opts.Overhang)
-	text = r.hub.opts.Redact(strings.ToValidUTF8(string(head), "\uFFFD"))
-	short, _ := cut(text, bodyBytes)
+	head := m.Head(BodyBytes + r.opts.Overhang)
+	text = r.opts.Redact(strings.ToValidUTF8(string(head), "\uFFFD"))
+	short, _ := cut(text, BodyBytes)
 	if len(short) == len(text) && len(head) == m.Len() {
 		return short, 0
 	}
 	return short, max(0, m.Len()-len(short))
 }
 
-// clean is a text of a peer without secrets, and short.
-func (r *Recorder) clean(text string, limit int) string {
+// Clean is a name that a peer gave, without secrets, and short.
+func Clean(redact func(string) string, text string) string {
 	if text == "" {
 		return ""
 	}
-	text, _ = cut(r.hub.opts.Redact(strings.ToValidUTF8(text, "\uFFFD")), limit)
+	text, _ = cut(redact(strings.ToValidUTF8(text, "\uFFFD")), NameBytes)
 	return text
 }
 

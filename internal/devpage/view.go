@@ -1,17 +1,21 @@
-package watch
+package devpage
 
-import "time"
+import (
+	"time"
 
-// A View is what a Hub knows at one moment.
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
+
+// A View is what a History knows at one moment.
 type View struct {
-	Version   uint64 // for Wait
+	Version   uint64 // for wait
 	Sessions  []Session
 	Unwatched int // sessions that came when there was no room, and are not among Sessions
 }
 
 // A Session is a session that a client opened, or a process that serves calls without any.
 type Session struct {
-	Number   uint64     `json:"number"` // counts from 1 in its Hub
+	Number   uint64     `json:"number"` // counts from 1 in its History
 	Server   string     `json:"server"`
 	Name     string     `json:"name"` // as in the log, not the id; processes of a pool share it
 	Pool     bool       `json:"pool"` // its calls have no session
@@ -27,20 +31,6 @@ type Session struct {
 	Starts   int        `json:"starts"`             // of processes so far
 }
 
-// A Message is a message, or an event between messages.
-type Message struct {
-	Number uint64    `json:"number"` // counts from 1 in its session
-	At     time.Time `json:"at"`
-	From   string    `json:"from"` // "client" or "server"; "app" for an event
-	Kind   string    `json:"kind"` // "request", "notification", "response", "error", ...; "event"
-	Method string    `json:"method,omitempty"`
-	ID     string    `json:"id,omitempty"` // JSON
-	Size   int       `json:"size"`         // bytes of the whole message
-	Body   string    `json:"body"`         // without secrets; of an event its text
-	Cut    int       `json:"cut,omitempty"`
-	Took   float64   `json:"took_ms,omitempty"` // of an answer: milliseconds since its request
-}
-
 // A Line is a line of stderr.
 type Line struct {
 	Number uint64    `json:"number"` // counts from 1 in its session
@@ -51,38 +41,36 @@ type Line struct {
 // A Tail is what a session said after some numbers, and how much of that was dropped before it could
 // be told.
 type Tail struct {
-	Session        uint64    `json:"session"`
-	AfterMessage   uint64    `json:"after_message"`
-	AfterLine      uint64    `json:"after_line"`
-	Messages       []Message `json:"messages"`
-	MissedMessages uint64    `json:"missed_messages"`
-	Lines          []Line    `json:"lines"`
-	MissedLines    uint64    `json:"missed_lines"`
+	Session        uint64          `json:"session"`
+	AfterMessage   uint64          `json:"after_message"`
+	AfterLine      uint64          `json:"after_line"`
+	Messages       []watch.Message `json:"messages"`
+	MissedMessages uint64          `json:"missed_messages"`
+	Lines          []Line          `json:"lines"`
+	MissedLines    uint64          `json:"missed_lines"`
 }
 
-// View returns all sessions that are kept, the oldest first.
-func (h *Hub) View() View {
+// view returns all sessions that are kept, the oldest first.
+func (h *History) view() View {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v := View{Version: h.version, Unwatched: h.unwatched, Sessions: make([]Session, 0, len(h.sessions))}
-	for _, r := range h.sessions {
-		about := r.about
-		about.Waiting = r.waiting()
-		v.Sessions = append(v.Sessions, about)
+	for _, t := range h.sessions {
+		v.Sessions = append(v.Sessions, t.about)
 	}
 	return v
 }
 
-// Tail returns what the session with that number said after the message and the line with these;
+// tail returns what the session with that number said after the message and the line with these;
 // zero is the beginning. It reports false if there is no such session.
-func (h *Hub) Tail(session, message, line uint64) (Tail, bool) {
+func (h *History) tail(session, message, line uint64) (Tail, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, r := range h.sessions {
 		if r.about.Number != session {
 			continue
 		}
-		t := Tail{Session: session, AfterMessage: message, AfterLine: line, Messages: []Message{}, Lines: []Line{}}
+		t := Tail{Session: session, AfterMessage: message, AfterLine: line, Messages: []watch.Message{}, Lines: []Line{}}
 		for _, m := range r.messages {
 			if m.Number > message {
 				t.Messages = append(t.Messages, m)

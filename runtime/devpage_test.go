@@ -1,8 +1,9 @@
+//go:build mcpfunc_devpage
+
 package mcpfunc
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -13,33 +14,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 )
 
-const testKey = "a-key-of-thirty-characters-long"
-
-// get asks for "/" with a query and headers.
-func get(t *testing.T, base, query string, header map[string]string) (status int, head http.Header, body string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/"+query, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range header {
-		r.Header.Set(name, value)
-	}
-	if host, ok := header["Host"]; ok {
-		r.Host = host
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(data)
-}
-
 func pageApp(t *testing.T) (a *App, base string) {
 	s := self("fake")
 	s.Description, s.Args = "a <b>bold</b> one", []string{"--token", "an-argument-that-is-secret"}
@@ -47,39 +21,7 @@ func pageApp(t *testing.T) (a *App, base string) {
 	return a, srv.URL
 }
 
-func TestDeployedAppHasNoPageOfDev(t *testing.T) {
-	t.Parallel()
-	s := self("fake")
-	s.Args, s.Description = []string{"an-argument"}, "what it does"
-	_, srv := newApp(t, &Config{Servers: []Server{s}}, nil)
-	for _, query := range []string{"?dev=state", "?dev=page.js", "?dev=page.css", "?dev=", "?dev"} {
-		for _, accept := range []string{"text/html", "*/*"} {
-			status, _, body := get(t, srv.URL, query, map[string]string{"Accept": accept, devpage.KeyHeader: testKey})
-			if status != http.StatusNotFound || strings.Contains(body, "<") {
-				t.Errorf("GET /%s: %d %s, want 404", query, status, body)
-			}
-		}
-	}
-	status, head, body := get(t, srv.URL, "?code=a-key", map[string]string{"Accept": "text/html"})
-	if status != http.StatusOK || len(body) > 3<<10 {
-		t.Errorf("GET /: %d with %d bytes", status, len(body))
-	}
-	for _, never := range []string{"<script", "an-argument", s.Command, "a-key"} {
-		if strings.Contains(body, never) {
-			t.Errorf("%q is in the landing page:\n%s", never, body)
-		}
-	}
-	for _, want := range []string{"fake", "/api/mcp/fake", "what it does"} {
-		if !strings.Contains(body, want) {
-			t.Errorf("%q is missing in the landing page:\n%s", want, body)
-		}
-	}
-	if policy := head.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(policy, "unsafe") {
-		t.Errorf("its policy is %q", policy)
-	}
-}
-
-func TestProbeGetsALineEvenInDevelopment(t *testing.T) {
+func TestProbeGetsALineBesideThePageOfDev(t *testing.T) {
 	t.Parallel()
 	_, base := pageApp(t)
 	if status, head, body := get(t, base, "", nil); status != 200 || body != "mcpfunc: 1 MCP servers\n" || !strings.HasPrefix(head.Get("Content-Type"), "text/plain") {
@@ -228,5 +170,14 @@ func TestPageOfDevIsToldWhatHappens(t *testing.T) {
 	}
 	if a.Close(); a.Stats().Sessions != 0 {
 		t.Error("sessions are left")
+	}
+}
+
+func TestPageOfDevShowsCommandsThatCanBeTypedWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	got := commandLine("uvx", []string{"mcp-server", "--repo", "/srv/my repo", "--api-token", "abc", "--auth-key=def", "--password", "--verbose", "it's", ""})
+	want := `uvx mcp-server --repo '/srv/my repo' --api-token [redacted] --auth-key=[redacted] --password --verbose 'it'\''s' ''`
+	if got != want {
+		t.Errorf("commandLine = %s, want %s", got, want)
 	}
 }
