@@ -12,6 +12,9 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
 )
 
 // A goBuild compiles the handler of a project. The same sources and Go give the same bytes,
@@ -20,6 +23,7 @@ type goBuild struct {
 	Dir    string
 	GOOS   string // empty means the platform that Go runs on
 	GOARCH string
+	Page   bool // the handler gets the page of mcpfunc dev
 	Env    []string
 	Output io.Writer // what the compiler says
 }
@@ -47,17 +51,24 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("build the handler: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, goTool, "build",
-		"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary, ".")
-	cmd.Dir = b.Dir
 	// A scaffold carries its own replace; a workspace around it would refuse to build it.
-	cmd.Env = append(b.Env[:len(b.Env):len(b.Env)], "CGO_ENABLED=0", "GOWORK=off")
+	environ := append(b.Env[:len(b.Env):len(b.Env)], "CGO_ENABLED=0", "GOWORK=off")
 	if b.GOOS != "" {
-		cmd.Env = append(cmd.Env, "GOOS="+b.GOOS)
+		environ = append(environ, "GOOS="+b.GOOS)
 	}
 	if b.GOARCH != "" {
-		cmd.Env = append(cmd.Env, "GOARCH="+b.GOARCH)
+		environ = append(environ, "GOARCH="+b.GOARCH)
 	}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary}
+	if b.Page {
+		tags, err := ownTags(ctx, goTool, b.Dir, environ)
+		if err != nil {
+			return "", fmt.Errorf("build the handler: %w", err)
+		}
+		args = append(args, "-tags="+strings.Join(append(tags, doctor.PageTag), ","))
+	}
+	cmd := exec.CommandContext(ctx, goTool, append(args, ".")...)
+	cmd.Dir, cmd.Env = b.Dir, environ
 	cmd.Stdout, cmd.Stderr = b.Output, b.Output
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("build the handler: go build: %w", err)
@@ -74,6 +85,22 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 		}
 	}
 	return target, nil
+}
+
+// ownTags are the build tags that the user has in GOFLAGS, which a -tags of ours would replace.
+func ownTags(ctx context.Context, goTool, dir string, environ []string) (tags []string, err error) {
+	cmd := exec.CommandContext(ctx, goTool, "env", "GOFLAGS")
+	cmd.Dir, cmd.Env = dir, environ
+	flags, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOFLAGS: %w", err)
+	}
+	for flag := range strings.FieldsSeq(string(flags)) {
+		if list, ok := strings.CutPrefix(strings.TrimLeft(flag, "-"), "tags="); ok {
+			tags = strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) // of several, the last one counts
+		}
+	}
+	return tags, nil
 }
 
 // handlerPath returns where the Functions host looks for the handler of the project in dir:

@@ -15,7 +15,7 @@ import (
 )
 
 // prepare brings a project in line with its configuration, checks that its variables are set here,
-// and compiles its handler for this machine.
+// and compiles its handler for this machine, with the page of dev.
 func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	a, err := alignDisk(env, dir, false)
 	if err != nil {
@@ -32,7 +32,7 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 		env.note("%s %s", c.Action, c.Path)
 	}
 	warnMissing(env, a.config)
-	build := goBuild{Dir: dir, Env: env.Environ, Output: env.Stderr}
+	build := goBuild{Dir: dir, Page: true, Env: env.Environ, Output: env.Stderr}
 	env.debug("go build in %s", dir)
 	err = env.during("building the handler", func() error {
 		_, err := build.run(ctx)

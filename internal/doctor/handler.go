@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strings"
 )
 
 // handler looks at the file that the host starts. Its name must be the one in host.json to the
@@ -30,7 +33,27 @@ func (p *Project) handler(executable string) Finding {
 	if built := platform(f); built != azure {
 		return warning(name, build+" before publishing", "%s is built for %s, and Azure Functions runs %s", executable, built, azure)
 	}
+	if hasPage(f) {
+		return warning(name, build+" before publishing", "%s is built by mcpfunc dev, with its page", executable)
+	}
 	return okay(name, "%s is built for %s", executable, azure)
+}
+
+// PageTag is the build tag of handlers that have the page of mcpfunc dev.
+const PageTag = "mcpfunc_devpage"
+
+// hasPage reports whether a program was built with PageTag.
+func hasPage(f io.ReaderAt) bool {
+	info, err := buildinfo.Read(f)
+	if err != nil {
+		return false // it is no program of Go
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-tags" {
+			return slices.Contains(strings.Split(s.Value, ","), PageTag)
+		}
+	}
+	return false
 }
 
 // azure is where custom handlers run on Linux plans.
