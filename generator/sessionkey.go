@@ -1,6 +1,8 @@
 package generator
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -10,6 +12,13 @@ import (
 // SessionKeySetting is the app setting that holds the keys by which any instance can serve a session
 // (Config.SessionKeys of the runtime).
 const SessionKeySetting = "MCPFUNC_SESSION_KEY"
+
+// NewSessionKey returns a new key as the runtime reads it: 32 random bytes in base64. It is a secret.
+func NewSessionKey() string {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return base64.StdEncoding.EncodeToString(key)
+}
 
 // settingsPath holds the app settings of this machine, secrets among them: only its owner may read
 // it, git does not see it, and it is not published.

@@ -23,6 +23,14 @@ func TestStoryKeyIsOne(t *testing.T) {
 	}
 }
 
+func TestNewSessionKeyIsOneAndNobodyElses(t *testing.T) {
+	t.Parallel()
+	a, b := NewSessionKey(), NewSessionKey()
+	if _, err := ticket.ParseKeys(a + "," + b); err != nil || a == b {
+		t.Errorf("two keys, the same: %v, %v", a == b, err)
+	}
+}
+
 func TestSessionKeyStaysOutOfGitPackageAndImage(t *testing.T) {
 	t.Parallel()
 	eachStory(t, func(t *testing.T, _ *txtar.Archive, _ Project, made *Plan) {

@@ -12,7 +12,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/doctor"
-	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // configName is the configuration of a project; its handler reads it from its own folder.
@@ -99,7 +98,7 @@ func alignAs(env *Env, dir string, data []byte, force bool, as func(*generator.P
 		return nil, err
 	}
 	project.Config, project.ConfigData, project.Runtime = file, data, env.Runtime
-	project.SessionKey = ticket.NewKey()
+	project.SessionKey = generator.NewSessionKey()
 	as(&project)
 	plan, err := project.Plan()
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/generator"
-	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 type keyOptions struct{ JSON bool }
@@ -37,13 +36,13 @@ func runKey(_ context.Context, env *Env, opts *keyOptions) error {
 	if opts.JSON {
 		return printJSON(env.Stdout, newKeySetting())
 	}
-	_, err := fmt.Fprintln(env.Stdout, ticket.NewKey())
+	_, err := fmt.Fprintln(env.Stdout, generator.NewSessionKey())
 	return err
 }
 
 // newKeySetting is an app setting, in the form in which az reads some: a new key.
 func newKeySetting() map[string]string {
-	return map[string]string{generator.SessionKeySetting: ticket.NewKey()}
+	return map[string]string{generator.SessionKeySetting: generator.NewSessionKey()}
 }
 
 // sessionKeyFor returns the key that a project to be written into dir gets: the one that an earlier
@@ -53,7 +52,7 @@ func sessionKeyFor(dir string) string {
 	if settings, err := localSettings(dir); err == nil && settings[generator.SessionKeySetting] != "" {
 		return settings[generator.SessionKeySetting]
 	}
-	return ticket.NewKey()
+	return generator.NewSessionKey()
 }
 
 // withSessionKey returns env for a handler that is started again and again: where neither env nor
@@ -67,6 +66,6 @@ func withSessionKey(env *Env, dir string) (*Env, error) {
 		return env, nil
 	}
 	with := *env
-	with.Environ = append(slices.Clip(env.Environ), generator.SessionKeySetting+"="+ticket.NewKey())
+	with.Environ = append(slices.Clip(env.Environ), generator.SessionKeySetting+"="+generator.NewSessionKey())
 	return &with, nil
 }

@@ -63,13 +63,6 @@ func parseKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-// NewKey returns a new key as ParseKeys reads it: 32 random bytes in base64. It is a secret.
-func NewKey() string {
-	key := make([]byte, keySize)
-	rand.Read(key)
-	return base64.StdEncoding.EncodeToString(key)
-}
-
 // RandomKeys returns one new key, which nobody else has: what it seals opens here and nowhere else.
 func RandomKeys() *Keys {
 	key := make([]byte, keySize)
