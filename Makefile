@@ -4,7 +4,7 @@
 LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 
-.PHONY: help demo test unit e2e scale chaos chaos-short fuzz lint generate golden bench
+.PHONY: help demo test unit e2e scale chaos chaos-short fuzz deadcode lint generate golden bench
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ chaos-short: ## the same, at CI's length
 
 fuzz: ## every fuzz target for FUZZTIME: inputs, or a duration
 	.ci/fuzz $(FUZZTIME)
+
+deadcode: ## what a project carries and never runs
+	.ci/deadcode
 
 lint: ## all checks of .golangci.yml
 	$(LINT) run ./...

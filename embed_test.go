@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"go/scanner"
+	"go/token"
 	"io"
 	"io/fs"
 	"maps"
@@ -47,6 +49,62 @@ func TestSourceHoldsWhatTheRuntimeImports(t *testing.T) {
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), got); diff != "" {
 		t.Errorf("go:embed lines of embed.go are not what runtime imports (-imported +embedded):\n%s", diff)
+	}
+}
+
+// maxCarried bounds what a project carries: the lines of code of Go, neither blank nor comment. Somebody
+// who takes the project over reads them.
+const maxCarried = 19_000
+
+func TestCarriedSourcesAreFew(t *testing.T) {
+	t.Parallel()
+	lines := map[string]int{}
+	total := 0
+	err := fs.WalkDir(Source(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".go" {
+			return err
+		}
+		data, err := fs.ReadFile(Source(), name)
+		n := codeLines(data)
+		lines[path.Dir(name)] += n
+		total += n
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total > maxCarried || total < maxCarried/2 {
+		t.Errorf("%d lines of code are carried, want at most %d: %v", total, maxCarried, lines)
+	}
+	t.Logf("%d lines of code: %v", total, lines)
+}
+
+// codeLines counts the lines on which a token of Go stands.
+func codeLines(src []byte) int {
+	file := token.NewFileSet().AddFile("", -1, len(src))
+	var s scanner.Scanner
+	s.Init(file, src, nil, 0) // comments are left out
+	n, last := 0, 0
+	for {
+		pos, tok, text := s.Scan()
+		if tok == token.EOF {
+			return n
+		}
+		if tok == token.SEMICOLON && text == "\n" {
+			continue // the scanner's own
+		}
+		first := file.Line(pos)
+		end := first + strings.Count(text, "\n") // of a string over several lines
+		n += end - max(first, last+1) + 1
+		last = max(last, end)
+	}
+}
+
+func TestLinesOfCodeAreCounted(t *testing.T) {
+	t.Parallel()
+	const src = "// Package p.\npackage p\n\n/* a\nb */ var a = `1\n\n3` // c\n\nfunc f() {\n\t// nothing\n}\n"
+	if n := codeLines([]byte(src)); n != 6 {
+		t.Errorf("%d lines of code, want 6", n)
 	}
 }
 
