@@ -1,4 +1,4 @@
-package cli
+package authprobe
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,15 @@ func newGuarded(t *testing.T, change func(*mcpfunc.Config)) *guarded {
 	return g
 }
 
+func (g *guarded) endpoint(t *testing.T, server string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(g.url + "/api/mcp/" + server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
 // token is a good one for the guarded server, with claims in place of the usual.
 func (g *guarded) token(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
@@ -99,42 +109,32 @@ func (g *guarded) token(t *testing.T, claims jwt.MapClaims) string {
 	return signed
 }
 
-func TestDoctorFollowsAClientsWay(t *testing.T) {
+func TestProbeFollowsAClientsWay(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t, nil)
 	const way = "ok endpoint, ok challenge, ok metadata, as announced, ok metadata, where RFC 9728 puts them, ok issuer ISSUER, ok keys of ISSUER"
 	for name, tt := range map[string]struct {
 		server, token, want string
-		code                int
 	}{
-		"without a token": {"guarded", "", way, 0},
-		"an open server":  {"open", "", "ok endpoint", 0},
+		"without a token": {"guarded", "", way},
+		"an open server":  {"open", "", "ok endpoint"},
 		"a good token": {"guarded", g.token(t, nil),
-			way + ", ok token, ok token issuer, ok token signature, ok token time, ok token audience, ok token scopes", 0},
+			way + ", ok token, ok token issuer, ok token signature, ok token time, ok token audience, ok token scopes"},
 		"of another issuer": {"guarded", g.token(t, jwt.MapClaims{"iss": "https://x.example"}),
-			way + ", fail token, fail token issuer, ok token time, ok token audience, ok token scopes", 1},
+			way + ", fail token, fail token issuer, ok token time, ok token audience, ok token scopes"},
 		"for another server": {"guarded", g.token(t, jwt.MapClaims{"aud": "https://x.example"}),
-			way + ", fail token, ok token issuer, ok token signature, ok token time, fail token audience, ok token scopes", 1},
+			way + ", fail token, ok token issuer, ok token signature, ok token time, fail token audience, ok token scopes"},
 		"expired": {"guarded", g.token(t, jwt.MapClaims{"exp": 1_000_000_000}),
-			way + ", fail token, ok token issuer, ok token signature, fail token time, ok token audience, ok token scopes", 1},
+			way + ", fail token, ok token issuer, ok token signature, fail token time, ok token audience, ok token scopes"},
 		"without the scope": {"guarded", g.token(t, jwt.MapClaims{"scope": "files:list"}),
-			way + ", fail token, ok token issuer, ok token signature, ok token time, ok token audience, fail token scopes", 1},
+			way + ", fail token, ok token issuer, ok token signature, ok token time, ok token audience, fail token scopes"},
 		"damaged": {"guarded", g.token(t, nil)[:100] + "x",
-			way + ", fail token, fail token form", 1},
-		"opaque": {"guarded", "opaque", way + ", fail token, fail token form", 1},
+			way + ", fail token, fail token form"},
+		"opaque": {"guarded", "opaque", way + ", fail token, fail token form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env, stdout, stderr := testEnv()
-			args := []string{"doctor", "auth", tt.server, "--url", g.url, "--json"}
-			if tt.token != "" {
-				args = append(args, "--token", tt.token)
-			}
-			code := run(t.Context(), args, env)
-			var checks []doctor.Finding
-			if err := json.Unmarshal([]byte(stdout.String()), &checks); err != nil {
-				t.Fatalf("%v in %s%s", err, stdout, stderr)
-			}
+			checks := Probe(t.Context(), g.endpoint(t, tt.server), http.Header{}, tt.token)
 			var got []string
 			for _, c := range checks {
 				got = append(got, string(c.Status)+" "+c.Name)
@@ -142,17 +142,17 @@ func TestDoctorFollowsAClientsWay(t *testing.T) {
 					t.Errorf("%s has no hint: %s", c.Name, c.Detail)
 				}
 			}
-			if want := strings.ReplaceAll(tt.want, "ISSUER", g.issuer.URL); strings.Join(got, ", ") != want || code != tt.code {
-				t.Errorf("exit code %d\n%s\nwant %d\n%s\n%s", code, strings.Join(got, ", "), tt.code, want, stdout)
+			if want := strings.ReplaceAll(tt.want, "ISSUER", g.issuer.URL); strings.Join(got, ", ") != want {
+				t.Errorf("%s\nwant\n%s\n%+v", strings.Join(got, ", "), want, checks)
 			}
-			if len(tt.token) > 10 && strings.Contains(stdout.String()+stderr.String(), tt.token) {
-				t.Error("the token is printed")
+			if len(tt.token) > 10 && strings.Contains(fmt.Sprint(checks), tt.token) {
+				t.Error("the token is in a finding")
 			}
 		})
 	}
 }
 
-func TestDoctorSaysWhatStandsInAClientsWay(t *testing.T) {
+func TestProbeSaysWhatStandsInAClientsWay(t *testing.T) {
 	t.Parallel()
 	status := func(code int, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -170,15 +170,15 @@ func TestDoctorSaysWhatStandsInAClientsWay(t *testing.T) {
 		url     string
 		want    []string
 	}{
-		"the host asks for a key": {status(401), "", []string{"fail  endpoint", "x-functions-key"}},
-		"a gateway's challenge":   {status(401, "WWW-Authenticate", `Basic realm="x"`), "", []string{"fail  challenge", "scheme Bearer"}},
-		"no metadata announced":   {status(401, "WWW-Authenticate", `Bearer`), "", []string{"fail  challenge", "runtime.public_url", "status 401"}},
-		"redirected":              {status(307, "Location", "https://x.example/"), "", []string{"fail  endpoint", "https://x.example/"}},
-		"no such path":            {status(404), "", []string{"fail  endpoint", "mcpfunc list"}},
-		"broken":                  {status(500), "", []string{"fail  endpoint", "answers 500"}},
+		"the host asks for a key": {status(401), "", []string{"fail endpoint", "x-functions-key"}},
+		"a gateway's challenge":   {status(401, "WWW-Authenticate", `Basic realm="x"`), "", []string{"fail challenge", "scheme Bearer"}},
+		"no metadata announced":   {status(401, "WWW-Authenticate", `Bearer`), "", []string{"fail challenge", "runtime.public_url", "status 401"}},
+		"redirected":              {status(307, "Location", "https://x.example/"), "", []string{"fail endpoint", "https://x.example/"}},
+		"no such path":            {status(404), "", []string{"fail endpoint", "mcpfunc list"}},
+		"broken":                  {status(500), "", []string{"fail endpoint", "answers 500"}},
 		"another public_url":      {nil, elsewhere.url, []string{"fail", "of the resource https://other.example/api/mcp/guarded", "runtime.public_url"}},
-		"an issuer that is away":  {nil, lost.url, []string{"ok    challenge", "fail  issuer " + lost.issuer.URL}},
-		"nothing there":           {nil, "http://127.0.0.1:1", []string{"fail  endpoint", "connection refused"}},
+		"an issuer that is away":  {nil, lost.url, []string{"ok challenge", "fail issuer " + lost.issuer.URL}},
+		"nothing there":           {nil, "http://127.0.0.1:1", []string{"fail endpoint", "connection refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tt.handler != nil {
@@ -186,13 +186,17 @@ func TestDoctorSaysWhatStandsInAClientsWay(t *testing.T) {
 				defer srv.Close()
 				tt.url = srv.URL
 			}
-			env, stdout, stderr := testEnv()
-			if code := run(t.Context(), []string{"doctor", "auth", tt.url + "/api/mcp/guarded"}, env); code != exitFailed {
-				t.Errorf("exit code %d\n%s", code, stderr)
+			endpoint, err := url.Parse(tt.url + "/api/mcp/guarded")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var text strings.Builder
+			for _, c := range Probe(t.Context(), endpoint, http.Header{}, "") {
+				fmt.Fprintln(&text, c.Status, c.Name, c.Detail, c.Hint)
 			}
 			for _, want := range tt.want {
-				if !strings.Contains(stdout.String(), want) {
-					t.Errorf("%q is not in\n%s", want, stdout)
+				if !strings.Contains(text.String(), want) {
+					t.Errorf("%q is not in\n%s", want, &text)
 				}
 			}
 		})

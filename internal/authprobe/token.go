@@ -1,4 +1,4 @@
-package cli
+package authprobe
 
 import (
 	"encoding/json"
@@ -24,9 +24,9 @@ func (d *discovery) try(token string) {
 	case http.StatusOK:
 		d.ok("token", "is accepted")
 	case http.StatusServiceUnavailable:
-		d.fail("token", "can the app reach its issuer? Its log says what failed", "was not judged: %s", reasonIn(answer.body))
+		d.fail("token", "can the app reach its issuer? Its log says what failed", "was not judged: %s", reason(answer.body))
 	default:
-		d.fail("token", "the steps below say what it lacks; so does the app's log at the level debug", "is refused: %d %s", answer.status, reasonIn(answer.body))
+		d.fail("token", "the steps below say what it lacks; so does the app's log at the level debug", "is refused: %d %s", answer.status, reason(answer.body))
 	}
 	d.explain(token, answer.status == http.StatusOK)
 }
