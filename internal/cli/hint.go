@@ -10,25 +10,17 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/hint"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A hinted error carries its hint.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (h *hinted) Error() string { return h.err.Error() }
-func (h *hinted) Unwrap() error { return h.err }
-
-func withHint(err error, hint string) error { return &hinted{err, hint} }
+func withHint(err error, text string) error { return hint.With(err, text) }
 
 // hintOf returns the hint for err, or nothing when none is known.
 func hintOf(err error) string {
-	if h := (*hinted)(nil); errors.As(err, &h) {
-		return h.hint
+	if text := hint.Of(err); text != "" {
+		return text
 	}
 	if c := (*config.Error)(nil); errors.As(err, &c) {
 		return c.Hint
