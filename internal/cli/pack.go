@@ -19,6 +19,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/packprobe"
 )
 
 // The versions that are packed for when nothing says otherwise: what a new app on Azure has.
@@ -113,8 +114,11 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 		env.note("%s%s", server, text)
 	}
 	if !opts.NoProbe {
-		p := &prober{env: env, dir: opts.Dir}
-		task.Probe = p.probe
+		prober := &packprobe.Prober{
+			Environ: env.Environ, Client: newClient(env),
+			Resolve: func() (*config.File, error) { return resolveConfig(env, opts.Dir) },
+		}
+		task.Probe = prober.Probe
 	}
 	var report *pack.Report
 	err = env.during("packing", func() (err error) {

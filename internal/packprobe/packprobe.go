@@ -1,0 +1,155 @@
+// Package packprobe starts packed servers as the app would on Azure: by the runtime, with an environment
+// that holds the interpreter and what the configuration sets, and nothing of this machine. It is not
+// part of package pack, which knows a server by its command and no runtime.
+package packprobe
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/hint"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
+)
+
+// A Prober asks the packed servers of one project for their tools. It is for one goroutine.
+type Prober struct {
+	Environ []string                     // key=value: its PATH is where programs are looked for
+	Resolve func() (*config.File, error) // reads the project's configuration with every ${NAME} replaced; called once, when it is needed
+	Client  *mcp.Client                  // asks for the tools
+
+	file *config.File
+}
+
+// Probe starts one server from what was packed, over HTTP and stdio as the app would, and returns its
+// tools. The server gets twice its start timeout. An error holds the end of the server's stderr, without
+// the secrets of its configuration.
+func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, error) {
+	server, err := p.server(target)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("no answer within %s", 2*server.StartTimeout))
+	defer cancel()
+	said := newLastWords(server.Env)
+	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
+		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer app.Close()
+	tools, err := p.list(ctx, app, server.Name)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, hint.With(said.explain(err), "--no-probe packs without starting the servers; values that they need belong into local.settings.json")
+	}
+	return tools, nil
+}
+
+// server returns the server as the app would start it.
+func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
+	if p.file == nil {
+		file, err := p.Resolve()
+		if err != nil {
+			return mcpfunc.Server{}, hint.With(err, "set it in local.settings.json, or pack with --no-probe")
+		}
+		p.file = file
+	}
+	i := slices.IndexFunc(p.file.Servers, func(s config.Server) bool { return s.Name == target.Name })
+	s := p.file.Servers[i]
+	launch, err := target.Launch(s.Args)
+	if err != nil {
+		return mcpfunc.Server{}, err
+	}
+	if target.Interpreter == packmanifest.Python {
+		launch.Command = target.Python
+	}
+	if launch.Command == packmanifest.Node && target.Node != "" {
+		launch.Command = target.Node
+	}
+	program, err := process.Find(process.Spec{Command: launch.Command, Env: p.Environ})
+	if err != nil {
+		return mcpfunc.Server{}, err
+	}
+	env := map[string]string{"PATH": filepath.Dir(program)}
+	if s.EnvFile != "" {
+		vars, err := config.LoadEnvFile(s.EnvFile)
+		if err != nil {
+			return mcpfunc.Server{}, err
+		}
+		for name, value := range vars {
+			env[name] = value
+		}
+	}
+	for name, value := range s.Env {
+		env[name] = value
+	}
+	dir := s.Dir
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(target.Dir, dir)
+	}
+	return mcpfunc.Server{
+		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
+		StartTimeout: s.Timeout, Framing: mcpfunc.Framing(s.Framing), Era: mcpfunc.Era(s.Era), NoRestart: true,
+	}, nil
+}
+
+// list asks a server of app for its tools, over HTTP as every client does.
+func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pack.Tool, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: app, ReadHeaderTimeout: time.Minute}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // it ends with Close
+	}()
+	defer func() {
+		server.Close()
+		<-served
+	}()
+	session, err := p.Client.Connect(ctx, &mcp.StreamableClientTransport{
+		Endpoint: "http://" + listener.Addr().String() + "/api/mcp/" + name, MaxRetries: -1,
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	if init := session.InitializeResult(); init != nil && init.Capabilities != nil && init.Capabilities.Tools == nil {
+		return nil, nil
+	}
+	tools := []pack.Tool{}
+	for t, err := range session.Tools(ctx, nil) {
+		if err != nil {
+			return nil, err
+		}
+		rest := *t
+		rest.Name, rest.Description = "", ""
+		data, err := json.Marshal(rest)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(data)
+		tools = append(tools, pack.Tool{Name: t.Name, Description: t.Description, Digest: hex.EncodeToString(sum[:])})
+	}
+	return tools, nil
+}
