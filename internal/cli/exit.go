@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/publish"
 )
 
 // The exit codes of the command.
@@ -38,7 +40,7 @@ func misusef(format string, args ...any) error {
 // exitCode chooses the exit code. An error that came up while an interrupt was ending the command
 // is a consequence of the interrupt.
 func exitCode(ctx context.Context, err error) int {
-	tool := (*toolError)(nil)
+	tool := (*publish.ToolError)(nil)
 	switch {
 	case err == nil:
 		return exitDone
@@ -47,7 +49,7 @@ func exitCode(ctx context.Context, err error) int {
 	case isMisuse(err):
 		return exitMisused
 	case errors.As(err, &tool):
-		return tool.code
+		return tool.Code
 	default:
 		return exitFailed
 	}

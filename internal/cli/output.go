@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/mcpfunc/mcpfunc/internal/publish"
 )
 
 // printJSON writes v as indented JSON.
@@ -34,3 +36,6 @@ func (e *Env) debug(format string, args ...any) {
 		e.complain("%s", styleFor(e, e.Stderr).dim("debug: "+oneLine(fmt.Sprintf(format, args...))))
 	}
 }
+
+// commandLine is a command as a person would type it into a POSIX shell.
+func commandLine(name string, args []string) string { return publish.CommandLine(name, args) }

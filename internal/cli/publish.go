@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/doctor"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/publish"
 )
 
 type publishOptions struct {
@@ -45,10 +45,10 @@ which any instance can serve a session. A key that is there is never replaced.`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.App, opts.Dir = args[0], dirArg(args[1:])
-			if !appName.MatchString(opts.App) {
+			if !publish.ValidApp(opts.App) {
 				return misusef("%q is no name of a function app: it has 2 to 60 letters, digits and hyphens, and no hyphen at either end", opts.App)
 			}
-			if opts.Group != "" && !groupName.MatchString(opts.Group) {
+			if opts.Group != "" && !publish.ValidGroup(opts.Group) {
 				return misusef("--resource-group %q is no name of a resource group", opts.Group)
 			}
 			return run(cmd.Context(), env, opts)
@@ -59,14 +59,6 @@ which any instance can serve a session. A key that is there is never replaced.`,
 	return cmd
 }
 
-// The names that Azure takes (Microsoft.Web/sites and Microsoft.Resources/resourceGroups in "Naming
-// rules and restrictions for Azure resources"). A first character that is no hyphen also keeps them
-// from being taken for options.
-var (
-	appName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]$`)
-	groupName = regexp.MustCompile(`^[\p{L}\p{N}_(][\p{L}\p{N}_().-]{0,89}$`)
-)
-
 func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 	p, err := openProject(env, opts.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,17 +67,57 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 	if err != nil {
 		return err
 	}
-	pub := newPublisher(env, opts, p.Stack())
-	if err := pub.can(); err != nil {
+	executable, err := handlerPath(opts.Dir)
+	if err != nil {
+		return err
+	}
+	publisher, err := publish.New(
+		publish.Project{Dir: opts.Dir, Executable: executable, Stack: p.Stack(), Packed: hasLock(opts.Dir), App: opts.App, Group: opts.Group},
+		publish.Streams{Environ: env.Environ, In: env.Stdin, Out: env.Stdout, Err: env.Stderr},
+		console{env},
+	)
+	if err != nil {
 		return err
 	}
 	if opts.DryRun {
-		return pub.plan()
+		return printLines(env.Stdout, publisher.Plan())
 	}
 	if err := readyToPublish(ctx, env, opts.Dir); err != nil {
 		return err
 	}
-	return pub.publish(ctx)
+	err = publisher.Publish(ctx)
+	if !errors.Is(err, publish.ErrNoTool) {
+		return err
+	}
+	if err := printLines(env.Stdout, publisher.Elsewhere()); err != nil {
+		return err
+	}
+	return withHint(err, "the project is built and checked: run the lines above")
+}
+
+func printLines(w io.Writer, lines []string) error {
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
+}
+
+// console shows what a publisher does.
+type console struct{ env *Env }
+
+func (c console) Running(command string) {
+	c.env.note("%s", styleFor(c.env, c.env.Stderr).dim(command))
+}
+
+func (c console) During(what string, do func() error) error { return c.env.during(what, do) }
+
+func (c console) KeySet(app string) {
+	c.env.note("%s has the new app setting %s: any instance can serve a session", app, generator.SessionKeySetting)
+}
+
+func (c console) KeyUnknown(app string, why error, command string) {
+	style := styleFor(c.env, c.env.Stderr)
+	c.env.note("%s %s may be without the app setting %s, so that a session lives on one instance alone: %s",
+		style.bold("warning:"), app, generator.SessionKeySetting, oneLine(why.Error()))
+	c.env.note("%s once, if it has none: %s", style.cyan("hint:"), command)
 }
 
 // readyToPublish packs, builds and checks the project in dir.
@@ -151,45 +183,4 @@ func complainOf(env *Env, findings []doctor.Finding) {
 			env.note("%s %s", style.cyan("hint:"), oneLine(f.Hint))
 		}
 	}
-}
-
-// A toolError is a program that ended with a code of its own, which becomes ours.
-type toolError struct {
-	tool string
-	code int
-}
-
-func (e *toolError) Error() string { return fmt.Sprintf("%s ended with exit code %d", e.tool, e.code) }
-
-// toolPatience is how long a program that was asked to end may take.
-const toolPatience = 10 * time.Second
-
-// stream runs a program in dir as if it had been typed: with our input and outputs.
-func stream(ctx context.Context, env *Env, dir, name, path string, args ...string) error {
-	env.note("%s", styleFor(env, env.Stderr).dim(commandLine(name, args)))
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env = dir, env.Environ
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Stdin, env.Stdout, env.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it may have something to undo
-	cmd.WaitDelay = toolPatience
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return &toolError{name, exit.ExitCode()}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
-
-// commandLine is a command as a person would type it into a POSIX shell.
-func commandLine(name string, args []string) string {
-	words := []string{name}
-	for _, arg := range args {
-		if arg == "" || strings.ContainsAny(arg, " \t\n\"'\\$`|&;<>()*?[]{}#~!") {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		words = append(words, arg)
-	}
-	return strings.Join(words, " ")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/publish"
 )
 
 type keyOptions struct{ JSON bool }
@@ -34,15 +35,10 @@ reach, and to replace a key without ending a session ("Keys" in the guide).`,
 
 func runKey(_ context.Context, env *Env, opts *keyOptions) error {
 	if opts.JSON {
-		return printJSON(env.Stdout, newKeySetting())
+		return printJSON(env.Stdout, publish.NewKeySetting())
 	}
 	_, err := fmt.Fprintln(env.Stdout, generator.NewSessionKey())
 	return err
-}
-
-// newKeySetting is an app setting, in the form in which az reads some: a new key.
-func newKeySetting() map[string]string {
-	return map[string]string{generator.SessionKeySetting: generator.NewSessionKey()}
 }
 
 // sessionKeyFor returns the key that a project to be written into dir gets: the one that an earlier
