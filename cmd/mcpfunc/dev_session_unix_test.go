@@ -61,7 +61,7 @@ type devServer struct {
 func startDev(t *testing.T, dir string) *devServer {
 	t.Helper()
 	d := &devServer{cmd: exec.Command("mcpfunc", "dev", dir, "--port", "0"), log: make(chan string, 1000)}
-	d.cmd.Env = append(os.Environ(), "GOPROXY=off")
+	d.cmd.Env = withPrebuiltHandler(t)
 	stdout, err := d.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

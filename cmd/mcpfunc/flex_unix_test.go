@@ -22,7 +22,7 @@ func TestFlexProjectIsServed(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	dev := exec.Command("mcpfunc", "dev", dir, "--port", "0")
-	dev.Env = append(os.Environ(), "GOPROXY=off")
+	dev.Env = withPrebuiltHandler(t)
 	var log bytes.Buffer
 	dev.Stderr = &log
 	stdout, err := dev.StdoutPipe()
