@@ -199,7 +199,8 @@ func (l listed) folder() string {
 // runtimePackages lists the packages of this module that the runtime is made of on goos.
 func runtimePackages(t *testing.T, goos string) []listed {
 	t.Helper()
-	out := goTool(t, ".", []string{"GOOS=" + goos, "CGO_ENABLED=0"}, "list", "-deps", "-json", "-tags", "mcpfunc_devpage", "./runtime")
+	const fields = "ImportPath,Module,GoFiles,IgnoredGoFiles,EmbedFiles"
+	out := goTool(t, ".", []string{"GOOS=" + goos, "CGO_ENABLED=0"}, "list", "-deps", "-json="+fields, "-tags", "mcpfunc_devpage", "./runtime")
 	var ours []listed
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed

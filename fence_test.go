@@ -1,7 +1,9 @@
 package mcpfunc
 
 import (
-	"os/exec"
+	"bytes"
+	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 )
@@ -12,6 +14,7 @@ const module = "github.com/mcpfunc/mcpfunc/"
 // that is not named here may not be imported by one that is.
 func TestFences(t *testing.T) {
 	t.Parallel()
+	graph := importGraph(t)
 	for _, fence := range []struct{ pkg, never, why string }{
 		{"runtime", "github.com/spf13/cobra", "commands are of the tool, not of the app: it would be in every deployed handler"},
 		{"runtime", "github.com/AlecAivazis/survey/v2", "a handler has nobody to ask"},
@@ -73,10 +76,30 @@ func TestFences(t *testing.T) {
 		{"runtime", module + "internal/pack", "an app installs nothing"},
 		{"internal/pack", module + "runtime", "packing knows a server by its command; whether it answers is asked by who calls"},
 		{"internal/pack", module + "internal/doctor", "what is examined does not know by whom"},
+		{"internal/authprobe", module + "internal/cli", "what is found does not depend on who shows it"},
+		{"internal/authprobe", "github.com/spf13/cobra", "what is found does not depend on who shows it"},
+		{"internal/authprobe", module + "runtime", "it is a client, and knows a server by what that answers"},
+		{"internal/publish", module + "internal/cli", "it says what it does to a console, whoever that is"},
+		{"internal/publish", "github.com/spf13/cobra", "it says what it does to a console, whoever that is"},
+		{"internal/publish", module + "internal/doctor", "what is published has been checked, by whoever calls"},
+		{"internal/publish", module + "runtime", "a project is files to it"},
+		{"internal/packprobe", module + "internal/cli", "whether a server answers does not depend on who asks"},
+		{"internal/packprobe", "github.com/spf13/cobra", "whether a server answers does not depend on who asks"},
+		{"internal/hint", module, "every room may give a hint"},
+		{"runtime", module + "internal/publish", "an app is published, and publishes nothing"},
+		{"runtime", module + "internal/authprobe", "an app is asked, and asks no app"},
 		{"internal/hostemu", module + "runtime", "the host knows a handler by its port alone"},
 	} {
-		direct := fence.pkg == "internal/streamhttp" // which reaches processes through sessions
-		for _, dep := range imports(t, fence.pkg, direct) {
+		deps, ok := graph[module+fence.pkg]
+		if !ok {
+			t.Errorf("%s is fenced, and there is no such package", fence.pkg)
+			continue
+		}
+		reached := deps.All
+		if fence.pkg == "internal/streamhttp" { // which reaches processes through sessions
+			reached = deps.Direct
+		}
+		for _, dep := range reached {
 			if dep == fence.never || strings.HasSuffix(fence.never, "/") && strings.HasPrefix(dep, fence.never) {
 				t.Errorf("%s imports %s: %s", fence.pkg, dep, fence.why)
 			}
@@ -84,22 +107,25 @@ func TestFences(t *testing.T) {
 	}
 }
 
-// imports lists what a package imports: by itself, or with all that comes with it.
-func imports(t *testing.T, pkg string, direct bool) []string {
+// A pkgDeps is what a package imports: by itself, and with all that comes with it.
+type pkgDeps struct{ Direct, All []string }
+
+// importGraph asks for the imports of every package of this module at once.
+func importGraph(t *testing.T) map[string]pkgDeps {
 	t.Helper()
-	args := []string{"list", "-deps", "-f", "{{.ImportPath}}"}
-	if direct {
-		args = []string{"list", "-f", `{{join .Imports "\n"}}`}
-	}
-	out, err := exec.CommandContext(t.Context(), "go", append(args, "./"+pkg)...).Output()
-	if err != nil {
-		t.Fatalf("go list %s: %v", pkg, err)
-	}
-	var deps []string
-	for dep := range strings.FieldsSeq(string(out)) {
-		if dep != module+pkg {
-			deps = append(deps, dep)
+	graph := map[string]pkgDeps{}
+	for dec := json.NewDecoder(bytes.NewReader(goTool(t, ".", nil, "list", "-json=ImportPath,Imports,Deps", "./..."))); ; {
+		var p struct {
+			ImportPath    string
+			Imports, Deps []string
 		}
+		err := dec.Decode(&p)
+		if err == io.EOF {
+			return graph
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		graph[p.ImportPath] = pkgDeps{p.Imports, p.Deps}
 	}
-	return deps
 }
