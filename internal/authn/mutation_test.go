@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // mutations returns how many tokens to mutate: enough for a change to be noticed, or as many as the
@@ -26,7 +28,7 @@ func mutations(t *testing.T) int {
 		}
 		return n
 	}
-	return 20_000
+	return testlimit.Rounds(20_000)
 }
 
 // TestMutatedTokensAreRefused changes good tokens of all four algorithms in ways that an attacker
@@ -136,7 +138,7 @@ func TestGoJOSEAcceptsWhatWeAccept(t *testing.T) {
 	r := rand.New(rand.NewChaCha8([32]byte{1: 7}))
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
 	accepted, refused := 0, 0
-	for range 5000 {
+	for range testlimit.Rounds(5000) {
 		header := pick("", " ", "\n") + "{" + pick(`"alg":"EdDSA"`, `"alg":"EdDSA"`, `"alg":"eddsa"`, `"alg":"RS256"`, `"alg":1`, `"alg":"Ed\u0044SA"`) +
 			pick("", `,"kid":"ed"`, `,"kid":7`, `,"kid":""`) + pick("", `,"typ":"JWT"`, `,"typ":"secevent+jwt"`, `,"typ":null`) +
 			pick("", "", "", `,"crit":["exp"]`, `,"crit":[]`, `,"b64":true`, `,"alg":"EdDSA"`, `,"x":{"y":[1]}`, `,"jwk":{}`) + "}" + pick("", "", " ", "x")
@@ -166,7 +168,7 @@ func TestGoJOSEAcceptsWhatWeAccept(t *testing.T) {
 			t.Fatalf("header %s: accepted here, but go-jose: %q, %v", header, got, err)
 		}
 	}
-	if accepted < 100 || refused < 100 {
+	if accepted < 10 || refused < 10 {
 		t.Errorf("%d accepted, %d refused: the shapes are not varied enough", accepted, refused)
 	}
 	t.Log(fmt.Sprint(accepted, " accepted, ", refused, " refused"))

@@ -24,6 +24,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -150,10 +151,7 @@ func (b *bench) ask(principal, text string) (string, error) {
 
 func TestClientsWithTheSameIdsDoNotCross(t *testing.T) {
 	const clients = 64
-	calls := 100_000
-	if testing.Short() {
-		calls = 5_000
-	}
+	calls := testlimit.Rounds(100_000)
 	b := newBench(t, 0, nil)
 	b.server.Workers = 1
 	var crossed, dropped atomic.Int64

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // forgeries returns how many ids to forge: enough for a change to be noticed, or as many as the
@@ -17,7 +19,7 @@ func forgeries(t *testing.T) int {
 	t.Helper()
 	s := os.Getenv("TICKET_FORGERIES")
 	if s == "" {
-		return 50_000
+		return testlimit.Rounds(50_000)
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {

@@ -210,7 +210,7 @@ func TestSealRefusesWhatDoesNotFit(t *testing.T) {
 func TestOpenBoundsWhatItDecompresses(t *testing.T) {
 	t.Parallel()
 	f := newFlates()
-	bomb, err := f.deflate(nil, make([]byte, 64<<20))
+	bomb, err := f.deflate(nil, make([]byte, 64*maxPlain))
 	if err != nil {
 		t.Fatal(err)
 	}

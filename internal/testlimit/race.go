@@ -1,0 +1,5 @@
+//go:build race
+
+package testlimit
+
+const race = true

@@ -1,0 +1,50 @@
+// Package testlimit says how long tests wait and how often they try, for all of them: a machine under
+// load must not fail a test, and a test must not keep a machine busy for nothing. It is imported by
+// tests alone, and not for what runs in a synctest bubble, where time costs nothing.
+package testlimit
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// longest is how long a test waits at most.
+const longest = 5 * time.Minute
+
+// Wait is how long t waits for what must come: longer than a machine under any load takes, and still
+// less than is left until go test ends all tests without a word of what this one waited for.
+func Wait(t testing.TB) time.Duration {
+	if limited, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if deadline, ok := limited.Deadline(); ok {
+			return min(longest, time.Until(deadline)*3/4)
+		}
+	}
+	return longest
+}
+
+// Context ends after Wait, and with t.
+func Context(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), Wait(t))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Eventually waits until what is said to become so is so, and asks often. It reports whether it became so.
+func Eventually(t testing.TB, so func() bool) bool {
+	for late := time.Now().Add(Wait(t)); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			return false
+		}
+	}
+	return true
+}
+
+// Rounds is for tests that find something by doing it very often: n, and a tenth of that in a short run
+// or under the race detector, which takes about ten times as long. CI runs such tests without it, too.
+func Rounds(n int) int {
+	if race || testing.Short() {
+		return n / 10
+	}
+	return n
+}
