@@ -26,6 +26,8 @@ func TestFences(t *testing.T) {
 		{"runtime", module + "internal/hostemu", "the host starts the app, never the other way round"},
 		{"runtime", module + "internal/mcptest", "it is for tests"},
 		{"runtime", module + "internal/fakeentra", "it is for tests"},
+		{"runtime", module + "internal/testlimit", "it is for tests"},
+		{"internal/testlimit", module, "every room's tests use it"},
 		{"runtime", module + "internal/e2etest", "it is for tests"},
 		{"cmd/mcpfunc", module + "internal/e2etest", "it is for tests"},
 		{"runtime", "github.com/modelcontextprotocol/go-sdk/mcp", "its transports alter ids, lose progress and refuse unknown methods, and it adds 3.4 MB"},

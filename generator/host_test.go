@@ -1,7 +1,6 @@
 package generator
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -9,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // TestMain runs the test binary as the handler of a project when the host started it as one.
@@ -55,9 +54,7 @@ func serve(t *testing.T, p Project) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { host.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := host.Ready(ctx); err != nil {
+	if err := host.Ready(testlimit.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	return host.URL()

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 const (
@@ -245,15 +246,8 @@ func (c *client) begin(method, body string, headers ...string) *http.Response {
 // eventually waits until something is so.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("it never came to this: %s", what)
-		}
+	if !testlimit.Eventually(is) {
+		t.Fatalf("it never came to this: %s", what)
 	}
 }
 

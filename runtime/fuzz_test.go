@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // FuzzHTTP sends arbitrary requests to a server that answers everything. It is never a panic, never
@@ -72,7 +73,7 @@ func FuzzHTTP(f *testing.F) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(testlimit.Wait()):
 			t.Fatal("it hangs")
 		}
 		if w.Code == http.StatusOK && w.Body.Len() == 0 && ctx.Err() == nil && method != http.MethodHead {

@@ -9,14 +9,12 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// patience is what a server of slowServer has with clients, and hurry when it must be over at the
-// latest, on a machine that is busy.
-const (
-	patience = 150 * time.Millisecond
-	hurry    = 20 * time.Second
-)
+// patience is what a server of slowServer has with clients.
+const patience = 150 * time.Millisecond
 
 // slowServer serves behind a patientListener, and returns its address. A body must come within
 // patience; ended gets the error that reading it ended with.
@@ -61,13 +59,13 @@ func trickle(t *testing.T, addr, head, more string) time.Duration {
 	io.WriteString(c, head)
 	drop := time.NewTicker(patience / 20)
 	defer drop.Stop()
-	for late := time.After(hurry); ; {
+	for late := time.After(testlimit.Wait()); ; {
 		select {
 		case <-gone:
 			return time.Since(began)
 		case <-late:
 			t.Error("the server still waits for a client that trickles")
-			return hurry
+			return time.Since(began)
 		case <-drop.C:
 			io.WriteString(c, more)
 		}

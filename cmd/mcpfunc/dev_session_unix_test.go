@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A session goes on when dev starts the handler anew, whether the key is in local.settings.json or
@@ -93,7 +95,7 @@ func startDev(t *testing.T, dir string) *devServer {
 func (d *devServer) says(t *testing.T, what string) {
 	t.Helper()
 	var said []string
-	for deadline := time.After(2 * time.Minute); ; {
+	for deadline := time.After(testlimit.Wait()); ; {
 		select {
 		case line, open := <-d.log:
 			if said = append(said, line); strings.Contains(line, what) {

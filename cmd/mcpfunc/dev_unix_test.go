@@ -14,7 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // TestInterruptEndsEverything goes the whole way: a scaffold over the real runtime, its handler, the
@@ -105,17 +106,5 @@ func watchPIDs(log io.Reader, pids chan<- int) string {
 
 // gone waits for a process that was killed to be no more.
 func gone(pid int) bool {
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return false
-		}
-	}
+	return testlimit.Eventually(func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 }

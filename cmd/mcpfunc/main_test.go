@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // TestMain makes this binary the command mcpfunc when it is called so, which is also the server
@@ -183,7 +185,7 @@ func cmdServes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: serves url")
 	}
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+	for end := time.Now().Add(testlimit.Wait()); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
 		resp, err := http.Get(args[0])
 		if err != nil {
 			continue

@@ -13,6 +13,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // interrupt is a key that stands for SIGINT from elsewhere.
@@ -38,7 +40,7 @@ func onTerminal(t *testing.T, environ []string, question, keys string, args ...s
 	if _, err := term.MakeRaw(int(terminal.Fd())); err != nil {
 		t.Fatal(err)
 	}
-	giveUp := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	giveUp := time.AfterFunc(testlimit.Wait(), func() { _ = cmd.Process.Kill() })
 	defer giveUp.Stop()
 
 	var screen bytes.Buffer

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 func TestClaudeCodeKeepsServersByProjectAndByUser(t *testing.T) {
@@ -90,7 +92,7 @@ func TestCommandsWithoutATerminalAskNothing(t *testing.T) {
 		{"generate --project app", exitDone, ""},
 		{"list --project app", exitDone, ""},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testlimit.Wait())
 		env, stdout, stderr := testEnv()
 		env.Stdin = never
 		if code := run(ctx, strings.Fields(test.line), env); code != test.code {

@@ -19,6 +19,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/generator"
 
 	"github.com/mcpfunc/mcpfunc"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // testEnv is an Env with nothing around it: no terminal, no home, no variables.
@@ -50,12 +51,9 @@ func (w *transcript) String() string {
 	return w.text.String()
 }
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
-
 // await waits until the text behind offset holds want, and returns the offset behind it.
 func (w *transcript) await(offset int, want string) (int, error) {
-	deadline := time.After(patience)
+	deadline := time.After(testlimit.Wait())
 	for {
 		w.mu.Lock()
 		text, changed := w.text.String(), w.changed

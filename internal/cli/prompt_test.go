@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/kballard/go-shellquote"
 	"golang.org/x/term"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A person sits at the other end of a pseudo-terminal.
@@ -135,7 +137,7 @@ func (p *person) waitFor(at int, a answer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	deadline := time.After(patience)
+	deadline := time.After(testlimit.Wait())
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {

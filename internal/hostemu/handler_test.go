@@ -2,7 +2,6 @@ package hostemu
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // TestMain runs the test binary as a custom handler when a host started it as one.
@@ -240,9 +240,7 @@ func launch(t *testing.T, dir, kind string, adjust func(*Options, *pace)) *bench
 
 func (b *bench) ready() *bench {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
-	defer cancel()
-	if err := b.Ready(ctx); err != nil {
+	if err := b.Ready(testlimit.Context(b.t)); err != nil {
 		b.t.Fatal(err)
 	}
 	return b

@@ -11,7 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
@@ -36,10 +37,8 @@ func alive(pid int) bool {
 // eventually polls, because what is waited for happens in other processes.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not within 5 s:", what)
-		}
+	if !testlimit.Eventually(ok) {
+		t.Fatal("never:", what)
 	}
 }
 

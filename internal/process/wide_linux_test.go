@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/bufpool"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // hurry kills c if the test has not come as far as done in time, so that nothing waits for ever.
 func hurry(t *testing.T, c *Child) (done func()) {
 	t.Helper()
-	late := time.AfterFunc(10*time.Second, func() { c.Kill() })
+	late := time.AfterFunc(testlimit.Wait(), func() { c.Kill() })
 	return func() {
 		if !late.Stop() {
 			t.Error("it had to wait for the other end of its pipe")

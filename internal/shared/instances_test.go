@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A server is Redis as the instances of an app share it.
@@ -55,12 +56,8 @@ func isRevoked(t *testing.T, i *instance, id string) bool {
 
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); !ask(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
+	if !testlimit.Eventually(ask) {
+		t.Fatalf("never: %s", what)
 	}
 }
 

@@ -1,10 +1,11 @@
 // Package testlimit says how long tests wait and how often they try, for all of them: a machine under
 // load must not fail a test, and a test must not keep a machine busy for nothing. It is imported by
-// tests alone, and not for what runs in a synctest bubble, where time costs nothing.
+// tests alone.
 package testlimit
 
 import (
 	"context"
+	"flag"
 	"testing"
 	"time"
 )
@@ -12,27 +13,33 @@ import (
 // longest is how long a test waits at most.
 const longest = 5 * time.Minute
 
-// Wait is how long t waits for what must come: longer than a machine under any load takes, and still
-// less than is left until go test ends all tests without a word of what this one waited for.
-func Wait(t testing.TB) time.Duration {
-	if limited, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
-		if deadline, ok := limited.Deadline(); ok {
-			return min(longest, time.Until(deadline)*3/4)
-		}
+// began is about when go test began to count.
+var began = time.Now()
+
+// Wait is how long a test waits for what must come: longer than a machine under any load takes, and
+// still less than is left until go test ends all tests without a word of what this one waited for.
+func Wait() time.Duration {
+	timeout := flag.Lookup("test.timeout")
+	if timeout == nil { // a program that a test runs
+		return longest
 	}
-	return longest
+	limit, err := time.ParseDuration(timeout.Value.String())
+	if err != nil || limit <= 0 { // none
+		return longest
+	}
+	return min(longest, (limit-time.Since(began))*3/4)
 }
 
 // Context ends after Wait, and with t.
 func Context(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), Wait(t))
+	ctx, cancel := context.WithTimeout(t.Context(), Wait())
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // Eventually waits until what is said to become so is so, and asks often. It reports whether it became so.
-func Eventually(t testing.TB, so func() bool) bool {
-	for late := time.Now().Add(Wait(t)); !so(); time.Sleep(5 * time.Millisecond) {
+func Eventually(so func() bool) bool {
+	for late := time.Now().Add(Wait()); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(late) {
 			return false
 		}
