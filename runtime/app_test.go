@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -46,6 +47,11 @@ func newApp(t *testing.T, cfg *Config, opts *Options) (*App, *httptest.Server) {
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	for i := range cfg.Servers { // for NoLeaks
+		env := map[string]string{mcptest.OwnerVariable: t.Name()}
+		maps.Copy(env, cfg.Servers[i].Env)
+		cfg.Servers[i].Env = env
 	}
 	a, err := New(cfg, opts)
 	if err != nil {

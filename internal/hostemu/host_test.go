@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
@@ -331,8 +331,9 @@ func TestRestartRevivesAStoppedHost(t *testing.T) {
 	b.ready()
 }
 
-func TestCloseLeavesNoGoroutine(t *testing.T) { // alone, to count them
-	before := runtime.NumGoroutine()
+func TestCloseLeavesNoGoroutine(t *testing.T) {
+	t.Parallel()
+	mcptest.NoLeaks(t)
 	b := launch(t, proxyProject(t), "serve", func(o *Options, _ *pace) { o.FunctionTimeout = time.Minute }).ready()
 	b.status("/x")
 	heads := stream(t.Context(), b)
@@ -341,14 +342,6 @@ func TestCloseLeavesNoGoroutine(t *testing.T) { // alone, to count them
 	b.Close()
 	resp.Body.Close()
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	for runtime.NumGoroutine() > before+1 { // the one behind ctx
-		if pause(ctx, time.Millisecond) != nil {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines, before %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-		}
-	}
 }
 
 func TestCloseKillsTheHandlerAndEndsEverything(t *testing.T) {

@@ -2,40 +2,69 @@ package mcptest
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
-	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// NoLeaks fails the test if, at its end, goroutines run that did not run when it was called, or if
-// child processes are left. Both get a moment to go.
+// ownerLabel is a label of goroutines, and OwnerVariable a variable of processes: the test whose they are.
+const (
+	ownerLabel    = "mcptest-owner"
+	OwnerVariable = "MCPTEST_OWNER"
+)
+
+// NoLeaks fails the test if, at its end, goroutines run that came of it after this call, or processes
+// that are our children and have its name in OwnerVariable. They get as long to go as tests wait for
+// anything.
+//
+// A goroutine belongs to the test that started it, or that started who did: it inherits a label. Other
+// tests may run at the same time.
 func NoLeaks(t testing.TB) {
 	t.Helper()
-	before := runtime.NumGoroutine()
+	name := t.Name()
+	pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), pprof.Labels(ownerLabel, name)))
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			goroutines, children := runtime.NumGoroutine(), children()
-			if goroutines <= before && len(children) == 0 {
-				return
-			}
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<20)
-				stacks = stacks[:runtime.Stack(stacks, true)]
-				t.Errorf("%d goroutines, %d before; child processes: %q\n%s", goroutines, before, children, stacks)
-				return
-			}
+		pprof.SetGoroutineLabels(context.Background()) // of this one, which goes on
+		var stacks, pids []string
+		if !testlimit.Eventually(func() bool {
+			stacks, pids = goroutinesOf(name), childrenOf(name)
+			return len(stacks)+len(pids) == 0
+		}) {
+			t.Errorf("left behind: child processes %q, goroutines:\n%s", pids, strings.Join(stacks, "\n"))
 		}
 	})
 }
 
-// children lists the child processes of this one, where /proc tells.
-func children() (names []string) {
+// goroutinesOf returns the stacks of a test's goroutines, the same ones once, with their number.
+func goroutinesOf(test string) (stacks []string) {
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		return []string{err.Error()}
+	}
+	label := fmt.Sprintf("%q:%q", ownerLabel, test)
+	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
+		if strings.Contains(stack, label) {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
+}
+
+// childrenOf lists the child processes of this one that a test started, where /proc tells.
+func childrenOf(test string) (names []string) {
+	owner := []byte(OwnerVariable + "=" + test + "\x00")
 	tasks, _ := os.ReadDir("/proc/self/task")
 	for _, task := range tasks {
 		pids, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
 		for _, pid := range strings.Fields(string(pids)) {
+			if environ, _ := os.ReadFile("/proc/" + pid + "/environ"); !bytes.Contains(environ, owner) {
+				continue
+			}
 			cmdline, _ := os.ReadFile("/proc/" + pid + "/cmdline")
 			names = append(names, pid+" "+string(bytes.ReplaceAll(cmdline, []byte{0}, []byte{' '})))
 		}
