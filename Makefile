@@ -17,22 +17,21 @@ test: ## everything that CI runs: installs what the tests need, and tests
 
 unit: ## the hermetic tests
 	go vet ./...
-	go test -race -shuffle=on ./...
-	go test -race -shuffle=on -tags mcpfunc_devpage -run PageOfDev ./runtime
+	.ci/unit
 
 e2e: ## real servers, real clients, the official conformance suite
 	test/e2e/tools/install.sh
-	go test -tags e2e -v -timeout 20m ./test/e2e ./internal/broker ./internal/shared
+	go test -tags e2e -v -timeout 60m ./test/e2e ./internal/broker ./internal/shared
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh
-	go test -tags e2e -v -timeout 60m ./test/scale
+	go test -tags e2e -v -timeout 120m ./test/scale
 
 chaos: ## kill cycles, churn and storms, at full length
-	go test -tags chaos -v -timeout 40m ./test/chaos
+	go test -tags chaos -v -timeout 120m ./test/chaos
 
 chaos-short: ## the same, at CI's length
-	go test -tags chaos -short -v -timeout 10m ./test/chaos
+	go test -tags chaos -short -v -timeout 60m ./test/chaos
 
 fuzz: ## every fuzz target for FUZZTIME: inputs, or a duration
 	.ci/fuzz $(FUZZTIME)

@@ -26,7 +26,7 @@ require (
 	golang.org/x/tools v0.52.0
 )
 
-require github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50 // indirect
+require github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect

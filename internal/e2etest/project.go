@@ -12,9 +12,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // Scaffold runs `mcpfunc init` as a user would and returns the project's directory. mcpfunc is the
@@ -81,9 +81,7 @@ func Serve(t testing.TB, dir string, output *Transcript, settings ...string) *ho
 	if err != nil {
 		t.Fatalf("start %s: %v\n%s", dir, err, output)
 	}
-	starting, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := host.Ready(starting); err != nil {
+	if err := host.Ready(testlimit.Context(t)); err != nil {
 		host.Close()
 		t.Fatalf("wait for the handler: %v\n%s", err, output)
 	}

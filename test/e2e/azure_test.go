@@ -13,13 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 const (
@@ -83,7 +83,7 @@ func signIn(t *testing.T, url, token string) (*peer, *bearer) {
 	t.Helper()
 	b := &bearer{token: token}
 	client := mcp.NewClient(&mcp.Implementation{Name: "mcpfunc-e2e-azure", Version: "1"}, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testlimit.Wait())
 	defer cancel()
 	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: b}}, nil)
 	if err != nil {

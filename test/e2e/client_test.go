@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // sdk is a client that can make one call and expect a text in the answer, and perhaps play a scenario.
@@ -62,7 +62,7 @@ const lastCheck = "every step was reached"
 
 func (s script) run(t *testing.T, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testlimit.Wait())
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.interpreter, append([]string{s.file}, args...)...)
 	cmd.Env = e2etest.Environ()

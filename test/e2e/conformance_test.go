@@ -17,9 +17,9 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // suites are the runs of the official conformance suite that have to pass in full: package as
@@ -91,7 +91,7 @@ var stamp = regexp.MustCompile(`-\d{4}-\d\d-\d\dT[\d-]+Z$`)
 func conform(t *testing.T, url, pkg string, args []string) outcome {
 	t.Helper()
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testlimit.Wait())
 	defer cancel()
 	suite := e2etest.Tool("npm", "node_modules", pkg, "dist", "index.js")
 	cmd := exec.CommandContext(ctx, node, append([]string{suite, "server", "--url", url, "-o", dir}, args...)...)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 var updatePictures = flag.Bool("update", false, "write the screenshots in docs/images anew")
@@ -84,7 +85,7 @@ func devPage(t *testing.T, dir string) string {
 	case url := <-address:
 		return url
 	case <-ended:
-	case <-time.After(time.Minute):
+	case <-time.After(testlimit.Wait()):
 	}
 	t.Fatalf("mcpfunc dev printed no page:\n%s", said)
 	return ""

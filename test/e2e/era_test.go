@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // The set of 2026-07-28 has scenarios that do not count (extensions among them), which the reference
@@ -131,7 +131,7 @@ func meetGo(t *testing.T, url, mode string) agreed {
 func eraScript(interpreter string, file ...string) func(t *testing.T, url, mode string) agreed {
 	return func(t *testing.T, url, mode string) (got agreed) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), testlimit.Wait())
 		defer cancel()
 		cmd := exec.CommandContext(ctx, interpreter, filepath.Join(append([]string{"clients"}, file...)...), url, mode)
 		cmd.Env = e2etest.Environ()

@@ -5,9 +5,9 @@ package e2e
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // processesOf is every process whose program is the handler, and every descendant of one.
@@ -30,7 +30,7 @@ func processesOf(t *testing.T, handler string) []e2etest.Process {
 func assertGone(t *testing.T, started []e2etest.Process, dir string) {
 	t.Helper()
 	var left []e2etest.Process
-	gone := e2etest.Eventually(15*time.Second, func() bool {
+	gone := e2etest.Eventually(testlimit.Wait(), func() bool {
 		left = slices.DeleteFunc(e2etest.Processes(t), func(p e2etest.Process) bool {
 			return !p.In(dir) && !slices.ContainsFunc(started, func(s e2etest.Process) bool { return p.PID == s.PID && p.Start == s.Start })
 		})

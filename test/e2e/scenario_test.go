@@ -16,10 +16,11 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // patience is for anything that a server announces by itself.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 const watched = "demo://resource/dynamic/text/1"
 
@@ -123,7 +124,7 @@ func cancellation(t *testing.T, url string) {
 		if err == nil {
 			t.Error("a cancelled call came to an answer")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(testlimit.Wait()):
 		t.Fatal("a cancelled call goes on")
 	}
 	if got := p.mustCall(t, "echo", map[string]any{"message": "still here"}); got != "Echo: still here" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // Sessions that nobody uses cost nothing but their id, and the next call wakes them.
@@ -28,7 +29,7 @@ func TestHibernatedSessionsCostNothingAndWake(t *testing.T) {
 	if awake < n {
 		t.Fatalf("%d processes for %d sessions", awake, n)
 	}
-	if !e2etest.Eventually(time.Minute, func() bool { return len(s.processes(t)) == 0 }) {
+	if !e2etest.Eventually(testlimit.Wait(), func() bool { return len(s.processes(t)) == 0 }) {
 		t.Fatalf("still there after hibernate_seconds: %v", s.processes(t))
 	}
 	asleep, none := s.resident(t)

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A session that a client ends on one instance is over on all of them: on those that serve it and on
@@ -35,7 +35,7 @@ func TestDeleteIsRememberedByEveryInstance(t *testing.T) {
 	if got := c.send(t, http.MethodDelete, id, ""); got.status >= 300 {
 		t.Fatalf("DELETE on an instance that does not hold the session: %+v", got)
 	}
-	if !e2etest.Eventually(10*time.Second, none) {
+	if !e2etest.Eventually(testlimit.Wait(), none) {
 		t.Errorf("the session's processes go on: %v", s.processes(t))
 	}
 	gone(id, a, b, c)
@@ -54,11 +54,11 @@ func TestDeleteIsRememberedByEveryInstance(t *testing.T) {
 	}
 	gone(id, a)
 	redis.Start(t)
-	if !e2etest.Eventually(40*time.Second, func() bool { return len(s.processes(t)) == 1 }) {
+	if !e2etest.Eventually(testlimit.Wait(), func() bool { return len(s.processes(t)) == 1 }) {
 		t.Errorf("the session goes on where another instance ended it: %v", s.processes(t))
 	}
 	gone(id, a, b)
-	if !e2etest.Eventually(10*time.Second, func() bool { return c.send(t, http.MethodPost, id, echo).status == http.StatusNotFound }) {
+	if !e2etest.Eventually(testlimit.Wait(), func() bool { return c.send(t, http.MethodPost, id, echo).status == http.StatusNotFound }) {
 		t.Error("the session may still be taken over")
 	}
 	c.call(t, other)

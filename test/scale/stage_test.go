@@ -12,10 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A stage is a project that several instances serve behind one front.
@@ -49,7 +49,7 @@ func newStage(t *testing.T, n int, servers map[string]server, app settings) *sta
 		for len(s.up()) > 0 {
 			s.kill(t, s.up()[0])
 		}
-		if !e2etest.Eventually(15*time.Second, func() bool { return len(s.processes(t)) == 0 }) {
+		if !e2etest.Eventually(testlimit.Wait(), func() bool { return len(s.processes(t)) == 0 }) {
 			t.Errorf("processes outlived their instance: %v", s.processes(t))
 		}
 		if t.Failed() {
