@@ -35,20 +35,20 @@ type Options struct {
 
 // An App serves MCP over streamable HTTP. It is an http.Handler, safe for concurrent use.
 type App struct {
-	cfg     Config
-	opts    Options
-	log     *slog.Logger
-	keeper  *process.Keeper
-	table   *session.Table
-	budget  *message.Budget
-	broker  *broker.Broker
-	unshare func() // lets go of what instances share
-	servers []*server
-	byName  map[string]*server // by name in lower case, as the host matches routes
-	handler http.Handler
-	started time.Time
-	watch   *watch.Hub    // nil: nobody looks
-	page    *devpage.Page // of mcpfunc dev; nil: there is none
+	cfg       Config
+	opts      Options
+	log       *slog.Logger
+	processes *process.Supervisor
+	table     *session.Table
+	budget    *message.Budget
+	broker    *broker.Broker
+	unshare   func() // lets go of what instances share
+	servers   []*server
+	byName    map[string]*server // by name in lower case, as the host matches routes
+	handler   http.Handler
+	started   time.Time
+	watch     *watch.Hub    // nil: nobody looks
+	page      *devpage.Page // of mcpfunc dev; nil: there is none
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -96,7 +96,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		return nil, err
 	}
 	a.unshare = unshare
-	a.keeper = process.Open(a.log)
+	a.processes = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.table = session.NewTable(a.log, secrets.redact, session.Limits{
 		Sessions: cfg.MaxSessions, Starts: a.opts.Starts, Budget: a.budget, Memory: process.Machine{}, Watch: a.watch,
@@ -112,8 +112,8 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	for _, n := range cfg.notices {
 		a.log.Warn(n.text, n.attrs...)
 	}
-	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.keeper.Isolation())
-	if text, hint := a.keeper.Drawback(); text != "" {
+	a.log.Info("app ready", "servers", len(a.servers), "isolation", a.processes.Isolation())
+	if text, hint := a.processes.Limitation(); text != "" {
 		a.log.Warn(text, "hint", hint)
 	}
 	return a, nil
@@ -171,7 +171,7 @@ func (a *App) Close() error {
 		a.table.Close()
 		a.unshare()
 		a.broker.Close()
-		a.keeper.Close()
+		a.processes.Close()
 		a.log.Info("app closed")
 	})
 	return nil
@@ -223,7 +223,7 @@ type Stats struct {
 func (a *App) Stats() Stats {
 	t := a.table.Stats()
 	return Stats{
-		Sessions: t.Sessions, Processes: a.keeper.Children(), Opened: t.Opened, Ended: t.Ended,
+		Sessions: t.Sessions, Processes: a.processes.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused, Servers: t.Servers,
 		Resurrected: t.Resurrected, Hibernated: t.Hibernated,
 	}

@@ -153,7 +153,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 			}
 		}
 		env := authenv.Join(authenv.Base(os.Environ(), spec.InheritEnv), spec.Env, granted)
-		return a.opts.Launcher.Launch(a.keeper.With(ctx), spec, env)
+		return a.opts.Launcher.Launch(a.processes.With(ctx), spec, env)
 	}
 }
 

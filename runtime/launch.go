@@ -41,11 +41,11 @@ type ExecLauncher struct{}
 // Launch starts s.Command with env and nothing else in its environment. A program that cannot be
 // started is a *CommandError.
 func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process, error) {
-	keeper, ok := process.From(ctx)
+	supervisor, ok := process.From(ctx)
 	if !ok { // not called by an App: nobody will ask for it, so it keeps itself
-		keeper = process.Open(slog.Default())
+		supervisor = process.Open(slog.Default())
 	}
-	child, err := keeper.Start(process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir})
+	child, err := supervisor.Start(process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir})
 	if err != nil {
 		return nil, err
 	}

@@ -31,8 +31,8 @@ func TestT42ProcessesDoNotSeeEachOther(t *testing.T) {
 	l := newAuthLab(t, func(_ *authLab, cfg *Config) {
 		cfg.Servers = append(cfg.Servers, Server{Name: "spy", Command: "sh", Args: []string{"-c", spy}})
 	})
-	if !strings.Contains(l.app.keeper.Isolation(), "Landlock") {
-		t.Logf("this kernel has no Landlock; the tier is: %s", l.app.keeper.Isolation())
+	if !strings.Contains(l.app.processes.Isolation(), "Landlock") {
+		t.Logf("this kernel has no Landlock; the tier is: %s", l.app.processes.Isolation())
 		return
 	}
 	victim, c := l.connect(t, "entra", l.token(alice)), l.connect(t, "spy", "")

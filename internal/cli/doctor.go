@@ -135,10 +135,10 @@ func printReport(env *Env, findings []doctor.Finding, asJSON bool) error {
 
 // isolation says how far servers' processes are kept apart on this machine.
 func isolation() doctor.Finding {
-	keeper := process.Open(slog.New(slog.DiscardHandler))
-	defer keeper.Close()
-	f := doctor.Finding{Name: "isolation", Status: doctor.OK, Detail: keeper.Isolation()}
-	if text, hint := keeper.Drawback(); text != "" {
+	supervisor := process.Open(slog.New(slog.DiscardHandler))
+	defer supervisor.Close()
+	f := doctor.Finding{Name: "isolation", Status: doctor.OK, Detail: supervisor.Isolation()}
+	if text, hint := supervisor.Limitation(); text != "" {
 		f.Status, f.Detail, f.Hint = doctor.Warn, f.Detail+"; "+text, hint
 	}
 	return f

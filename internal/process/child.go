@@ -13,32 +13,32 @@ import (
 // A Child is a process of the operating system. It implements Process, Terminator, Complainer and
 // framing.PieceReader.
 type Child struct {
-	keeper *Keeper
-	proc   *os.Process
-	state  *os.ProcessState // set before gone is closed
-	stdin  *os.File
-	wideIn atomic.Bool // stdin has been widened
-	stdout *pipe
-	stderr *pipe
-	once   sync.Once     // closes stdin
-	gone   chan struct{} // closed when the process has been waited for
-	err    error         // of that wait; set before gone is closed
-	tree   tree          // its descendants, as far as the system keeps them together
-	killed atomic.Bool   // by us
-	wide   int           // pipes that were widened; guarded by keeper.mu
+	supervisor *Supervisor
+	proc       *os.Process
+	state      *os.ProcessState // set before gone is closed
+	stdin      *os.File
+	wideIn     atomic.Bool // stdin has been widened
+	stdout     *pipe
+	stderr     *pipe
+	once       sync.Once     // closes stdin
+	gone       chan struct{} // closed when the process has been waited for
+	err        error         // of that wait; set before gone is closed
+	tree       tree          // its descendants, as far as the system keeps them together
+	killed     atomic.Bool   // by us
+	wide       int           // pipes that were widened; guarded by supervisor.mu
 
 	// On Linux.
 	oomKills int64  // that there had been when it was started
 	mark     string // what its descendants carry in their environment
 }
 
-// start runs spec. The caller has made keeper account for it.
-func start(k *Keeper, spec Spec) (*Child, error) {
+// start runs spec. The caller has made supervisor account for it.
+func start(s *Supervisor, spec Spec) (*Child, error) {
 	path, err := Find(spec)
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{keeper: k, gone: make(chan struct{})}
+	c := &Child{supervisor: s, gone: make(chan struct{})}
 	cmd := &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
 	cmd.Env = append([]string{}, spec.Env...)
 	var ends [3]*os.File // of the child
@@ -105,7 +105,7 @@ func (c *Child) wait() {
 	c.stdout.finish()
 	c.stderr.finish()
 	close(c.gone)
-	c.keeper.ended(c)
+	c.supervisor.ended(c)
 }
 
 // Wait returns once the child is gone, with an *exec.ExitError if it did not exit with 0. Any

@@ -56,9 +56,9 @@ func (g *guard) start() error {
 	return nil
 }
 
-// tell says that the group of pid has begun ('+') or ended ('-'). A pipe takes so short a line
+// track says that the group of pid has begun ('+') or ended ('-'). A pipe takes so short a line
 // whole or, with a guard that does not read, not at all; then the marks still tell.
-func (g *guard) tell(what byte, pid int) {
+func (g *guard) track(what byte, pid int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.pipe != nil {

@@ -27,9 +27,9 @@ func (c *Child) reap() error {
 // system has nothing to do where there is neither a sub-reaper nor /proc.
 type system struct{}
 
-func (*system) open(*Keeper)      {}
+func (*system) open(*Supervisor)  {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "process group" }
 
-func (*system) drawback() (text, hint string) { return "", "" }
+func (*system) limitation() (text, hint string) { return "", "" }

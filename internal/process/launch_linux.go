@@ -15,7 +15,7 @@ import (
 // thread that forked ends (prctl(2)), and what gives the child a Landlock domain, since a domain
 // is a thread's and is inherited.
 func (c *Child) launch(cmd *exec.Cmd) error {
-	sys := &c.keeper.sys
+	sys := &c.supervisor.sys
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.newMark()
 	cmd.Env = append(cmd.Env, markName+"="+c.mark)
@@ -38,7 +38,7 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 			started <- err
 			return
 		}
-		sys.guard.tell('+', c.PID())
+		sys.guard.track('+', c.PID())
 		limit(c.PID())
 		started <- nil
 		c.wait()

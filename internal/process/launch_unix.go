@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// tree is a child with its descendants: those in its process group. Others are the Keeper's matter.
+// tree is a child with its descendants: those in its process group. Others are the Supervisor's matter.
 type tree struct {
 	mu   sync.Mutex
 	over bool // the number of the group may be another's; guarded by mu

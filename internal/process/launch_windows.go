@@ -84,9 +84,9 @@ func (t *tree) end(*Child) {
 // system has nothing to do: job objects do it.
 type system struct{}
 
-func (*system) open(*Keeper)      {}
+func (*system) open(*Supervisor)  {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "job object" }
 
-func (*system) drawback() (text, hint string) { return "", "" }
+func (*system) limitation() (text, hint string) { return "", "" }

@@ -20,7 +20,7 @@ type sweep struct {
 func (s *system) sweep(w *sweep) (met int) {
 	self, own := os.Getpid(), session(os.Getpid())
 	zombies, strays := map[int]bool{}, map[int][]string{}
-	children := s.keeper.pids()
+	children := s.supervisor.pids()
 	for _, p := range processes() {
 		// A child has a session of its own, and so has whatever it started. Who is in ours was
 		// started by another part of the program.
@@ -38,7 +38,7 @@ func (s *system) sweep(w *sweep) (met int) {
 		}
 		if s.isLeft(p.pid, w.strays, strays) {
 			syscall.Kill(p.pid, syscall.SIGKILL)
-			s.keeper.log.Warn("a server left a process behind; killed", "pid", p.pid)
+			s.supervisor.log.Warn("a server left a process behind; killed", "pid", p.pid)
 			met++
 		}
 	}

@@ -17,14 +17,14 @@ import (
 // process that has left its group and lost its parent is still known to be ours.
 const markName = "MCPFUNC_CHILD"
 
-// system is a Keeper's hold on what children leave behind: it makes the app a sub-reaper, so that
+// system is a Supervisor's hold on what children leave behind: it makes the app a sub-reaper, so that
 // orphans are its children, and kills those whose child is gone.
 type system struct {
-	keeper   *Keeper
-	landlock int    // ABI, 0 for none
-	confined bool   // the app itself has no new privileges, so that this tells nothing of others
-	nonce    string // of this keeper; the first half of every mark
-	guard    guard
+	supervisor *Supervisor
+	landlock   int    // ABI, 0 for none
+	confined   bool   // the app itself has no new privileges, so that this tells nothing of others
+	nonce      string // of this supervisor; the first half of every mark
+	guard      guard
 
 	mu    sync.Mutex
 	count int
@@ -38,8 +38,8 @@ type system struct {
 	once sync.Once
 }
 
-func (s *system) open(k *Keeper) {
-	s.keeper = k
+func (s *system) open(sup *Supervisor) {
+	s.supervisor = sup
 	s.nonce = rand.Text()[:16]
 	s.landlock = landlockABI()
 	s.confined = confined(os.Getpid())
@@ -48,7 +48,7 @@ func (s *system) open(k *Keeper) {
 	s.guard.nonce = s.nonce
 	// Without it orphans go to init and are found by nobody; children themselves still die.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		k.log.Warn("cannot become a sub-reaper", "error", err)
+		s.supervisor.log.Warn("cannot become a sub-reaper", "error", err)
 	}
 }
 
@@ -62,9 +62,9 @@ func (s *system) isolation() string {
 	return fmt.Sprintf("process group, parent-death signal, sub-reaper, guard, Landlock (ABI %d)", s.landlock)
 }
 
-// drawback tells of the kernels 5.13 to 5.18: see enterDomain. Programs that copy where they cannot
+// limitation tells of the kernels 5.13 to 5.18: see enterDomain. Programs that copy where they cannot
 // move, as mv does, get on with it; package runners fail while they install.
-func (s *system) drawback() (text, hint string) {
+func (s *system) limitation() (text, hint string) {
 	if s.landlock != 1 {
 		return "", ""
 	}
@@ -75,7 +75,7 @@ func (s *system) drawback() (text, hint string) {
 func (s *system) newMark() string {
 	s.once.Do(func() {
 		if err := s.guard.start(); err != nil {
-			s.keeper.log.Warn("cannot start the guard: if the app is killed, what its servers started may survive", "error", err)
+			s.supervisor.log.Warn("cannot start the guard: if the app is killed, what its servers started may survive", "error", err)
 		}
 		go s.sweepOnWake()
 	})
@@ -115,7 +115,7 @@ func (s *system) isLive(mark string) bool {
 }
 
 func (s *system) ended(c *Child) {
-	s.guard.tell('-', c.PID())
+	s.guard.track('-', c.PID())
 	s.dropMark(c.mark)
 	select {
 	case s.wake <- struct{}{}:

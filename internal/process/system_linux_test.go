@@ -17,8 +17,8 @@ import (
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
-		k := Open(slog.New(slog.DiscardHandler))
-		c, err := k.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+		s := Open(slog.New(slog.DiscardHandler))
+		c, err := s.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
 		if err != nil {
 			panic(err)
 		}
@@ -71,10 +71,10 @@ func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 func TestNothingSurvivesAChild(t *testing.T) {
 	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "daemon that cleared its environment": bare} {
 		t.Run(name, func(t *testing.T) {
-			k := open(t)
-			other := shell(t, k, daemon) // of another session, and not to be touched
+			s := open(t)
+			other := shell(t, s, daemon) // of another session, and not to be touched
 			others := pidsOf(t, other)
-			c := shell(t, k, script)
+			c := shell(t, s, script)
 			pids := pidsOf(t, c)
 			c.Kill()
 			if script == bare { // whose it is cannot be told while others live
@@ -137,9 +137,9 @@ func guardOf(t *testing.T, app int) int {
 // The first thread is whom a child meets that signals or traces the app. It must be in no child's
 // domain, whichever threads the children are started from.
 func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
-	k := open(t)
+	s := open(t)
 	for range 100 {
-		io.Copy(io.Discard, shell(t, k, `true`))
+		io.Copy(io.Discard, shell(t, s, `true`))
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", os.Getpid()))
 	if err != nil {
@@ -151,17 +151,17 @@ func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
 }
 
 func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
-	k := open(t)
-	if k.sys.landlock < 6 {
-		t.Logf("Landlock ABI %d: only what it offers is tested", k.sys.landlock)
+	s := open(t)
+	if s.sys.landlock < 6 {
+		t.Logf("Landlock ABI %d: only what it offers is tested", s.sys.landlock)
 	}
-	victim := shell(t, k, `echo ready; cat`)
+	victim := shell(t, s, `echo ready; cat`)
 	line(t, victim)
 	for name, pid := range map[string]int{"sibling": victim.PID(), "app": os.Getpid()} {
-		spy := shell(t, k, fmt.Sprintf(`cat /proc/%d/environ; kill -STOP %d 2>/dev/null && echo signalled; echo end`, pid, pid))
+		spy := shell(t, s, fmt.Sprintf(`cat /proc/%d/environ; kill -STOP %d 2>/dev/null && echo signalled; echo end`, pid, pid))
 		got, _ := io.ReadAll(spy)
 		want := "end\n"
-		if k.sys.landlock == 0 {
+		if s.sys.landlock == 0 {
 			want = string(got)
 		}
 		if string(got) != want {
@@ -169,16 +169,16 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 			t.Errorf("%s: the spy saw %q", name, got)
 		}
 	}
-	if k.sys.landlock == 0 && os.Getenv("CI") != "" {
+	if s.sys.landlock == 0 && os.Getenv("CI") != "" {
 		t.Error("this kernel has no Landlock, so nothing was tested")
 	}
 }
 
 func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
-	k := open(t)
+	s := open(t)
 	for abi := range 8 {
-		k.sys.landlock = abi
-		if text, hint := k.Drawback(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
+		s.sys.landlock = abi
+		if text, hint := s.Limitation(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
 			t.Errorf("ABI %d: %q, %q", abi, text, hint)
 		}
 	}
@@ -187,14 +187,14 @@ func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
 // A domain keeps processes apart, not files: uv, git and others move and link from folder to folder.
 func TestChildrenMoveFilesBetweenFolders(t *testing.T) {
 	for _, abi := range []int{2, 6} {
-		k := open(t)
-		if k.sys.landlock < abi {
-			t.Logf("Landlock ABI %d: %d is not tested", k.sys.landlock, abi)
+		s := open(t)
+		if s.sys.landlock < abi {
+			t.Logf("Landlock ABI %d: %d is not tested", s.sys.landlock, abi)
 			continue
 		}
-		k.sys.landlock = abi // what newer ones offer is left alone
+		s.sys.landlock = abi // what newer ones offer is left alone
 		dir := t.TempDir()
-		mover := shell(t, k, fmt.Sprintf(`cd %q && mkdir a b && echo x > a/f && ln a/f b/f && cat b/f; grep NoNewPrivs /proc/self/status`, dir))
+		mover := shell(t, s, fmt.Sprintf(`cd %q && mkdir a b && echo x > a/f && ln a/f b/f && cat b/f; grep NoNewPrivs /proc/self/status`, dir))
 		if got, _ := io.ReadAll(mover); string(got) != "x\nNoNewPrivs:\t1\n" {
 			t.Errorf("ABI %d: a link to another folder gave %q", abi, got)
 		}

@@ -14,13 +14,13 @@ const (
 
 // mayWiden reports whether one more pipe of c may be wide, and counts it until c is gone. One that the
 // system then refuses is counted as well: it would refuse the next.
-func (k *Keeper) mayWiden(c *Child) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if _, alive := k.children[c]; !alive || k.wide == maxWide {
+func (s *Supervisor) mayWiden(c *Child) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, alive := s.children[c]; !alive || s.wide == maxWide {
 		return false
 	}
-	k.wide++
+	s.wide++
 	c.wide++
 	return true
 }
@@ -28,7 +28,7 @@ func (k *Keeper) mayWiden(c *Child) bool {
 // found says that the child's stdout was found full, and that it may be widened by its descriptor. It
 // reports whether that has been seen to.
 func (c *Child) found(full uintptr) bool {
-	if !c.keeper.mayWiden(c) {
+	if !c.supervisor.mayWiden(c) {
 		return false
 	}
 	widen(full)
@@ -37,7 +37,7 @@ func (c *Child) found(full uintptr) bool {
 
 // expect says that n bytes are about to be written to the child's stdin at once.
 func (c *Child) expect(n int) {
-	if n < usualRoom || c.wideIn.Load() || !c.keeper.mayWiden(c) {
+	if n < usualRoom || c.wideIn.Load() || !c.supervisor.mayWiden(c) {
 		return
 	}
 	c.wideIn.Store(true)
