@@ -34,6 +34,8 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	if err != nil {
 		return fmt.Errorf("listen for the Functions host: %w", err)
 	}
+	a.processes.TakeProcess()
+	a.log.Info("listening", "addr", listener.Addr().String(), "isolation", a.processes.Isolation())
 	quiet := &lull{free: giveBack}
 	defer quiet.end()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

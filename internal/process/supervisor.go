@@ -9,6 +9,10 @@ import (
 
 // A Supervisor accounts for every child of an app and for whatever those started. Its methods may be
 // called from any goroutine.
+//
+// It is the one room that says what came of which child. What it has done to the process it is in, and what
+// it relies on, is the affair of its system, which may get better means where the machine offers them
+// (a tier, on Linux).
 type Supervisor struct {
 	log *slog.Logger
 	sys system // what the operating system needs
@@ -27,6 +31,12 @@ func Open(log *slog.Logger) *Supervisor {
 	s.sys.open(s)
 	return s
 }
+
+// TakeProcess says that the process does nothing else than to supervise these children, and may be changed
+// for that until Close. On Linux it becomes a sub-reaper, so that no descendant is lost, even one that has left
+// its session and cleared its environment; and a guard outlives it for a moment, to end what children have
+// started if the process itself is killed. It may be called at any time, once.
+func (s *Supervisor) TakeProcess() { s.sys.takeProcess() }
 
 // Start runs spec. It fails with a *CommandError, or when the supervisor is closed.
 func (s *Supervisor) Start(spec Spec) (*Child, error) {

@@ -12,12 +12,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
 		s := Open(slog.New(slog.DiscardHandler))
+		s.TakeProcess()
 		c, err := s.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
 		if err != nil {
 			panic(err)
@@ -69,15 +73,25 @@ func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 }
 
 func TestNothingSurvivesAChild(t *testing.T) {
-	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "daemon that cleared its environment": bare} {
+	for name, tt := range map[string]struct {
+		script string
+		whole  bool // the process is taken
+	}{
+		"wrapper": {wrapper, false}, "wrapper in a process of its own": {wrapper, true},
+		"daemon": {daemon, false}, "daemon in a process of its own": {daemon, true},
+		"daemon that cleared its environment in a process of its own": {bare, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
+			if tt.whole {
+				s.TakeProcess()
+			}
 			other := shell(t, s, daemon) // of another session, and not to be touched
 			others := pidsOf(t, other)
-			c := shell(t, s, script)
+			c := shell(t, s, tt.script)
 			pids := pidsOf(t, c)
 			c.Kill()
-			if script == bare { // whose it is cannot be told while others live
+			if tt.script == bare { // whose it is cannot be told while others live
 				eventually(t, "end of the child", func() bool { return !alive(c.PID()) })
 				other.Kill()
 			}
@@ -85,15 +99,101 @@ func TestNothingSurvivesAChild(t *testing.T) {
 				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
 			}
 			for _, pid := range others {
-				if !alive(pid) && script != bare {
+				if !alive(pid) && tt.script != bare {
 					t.Errorf("%d of another child was killed", pid)
 				}
 			}
 			other.Kill()
 			for _, pid := range others {
-				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { _, ok := inspect(pid, make([]byte, statBytes)); return !ok })
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool {
+					p, exists := inspect(pid, make([]byte, statBytes))
+					return !exists || p.zombie && p.parent != os.Getpid() // not ours to wait for
+				})
 			}
 		})
+	}
+}
+
+// What another part of the program has started is not killed and not waited for, whether the process
+// is taken or not.
+func TestProcessesOfOthersAreLeftAlone(t *testing.T) {
+	for name, whole := range map[string]bool{"guest": false, "process of its own": true} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			if whole {
+				s.TakeProcess()
+			}
+			foreign := func(attr *syscall.SysProcAttr, args ...string) *exec.Cmd {
+				cmd := exec.Command(args[0], args[1:]...)
+				cmd.SysProcAttr = attr
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				return cmd
+			}
+			setsid := &syscall.SysProcAttr{Setsid: true}
+			runs := foreign(setsid, "sleep", "100")
+			dead := foreign(setsid, "sh", "-c", "exit 7") // waited for late
+			plain := foreign(nil, "sh", "-c", "exit 8")
+			double := exec.Command("sh", "-c", `(setsid sleep 100 >/dev/null 2>&1 </dev/null & echo $!)`)
+			out, err := double.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			daemon, err := strconv.Atoi(strings.TrimSpace(string(out)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 { // sweeps, further apart than it takes to wait for two rounds
+				c := shell(t, s, "exit 0")
+				c.Wait()
+				time.Sleep(2 * sweepDelay)
+			}
+			if !alive(runs.Process.Pid) || !alive(daemon) {
+				t.Error("a process of another part of the program was killed")
+			}
+			syscall.Kill(daemon, syscall.SIGKILL)
+			runs.Process.Kill()
+			for cmd, want := range map[*exec.Cmd]string{runs: "signal: killed", dead: "exit status 7", plain: "exit status 8"} {
+				if err := cmd.Wait(); err == nil || err.Error() != want {
+					t.Errorf("its owner waited for it: %v, want %s", err, want)
+				}
+			}
+		})
+	}
+}
+
+func isSubreaper(t *testing.T) bool {
+	t.Helper()
+	var is int32
+	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	return is != 0
+}
+
+func TestProcessIsGivenBack(t *testing.T) {
+	a, b := Open(slog.New(slog.DiscardHandler)), Open(slog.New(slog.DiscardHandler))
+	shell(t, a, "cat")
+	if isSubreaper(t) {
+		t.Error("a process that is not taken is a sub-reaper")
+	}
+	a.TakeProcess()
+	b.TakeProcess()
+	if !isSubreaper(t) {
+		t.Error("a process that is taken is no sub-reaper")
+	}
+	guard := guardOf(t, os.Getpid()) // although the child was there before
+	a.Close()
+	if !isSubreaper(t) {
+		t.Error("the first to close gave back what the second still needs")
+	}
+	b.Close()
+	if isSubreaper(t) {
+		t.Error("the process is still a sub-reaper after the last has closed")
+	}
+	if alive(guard) {
+		t.Error("the guard is still there")
 	}
 }
 
@@ -126,7 +226,7 @@ func guardOf(t *testing.T, app int) int {
 	t.Helper()
 	for _, p := range processes() {
 		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
-		if p.parent == app && strings.HasPrefix(string(cmdline), guardName) {
+		if p.parent == app && strings.Contains(string(cmdline), "\x00mcpfunc-guard\x00") {
 			return p.pid
 		}
 	}
