@@ -36,11 +36,11 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	}
 	a.processes.TakeProcess()
 	a.log.Info("listening", "addr", listener.Addr().String(), "isolation", a.processes.Isolation())
-	quiet := &lull{free: giveBack}
-	defer quiet.end()
+	idle := &idleTrimmer{free: giveBack}
+	defer idle.end()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.ServeHTTP(w, r)
-		quiet.called()
+		idle.called()
 	})
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,

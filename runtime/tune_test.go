@@ -12,11 +12,11 @@ func TestMemoryIsGivenBackWhenNobodyCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		l := &lull{free: func() { freed.Add(1) }}
+		l := &idleTrimmer{free: func() { freed.Add(1) }}
 		defer l.end()
 		for range 10 {
 			l.called()
-			time.Sleep(lullAfter / 2)
+			time.Sleep(trimAfter / 2)
 		}
 		if freed.Load() != 0 {
 			t.Errorf("memory was given back %d times between calls", freed.Load())
@@ -32,7 +32,7 @@ func TestMemoryIsGivenBackSeldomWhenThatIsDear(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		l := &lull{free: func() {
+		l := &idleTrimmer{free: func() {
 			freed.Add(1)
 			time.Sleep(300 * time.Millisecond)
 		}}
@@ -51,7 +51,7 @@ func TestNothingIsGivenBackAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		l := &lull{free: func() { freed.Add(1) }}
+		l := &idleTrimmer{free: func() { freed.Add(1) }}
 		l.called()
 		l.end()
 		l.called() // by a request that outlived the server
@@ -68,11 +68,15 @@ func TestProcessorsAreTheProcesssAgainAfterServing(t *testing.T) {
 	was := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(was)
 	runtime.GOMAXPROCS(5)
-	back := tune()
+	back, other := tune(), tune() // of two apps
 	if got := runtime.GOMAXPROCS(0); got != 3 {
 		t.Errorf("%d processors of 5 are used, want 3", got)
 	}
 	back()
+	if got := runtime.GOMAXPROCS(0); got != 3 {
+		t.Errorf("%d processors of 5 are used by the second app, want 3", got)
+	}
+	other()
 	if got := runtime.GOMAXPROCS(0); got != 5 {
 		t.Errorf("%d processors are used afterwards, want 5", got)
 	}
