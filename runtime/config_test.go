@@ -46,10 +46,10 @@ func TestLoadConfigTakesFileAndPlatform(t *testing.T) {
 		t.Fatalf("%+v", cfg)
 	}
 	s := cfg.Servers[0]
-	if s.Args[0] != "value" || s.Env["A"] != "file" || s.Env["B"] != "entry" || s.StartTimeout != 1500*time.Millisecond || !s.NoRestart {
+	if s.Args[0] != "value" || s.Env["A"] != "file" || s.Env["B"] != "entry" || s.StartTimeout != 1500*time.Millisecond || s.MaxRestarts >= 0 {
 		t.Errorf("%+v", s)
 	}
-	if len(cfg.AllowedHosts) > 0 || cfg.Development {
+	if len(cfg.AllowedHosts) > 0 || cfg.development {
 		t.Errorf("taken for a developer's machine: %+v", cfg)
 	}
 }

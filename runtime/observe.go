@@ -15,11 +15,11 @@ import (
 // observe sees to it that what sessions say is kept for the page of mcpfunc dev, or logged, if
 // either is asked for. Else nothing of it exists.
 func (a *App) observe(secrets *redactor) {
-	if a.cfg.devKey == "" && !a.cfg.LogMessages {
+	if a.cfg.devKey == "" && !a.cfg.logMessages {
 		return
 	}
 	o := watch.Options{Redact: secrets.redact, Overhang: secrets.overhang(), Keep: a.cfg.devKey != ""}
-	if a.cfg.LogMessages {
+	if a.cfg.logMessages {
 		o.Wire = slog.New(everything{a.log.Handler()})
 	}
 	a.watch = watch.New(o)
@@ -46,7 +46,7 @@ func (a *App) openPage(secrets *redactor) {
 		return
 	}
 	o := devpage.Options{
-		Key: a.cfg.devKey, Hub: a.watch, Started: a.started, DefaultPath: mcpPath, Default: a.fallback().spec.Name,
+		Key: a.cfg.devKey, Hub: a.watch, Started: a.started, DefaultPath: a.mcpPath(), Default: a.fallback().spec.Name,
 		Memory: process.Machine{}.Used,
 	}
 	for _, s := range a.servers {
@@ -54,7 +54,7 @@ func (a *App) openPage(secrets *redactor) {
 		o.Servers = append(o.Servers, devpage.Server{
 			Name: s.spec.Name, Path: s.path(), Description: s.spec.Description,
 			Command: secrets.redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token: s.spec.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Token: a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
 		})
 	}
 	a.page = devpage.New(o)

@@ -55,7 +55,7 @@ func (s *system) currentTier() tier {
 }
 
 func (s *system) isolation() string {
-	means := []string{"process group", "parent-death signal"}
+	means := []string{"process group", "parent-death signal", "mark"}
 	if _, ok := s.currentTier().(*adopted); ok {
 		means = append(means, "sub-reaper")
 	}
