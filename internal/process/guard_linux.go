@@ -20,6 +20,7 @@ import (
 // It is a shell and not this program once more, since that would have to run the user's main, or be
 // ended before it by an init that every program with this package in it would have. It is smaller, too.
 type guard struct {
+	shell string // guardShell
 	nonce string
 	log   *slog.Logger
 
@@ -131,7 +132,7 @@ func (g *guard) execLocked() error {
 	}
 	defer r.Close()
 	g.cmd = &exec.Cmd{
-		Path: guardShell, Args: []string{"sh", "-c", guardScript, "mcpfunc-guard", g.nonce}, Stdin: r, Dir: "/",
+		Path: g.shell, Args: []string{"sh", "-c", guardScript, "mcpfunc-guard", g.nonce}, Stdin: r, Dir: "/",
 		Env:         []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true}, // a Ctrl-C is not for it
 	}

@@ -35,7 +35,7 @@ func Open(log *slog.Logger) *Supervisor {
 // TakeProcess says that the process does nothing else than to supervise these children, and may be changed
 // for that until Close. On Linux it becomes a sub-reaper, so that no descendant is lost, even one that has left
 // its session and cleared its environment; and a guard outlives it for a moment, to end what children have
-// started if the process itself is killed. It may be called at any time, once.
+// started if the process itself is killed. It may be called at any time; after Close it does nothing.
 func (s *Supervisor) TakeProcess() { s.sys.takeProcess() }
 
 // Start runs spec. It fails with a *CommandError, or when the supervisor is closed.

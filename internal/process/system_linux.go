@@ -17,6 +17,7 @@ type system struct {
 
 	mu     sync.Mutex
 	tier   tier
+	closed bool
 	giveUp func() // makes the process no sub-reaper; nil if it was not made one
 	oom    int64  // what oomKills said at oomAt
 	oomAt  time.Time
@@ -31,21 +32,24 @@ func (s *system) open(sup *Supervisor) {
 	s.supervisor = sup
 	s.landlock = landlockABI()
 	s.marks = newMarks()
-	s.guard = guard{nonce: s.marks.nonce, log: sup.log, groups: map[int]bool{}}
+	s.guard = guard{shell: guardShell, nonce: s.marks.nonce, log: sup.log, groups: map[int]bool{}}
 	s.tier = &marked{marks: s.marks}
 	s.wake, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
 
 func (s *system) takeProcess() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.giveUp != nil {
+		return
+	}
+	s.guard.allow()
 	giveUp, err := becomeSubreaper()
 	if err != nil {
 		s.supervisor.log.Warn("cannot become a sub-reaper", "error", err)
-	} else {
-		s.mu.Lock()
-		s.tier, s.giveUp = &adopted{marked: marked{marks: s.marks}}, giveUp
-		s.mu.Unlock()
+		return
 	}
-	s.guard.allow()
+	s.tier, s.giveUp = &adopted{marked: marked{marks: s.marks}}, giveUp
 }
 
 func (s *system) currentTier() tier {
@@ -148,12 +152,12 @@ func (s *system) close() {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	s.guard.dismiss()
 	s.mu.Lock()
-	giveUp := s.giveUp
-	s.giveUp = nil
-	s.mu.Unlock()
-	if giveUp != nil {
-		giveUp()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.guard.dismiss()
+	if s.giveUp != nil {
+		s.giveUp()
+		s.giveUp = nil
 	}
 }

@@ -53,6 +53,10 @@ const (
 	daemon  = `(setsid sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
 )
 
+// odd has an empty environment, and a name that looks like other fields of /proc/pid/stat.
+const odd = `d=$(mktemp -d); n="$d/a) Z 1
+1 1 ("; cp "$(command -v sleep)" "$n"; env -i "$n" 100 & echo $!; echo $$; sleep 0.3; rm -r "$d"; echo ready; wait`
+
 // bare is daemon with an empty environment, which leaves no mark.
 const bare = `(setsid env -i /bin/sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
 
@@ -163,6 +167,23 @@ func TestProcessesOfOthersAreLeftAlone(t *testing.T) {
 	}
 }
 
+// Without a shell there is no guard, and all else is as it was.
+func TestGuardIsDispensable(t *testing.T) {
+	s := open(t)
+	s.sys.guard.shell = "/none/sh"
+	s.TakeProcess()
+	if got := s.Isolation(); !strings.Contains(got, "sub-reaper, guard") {
+		t.Errorf("before the first child: %s", got)
+	}
+	c := shell(t, s, "echo ready")
+	if got := line(t, c); got != "ready" {
+		t.Errorf("the child said %q", got)
+	}
+	if got := s.Isolation(); strings.Contains(got, "guard") {
+		t.Errorf("with a guard that could not be started: %s", got)
+	}
+}
+
 func isSubreaper(t *testing.T) bool {
 	t.Helper()
 	var is int32
@@ -189,6 +210,7 @@ func TestProcessIsGivenBack(t *testing.T) {
 		t.Error("the first to close gave back what the second still needs")
 	}
 	b.Close()
+	b.TakeProcess() // too late
 	if isSubreaper(t) {
 		t.Error("the process is still a sub-reaper after the last has closed")
 	}
@@ -198,7 +220,7 @@ func TestProcessIsGivenBack(t *testing.T) {
 }
 
 func TestNothingSurvivesTheApp(t *testing.T) {
-	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon} {
+	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "odd name": odd} {
 		t.Run(name, func(t *testing.T) {
 			app := exec.Command("/proc/self/exe")
 			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script)
