@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -29,7 +30,8 @@ type App struct {
 	table     *session.Table
 	budget    *message.Budget
 	broker    *broker.Broker
-	unshare   func() // lets go of what instances share
+	providers http.RoundTripper // to identity providers
+	unshare   func()            // lets go of what instances share
 	servers   []*server
 	byName    map[string]*server // by name in lower case, as the host matches routes
 	handler   http.Handler
@@ -78,6 +80,9 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	}
 	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(a.cfg.sessionKeys, ","), []string{a.cfg.redisURL, cfg.devKey}, cfg.secrets)...)
 	a.observe(secrets)
+	if a.providers = a.opts.transport; a.providers == nil {
+		a.providers = authn.NewTransport(a.cfg.development, false)
+	}
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
 	for _, spec := range cfg.Servers {
 		s, err := a.newServer(spec.withDefaults())
@@ -180,6 +185,9 @@ func (a *App) Close() error {
 		a.unshare()
 		a.broker.Close()
 		a.processes.Close()
+		if own, ok := a.providers.(*http.Transport); ok && a.opts.transport == nil {
+			own.CloseIdleConnections()
+		}
 		a.log.Info("app closed")
 	})
 	return nil

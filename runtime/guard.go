@@ -43,7 +43,7 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 func (a *App) authEnv(path string) authn.Env {
 	env := authn.Env{
 		Development: a.cfg.development, AuthorityHost: a.cfg.authorityHost, TenantID: a.cfg.tenantID,
-		Transport: a.opts.transport, Logger: a.log,
+		Transport: a.providers, Logger: a.log,
 	}
 	if base := strings.TrimSuffix(a.cfg.PublicURL, "/"); base != "" {
 		env.Resource, env.MetadataURL = base+path, base+wellKnown+path
