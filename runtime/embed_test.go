@@ -177,3 +177,20 @@ func TestConfigIsData(t *testing.T) {
 	}
 	look("Config", reflect.TypeFor[mcpfunc.Config]())
 }
+
+// With no limit at all, everything works and ends as always.
+func TestNegativeIsNoLimit(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, &mcpfunc.Config{MaxSessions: -1, Keepalive: -1, Servers: []mcpfunc.Server{{
+		Name: "greeter", Command: "greeter", StartTimeout: -1, RequestTimeout: -1, MaxRestarts: -1, IdleTimeout: -1, HibernateAfter: -1,
+		MaxAge: -1, MaxSessions: -1, MaxPerCaller: -1, Prewarm: -1,
+	}}}, mcpfunc.Options{Grace: -1, Drain: -1, StreamLimit: -1, Starts: -1, Launcher: mcpfunc.LauncherFunc(greeter)})
+	for range 3 {
+		if got := answer(t, "POST", srv.URL+"/api/mcp", initialize); !strings.HasPrefix(got, "200 ") || !strings.Contains(got, `"serverInfo"`) {
+			t.Errorf("initialize: %s", got)
+		}
+		if got := answer(t, "POST", srv.URL+"/api/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`); !strings.HasPrefix(got, "200 ") || !strings.Contains(got, `"greet"`) {
+			t.Errorf("tools/list: %s", got)
+		}
+	}
+}
