@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -21,19 +22,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
-
-// Options adjusts an App; nil and the zero value are what the scaffolder uses.
-type Options struct {
-	Middleware  []func(http.Handler) http.Handler // around everything; the first is outermost
-	Launcher    Launcher                          // nil means ExecLauncher
-	Logger      *slog.Logger                      // nil means JSON on stdout, which the Functions host expects
-	Grace       time.Duration                     // that a process gets on each rung when it is stopped; zero 3 s
-	Drain       time.Duration                     // that calls get to finish when the app stops; zero 10 s
-	StreamLimit time.Duration                     // of one SSE answer, below the host's functionTimeout; zero 25 min
-	Starts      int                               // processes starting at a time; zero four times the processors
-
-	transport http.RoundTripper // to identity providers; tests set it
-}
 
 // An App serves MCP over streamable HTTP. It is an http.Handler, safe for concurrent use.
 type App struct {
@@ -47,11 +35,13 @@ type App struct {
 	pools      *pool.Pools
 	budget     *message.Budget
 	broker     *broker.Broker
-	unshare    func() // lets go of what instances share
+	providers  http.RoundTripper // to identity providers
+	unshare    func()            // lets go of what instances share
 	servers    []*server
 	byName     map[string]*server // by name in lower case, as the host matches routes
 	handler    http.Handler
 	started    time.Time
+	prefix     string     // that paths begin with, without a slash at its end
 	watch      *watch.Hub // nil: nobody looks
 	page       devPage    // of mcpfunc dev; nil: there is none
 
@@ -68,32 +58,43 @@ const (
 	budgetWait = 10 * time.Second
 )
 
-// New checks cfg and returns an App. No process starts before its first request but those that
-// Prewarm asks for. Close must be called.
+// New checks cfg and returns an App; nil options are the zero value. What is wrong with cfg is a
+// *ConfigError. No process starts before its first request but those that Prewarm asks for. Close must be
+// called.
+//
+// An App changes nothing about the process that it is in: see ListenAndServe.
 func New(cfg *Config, opts *Options) (*App, error) {
-	a := &App{cfg: *cfg, byName: map[string]*server{}, started: time.Now()}
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	a := &App{byName: map[string]*server{}, started: time.Now()}
 	if opts != nil {
 		a.opts = *opts
 	}
-	a.defaults()
-	if len(cfg.Servers) == 0 {
-		return nil, errors.New("there is no server to serve: add one to the configuration, or switch one on")
+	a.opts = a.opts.withDefaults()
+	a.cfg = cfg.withDefaults(a.opts)
+	if a.log = a.opts.Logger; a.log == nil {
+		a.log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: a.cfg.LogLevel}))
 	}
-	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(cfg.SessionKeys, ","), []string{cfg.RedisURL, cfg.devKey}, cfg.secrets)...)
+	var err error
+	if a.prefix, err = checkPrefix(a.opts.Prefix); err != nil {
+		return nil, fmt.Errorf("invalid Options.Prefix %q: %w", a.opts.Prefix, err)
+	}
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(a.cfg.sessionKeys, ","), []string{a.cfg.redisURL, cfg.devKey}, cfg.secrets)...)
+	if a.providers = a.opts.transport; a.providers == nil {
+		a.providers = authn.NewTransport(a.cfg.development, false)
+	}
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
-	for i := range cfg.Servers {
-		s, err := a.newServer(cfg.Servers[i])
+	for _, spec := range cfg.Servers {
+		s, err := a.newServer(spec.withDefaults())
 		if err != nil {
-			return nil, fmt.Errorf("server %q: %w", cfg.Servers[i].Name, err)
+			return nil, a.fault(spec, err)
 		}
 		a.servers = append(a.servers, s)
 		a.byName[strings.ToLower(s.spec.Name)] = s
-	}
-	if len(a.byName) != len(a.servers) {
-		return nil, errors.New("two servers have the same name but for case")
-	}
-	if a.fallback() == nil {
-		return nil, fmt.Errorf("the default server %q is not among the servers", cfg.DefaultServer)
 	}
 	a.observe(secrets)
 	sharing, unshare, err := a.sharing()
@@ -124,34 +125,45 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	return a, nil
 }
 
-func (a *App) defaults() {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
+// check says what is wrong with the configuration as a whole.
+func (a *App) check() error {
+	fault := func(key string, err error, hint string) error {
+		return &ConfigError{File: a.cfg.file, Key: key, Err: err, Hint: hint}
+	}
+	if len(a.cfg.Servers) == 0 {
+		return fault("", errors.New("there is no server to serve"), "add one to the configuration, or switch one on")
+	}
+	if a.cfg.MaxRequestBytes < 0 || a.cfg.MaxResponseBytes < 0 {
+		return fault("runtime.max_message_bytes", errors.New("the size of a message must have a limit"), "")
+	}
+	names := map[string]bool{}
+	for _, s := range a.cfg.Servers {
+		name := strings.ToLower(s.Name)
+		if names[name] {
+			return a.fault(s, errors.New("another server has the same name but for case"))
 		}
+		names[name] = true
 	}
-	def(&a.opts.Grace, 3*time.Second)
-	def(&a.opts.Drain, 10*time.Second)
-	def(&a.opts.StreamLimit, 25*time.Minute)
-	def(&a.cfg.Keepalive, 20*time.Second)
-	if a.cfg.Keepalive < 0 {
-		a.cfg.Keepalive = a.opts.StreamLimit
+	if name := a.cfg.DefaultServer; name != "" && !names[strings.ToLower(name)] {
+		return fault("runtime.default_server", fmt.Errorf("the default server %q is not among the servers", name), "")
 	}
-	if a.cfg.MaxRequestBytes == 0 {
-		a.cfg.MaxRequestBytes = 32 << 20
+	if a.prefix != defaultPrefix && a.cfg.public != nil {
+		return typed(a.cfg.public(a.prefix))
 	}
-	if a.cfg.MaxResponseBytes == 0 {
-		a.cfg.MaxResponseBytes = 64 << 20
-	}
-	if a.opts.Launcher == nil {
-		a.opts.Launcher = ExecLauncher{}
-	}
-	if a.log = a.opts.Logger; a.log == nil {
-		a.log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: a.cfg.LogLevel}))
-	}
+	return nil
 }
 
-// fallback returns the server behind /api/mcp, or nil if the one that is named is not there.
+// fault makes a ConfigError of an error about a server.
+func (a *App) fault(s Server, err error) error {
+	e, ok := err.(*ConfigError)
+	if !ok {
+		e = &ConfigError{Err: err}
+	}
+	e.File, e.Line, e.Server = a.cfg.file, s.line, s.Name
+	return e
+}
+
+// fallback returns the server behind mcpPath.
 func (a *App) fallback() *server {
 	if a.cfg.DefaultServer == "" {
 		return a.servers[0]
@@ -163,7 +175,8 @@ func (a *App) fallback() *server {
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 // Close refuses new sessions, lets calls finish for Options.Drain, ends every session and returns
-// once every process is gone. Further calls wait for the first.
+// once every process is gone. No goroutine and no descriptor of the App is left then. Further calls wait for
+// the first. It returns nil.
 func (a *App) Close() error {
 	a.closed.Do(func() {
 		a.admission.Refuse()
@@ -179,6 +192,9 @@ func (a *App) Close() error {
 		a.unshare()
 		a.broker.Close()
 		a.supervisor.Close()
+		if own, ok := a.providers.(*http.Transport); ok && a.opts.transport == nil {
+			own.CloseIdleConnections()
+		}
 		a.log.Info("app closed")
 	})
 	return nil
@@ -247,12 +263,19 @@ func (a *App) Stats() Stats {
 }
 
 // ListenAndServe serves at addr until ctx ends, lets calls finish, and closes the App. It returns
-// nil after that, or the error that kept it from serving.
+// nil after that, or the error that kept it from serving. It is called once.
 //
-// It is for a process that does nothing else: while it serves, Go uses half of the processors, rounded
-// up, since the servers need the others, unless the environment variable GOMAXPROCS is set; and memory
-// is given back to the system when nobody calls. In a process with work of its own serve the App, which
-// is an http.Handler, by a server of your own: it touches neither.
+// It is for a process that does nothing else, and changes that process until it returns. On Linux the process
+// becomes a sub-reaper (PR_SET_CHILD_SUBREAPER), so that whatever servers leave behind is found, even if it has
+// left its session and cleared its environment; and a guard, a small shell, stands by, which ends what servers
+// have started if this process is killed. Go uses half of the processors, rounded up, since the servers need
+// the others, unless the environment variable GOMAXPROCS is set. Memory is given back to the system when nobody
+// calls.
+//
+// In a process with work of its own serve the App, which is an http.Handler, by a server of your own: none of
+// this is done then. What that weakens: a process that a server has started is still found after the server's
+// end, but not if it left its session and cleared its environment as well; and if your program is killed, its
+// servers die with it, but what they have started lives on unless it ends when its stdin does.
 func (a *App) ListenAndServe(ctx context.Context, addr string) error {
 	return listenAndServe(ctx, addr, a)
 }

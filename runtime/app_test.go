@@ -267,9 +267,7 @@ func (k keys) Environ(_ context.Context, _ string, caller *auth.TokenInfo) (map[
 }
 
 func TestSessionsBelongToTheirCaller(t *testing.T) {
-	s := self("fake")
-	s.Auth = keys{"token-a": "alice", "token-a2": "alice", "token-b": "bob"}
-	a, srv := newApp(t, &Config{Servers: []Server{s}}, nil)
+	a, srv := newApp(t, &Config{Servers: []Server{self("fake")}}, &Options{Auth: keys{"token-a": "alice", "token-a2": "alice", "token-b": "bob"}})
 	as := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 	status := func(c *client) int {
 		resp, err := c.post(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
@@ -308,11 +306,11 @@ func TestNewRefusesWhatCannotBeServed(t *testing.T) {
 	for want, cfg := range map[string]*Config{
 		"there is no server to serve": {},
 		"the command is missing":      {Servers: []Server{{Name: "a"}}},
-		"a name has letters":          {Servers: []Server{{Name: "../a", Command: "b"}}},
+		"want letters":                {Servers: []Server{{Name: "../a", Command: "b"}}},
 		"is not among the servers":    {Servers: []Server{ok}, DefaultServer: "c"},
 		"the same name but for case":  {Servers: []Server{ok, {Name: "A", Command: "b"}}},
 		"is no directory":             {Servers: []Server{{Name: "a", Command: "b", Dir: "/none"}}},
-		`framing "x" is none`:         {Servers: []Server{{Name: "a", Command: "b", Framing: "x"}}},
+		`invalid framing "x"`:         {Servers: []Server{{Name: "a", Command: "b", Framing: "x"}}},
 	} {
 		if _, err := New(cfg, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

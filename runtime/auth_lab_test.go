@@ -98,7 +98,7 @@ func newAuthLab(t *testing.T, change ...func(*authLab, *Config)) *authLab {
 	t.Cleanup(l.entra.Close)
 	l.entra.AddApp(fakeentra.App{ClientID: appID, Secret: appSecret})
 	l.issuer = startIssuer(t)
-	cfg := &Config{PublicURL: publicURL, Development: true}
+	cfg := &Config{PublicURL: publicURL, development: true}
 	add := func(name string, method config.Auth) {
 		s := self(name)
 		s.method = method

@@ -35,8 +35,8 @@ func (expiring) Environ(context.Context, string, *auth.TokenInfo) (map[string]st
 // apart, and the session goes on for whoever comes back with a newer one.
 func TestStreamsEndWithTheirToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := Server{Name: "fake", Command: "fake", Auth: expiring{time.Now()}}
-		app, err := New(&Config{Servers: []Server{s}}, &Options{
+		app, err := New(&Config{Servers: []Server{{Name: "fake", Command: "fake"}}}, &Options{
+			Auth:   expiring{time.Now()},
 			Logger: slog.New(slog.DiscardHandler),
 			Launcher: LauncherFunc(func(context.Context, Server, []string) (Process, error) {
 				return mcptest.Run(func(in io.Reader, out io.Writer) error {

@@ -88,7 +88,7 @@ type poster struct {
 }
 
 func newPoster(tb testing.TB) *poster {
-	app, err := New(&Config{Servers: []Server{{Name: "echo", Command: "echo", Era: LegacyEra}}},
+	app, err := New(&Config{Servers: []Server{{Name: "echo", Command: "echo", Era: "legacy"}}},
 		&Options{Launcher: echoLauncher{}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)

@@ -1,11 +1,9 @@
 package mcpfunc
 
 import (
-	"errors"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,7 +11,8 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// A Config is what an App serves. LoadConfig makes one of a file; a literal needs only Servers.
+// A Config is what a configuration file says, and nothing else: what the program has to say are Options.
+// LoadConfig makes one of a file; a literal needs only Servers.
 type Config struct {
 	Servers       []Server // those switched on
 	DefaultServer string   // name of the one behind /api/mcp; empty means the first
@@ -22,30 +21,24 @@ type Config struct {
 	AllowedOrigins []string // of web pages that may call the app, as scheme://host[:port]
 	AllowedHosts   []string // that requests may name; empty means any
 
-	MaxSessions      int           // of all servers together; zero no limit
-	MaxRequestBytes  int64         // of a POST; zero 32 MiB
-	MaxResponseBytes int64         // of one message of a server; zero 64 MiB
+	MaxSessions      int           // of all servers together; zero or negative no limit
+	MaxRequestBytes  int64         // of a POST; zero 32 MiB; there is always a limit
+	MaxResponseBytes int64         // of one message of a server; zero 64 MiB; there is always a limit
 	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
-	LogLevel         slog.Level
 
-	// LogMessages logs every message between the app and its servers, at debug level whatever
-	// LogLevel says: the first 4 KiB of it, without secrets. LoadConfig sets it when MCPFUNC_DEBUG is
-	// "wire".
-	LogMessages bool
+	// LogLevel is of the log that an App writes without Options.Logger; zero is slog.LevelInfo. A Logger
+	// has a level of its own, and LogLevel means nothing to it.
+	LogLevel slog.Level
 
-	// SessionKeys seal the ids of sessions, so that every instance that has the keys can serve a
-	// session that another one opened: 32 bytes each in base64, with commas between them. The first
-	// seals, all open. Empty means that ids are good on this instance alone. It is a secret.
-	SessionKeys string
-	// RedisURL is of a server by which instances tell each other which sessions clients have ended, and
-	// what streams have said: redis:// or rediss://. Empty means that an id that was ended on one
-	// instance may still be used on another until it is too old, and that a stream can be resumed on its
-	// own instance alone. It is a secret.
-	RedisURL string
+	file string // that it was read from
 
-	// Development says that the app runs on a developer's machine: web pages of this machine may
-	// call it, and identity providers on it are believed.
-	Development bool
+	// What the app settings say: see the fields of Options of the same names.
+	sessionKeys, redisURL    string
+	development, logMessages bool
+
+	// public refuses servers that anybody on the internet could use, below a prefix; nil of a Config that
+	// was not read from a file.
+	public func(prefix string) error
 
 	// platformAuth says that App Service authentication stands in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
@@ -67,7 +60,10 @@ type Config struct {
 //
 // Servers that `mcpfunc pack` has packed beside the file start from that.
 //
-// An error about the file's contents says where in it and, where there is one, a hint.
+// The Config remembers what the app settings say that the fields SessionKeys, RedisURL, Development and
+// LogMessages of Options are about. What Options say comes first.
+//
+// An error about the file's contents is a *ConfigError.
 func LoadConfig(path string) (*Config, error) {
 	if path == "" {
 		home, _ := os.UserHomeDir()
@@ -76,7 +72,7 @@ func LoadConfig(path string) (*Config, error) {
 			return nil, err
 		}
 		if path, err = config.Discover(dir, home); err != nil {
-			return nil, err
+			return nil, typed(err)
 		}
 	}
 	var secrets []string
@@ -88,27 +84,32 @@ func LoadConfig(path string) (*Config, error) {
 		return value, value != ""
 	})
 	if err != nil {
-		return nil, withHint(err)
+		return nil, typed(err)
 	}
 	cfg, err := fromFile(file, os.Getenv)
 	if err != nil {
-		return nil, err
+		return nil, typed(err)
 	}
 	cfg.secrets = secrets
-	return cfg, cfg.startPacked(path)
+	if err := cfg.startPacked(path); err != nil {
+		return nil, typed(err)
+	}
+	return cfg, nil
 }
 
 // ParseConfig is LoadConfig for a file's contents in hand. lookup says what ${NAME} means; nil
-// leaves it as it stands. It reads nothing else.
+// leaves it as it stands. It reads nothing else but the files that envFile names. An error about the
+// contents is a *ConfigError.
 func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) (*Config, error) {
 	file, err := config.Parse("mcp_config.json", data, lookup)
 	if err != nil {
-		return nil, withHint(err)
+		return nil, typed(err)
 	}
-	return fromFile(file, func(string) string { return "" })
+	cfg, err := fromFile(file, func(string) string { return "" })
+	return cfg, typed(err)
 }
 
-// The app settings for Config.SessionKeys and Config.RedisURL.
+// The app settings for Options.SessionKeys and Options.RedisURL.
 const (
 	sessionKeySetting = "MCPFUNC_SESSION_KEY"
 	redisSetting      = "MCPFUNC_REDIS_URL"
@@ -122,16 +123,16 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive:   orNever(rt.Keepalive),
-		SessionKeys: getenv(sessionKeySetting), RedisURL: getenv(redisSetting),
-		Development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
+		file:        file.Path,
+		sessionKeys: getenv(sessionKeySetting), redisURL: getenv(redisSetting),
+		development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
+		logMessages: getenv("MCPFUNC_DEBUG") == "wire",
 
 		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
-
-		LogMessages: getenv("MCPFUNC_DEBUG") == "wire",
 	}
-	if key := getenv("MCPFUNC_DEV"); cfg.Development && len(key) >= minDevKey {
+	if key := getenv("MCPFUNC_DEV"); cfg.development && len(key) >= minDevKey {
 		cfg.devKey = key
 	}
 	if err := cfg.LogLevel.UnmarshalText([]byte(rt.LogLevel)); err != nil {
@@ -143,20 +144,11 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 			cfg.PublicURL = "http://" + host
 		}
 	}
-	if cfg.Development && len(cfg.AllowedHosts) == 0 {
-		// Against DNS rebinding: a page in the developer's browser can make a name of its own point
-		// here, but not be called localhost.
-		cfg.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
+	cfg.public = func(prefix string) error { return refusePublic(file, prefix, getenv) }
+	if err := cfg.public(defaultPrefix); err != nil {
+		return nil, err
 	}
-	first, _ := file.Default()
 	for _, s := range file.Enabled() {
-		if err := refusePublic(filepath.Dir(file.Path), s, s.Name == first.Name, getenv); err != nil {
-			hint := "run mcpfunc generate with another auth level"
-			if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
-				hint += `, or set "allow_public": true in auth`
-			}
-			return nil, withHint(&config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint})
-		}
 		server, err := fromEntry(file.Path, s)
 		if err != nil {
 			return nil, err
@@ -170,11 +162,14 @@ func fromEntry(path string, s config.Server) (Server, error) {
 	server := Server{
 		Name: s.Name, Command: s.Command, Args: s.Args, Env: s.Env, InheritEnv: s.InheritEnv, Dir: s.Dir,
 		Description: s.Description, StartTimeout: s.Timeout, RequestTimeout: s.RequestTimeout,
-		NoRestart: !s.RestartOnFailure || s.MaxRestarts == 0, MaxRestarts: s.MaxRestarts, Framing: Framing(s.Framing), Era: Era(s.Era),
+		MaxRestarts: s.MaxRestarts, Framing: string(s.Framing), Era: string(s.Era),
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
-		RejectClientIDs: s.Sessions.RejectClientIDs, NoAnonymous: !s.Sessions.Anonymous,
-		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: OnLost(s.Sessions.OnLost),
-		method: s.Auth,
+		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
+		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
+		method: s.Auth, line: s.Line,
+	}
+	if !s.RestartOnFailure || s.MaxRestarts == 0 {
+		server.MaxRestarts = -1
 	}
 	if s.EnvFile == "" {
 		return server, nil
@@ -197,23 +192,6 @@ func orNever(d time.Duration) time.Duration {
 	}
 	return d
 }
-
-// withHint puts a configuration error's hint into its text: the generated main prints one line.
-func withHint(err error) error {
-	var ce *config.Error
-	if errors.As(err, &ce) && ce.Hint != "" {
-		return &hinted{err, ce.Hint}
-	}
-	return err
-}
-
-type hinted struct {
-	error
-	hint string
-}
-
-func (h *hinted) Error() string { return h.error.Error() + " (hint: " + h.hint + ")" }
-func (h *hinted) Unwrap() error { return h.error }
 
 // loopback reports whether hostport names this machine.
 func loopback(hostport string) bool {

@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -46,10 +47,10 @@ func TestLoadConfigTakesFileAndPlatform(t *testing.T) {
 		t.Fatalf("%+v", cfg)
 	}
 	s := cfg.Servers[0]
-	if s.Args[0] != "value" || s.Env["A"] != "file" || s.Env["B"] != "entry" || s.StartTimeout != 1500*time.Millisecond || !s.NoRestart {
+	if s.Args[0] != "value" || s.Env["A"] != "file" || s.Env["B"] != "entry" || s.StartTimeout != 1500*time.Millisecond || s.MaxRestarts >= 0 {
 		t.Errorf("%+v", s)
 	}
-	if len(cfg.AllowedHosts) > 0 || cfg.Development {
+	if len(cfg.AllowedHosts) > 0 || cfg.development {
 		t.Errorf("taken for a developer's machine: %+v", cfg)
 	}
 }
@@ -151,6 +152,31 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 				t.Errorf("got %v, want server %q refused", err, tt.refused)
 			}
 		})
+	}
+}
+
+// A program that moves its paths is asked the same question about where they are then.
+func TestPublicRouteMustBeMeantBelowAnyPrefix(t *testing.T) {
+	project(t, map[string]string{
+		"host.json": `{"configurationProfile": "mcp-custom-handler", "customHandler": {"http": {"routes": [
+			{"route": "tools/{*rest}", "authorizationLevel": "anonymous"}, {"route": "api/mcp/a", "authorizationLevel": "function"}]}}}`,
+		"mcp_config.json": `{"mcpServers": {"a": {"command": "x"}}}`,
+	})
+	t.Setenv("WEBSITE_POD_NAME", "1")
+	t.Setenv("WEBSITE_SITE_NAME", "app")
+	cfg, err := LoadConfig("mcp_config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for prefix, open := range map[string]bool{"": false, "/api": false, "/tools": true, "/Tools/v1": true, "/other": false, "/": false} {
+		app, err := New(cfg, &Options{Prefix: prefix, Logger: slog.New(slog.DiscardHandler)})
+		var refused *ConfigError
+		if open != errors.As(err, &refused) || open && (refused.Server != "a" || refused.Key != "auth") {
+			t.Errorf("prefix %q: %v", prefix, err)
+		}
+		if err == nil {
+			app.Close()
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func (a *App) openPage(secrets *redactor) (devPage, watch.Sink) {
 	history := devpage.NewHistory(secrets.redact)
 	o := devpage.Options{
-		Key: a.cfg.devKey, History: history, Started: a.started, DefaultPath: mcpPath, Default: a.fallback().spec.Name,
+		Key: a.cfg.devKey, History: history, Started: a.started, DefaultPath: a.mcpPath(), Default: a.fallback().spec.Name,
 		Memory: process.Machine{}.Used,
 	}
 	for _, s := range a.servers {
@@ -24,7 +24,7 @@ func (a *App) openPage(secrets *redactor) (devPage, watch.Sink) {
 		o.Servers = append(o.Servers, devpage.Server{
 			Name: s.spec.Name, Path: s.path(), Description: s.spec.Description,
 			Command: secrets.redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token: s.spec.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Token: s.spec.method != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
 		})
 	}
 	return devpage.New(o), history

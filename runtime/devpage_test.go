@@ -17,7 +17,7 @@ import (
 func pageApp(t *testing.T) (a *App, base string) {
 	s := self("fake")
 	s.Description, s.Args = "a <b>bold</b> one", []string{"--token", "an-argument-that-is-secret"}
-	a, srv := newApp(t, &Config{Servers: []Server{s}, Development: true, devKey: testKey}, nil)
+	a, srv := newApp(t, &Config{Servers: []Server{s}, development: true, devKey: testKey}, nil)
 	return a, srv.URL
 }
 

@@ -142,9 +142,9 @@ func (p *player) end(stop func()) {
 func dialogueOption(t *testing.T, option string, cfg *Config, s *Server) {
 	switch option {
 	case "no restart":
-		s.NoRestart = true
+		s.MaxRestarts = -1
 	case "no anonymous":
-		s.NoAnonymous = true
+		s.RequireSession = true
 	case "no client ids":
 		s.RejectClientIDs = true
 	case "small":
@@ -152,7 +152,7 @@ func dialogueOption(t *testing.T, option string, cfg *Config, s *Server) {
 	case "call timeout":
 		s.RequestTimeout = 5 * time.Second
 	case "legacy", "modern", "both":
-		s.Era = Era(option)
+		s.Era = option
 	case "stateless":
 		s.Stateless = true
 	case "two sessions":

@@ -2,7 +2,8 @@
 //
 // The main.go that the scaffolder writes needs three calls: LoadConfig reads mcp_config.json, New
 // makes an App of it, and App.ListenAndServe serves it where the Functions host expects a custom
-// handler. An App is an http.Handler, so it can stand in any mux and behind any middleware.
+// handler. An App is an http.Handler, so it can stand in any mux and behind any middleware. It changes
+// nothing about the process that it is in, unless that process is its own: see App.ListenAndServe.
 //
 // # Sessions
 //
@@ -16,9 +17,12 @@
 //
 // # Extending
 //
-// Servers can be given as values instead of a file (Server), callers can be known by other means
-// than the four methods of the configuration (Auth), and processes can be started otherwise than by
-// exec (Launcher). Each is a small interface.
+// A Config is what a file says; its Servers can also be written in Go. Options are what the program says:
+// below which prefix the paths are, who may call (Auth, in place of the four methods of the file), how
+// processes are started (Launcher, in place of exec), and what stands in front (Middleware). The zero value
+// of every field is a default that its comment names.
+//
+// What is wrong with a configuration is a *ConfigError, a program that cannot be started a *CommandError.
 //
 // The package is in a directory named runtime and is imported by its own name:
 //

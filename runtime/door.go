@@ -89,5 +89,5 @@ func (a *App) originAllowed(origin string) bool {
 	if a.cfg.PublicURL != "" && strings.EqualFold(strings.TrimSuffix(a.cfg.PublicURL, "/"), origin) {
 		return true
 	}
-	return a.cfg.Development && loopback(u.Host)
+	return a.cfg.development && loopback(u.Host)
 }

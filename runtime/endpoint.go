@@ -5,14 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
@@ -29,7 +27,8 @@ import (
 
 // A server is one MCP server as the App serves it.
 type server struct {
-	spec     Server
+	spec     Server // with defaults
+	base     string // App.mcpPath
 	endpoint *streamhttp.Endpoint
 	env      authn.Env          // that the guard of its own path was made with
 	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
@@ -41,7 +40,7 @@ type guarded struct {
 	metadata *resourceMetadata // nil when clients bring no token
 }
 
-func (s *server) path() string { return mcpPath + "/" + s.spec.Name }
+func (s *server) path() string { return s.base + "/" + s.spec.Name }
 
 // grant says for what the processes of s may have tokens.
 func (s *server) grant(caller func() *authn.Caller) broker.Grant {
@@ -50,66 +49,64 @@ func (s *server) grant(caller func() *authn.Caller) broker.Grant {
 
 // newServer checks a server and makes its guards.
 func (a *App) newServer(spec Server) (*server, error) {
+	fault := func(key, format string, args ...any) error {
+		return &ConfigError{Key: key, Err: fmt.Errorf(format, args...)}
+	}
 	switch {
 	case !validName(spec.Name):
-		return nil, errors.New("a name has letters, digits, \"-\" and \"_\", at most 63, and begins with a letter or digit")
+		return nil, fault("", `invalid name %q: want letters, digits, "-" and "_", at most 63, with a letter or digit first, and neither "sse" nor "message"`, spec.Name)
 	case spec.Command == "":
-		return nil, errors.New("the command is missing")
-	case !slices.Contains([]Framing{"", DetectFraming, LineFraming, HeaderFraming}, spec.Framing):
-		return nil, fmt.Errorf("framing %q is none", spec.Framing)
-	case !slices.Contains([]Era{"", DetectEra, LegacyEra, ModernEra, BothEras}, spec.Era):
-		return nil, fmt.Errorf("era %q is none", spec.Era)
-	case !slices.Contains([]OnLost{DetectLoss, Resurrect, NotifyLoss, RefuseLost}, spec.OnLost):
-		return nil, fmt.Errorf("on_lost %q is none", spec.OnLost)
+		return nil, fault("command", "the command is missing")
+	case !slices.Contains([]string{"auto", "newline", "content-length"}, spec.Framing):
+		return nil, fault("framing", `invalid framing %q: want "auto", "newline" or "content-length"`, spec.Framing)
+	case !slices.Contains([]string{"", "auto", "legacy", "modern", "both"}, spec.Era):
+		return nil, fault("era", `invalid era %q: want "auto", "legacy", "modern" or "both"`, spec.Era)
+	case !slices.Contains([]string{"", "resurrect", "notify", "404"}, spec.OnLost):
+		return nil, fault("sessions.on_lost", `invalid on_lost %q: want "resurrect", "notify" or "404"`, spec.OnLost)
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("the working directory %s is no directory", spec.Dir)
+			return nil, fault("working_dir", "the working directory %s is no directory", spec.Dir)
 		}
-	}
-	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	def(&spec.StartTimeout, 30*time.Second)
-	def(&spec.IdleTimeout, time.Hour)
-	def(&spec.HibernateAfter, 5*time.Minute)
-	def(&spec.MaxAge, 24*time.Hour)
-	if spec.OnLost == DetectLoss && spec.Stateless {
-		spec.OnLost = Resurrect
-	}
-	if spec.MaxRestarts == 0 {
-		spec.MaxRestarts = 3
-	}
-	if spec.MaxPerCaller == 0 {
-		spec.MaxPerCaller = 8
 	}
 	if spec.method.Method == "" {
 		spec.method.Method = config.AuthNone
 	}
-	s := &server{spec: spec, guards: map[string]guarded{}}
+	if method := spec.method.Method; a.opts.Auth != nil && method != config.AuthNone {
+		return nil, &ConfigError{
+			Key: "auth", Err: fmt.Errorf("both the method %s and Options.Auth would decide who may use it", method), Hint: "leave one of them out",
+		}
+	}
+	s := &server{spec: spec, base: a.mcpPath(), guards: map[string]guarded{}}
 	s.env = a.authEnv(s.path())
 	paths := []string{s.path()}
 	if strings.EqualFold(spec.Name, a.cfg.DefaultServer) || a.cfg.DefaultServer == "" && len(a.servers) == 0 {
-		paths = append(paths, mcpPath)
+		paths = append(paths, a.mcpPath())
 	}
 	for _, path := range paths {
 		g, err := a.guard(spec, path)
 		if err != nil {
-			return nil, err
+			return nil, ofAuth(err)
 		}
 		s.guards[path] = g
 	}
-	if spec.Auth == nil {
+	if a.opts.Auth == nil {
 		if err := a.broker.Check(s.grant(nil)); err != nil {
-			return nil, err
+			return nil, ofAuth(err)
 		}
 		if spec.method.ForwardUserToken {
 			a.log.Warn("the user's token is handed to the server's process, which MCP advises against", "server", spec.Name, "key", "forward_user_token")
 		}
 	}
 	return s, nil
+}
+
+// ofAuth makes a ConfigError of one about a server's auth.
+func ofAuth(err error) error {
+	if _, ok := err.(*ConfigError); ok {
+		return err
+	}
+	return &ConfigError{Key: "auth", Err: err}
 }
 
 func validName(name string) bool {
@@ -127,7 +124,7 @@ func (a *App) connect(s *server) {
 	run := &child.Spec{
 		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
-		Grace: a.opts.Grace, Restart: !spec.NoRestart, MaxRestarts: spec.MaxRestarts, Prewarm: prewarm(spec),
+		Grace: a.opts.Grace, Restart: spec.MaxRestarts > 0, MaxRestarts: spec.MaxRestarts, Prewarm: a.prewarm(spec),
 	}
 	if spec.Framing == "" {
 		run.Framing = framing.Auto
@@ -136,11 +133,11 @@ func (a *App) connect(s *server) {
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Pools: a.pools, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
-		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.NoAnonymous,
+		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.RequireSession,
 		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
 			Spec: run, Limits: limits, Idle: spec.IdleTimeout,
-			OnLost: session.OnLost(spec.OnLost), Hibernate: max(0, spec.HibernateAfter), MaxAge: max(0, spec.MaxAge),
+			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge,
 		},
 		Pool: &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era)},
 	}
@@ -165,8 +162,8 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 
 // prewarm is how many processes of a server may be started ahead: none where a process holds
 // something of its caller.
-func prewarm(spec Server) int {
-	if spec.Auth != nil || spec.method.Method != config.AuthNone {
+func (a *App) prewarm(spec Server) int {
+	if a.opts.Auth != nil || spec.method.Method != config.AuthNone {
 		return 0
 	}
 	return spec.Prewarm

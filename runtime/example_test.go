@@ -1,77 +1,52 @@
 package mcpfunc_test
 
 import (
-	"context"
 	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
 	"net/http"
-	"os"
-
-	"github.com/modelcontextprotocol/go-sdk/auth"
 
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
-// What a generated main.go does.
+// An App in an http.Server of one's own, beside other handlers. Where clients sign in with OAuth, they look
+// for the metadata below /.well-known.
 func Example() {
-	cfg, err := mcpfunc.LoadConfig("mcp_config.json")
+	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{
+		{Name: "time", Command: "uvx", Args: []string{"mcp-server-time"}},
+	}}, &mcpfunc.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
+		log.Fatal(err)
 	}
-	app, err := mcpfunc.New(cfg, nil)
+	mux := http.NewServeMux()
+	mux.Handle("/api/", app)
+	mux.Handle("/.well-known/oauth-protected-resource/", app)
+	mux.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
+		log.Fatal(err)
 	}
-	if err := app.ListenAndServe(context.Background(), mcpfunc.FunctionsAddr()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-}
+	srv := &http.Server{Handler: mux}
+	served := make(chan error)
+	go func() { served <- srv.Serve(listener) }()
 
-// teamKeys knows one user a key.
-type teamKeys map[string]string
-
-func (k teamKeys) Verify(_ context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
-	user, ok := k[token]
-	if !ok {
-		return nil, &mcpfunc.AuthError{
-			Status: http.StatusUnauthorized, Code: "authentication_required", Message: "Missing or invalid Authorization header",
+	for _, path := range []string{"/hello", "/api/health"} {
+		resp, err := http.Get("http://" + listener.Addr().String() + path)
+		if err != nil {
+			log.Fatal(err)
 		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		fmt.Println(resp.Status, string(body))
 	}
-	return &auth.TokenInfo{UserID: user}, nil
-}
 
-func (k teamKeys) Environ(_ context.Context, _ string, caller *auth.TokenInfo) (map[string]string, error) {
-	return map[string]string{"TEAM_USER": caller.UserID}, nil
-}
-
-// Callers known by keys of the team's own.
-func ExampleAuth() {
-	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{{
-		Name: "git-tools", Command: "uvx", Args: []string{"mcp-server-git"},
-		Env:  map[string]string{"GIT_REPO_PATH": "/srv/repo"},
-		Auth: teamKeys{os.Getenv("ALICES_KEY"): "alice"},
-	}}}, nil)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer app.Close()
-	http.Handle("/api/", app)
-}
-
-// Processes started in a sandbox: the command is wrapped, the rest is as always.
-func ExampleLauncherFunc() {
-	sandboxed := func(ctx context.Context, s mcpfunc.Server, env []string) (mcpfunc.Process, error) {
-		s.Args = append([]string{"--unshare-net", "--ro-bind", "/", "/", s.Command}, s.Args...)
-		s.Command = "bwrap"
-		return mcpfunc.ExecLauncher{}.Launch(ctx, s, env)
-	}
-	cfg := &mcpfunc.Config{Servers: []mcpfunc.Server{{Name: "time", Command: "uvx", Args: []string{"mcp-server-time"}}}}
-	app, err := mcpfunc.New(cfg, &mcpfunc.Options{Launcher: mcpfunc.LauncherFunc(sandboxed)})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer app.Close()
+	app.Close() // first: it ends the streams that srv.Shutdown would wait for
+	srv.Close()
+	<-served
+	// Output:
+	// 200 OK hello
+	// 200 OK {"processes":0,"sessions":0,"status":"ok"}
 }

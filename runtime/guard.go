@@ -18,12 +18,12 @@ type resourceMetadata = oauthex.ProtectedResourceMetadata
 
 // guard makes the guard of one path of a server.
 func (a *App) guard(spec Server, path string) (guarded, error) {
-	if spec.Auth != nil {
-		return guarded{guard: custom{spec.Auth}}, nil
+	if a.opts.Auth != nil {
+		return guarded{guard: custom{a.opts.Auth}}, nil
 	}
 	env := a.authEnv(path)
 	if env.Resource == "" && (spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer) {
-		return guarded{}, errors.New("the public URL is not known, and OAuth clients need it; set runtime.public_url")
+		return guarded{}, &ConfigError{Key: "auth", Err: errors.New("the public URL is not known, and OAuth clients need it"), Hint: "set runtime.public_url"}
 	}
 	g, err := authn.New(spec.method, env)
 	if err != nil {
@@ -42,8 +42,8 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 // authEnv is what a guard of a path needs to know of the app.
 func (a *App) authEnv(path string) authn.Env {
 	env := authn.Env{
-		Development: a.cfg.Development, AuthorityHost: a.cfg.authorityHost, TenantID: a.cfg.tenantID,
-		Transport: a.opts.transport, Logger: a.log,
+		Development: a.cfg.development, AuthorityHost: a.cfg.authorityHost, TenantID: a.cfg.tenantID,
+		Transport: a.providers, Logger: a.log,
 	}
 	if base := strings.TrimSuffix(a.cfg.PublicURL, "/"); base != "" {
 		env.Resource, env.MetadataURL = base+path, base+wellKnown+path

@@ -72,9 +72,9 @@ func (id *identity) Close() error {
 // environ returns what the process sees of its caller, on top of the server's own env.
 func (id *identity) environ(ctx context.Context) (map[string]string, error) {
 	spec, caller := id.server.spec, id.newest.Load()
-	if spec.Auth != nil {
+	if custom := id.app.opts.Auth; custom != nil {
 		info, _ := caller.Claims[infoClaim].(*auth.TokenInfo)
-		vars, err := spec.Auth.Environ(ctx, caller.Token, info)
+		vars, err := custom.Environ(ctx, caller.Token, info)
 		if err != nil {
 			return nil, fmt.Errorf("environment of the caller: %w", err)
 		}

@@ -62,7 +62,7 @@ func (a *App) landing() string {
 	for _, s := range a.servers {
 		p.Add("<div><dt>{}</dt><dd><code>{}</code>", s.spec.Name, s.path())
 		if s == a.fallback() {
-			p.Add(` <span class="muted">and</span> <code>{}</code>`, mcpPath)
+			p.Add(` <span class="muted">and</span> <code>{}</code>`, a.mcpPath())
 		}
 		p.Add("</dd>")
 		if s.spec.Description != "" {

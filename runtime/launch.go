@@ -33,24 +33,32 @@ type Process interface {
 	Kill() error // ends it, and everything it started, at once
 }
 
-// ExecLauncher runs child processes. Each has a process group of its own and dies with the app,
-// with all that it started. On Linux it can neither signal its siblings nor read their memory or
-// environment, where the kernel has Landlock.
+// ExecLauncher runs child processes. Each has a process group of its own and dies with the program; what it
+// has started ends with it (see App.ListenAndServe for what that takes). On Linux it can neither signal its
+// siblings nor read their memory or environment, where the kernel has Landlock.
 type ExecLauncher struct{}
 
 // Launch starts s.Command with env and nothing else in its environment. A program that cannot be
 // started is a *CommandError.
 func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process, error) {
-	supervisor, ok := process.From(ctx)
-	if !ok { // not called by an App: nobody will ask for it, so it keeps itself
-		supervisor = process.Open(slog.Default())
+	spec := process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir}
+	if supervisor, ok := process.From(ctx); ok {
+		child, err := supervisor.Start(spec)
+		if err != nil {
+			return nil, err
+		}
+		return child, nil
 	}
-	child, err := supervisor.Start(process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir})
+	// Not called by an App: the child has a supervisor of its own, which ends with it.
+	supervisor := process.Open(slog.Default())
+	child, err := supervisor.Start(spec)
 	if err != nil {
+		supervisor.Close()
 		return nil, err
 	}
+	go func() {
+		child.Wait()
+		supervisor.Close()
+	}()
 	return child, nil
 }
-
-// A CommandError is a program that cannot be started, with a Hint where there is a hint.
-type CommandError = process.CommandError

@@ -22,11 +22,11 @@ func (a *App) observe(secrets *redactor) {
 	if a.cfg.devKey != "" {
 		a.page, sink = a.openPage(secrets)
 	}
-	if sink == nil && !a.cfg.LogMessages {
+	if sink == nil && !a.cfg.logMessages {
 		return
 	}
 	o := watch.Options{Redact: secrets.redact, Overhang: secrets.overhang(), Sink: sink}
-	if a.cfg.LogMessages {
+	if a.cfg.logMessages {
 		o.Wire = slog.New(everything{a.log.Handler()})
 	}
 	a.watch = watch.New(o)

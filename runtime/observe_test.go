@@ -36,7 +36,7 @@ func TestWireLogHasEveryMessageAndNoSecret(t *testing.T) {
 	s.Env["API_TOKEN"] = secret
 	j := &journal{}
 	logger := slog.New(slog.NewJSONHandler(j, &slog.HandlerOptions{Level: slog.LevelWarn})) // as log_level may say
-	_, srv := newApp(t, &Config{Servers: []Server{s}, LogMessages: true, secrets: []string{"expanded-into-args"}}, &Options{Logger: logger})
+	_, srv := newApp(t, &Config{Servers: []Server{s}, secrets: []string{"expanded-into-args"}}, &Options{LogMessages: true, Logger: logger})
 	c := connect(t, srv.URL+"/api/mcp")
 	c.header = map[string][]string{"Authorization": {"Bearer " + bearer}, "X-Functions-Key": {"a-functions-key-of-the-app"}}
 	quoted, _ := json.Marshal(secret)
@@ -114,8 +114,8 @@ func TestEnvironmentSwitchesTheWireLogAndThePage(t *testing.T) {
 		{env: map[string]string{"MCPFUNC_DEV": key, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, hasPage: true},
 	} {
 		cfg := parsed(t, `{"mcpServers":{"s":{"command":"x"}}}`, example.env)
-		if cfg.LogMessages != example.wire || (cfg.devKey != "") != example.hasPage {
-			t.Errorf("%v: messages are logged: %v, page: %v", example.env, cfg.LogMessages, cfg.devKey != "")
+		if cfg.logMessages != example.wire || (cfg.devKey != "") != example.hasPage {
+			t.Errorf("%v: messages are logged: %v, page: %v", example.env, cfg.logMessages, cfg.devKey != "")
 		}
 	}
 }

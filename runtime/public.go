@@ -15,10 +15,27 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// refusePublic returns an error for a server that anybody on the internet could use: on Azure, with
+// refusePublic returns an error for the first server of a file that anybody on the internet could use
+// below prefix. It is meant only if the file says so.
+func refusePublic(file *config.File, prefix string, getenv func(string) string) error {
+	first, _ := file.Default()
+	for _, s := range file.Enabled() {
+		err := isPublic(filepath.Dir(file.Path), s, prefix, s.Name == first.Name, getenv)
+		if err == nil {
+			continue
+		}
+		hint := "run mcpfunc generate with another auth level"
+		if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
+			hint += `, or set "allow_public": true in auth`
+		}
+		return &config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint}
+	}
+	return nil
+}
+
+// isPublic returns an error for a server that anybody on the internet could use: on Azure, with
 // an auth method that does not ask who is calling, behind a function or route that asks for no key.
-// It is meant only if the configuration says so.
-func refusePublic(dir string, s config.Server, isDefault bool, getenv func(string) string) error {
+func isPublic(dir string, s config.Server, prefix string, isDefault bool, getenv func(string) string) error {
 	hosted := getenv("WEBSITE_INSTANCE_ID") != "" || getenv("WEBSITE_POD_NAME") != "" || getenv("CONTAINER_NAME") != ""
 	if !hosted || getenv("WEBSITE_SITE_NAME") == "" || s.Auth.AllowPublic {
 		return nil
@@ -27,10 +44,11 @@ func refusePublic(dir string, s config.Server, isDefault bool, getenv func(strin
 		return nil
 	}
 	functions := []string{"mcp-" + s.Name}
-	paths := [][]string{{"api", "mcp", s.Name}}
+	base := append(strings.FieldsFunc(prefix, func(c rune) bool { return c == '/' }), "mcp")
+	paths := [][]string{append(slices.Clone(base), s.Name)}
 	if isDefault {
 		functions = append(functions, "mcp", "sse", "message")
-		paths = append(paths, []string{"api", "mcp"})
+		paths = append(paths, base)
 	}
 	for _, f := range functions {
 		if openFunction(filepath.Join(dir, f, "function.json")) {

@@ -11,7 +11,7 @@ import (
 )
 
 // mcpPath is where MCP is served: the default server here, every server below.
-const mcpPath = "/api/mcp"
+func (a *App) mcpPath() string { return a.prefix + "/mcp" }
 
 // route sends a request to its room. It works on the path as it was sent, never on a cleaned one:
 // the Functions host checked the access key of the route that it matched, and a path that means
@@ -21,29 +21,29 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	if path != "/" {
 		path = strings.TrimSuffix(path, "/")
 	}
-	switch path {
-	case "/", "":
+	if path == "/" || path == "" {
 		a.root(w, r)
-		return
-	case "/api/health":
-		a.health(w, r)
-		return
-	case "/api/session_metrics":
-		a.sessionMetrics(w, r)
-		return
-	case "/api/metrics":
-		a.metrics(w, r)
 		return
 	}
 	if rest, ok := strings.CutPrefix(path, wellKnown); ok && (rest == "" || rest[0] == '/') {
 		a.wellKnown(w, r, rest)
 		return
 	}
-	if rest, ok := strings.CutPrefix(path, mcpPath); ok && (rest == "" || rest[0] == '/') {
-		a.mcp(w, r, strings.TrimPrefix(rest, "/"))
-		return
+	rest, ok := strings.CutPrefix(path, strings.ToLower(a.prefix))
+	switch {
+	case !ok:
+		notFound(w)
+	case rest == "/health":
+		a.health(w, r)
+	case rest == "/session_metrics":
+		a.sessionMetrics(w, r)
+	case rest == "/metrics":
+		a.metrics(w, r)
+	case rest == "/mcp" || strings.HasPrefix(rest, "/mcp/"):
+		a.mcp(w, r, strings.TrimPrefix(strings.TrimPrefix(rest, "/mcp"), "/"))
+	default:
+		notFound(w)
 	}
-	notFound(w)
 }
 
 func notFound(w http.ResponseWriter) {
@@ -52,15 +52,15 @@ func notFound(w http.ResponseWriter) {
 	})
 }
 
-// mcp serves what is below mcpPath: "", a server, or the two endpoints of HTTP with SSE of either.
+// mcp serves what is below mcpPath, in small letters: "", a server, or the two endpoints of HTTP with SSE of either.
 func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 	name, endpoint, _ := strings.Cut(rest, "/")
 	if name == "sse" || name == "message" { // no server has such a name
 		name, endpoint = "", rest
 	}
-	s, path := a.byName[name], mcpPath+"/"+name
+	s, path := a.byName[name], a.mcpPath()+"/"+name
 	if name == "" {
-		s, path = a.fallback(), mcpPath
+		s, path = a.fallback(), a.mcpPath()
 	}
 	if s == nil || endpoint != "" && endpoint != "sse" && endpoint != "message" {
 		notFound(w)
@@ -120,7 +120,7 @@ func (a *App) metadataOf(path string) *resourceMetadata {
 		return nil
 	}
 	only := protected[0]
-	if g, ok := only.guards[mcpPath]; ok {
+	if g, ok := only.guards[a.mcpPath()]; ok {
 		return g.metadata
 	}
 	return only.guards[only.path()].metadata

@@ -34,11 +34,13 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	if err != nil {
 		return fmt.Errorf("listen for the Functions host: %w", err)
 	}
-	quiet := &idleTrimmer{free: giveBack}
-	defer quiet.end()
+	a.supervisor.TakeProcess()
+	a.log.Info("listening", "addr", listener.Addr().String(), "isolation", a.supervisor.Isolation())
+	idle := &idleTrimmer{free: giveBack}
+	defer idle.end()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.ServeHTTP(w, r)
-		quiet.called()
+		idle.called()
 	})
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,

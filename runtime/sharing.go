@@ -15,22 +15,22 @@ import (
 // they do, is to be closed after the table, by done.
 func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	done = func() {}
-	if strings.TrimSpace(a.cfg.SessionKeys) == "" {
+	if strings.TrimSpace(a.cfg.sessionKeys) == "" {
 		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
-		if a.cfg.RedisURL != "" {
+		if a.cfg.redisURL != "" {
 			a.log.Warn(redisSetting + " means nothing without " + sessionKeySetting)
 		}
 		return session.Sharing{Keys: ticket.RandomKeys()}, done, nil
 	}
-	keys, err := ticket.ParseKeys(a.cfg.SessionKeys)
+	keys, err := ticket.ParseKeys(a.cfg.sessionKeys)
 	if err != nil {
 		return t, nil, fmt.Errorf("%s: %w", sessionKeySetting, err)
 	}
 	t = session.Sharing{Keys: keys, Instances: true}
-	if a.cfg.RedisURL == "" {
+	if a.cfg.redisURL == "" {
 		return t, done, nil
 	}
-	store, err := shared.Open(a.cfg.RedisURL, a.log)
+	store, err := shared.Open(a.cfg.redisURL, a.log)
 	if err != nil {
 		return t, nil, fmt.Errorf("%s: %w", redisSetting, err)
 	}

@@ -190,7 +190,7 @@ func TestT44TokensCannotWriteAnEnvironment(t *testing.T) {
 // What the platform's front says of a caller counts only if the platform's front said it, which no
 // header can show. A process gets no header at all.
 func TestT53HeadersOfTheFrontAreNotBelieved(t *testing.T) {
-	l := newAuthLab(t)
+	l := newAuthLab(t, func(_ *authLab, c *Config) { c.AllowedHosts = []string{"127.0.0.1", "canary.example"} })
 	spoofed := []string{
 		"X-MS-CLIENT-PRINCIPAL: canary-principal", "X-MS-CLIENT-PRINCIPAL-ID: " + bob, "X-MS-CLIENT-PRINCIPAL-NAME: canary-name",
 		"X-MS-CLIENT-PRINCIPAL-IDP: aad", "X-MS-TOKEN-AAD-ACCESS-TOKEN: canary-token", "X-MS-TOKEN-AAD-ID-TOKEN: canary-id-token",

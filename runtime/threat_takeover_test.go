@@ -27,7 +27,7 @@ func instances(t *testing.T, keys ...string) []*authLab {
 	t.Helper()
 	var cfg Config
 	first := newAuthLab(t, func(_ *authLab, c *Config) {
-		c.SessionKeys = keys[0]
+		c.sessionKeys = keys[0]
 		for i := range c.Servers {
 			c.Servers[i].Stateless = true
 		}
@@ -43,7 +43,7 @@ func instances(t *testing.T, keys ...string) []*authLab {
 // instance starts another instance of l's app. It is l that sees that nothing is left over.
 func (l *authLab) instance(t *testing.T, cfg Config, keys string) *authLab {
 	t.Helper()
-	cfg.SessionKeys = keys
+	cfg.sessionKeys = keys
 	other := &authLab{entra: l.entra, issuer: l.issuer}
 	app, err := New(&cfg, &Options{
 		Logger:    slog.New(slog.NewJSONHandler(&other.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -223,12 +223,12 @@ func TestDeletedSessionIsGoneWhereItWasDeleted(t *testing.T) {
 func TestBadSessionKeysStopTheApp(t *testing.T) {
 	t.Parallel()
 	for _, keys := range []string{"x", sessionKey() + ",", sessionKey()[:20], sessionKey() + ";" + sessionKey()} {
-		_, err := New(&Config{Servers: []Server{self("a")}, SessionKeys: keys}, &Options{Logger: slog.New(slog.DiscardHandler)})
+		_, err := New(&Config{Servers: []Server{self("a")}}, &Options{SessionKeys: keys, Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.HasPrefix(err.Error(), "MCPFUNC_SESSION_KEY: ") || len(keys) > 1 && strings.Contains(err.Error(), keys[:8]) {
 			t.Errorf("%q: %v", keys, err)
 		}
 	}
-	_, err := New(&Config{Servers: []Server{self("a")}, SessionKeys: sessionKey(), RedisURL: "redis://:canary@%zz"}, &Options{Logger: slog.New(slog.DiscardHandler)})
+	_, err := New(&Config{Servers: []Server{self("a")}}, &Options{SessionKeys: sessionKey(), RedisURL: "redis://:canary@%zz", Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a URL that is none: %v", err)
 	}

@@ -12,23 +12,42 @@ import (
 // same machine and needs as much. With half of the processors, rounded up, a call wakes fewer threads
 // of ours that only look for work: measured on two, a third less processor time for one call at a time
 // and for 64 sessions, a tenth less for 8 with 4 in flight. The environment variable GOMAXPROCS, if it
-// is set, has the last word. The setting is the whole process's, so back puts it as it was.
+// is set, has the last word. The setting is the whole process's, so the last back puts it as it was before
+// the first tune.
 func tune() (back func()) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return func() {}
 	}
-	was := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS((was + 1) / 2)
-	return func() { runtime.GOMAXPROCS(was) }
+	t := &tuned
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.holders++; t.holders == 1 {
+		t.before = runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS((t.before + 1) / 2)
+	}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.holders--; t.holders == 0 {
+			runtime.GOMAXPROCS(t.before)
+		}
+	}
 }
 
-// What trimming costs. To give memory back takes a collection of the whole heap, so that one who calls
+// tuned is what tune has done to the process.
+var tuned struct {
+	mu      sync.Mutex
+	holders int
+	before  int // what GOMAXPROCS was before the first of them
+}
+
+// What giving memory back costs. To give memory back takes a collection of the whole heap, so that one who calls
 // every second would have us do little else when the heap is large: a hundred times as long as the last
 // one took is waited before the next.
 const (
-	trimAfter     = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
-	trimShare     = 100                    // of what giving back took, until it is done again
-	trimPauseMost = time.Minute            // of that: a machine that slept makes it look dear
+	trimAfter = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
+	trimShare = 100                    // of what giving back took, until it is done again
+	trimMost  = time.Minute            // of that: a machine that slept makes it look dear
 )
 
 // An idleTrimmer gives memory that calls have left behind back to the system when there are none for a while:
@@ -52,55 +71,55 @@ func giveBack() {
 }
 
 // called says that a call has ended.
-func (l *idleTrimmer) called() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calls++
-	if l.clock == nil {
-		l.armLocked()
+func (t *idleTrimmer) called() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls++
+	if t.clock == nil {
+		t.setLocked()
 	}
 }
 
-// armLocked sets the clock.
-func (l *idleTrimmer) armLocked() {
-	l.calls = 0
-	if l.ended {
+// setLocked sets the clock.
+func (t *idleTrimmer) setLocked() {
+	t.calls = 0
+	if t.ended {
 		return
 	}
-	l.running.Add(1)
-	l.clock = time.AfterFunc(max(trimAfter, time.Until(l.next)), func() {
-		defer l.running.Done()
-		l.trim()
+	t.running.Add(1)
+	t.clock = time.AfterFunc(max(trimAfter, time.Until(t.next)), func() {
+		defer t.running.Done()
+		t.rest()
 	})
 }
 
-// trim gives memory back if nobody has called since the clock was set. If somebody has, or does
+// rest gives memory back if nobody has called since the clock was set. If somebody has, or does
 // meanwhile, the clock is set again.
-func (l *idleTrimmer) trim() {
-	l.mu.Lock()
-	quiet := l.calls == 0
-	l.mu.Unlock()
+func (t *idleTrimmer) rest() {
+	t.mu.Lock()
+	quiet := t.calls == 0
+	t.mu.Unlock()
 	began := time.Now()
 	if quiet {
-		l.free()
+		t.free()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if quiet {
-		l.next = time.Now().Add(min(trimShare*time.Since(began), trimPauseMost))
+		t.next = time.Now().Add(min(trimShare*time.Since(began), trimMost))
 	}
-	if l.clock = nil; l.calls > 0 {
-		l.armLocked()
+	if t.clock = nil; t.calls > 0 {
+		t.setLocked()
 	}
 }
 
 // end stops the clock and waits for what it has begun. Nothing is given back from then on.
-func (l *idleTrimmer) end() {
-	l.mu.Lock()
-	l.ended = true
-	if l.clock != nil && l.clock.Stop() {
-		l.running.Done()
+func (t *idleTrimmer) end() {
+	t.mu.Lock()
+	t.ended = true
+	if t.clock != nil && t.clock.Stop() {
+		t.running.Done()
 	}
-	l.mu.Unlock()
-	l.running.Wait()
+	t.mu.Unlock()
+	t.running.Wait()
 }

@@ -68,11 +68,15 @@ func TestProcessorsAreTheProcesssAgainAfterServing(t *testing.T) {
 	was := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(was)
 	runtime.GOMAXPROCS(5)
-	back := tune()
+	back, other := tune(), tune() // of two apps
 	if got := runtime.GOMAXPROCS(0); got != 3 {
 		t.Errorf("%d processors of 5 are used, want 3", got)
 	}
 	back()
+	if got := runtime.GOMAXPROCS(0); got != 3 {
+		t.Errorf("%d processors of 5 are used by the second app, want 3", got)
+	}
+	other()
 	if got := runtime.GOMAXPROCS(0); got != 5 {
 		t.Errorf("%d processors are used afterwards, want 5", got)
 	}

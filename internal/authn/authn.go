@@ -81,7 +81,7 @@ type Env struct {
 
 func (e Env) withDefaults() Env {
 	if e.Transport == nil {
-		e.Transport = newTransport(e.Development, e.PrivateIssuers)
+		e.Transport = NewTransport(e.Development, e.PrivateIssuers)
 	}
 	if e.Logger == nil {
 		e.Logger = slog.New(slog.DiscardHandler)

@@ -139,11 +139,12 @@ func isLoopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// newTransport returns a transport that connects to public addresses only. The check is made on
+// NewTransport returns a transport that connects to public addresses only. The check is made on
 // the address of each connection, after any name has been resolved, so that no spelling of an
 // address and no answer of a name server gets around it. There is no proxy: its address would be
-// the only one checked.
-func newTransport(development, private bool) *http.Transport {
+// the only one checked. Development permits loopback addresses, private those of private networks. Guards may
+// share it; whoever made it closes its idle connections.
+func NewTransport(development, private bool) *http.Transport {
 	dialer := &net.Dialer{
 		Timeout: fetchTimeout,
 		Control: func(_, address string, _ syscall.RawConn) error {

@@ -150,7 +150,7 @@ func TestT24NoSpellingOfAnAddressConnects(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer s.Close()
 	port := s.URL[strings.LastIndexByte(s.URL, ':'):]
-	client := &http.Client{Transport: newTransport(false, true), Timeout: fetchTimeout}
+	client := &http.Client{Transport: NewTransport(false, true), Timeout: fetchTimeout}
 	defer client.CloseIdleConnections()
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"} {
 		if resp, err := client.Get("http://" + host + port); err == nil {
@@ -163,7 +163,7 @@ func TestT24NoSpellingOfAnAddressConnects(t *testing.T) {
 	if got := hits.Load(); got != 0 {
 		t.Errorf("%d requests arrived, want 0", got)
 	}
-	development := &http.Client{Transport: newTransport(true, false)}
+	development := &http.Client{Transport: NewTransport(true, false)}
 	defer development.CloseIdleConnections()
 	resp, err := development.Get(s.URL)
 	if err != nil {

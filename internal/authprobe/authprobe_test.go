@@ -57,12 +57,12 @@ func newGuarded(t *testing.T, change func(*mcpfunc.Config)) *guarded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Development, cfg.PublicURL = true, g.url
+	cfg.PublicURL = g.url
 	if change != nil {
 		change(cfg)
 	}
 	app, err := mcpfunc.New(cfg, &mcpfunc.Options{
-		Logger: slog.New(slog.DiscardHandler),
+		Development: true, Logger: slog.New(slog.DiscardHandler),
 		Launcher: mcpfunc.LauncherFunc(func(context.Context, mcpfunc.Server, []string) (mcpfunc.Process, error) {
 			return mcptest.Run(func(in io.Reader, out io.Writer) error {
 				mcptest.Server(in, out, io.Discard, func(int) {})

@@ -137,6 +137,7 @@ func printReport(env *Env, findings []doctor.Finding, asJSON bool) error {
 func isolation() doctor.Finding {
 	supervisor := process.Open(slog.New(slog.DiscardHandler))
 	defer supervisor.Close()
+	supervisor.TakeProcess() // as a handler does
 	f := doctor.Finding{Name: "isolation", Status: doctor.OK, Detail: supervisor.Isolation()}
 	if text, hint := supervisor.Limitation(); text != "" {
 		f.Status, f.Detail, f.Hint = doctor.Warn, f.Detail+"; "+text, hint

@@ -107,7 +107,7 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	}
 	return mcpfunc.Server{
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
-		StartTimeout: s.Timeout, Framing: mcpfunc.Framing(s.Framing), Era: mcpfunc.Era(s.Era), NoRestart: true,
+		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
 	}, nil
 }
 

@@ -33,12 +33,12 @@ type Child struct {
 }
 
 // start runs spec. The caller has made supervisor account for it.
-func start(k *Supervisor, spec Spec) (*Child, error) {
+func start(s *Supervisor, spec Spec) (*Child, error) {
 	path, err := Find(spec)
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{supervisor: k, gone: make(chan struct{})}
+	c := &Child{supervisor: s, gone: make(chan struct{})}
 	cmd := &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
 	cmd.Env = append([]string{}, spec.Env...)
 	var ends [3]*os.File // of the child

@@ -1,12 +1,12 @@
 package process
 
 import (
-	"bufio"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -14,39 +14,127 @@ import (
 
 // The Functions host ends a handler by SIGKILL and nothing else, so a handler cannot clean up after
 // itself. Its children die with it (PR_SET_PDEATHSIG), but what they started does not: under npx
-// that is the server itself. The guard is this same program, started once under another name; it
-// learns the process groups over a pipe, and when the pipe ends it kills what is left and exits.
+// that is the server itself. The guard is a process that learns the process groups over a pipe, and when
+// the pipe ends it kills what is left and exits.
+//
+// It is a shell and not this program once more, since that would have to run the user's main, or be
+// ended before it by an init that every program with this package in it would have. It is smaller, too.
+type guard struct {
+	shell string // guardShell
+	nonce string
+	log   *slog.Logger
 
-const guardName = "mcpfunc-guard"
+	mu     sync.Mutex
+	may    bool         // be started
+	tried  bool         // to start it
+	groups map[int]bool // of children that are alive
+	cmd    *exec.Cmd
+	pipe   *os.File // nil when there is no guard
+}
 
-// A package that starts its own program under another name must look before main does: the program
-// is the user's, and does not know of it.
-func init() {
-	if len(os.Args) == 2 && os.Args[0] == guardName {
-		stand(os.Args[1])
-		os.Exit(0)
+// guardShell is what runs the guard. Where there is none, as in an image without a distribution, there is
+// no guard.
+const guardShell = "/bin/sh"
+
+// guardScript keeps the groups until its stdin ends, and then kills whatever is of a group or a session of
+// the app's children, or carries a mark of theirs, until it meets none. It needs nothing but a POSIX shell:
+// of other programs only sleep, and that only between rounds. Its argument is the first half of the marks.
+//
+// read drops the bytes of zero that separate an environment's entries, and a name in /proc/pid/stat may
+// hold anything, lines as well.
+const guardScript = `
+set -f
+nonce=$1 groups=' '
+while read -r line; do
+	group=${line#?}
+	case $line in
+	+*) groups="$groups$group " ;;
+	-*) case $groups in *" $group "*) groups="${groups%%" $group "*} ${groups#*" $group "}" ;; esac ;;
+	esac
+done
+all() {
+	text=
+	while read -r part || [ -n "$part" ]; do text="$text$part "; done
+}
+of_group() {
+	{ all <"/proc/$1/stat"; } 2>/dev/null || return 1
+	set -- ${text##*)}
+	[ "$1" = Z ] && return 1
+	case $groups in *" $3 "*|*" $4 "*) return 0 ;; esac
+	return 1
+}
+is_marked() {
+	{ all <"/proc/$1/environ"; } 2>/dev/null || return 1
+	case $text in *"` + markName + `=$nonce."*) return 0 ;; esac
+	return 1
+}
+round=0
+while [ $round -lt 100 ]; do
+	round=$((round + 1)) met=
+	set +f
+	set -- /proc/[0-9]*
+	set -f
+	for belongs in of_group is_marked; do
+		for dir; do
+			pid=${dir#/proc/}
+			if [ "$pid" != $$ ] && $belongs "$pid"; then
+				kill -s KILL "$pid" 2>/dev/null && met=1
+			fi
+		done
+	done
+	[ -z "$met" ] && exit
+	sleep 0.02 2>/dev/null || sleep 1
+done
+`
+
+// allow says that the process is the app's own, so that a guard may stand by it, from the first child on.
+func (g *guard) allow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.may = true
+	if len(g.groups) > 0 {
+		g.startLocked()
 	}
 }
 
-// guard is the app's end.
-type guard struct {
-	nonce string
-	cmd   *exec.Cmd
-
-	mu   sync.Mutex
-	pipe *os.File // nil when there is no guard; guarded by mu
+// allowed reports whether there is a guard, or will be one with the first child.
+func (g *guard) allowed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.may && (g.pipe != nil || !g.tried)
 }
 
-func (g *guard) start() error {
+// begin starts the guard if that is allowed and has not been tried.
+func (g *guard) begin() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.startLocked()
+}
+
+func (g *guard) startLocked() {
+	if !g.may || g.tried {
+		return
+	}
+	g.tried = true
+	if err := g.execLocked(); err != nil {
+		g.log.Warn("cannot start the guard: if the app is killed, what its servers started may survive", "error", err)
+		return
+	}
+	for _, pid := range slices.Sorted(maps.Keys(g.groups)) {
+		g.tellLocked('+', pid)
+	}
+}
+
+func (g *guard) execLocked() error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	g.cmd = &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{guardName, g.nonce}, Stdin: r,
-		Env:         []string{"GOMAXPROCS=1", "GOGC=off"}, // it does nothing for all its life but the last moment
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},   // a Ctrl-C is not for it
+		Path: g.shell, Args: []string{"sh", "-c", guardScript, "mcpfunc-guard", g.nonce}, Stdin: r, Dir: "/",
+		Env:         []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true}, // a Ctrl-C is not for it
 	}
 	if err := g.cmd.Start(); err != nil {
 		w.Close()
@@ -56,64 +144,36 @@ func (g *guard) start() error {
 	return nil
 }
 
-// track says that the group of pid has begun ('+') or ended ('-'). A pipe takes so short a line
-// whole or, with a guard that does not read, not at all; then the marks still say it.
+// track says that the group of pid has begun ('+') or ended ('-').
 func (g *guard) track(what byte, pid int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if what == '+' {
+		g.groups[pid] = true
+	} else {
+		delete(g.groups, pid)
+	}
+	g.tellLocked(what, pid)
+}
+
+// tellLocked writes to the guard. A pipe takes so short a line whole or, with a guard that does not
+// read, not at all; then the marks still tell.
+func (g *guard) tellLocked(what byte, pid int) {
 	if g.pipe != nil {
 		g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
 		fmt.Fprintf(g.pipe, "%c%d\n", what, pid)
 	}
 }
 
+// dismiss ends the guard, for which there is nothing left to do.
 func (g *guard) dismiss() {
 	g.mu.Lock()
 	pipe := g.pipe
-	g.pipe = nil
+	g.pipe, g.may = nil, false
 	g.mu.Unlock()
 	if pipe != nil {
-		g.cmd.Process.Kill() // there is nothing left for it to do
+		g.cmd.Process.Kill()
 		g.cmd.Wait()
 		pipe.Close()
 	}
-}
-
-// stand is the guard's life.
-func stand(nonce string) {
-	groups := map[int]bool{}
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		line := in.Text()
-		pid, err := strconv.Atoi(strings.TrimLeft(line, "+-"))
-		if err != nil || pid <= 1 {
-			continue
-		}
-		if strings.HasPrefix(line, "+") {
-			groups[pid] = true
-		} else {
-			delete(groups, pid)
-		}
-	}
-	for range 100 {
-		if killLeft(nonce, groups) == 0 {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// killLeft kills whatever is of a group or a session of the app's children, or carries a mark of
-// theirs, and returns how many it met.
-func killLeft(nonce string, groups map[int]bool) (met int) {
-	for _, p := range processes() {
-		if p.zombie || p.pid == os.Getpid() {
-			continue
-		}
-		if groups[p.group] || groups[p.session] || strings.HasPrefix(markOf(p.pid), nonce+".") {
-			syscall.Kill(p.pid, syscall.SIGKILL)
-			met++
-		}
-	}
-	return met
 }

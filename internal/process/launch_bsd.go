@@ -28,6 +28,7 @@ func (c *Child) reap() error {
 type system struct{}
 
 func (*system) open(*Supervisor)  {}
+func (*system) takeProcess()      {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "process group" }

@@ -17,14 +17,14 @@ import (
 func (c *Child) launch(cmd *exec.Cmd) error {
 	sys := &c.supervisor.sys
 	c.oomKills = sys.recentOOMKills()
-	c.mark = sys.newMark()
+	c.mark = sys.starting()
 	cmd.Env = append(cmd.Env, markName+"="+c.mark)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	onOwnThread(func() {
 		if sys.landlock > 0 {
 			if err := enterDomain(sys.landlock); err != nil {
-				sys.dropMark(c.mark)
+				sys.marks.drop(c.mark)
 				started <- err
 				return
 			}
@@ -34,7 +34,7 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 			if errors.As(err, &ee) {
 				err = ee.Err
 			}
-			sys.dropMark(c.mark)
+			sys.marks.drop(c.mark)
 			started <- err
 			return
 		}

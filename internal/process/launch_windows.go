@@ -85,6 +85,7 @@ func (t *tree) end(*Child) {
 type system struct{}
 
 func (*system) open(*Supervisor)  {}
+func (*system) takeProcess()      {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "job object" }

@@ -4,8 +4,10 @@
 // it and so with the app (PR_SET_PDEATHSIG), and enters a Landlock domain of its own, so that it
 // can neither signal its siblings nor read their memory or environment. All of that is inherited
 // from the thread that forks, which is why every child has such a thread (launch_linux.go); it
-// costs no second exec. What a child leaves behind is adopted by the app, a sub-reaper, and swept;
-// should the app itself be killed, a guard outlives it for the moment it takes to do the same.
+// costs no second exec. What a child leaves behind is found by a mark in its environment, and swept.
+// A process that does nothing else is taken (Supervisor.TakeProcess): as a sub-reaper it adopts what
+// children leave behind, with a mark or without, and should it be killed itself, a guard outlives it for
+// the moment it takes to do the same.
 package process
 
 import (

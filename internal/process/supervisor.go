@@ -9,6 +9,10 @@ import (
 
 // A Supervisor accounts for every child of an app and for whatever those started. Its methods may be
 // called from any goroutine.
+//
+// It is the one room that says what came of which child. What it has done to the process it is in, and what
+// it relies on, is the affair of its system, which may get better means where the machine offers them
+// (a tier, on Linux).
 type Supervisor struct {
 	log *slog.Logger
 	sys system // what the operating system needs
@@ -23,110 +27,116 @@ type Supervisor struct {
 
 // Open returns a Supervisor. Close must be called.
 func Open(log *slog.Logger) *Supervisor {
-	k := &Supervisor{log: log, children: map[*Child]struct{}{}, idle: make(chan struct{})}
-	k.sys.open(k)
-	return k
+	s := &Supervisor{log: log, children: map[*Child]struct{}{}, idle: make(chan struct{})}
+	s.sys.open(s)
+	return s
 }
 
+// TakeProcess says that the process does nothing else than to supervise these children, and may be changed
+// for that until Close. On Linux it becomes a sub-reaper, so that no descendant is lost, even one that has left
+// its session and cleared its environment; and a guard outlives it for a moment, to end what children have
+// started if the process itself is killed. It may be called at any time; after Close it does nothing.
+func (s *Supervisor) TakeProcess() { s.sys.takeProcess() }
+
 // Start runs spec. It fails with a *CommandError, or when the supervisor is closed.
-func (k *Supervisor) Start(spec Spec) (*Child, error) {
-	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
+func (s *Supervisor) Start(spec Spec) (*Child, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
 		return nil, &CommandError{Command: spec.Command, Err: fmt.Errorf("the app is shutting down")}
 	}
-	k.starting++
-	k.mu.Unlock()
+	s.starting++
+	s.mu.Unlock()
 
-	c, err := start(k, spec)
+	c, err := start(s, spec)
 
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.starting--
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting--
 	if err == nil {
 		select {
 		case <-c.gone: // it was quick: ended has been here already
 		default:
-			k.children[c] = struct{}{}
+			s.children[c] = struct{}{}
 		}
 	}
-	k.settleLocked()
+	s.settleLocked()
 	return c, err
 }
 
 // ended is called once for every child that was started, when it is gone.
-func (k *Supervisor) ended(c *Child) {
-	k.sys.ended(c)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.children, c)
-	k.wide -= c.wide
-	k.settleLocked()
+func (s *Supervisor) ended(c *Child) {
+	s.sys.ended(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.children, c)
+	s.wide -= c.wide
+	s.settleLocked()
 }
 
 // settleLocked closes idle when nothing is left.
-func (k *Supervisor) settleLocked() {
-	if k.closed && k.starting == 0 && len(k.children) == 0 {
+func (s *Supervisor) settleLocked() {
+	if s.closed && s.starting == 0 && len(s.children) == 0 {
 		select {
-		case <-k.idle:
+		case <-s.idle:
 		default:
-			close(k.idle)
+			close(s.idle)
 		}
 	}
 }
 
 // Children is the number of children that are alive.
-func (k *Supervisor) Children() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.children)
+func (s *Supervisor) Children() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.children)
 }
 
 // pids returns the process ids of the children that are alive.
-func (k *Supervisor) pids() map[int]bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	pids := make(map[int]bool, len(k.children))
-	for c := range k.children {
+func (s *Supervisor) pids() map[int]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pids := make(map[int]bool, len(s.children))
+	for c := range s.children {
 		pids[c.PID()] = true
 	}
 	return pids
 }
 
 // Isolation says in a few words how far children are kept apart here.
-func (k *Supervisor) Isolation() string { return k.sys.isolation() }
+func (s *Supervisor) Isolation() string { return s.sys.isolation() }
 
 // Limitation says what being kept apart denies children here that servers may need, and what helps.
 // Both are empty where it denies nothing.
-func (k *Supervisor) Limitation() (text, hint string) { return k.sys.limitation() }
+func (s *Supervisor) Limitation() (text, hint string) { return s.sys.limitation() }
 
 // Close kills the children that are still there, waits for them, and sweeps what they left.
-func (k *Supervisor) Close() {
-	k.mu.Lock()
-	k.closed = true
-	left := make([]*Child, 0, len(k.children))
-	for c := range k.children {
+func (s *Supervisor) Close() {
+	s.mu.Lock()
+	s.closed = true
+	left := make([]*Child, 0, len(s.children))
+	for c := range s.children {
 		left = append(left, c)
 	}
-	k.settleLocked()
-	k.mu.Unlock()
+	s.settleLocked()
+	s.mu.Unlock()
 	for _, c := range left {
 		c.Kill()
 	}
-	<-k.idle
-	k.sys.close()
+	<-s.idle
+	s.sys.close()
 }
 
 type supervisorKey struct{}
 
-// With returns a context that carries k to From: a launcher that users write hands its context on,
+// With returns a context that carries s to From: a launcher that users write hands its context on,
 // and the child that comes of it is accounted for.
-func (k *Supervisor) With(ctx context.Context) context.Context {
-	return context.WithValue(ctx, supervisorKey{}, k)
+func (s *Supervisor) With(ctx context.Context) context.Context {
+	return context.WithValue(ctx, supervisorKey{}, s)
 }
 
 // From returns the supervisor that ctx carries.
 func From(ctx context.Context) (*Supervisor, bool) {
-	k, ok := ctx.Value(supervisorKey{}).(*Supervisor)
-	return k, ok
+	s, ok := ctx.Value(supervisorKey{}).(*Supervisor)
+	return s, ok
 }

@@ -1,166 +1,159 @@
 package process
 
 import (
-	"bytes"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
-// A sweep remembers what earlier rounds saw.
-type sweep struct {
-	zombies map[int]bool
-	strays  map[int][]string // orphans without a mark: who was alive when they were first seen
+// A tier is a way to tell what children have left behind from what is none of our business. Sweeps ask
+// it, one after another, so that it needs no lock.
+type tier interface {
+	// begin begins a round.
+	begin(round)
+	// left reports whether p, which runs, came of a child that is gone.
+	left(p process) bool
+	// abandoned reports whether p, a zombie below us, is nobody else's to wait for, and if that cannot be
+	// told yet, whether the next round can.
+	abandoned(p process) (yes, later bool)
 }
 
-// sweep makes one round: it kills orphans of children that are gone, reaps dead ones, and returns
-// how many of either it met, so that the caller comes again until there are none.
-func (s *system) sweep(w *sweep) (met int) {
-	self, own := os.Getpid(), session(os.Getpid())
-	zombies, strays := map[int]bool{}, map[int][]string{}
-	children := s.supervisor.pids()
+// A round is what is true while all processes of the machine are looked at once.
+type round struct {
+	self     process
+	children map[int]bool // process ids of those that are alive; each leads a session of that number
+}
+
+// sweep makes one round: it kills what children that are gone have left, waits for what died of it
+// below us, and returns how many of either it met, so that the caller comes again until there are none.
+func (s *system) sweep() (met int) {
+	self, ok := inspect(os.Getpid(), make([]byte, statBytes))
+	if !ok {
+		return 0 // without /proc nothing can be told
+	}
+	r := round{self, s.supervisor.pids()}
+	tier := s.currentTier()
+	tier.begin(r)
 	for _, p := range processes() {
-		// A child has a session of its own, and so has whatever it started. Who is in ours was
-		// started by another part of the program.
-		if p.parent != self || p.session == own || children[p.pid] {
+		// A child has a session of its own, and so has whatever it started. Who is in ours was started by
+		// another part of the program, and who is older than we are by another program.
+		if p.session == self.session || r.children[p.pid] || p.started < self.started {
 			continue
 		}
-		if p.zombie {
-			// One that another part of the program will wait for is gone by the next round.
-			zombies[p.pid] = true
-			met++
-			if w.zombies[p.pid] {
+		switch {
+		case p.zombie:
+			if p.parent != self.pid {
+				continue
+			}
+			yes, later := tier.abandoned(p)
+			if yes {
 				syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
 			}
-			continue
-		}
-		if s.isLeft(p.pid, w.strays, strays) {
+			if yes || later {
+				met++
+			}
+		case tier.left(p):
 			syscall.Kill(p.pid, syscall.SIGKILL)
 			s.supervisor.log.Warn("a server left a process behind; killed", "pid", p.pid)
 			met++
 		}
 	}
-	w.zombies, w.strays = zombies, strays
 	return met
 }
 
-// isLeft reports whether an orphan's child is gone. Its mark tells whose it is. One that has cleared
-// its environment has no mark, but has no new privileges either, as everything that came of our
-// children: it is left when all who were alive when it was first seen are gone, since one of them
-// was its child, or its child had gone before. seen and see are the strays of the last round and of
-// this one.
-func (s *system) isLeft(pid int, seen, see map[int][]string) bool {
-	if mark := markOf(pid); mark != "" {
-		return strings.HasPrefix(mark, s.nonce+".") && !s.isLive(mark)
+// marked is the tier that changes nothing about the program it is in. It finds processes by their mark,
+// wherever the system has moved them to. One that has left its session and cleared its environment as
+// well is not found.
+type marked struct {
+	marks *marks
+	round
+	seen, known map[int]bool // carried a mark of ours: by the last round, in this one
+}
+
+func (t *marked) begin(r round) {
+	t.round, t.seen, t.known = r, t.known, map[int]bool{}
+}
+
+func (t *marked) left(p process) bool {
+	if t.children[p.session] {
+		return false // saves to look at the environment of nearly all
 	}
-	if s.confined || !confined(pid) {
+	mark := markOf(p.pid)
+	if !t.marks.ours(mark) {
 		return false
 	}
-	owners, known := seen[pid]
+	t.known[p.pid] = true
+	return !t.marks.isLive(mark)
+}
+
+// abandoned knows those that carried a mark while they ran. They are below us if the program is a
+// sub-reaper by itself, or the first process of a container.
+func (t *marked) abandoned(p process) (yes, later bool) {
+	if t.seen[p.pid] {
+		t.known[p.pid] = true
+	}
+	return t.seen[p.pid], false
+}
+
+// adopted is the tier of a process that does nothing else. It is a sub-reaper, so that orphans of our
+// children come to be its own, and can be told by that alone.
+type adopted struct {
+	marked
+	zombies, dead map[int]bool     // that nothing is known of: in the last round, in this one
+	strays, alone map[int][]string // orphans without a mark, with the children alive when each was first seen: as above
+	held          map[int]bool     // processes that another part of the program will wait for; nil until asked for
+}
+
+func (t *adopted) begin(r round) {
+	t.marked.begin(r)
+	t.zombies, t.dead = t.dead, map[int]bool{}
+	t.strays, t.alone = t.alone, map[int][]string{}
+	t.held = nil
+}
+
+// left tells whose an orphan is by its mark. One that has cleared its environment has no mark, but has no
+// new privileges either, as everything that came of our children: it is left when all who were alive when
+// it was first seen are gone, since one of them was its child, or its child had gone before.
+func (t *adopted) left(p process) bool {
+	if p.parent != t.self.pid {
+		return false
+	}
+	if markOf(p.pid) != "" {
+		return t.marked.left(p)
+	}
+	if t.marks.appConfined || !confined(p.pid) || t.startedByOthers(p.pid) {
+		return false
+	}
+	owners, known := t.strays[p.pid]
 	if !known {
-		owners = s.liveMarks()
+		owners = t.marks.alive()
 	}
-	see[pid] = owners
-	return !slices.ContainsFunc(owners, s.isLive)
+	t.alone[p.pid] = owners
+	return !slices.ContainsFunc(owners, t.marks.isLive)
 }
 
-// confined reports whether a process has no new privileges (PR_SET_NO_NEW_PRIVS).
-func confined(pid int) bool {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	return err == nil && bytes.Contains(status, []byte("\nNoNewPrivs:\t1"))
-}
-
-type process struct {
-	pid, parent, group, session int
-	resident                    int64 // bytes
-	zombie                      bool
-}
-
-// processes lists what /proc shows.
-func processes() []process {
-	dir, err := os.Open("/proc")
-	if err != nil {
-		return nil
+// abandoned takes a zombie for an orphan if no other part of the program has started it. It lets a round
+// pass first, in which whoever waits for it may do so.
+func (t *adopted) abandoned(p process) (yes, later bool) {
+	if yes, _ := t.marked.abandoned(p); yes {
+		return true, false
 	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	var all []process
-	buf := make([]byte, statBytes)
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil {
-			if p, ok := inspect(pid, buf); ok {
-				all = append(all, p)
-			}
+	t.dead[p.pid] = true
+	if !t.zombies[p.pid] {
+		return false, true
+	}
+	return !t.startedByOthers(p.pid), false
+}
+
+// startedByOthers reports whether a process below us was started by another part of the program, which
+// then has a descriptor of it. Where there are no such descriptors, it may have been.
+func (t *adopted) startedByOthers(pid int) bool {
+	if t.held == nil {
+		held, ok := pidfds()
+		if !ok {
+			return true
 		}
+		t.held = held
 	}
-	return all
-}
-
-// statBytes is enough for the fields of /proc/pid/stat that matter.
-const statBytes = 1 << 10
-
-// inspect reads /proc/pid/stat (proc_pid_stat(5)), into a buffer of statBytes.
-func inspect(pid int, buf []byte) (process, bool) {
-	stat := read("/proc/"+strconv.Itoa(pid)+"/stat", buf)
-	p := process{pid: pid}
-	fields := 0
-	// The second field is the name in parentheses, and may hold anything.
-	for field := range bytes.FieldsSeq(stat[bytes.LastIndexByte(stat, ')')+1:]) {
-		fields++
-		switch fields {
-		case 1:
-			p.zombie = string(field) == "Z" || string(field) == "X"
-		case 2:
-			p.parent, _ = strconv.Atoi(string(field))
-		case 3:
-			p.group, _ = strconv.Atoi(string(field))
-		case 4:
-			p.session, _ = strconv.Atoi(string(field))
-		case 22:
-			pages, _ := strconv.ParseInt(string(field), 10, 64)
-			p.resident = pages * int64(os.Getpagesize())
-			return p, true
-		}
-	}
-	return process{}, false
-}
-
-// read returns what the first read of a file gives, or nothing. It is for files of the kernel, of which
-// that is all if buf is large enough, and which a sweep reads for every process of the machine: os.ReadFile
-// makes three times as many system calls, most of them to ask whether they can be waited for.
-func read(path string, buf []byte) []byte {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	for err == syscall.EINTR {
-		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	}
-	if err != nil {
-		return nil
-	}
-	defer syscall.Close(fd)
-	n, err := syscall.Read(fd, buf)
-	for err == syscall.EINTR {
-		n, err = syscall.Read(fd, buf)
-	}
-	return buf[:max(n, 0)]
-}
-
-func session(pid int) int {
-	p, _ := inspect(pid, make([]byte, statBytes))
-	return p.session
-}
-
-// markOf returns the mark in a process's environment, or "".
-func markOf(pid int) string {
-	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return ""
-	}
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		if value, ok := bytes.CutPrefix(entry, []byte(markName+"=")); ok {
-			return string(value)
-		}
-	}
-	return ""
+	return t.held[pid]
 }

@@ -1,65 +1,80 @@
 package process
 
 import (
-	"crypto/rand"
 	"fmt"
-	"maps"
-	"os"
-	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// markName is a variable in the environment of every child, and so of what it starts, by which a
-// process that has left its group and lost its parent is still known to be ours.
-const markName = "MCPFUNC_CHILD"
-
-// system is a Supervisor's hold on what children leave behind: it makes the app a sub-reaper, so that
-// orphans are its children, and kills those whose child is gone.
+// system is a Supervisor's hold on what children leave behind: it finds those whose child is gone, by a
+// tier, and kills them.
 type system struct {
 	supervisor *Supervisor
-	landlock   int    // ABI, 0 for none
-	confined   bool   // the app itself has no new privileges, so that this tells nothing of others
-	nonce      string // of this supervisor; the first half of every mark
+	landlock   int // ABI, 0 for none
+	marks      *marks
 	guard      guard
 
-	mu    sync.Mutex
-	count int
-	live  map[string]bool // marks of children that are starting or alive
-	oom   int64           // what oomKills said at oomAt
-	oomAt time.Time
+	mu     sync.Mutex
+	tier   tier
+	closed bool
+	giveUp func() // makes the process no sub-reaper; nil if it was not made one
+	oom    int64  // what oomKills said at oomAt
+	oomAt  time.Time
 
 	wake chan struct{} // something ended; capacity 1
 	stop chan struct{}
-	done chan struct{} // the sweeper has returned; nil if it never ran
-	once sync.Once
+	done chan struct{} // the sweeper has returned
+	once sync.Once     // starts the sweeper
 }
 
-func (s *system) open(k *Supervisor) {
-	s.supervisor = k
-	s.nonce = rand.Text()[:16]
+func (s *system) open(sup *Supervisor) {
+	s.supervisor = sup
 	s.landlock = landlockABI()
-	s.confined = confined(os.Getpid())
-	s.live = map[string]bool{}
+	s.marks = newMarks()
+	s.guard = guard{shell: guardShell, nonce: s.marks.nonce, log: sup.log, groups: map[int]bool{}}
+	s.tier = &marked{marks: s.marks}
 	s.wake, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
-	s.guard.nonce = s.nonce
-	// Without it orphans go to init and are found by nobody; children themselves still die.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		k.log.Warn("cannot become a sub-reaper", "error", err)
+}
+
+func (s *system) takeProcess() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.giveUp != nil {
+		return
 	}
+	s.guard.allow()
+	giveUp, err := becomeSubreaper()
+	if err != nil {
+		s.supervisor.log.Warn("cannot become a sub-reaper", "error", err)
+		return
+	}
+	s.tier, s.giveUp = &adopted{marked: marked{marks: s.marks}}, giveUp
+}
+
+func (s *system) currentTier() tier {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tier
 }
 
 func (s *system) isolation() string {
-	if s.landlock == 0 {
-		return "process group, parent-death signal, sub-reaper, guard; no Landlock: children can read each other's environment"
+	means := []string{"process group", "parent-death signal", "mark"}
+	if _, ok := s.currentTier().(*adopted); ok {
+		means = append(means, "sub-reaper")
 	}
-	if s.landlock < 6 {
-		return fmt.Sprintf("process group, parent-death signal, sub-reaper, guard, Landlock (ABI %d: no signal scope)", s.landlock)
+	if s.guard.allowed() {
+		means = append(means, "guard")
 	}
-	return fmt.Sprintf("process group, parent-death signal, sub-reaper, guard, Landlock (ABI %d)", s.landlock)
+	switch {
+	case s.landlock == 0:
+		return strings.Join(means, ", ") + "; no Landlock: children can read each other's environment"
+	case s.landlock < 6:
+		means = append(means, fmt.Sprintf("Landlock (ABI %d: no signal scope)", s.landlock))
+	default:
+		means = append(means, fmt.Sprintf("Landlock (ABI %d)", s.landlock))
+	}
+	return strings.Join(means, ", ")
 }
 
 // limitation tells of the kernels 5.13 to 5.18: see enterDomain. Programs that copy where they cannot
@@ -72,19 +87,11 @@ func (s *system) limitation() (text, hint string) {
 		"take a kernel of 5.19 or later, or have nothing installed at the start: mcpfunc pack"
 }
 
-func (s *system) newMark() string {
-	s.once.Do(func() {
-		if err := s.guard.start(); err != nil {
-			s.supervisor.log.Warn("cannot start the guard: if the app is killed, what its servers started may survive", "error", err)
-		}
-		go s.sweepOnWake()
-	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.count++
-	mark := s.nonce + "." + strconv.Itoa(s.count)
-	s.live[mark] = true
-	return mark
+// starting returns the mark of a child that is about to start.
+func (s *system) starting() string {
+	s.once.Do(func() { go s.sweepOnWake() })
+	s.guard.begin()
+	return s.marks.add()
 }
 
 // recentOOMKills is oomKills as it was within the last second: reading it costs as much as a fork.
@@ -102,32 +109,13 @@ func (s *system) recentOOMKills() int64 {
 	return n
 }
 
-func (s *system) dropMark(mark string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.live, mark)
-}
-
-func (s *system) isLive(mark string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.live[mark]
-}
-
 func (s *system) ended(c *Child) {
 	s.guard.track('-', c.PID())
-	s.dropMark(c.mark)
+	s.marks.drop(c.mark)
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// liveMarks lists the marks of children that are starting or alive.
-func (s *system) liveMarks() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.live))
 }
 
 // sweepDelay is between the end of a child and the sweep after it. It lets a killed group come to
@@ -136,7 +124,6 @@ const sweepDelay = 200 * time.Millisecond
 
 func (s *system) sweepOnWake() {
 	defer close(s.done)
-	var w sweep
 	for {
 		select {
 		case <-s.stop:
@@ -149,23 +136,28 @@ func (s *system) sweepOnWake() {
 				return
 			case <-time.After(sweepDelay):
 			}
-			again = s.sweep(&w) > 0
+			again = s.sweep() > 0
 		}
 	}
 }
 
-// close sweeps until nothing is left, and dismisses the guard.
+// close sweeps until nothing is left, dismisses the guard, and leaves the process as it was.
 func (s *system) close() {
 	ran := true
 	s.once.Do(func() { ran = false })
-	if !ran {
-		return
+	if ran {
+		close(s.stop)
+		<-s.done
+		for deadline := time.Now().Add(3 * time.Second); s.sweep() > 0 && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
-	close(s.stop)
-	<-s.done
-	var w sweep
-	for deadline := time.Now().Add(3 * time.Second); s.sweep(&w) > 0 && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	s.guard.dismiss()
+	if s.giveUp != nil {
+		s.giveUp()
+		s.giveUp = nil
+	}
 }

@@ -11,15 +11,18 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+	"unsafe"
 
-	"github.com/mcpfunc/mcpfunc/internal/testlimit"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
-		k := Open(slog.New(slog.DiscardHandler))
-		c, err := k.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+		s := Open(slog.New(slog.DiscardHandler))
+		s.TakeProcess()
+		c, err := s.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
 		if err != nil {
 			panic(err)
 		}
@@ -37,8 +40,10 @@ func alive(pid int) bool {
 // eventually polls, because what is waited for happens in other processes.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	if !testlimit.Eventually(ok) {
-		t.Fatal("never:", what)
+	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not within 5 s:", what)
+		}
 	}
 }
 
@@ -47,6 +52,10 @@ const (
 	wrapper = `sh -c 'trap "" TERM HUP; echo $$; while :; do sleep 1; done' & echo $$; sleep 0.2; echo ready; wait`
 	daemon  = `(setsid sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
 )
+
+// odd has an empty environment, and a name that looks like other fields of /proc/pid/stat.
+const odd = `d=$(mktemp -d); n="$d/a) Z 1
+1 1 ("; cp "$(command -v sleep)" "$n"; env -i "$n" 100 & echo $!; echo $$; sleep 0.3; rm -r "$d"; echo ready; wait`
 
 // bare is daemon with an empty environment, which leaves no mark.
 const bare = `(setsid env -i /bin/sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
@@ -68,15 +77,25 @@ func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 }
 
 func TestNothingSurvivesAChild(t *testing.T) {
-	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "daemon that cleared its environment": bare} {
+	for name, tt := range map[string]struct {
+		script string
+		whole  bool // the process is taken
+	}{
+		"wrapper": {wrapper, false}, "wrapper in a process of its own": {wrapper, true},
+		"daemon": {daemon, false}, "daemon in a process of its own": {daemon, true},
+		"daemon that cleared its environment in a process of its own": {bare, true},
+	} {
 		t.Run(name, func(t *testing.T) {
-			k := open(t)
-			other := shell(t, k, daemon) // of another session, and not to be touched
+			s := open(t)
+			if tt.whole {
+				s.TakeProcess()
+			}
+			other := shell(t, s, daemon) // of another session, and not to be touched
 			others := pidsOf(t, other)
-			c := shell(t, k, script)
+			c := shell(t, s, tt.script)
 			pids := pidsOf(t, c)
 			c.Kill()
-			if script == bare { // whose it is cannot be told while others live
+			if tt.script == bare { // whose it is cannot be told while others live
 				eventually(t, "end of the child", func() bool { return !alive(c.PID()) })
 				other.Kill()
 			}
@@ -84,20 +103,124 @@ func TestNothingSurvivesAChild(t *testing.T) {
 				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
 			}
 			for _, pid := range others {
-				if !alive(pid) && script != bare {
+				if !alive(pid) && tt.script != bare {
 					t.Errorf("%d of another child was killed", pid)
 				}
 			}
 			other.Kill()
 			for _, pid := range others {
-				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { _, ok := inspect(pid, make([]byte, statBytes)); return !ok })
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool {
+					p, exists := inspect(pid, make([]byte, statBytes))
+					return !exists || p.zombie && p.parent != os.Getpid() // not ours to wait for
+				})
 			}
 		})
 	}
 }
 
+// What another part of the program has started is not killed and not waited for, whether the process
+// is taken or not.
+func TestProcessesOfOthersAreLeftAlone(t *testing.T) {
+	for name, whole := range map[string]bool{"guest": false, "process of its own": true} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			if whole {
+				s.TakeProcess()
+			}
+			foreign := func(attr *syscall.SysProcAttr, args ...string) *exec.Cmd {
+				cmd := exec.Command(args[0], args[1:]...)
+				cmd.SysProcAttr = attr
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				return cmd
+			}
+			setsid := &syscall.SysProcAttr{Setsid: true}
+			runs := foreign(setsid, "sleep", "100")
+			dead := foreign(setsid, "sh", "-c", "exit 7") // waited for late
+			plain := foreign(nil, "sh", "-c", "exit 8")
+			double := exec.Command("sh", "-c", `(setsid sleep 100 >/dev/null 2>&1 </dev/null & echo $!)`)
+			out, err := double.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			daemon, err := strconv.Atoi(strings.TrimSpace(string(out)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 { // sweeps, further apart than it takes to wait for two rounds
+				c := shell(t, s, "exit 0")
+				c.Wait()
+				time.Sleep(2 * sweepDelay)
+			}
+			if !alive(runs.Process.Pid) || !alive(daemon) {
+				t.Error("a process of another part of the program was killed")
+			}
+			syscall.Kill(daemon, syscall.SIGKILL)
+			runs.Process.Kill()
+			for cmd, want := range map[*exec.Cmd]string{runs: "signal: killed", dead: "exit status 7", plain: "exit status 8"} {
+				if err := cmd.Wait(); err == nil || err.Error() != want {
+					t.Errorf("its owner waited for it: %v, want %s", err, want)
+				}
+			}
+		})
+	}
+}
+
+// Without a shell there is no guard, and all else is as it was.
+func TestGuardIsDispensable(t *testing.T) {
+	s := open(t)
+	s.sys.guard.shell = "/none/sh"
+	s.TakeProcess()
+	if got := s.Isolation(); !strings.Contains(got, "sub-reaper, guard") {
+		t.Errorf("before the first child: %s", got)
+	}
+	c := shell(t, s, "echo ready")
+	if got := line(t, c); got != "ready" {
+		t.Errorf("the child said %q", got)
+	}
+	if got := s.Isolation(); strings.Contains(got, "guard") {
+		t.Errorf("with a guard that could not be started: %s", got)
+	}
+}
+
+func isSubreaper(t *testing.T) bool {
+	t.Helper()
+	var is int32
+	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&is)), 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	return is != 0
+}
+
+func TestProcessIsGivenBack(t *testing.T) {
+	a, b := Open(slog.New(slog.DiscardHandler)), Open(slog.New(slog.DiscardHandler))
+	shell(t, a, "cat")
+	if isSubreaper(t) {
+		t.Error("a process that is not taken is a sub-reaper")
+	}
+	a.TakeProcess()
+	b.TakeProcess()
+	if !isSubreaper(t) {
+		t.Error("a process that is taken is no sub-reaper")
+	}
+	guard := guardOf(t, os.Getpid()) // although the child was there before
+	a.Close()
+	if !isSubreaper(t) {
+		t.Error("the first to close gave back what the second still needs")
+	}
+	b.Close()
+	b.TakeProcess() // too late
+	if isSubreaper(t) {
+		t.Error("the process is still a sub-reaper after the last has closed")
+	}
+	if alive(guard) {
+		t.Error("the guard is still there")
+	}
+}
+
 func TestNothingSurvivesTheApp(t *testing.T) {
-	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon} {
+	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "odd name": odd} {
 		t.Run(name, func(t *testing.T) {
 			app := exec.Command("/proc/self/exe")
 			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script)
@@ -125,7 +248,7 @@ func guardOf(t *testing.T, app int) int {
 	t.Helper()
 	for _, p := range processes() {
 		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
-		if p.parent == app && strings.HasPrefix(string(cmdline), guardName) {
+		if p.parent == app && strings.Contains(string(cmdline), "\x00mcpfunc-guard\x00") {
 			return p.pid
 		}
 	}
@@ -136,9 +259,9 @@ func guardOf(t *testing.T, app int) int {
 // The first thread is whom a child meets that signals or traces the app. It must be in no child's
 // domain, whichever threads the children are started from.
 func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
-	k := open(t)
+	s := open(t)
 	for range 100 {
-		io.Copy(io.Discard, shell(t, k, `true`))
+		io.Copy(io.Discard, shell(t, s, `true`))
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", os.Getpid()))
 	if err != nil {
@@ -150,17 +273,17 @@ func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
 }
 
 func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
-	k := open(t)
-	if k.sys.landlock < 6 {
-		t.Logf("Landlock ABI %d: only what it offers is tested", k.sys.landlock)
+	s := open(t)
+	if s.sys.landlock < 6 {
+		t.Logf("Landlock ABI %d: only what it offers is tested", s.sys.landlock)
 	}
-	victim := shell(t, k, `echo ready; cat`)
+	victim := shell(t, s, `echo ready; cat`)
 	line(t, victim)
 	for name, pid := range map[string]int{"sibling": victim.PID(), "app": os.Getpid()} {
-		spy := shell(t, k, fmt.Sprintf(`cat /proc/%d/environ; kill -STOP %d 2>/dev/null && echo signalled; echo end`, pid, pid))
+		spy := shell(t, s, fmt.Sprintf(`cat /proc/%d/environ; kill -STOP %d 2>/dev/null && echo signalled; echo end`, pid, pid))
 		got, _ := io.ReadAll(spy)
 		want := "end\n"
-		if k.sys.landlock == 0 {
+		if s.sys.landlock == 0 {
 			want = string(got)
 		}
 		if string(got) != want {
@@ -168,16 +291,16 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 			t.Errorf("%s: the spy saw %q", name, got)
 		}
 	}
-	if k.sys.landlock == 0 && os.Getenv("CI") != "" {
+	if s.sys.landlock == 0 && os.Getenv("CI") != "" {
 		t.Error("this kernel has no Landlock, so nothing was tested")
 	}
 }
 
 func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
-	k := open(t)
+	s := open(t)
 	for abi := range 8 {
-		k.sys.landlock = abi
-		if text, hint := k.Limitation(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
+		s.sys.landlock = abi
+		if text, hint := s.Limitation(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
 			t.Errorf("ABI %d: %q, %q", abi, text, hint)
 		}
 	}
@@ -186,14 +309,14 @@ func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
 // A domain keeps processes apart, not files: uv, git and others move and link from folder to folder.
 func TestChildrenMoveFilesBetweenFolders(t *testing.T) {
 	for _, abi := range []int{2, 6} {
-		k := open(t)
-		if k.sys.landlock < abi {
-			t.Logf("Landlock ABI %d: %d is not tested", k.sys.landlock, abi)
+		s := open(t)
+		if s.sys.landlock < abi {
+			t.Logf("Landlock ABI %d: %d is not tested", s.sys.landlock, abi)
 			continue
 		}
-		k.sys.landlock = abi // what newer ones offer is left alone
+		s.sys.landlock = abi // what newer ones offer is left alone
 		dir := t.TempDir()
-		mover := shell(t, k, fmt.Sprintf(`cd %q && mkdir a b && echo x > a/f && ln a/f b/f && cat b/f; grep NoNewPrivs /proc/self/status`, dir))
+		mover := shell(t, s, fmt.Sprintf(`cd %q && mkdir a b && echo x > a/f && ln a/f b/f && cat b/f; grep NoNewPrivs /proc/self/status`, dir))
 		if got, _ := io.ReadAll(mover); string(got) != "x\nNoNewPrivs:\t1\n" {
 			t.Errorf("ABI %d: a link to another folder gave %q", abi, got)
 		}

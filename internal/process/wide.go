@@ -14,13 +14,13 @@ const (
 
 // mayWiden reports whether one more pipe of c may be wide, and counts it until c is gone. One that the
 // system then refuses is counted as well: it would refuse the next.
-func (k *Supervisor) mayWiden(c *Child) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if _, alive := k.children[c]; !alive || k.wide == maxWide {
+func (s *Supervisor) mayWiden(c *Child) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, alive := s.children[c]; !alive || s.wide == maxWide {
 		return false
 	}
-	k.wide++
+	s.wide++
 	c.wide++
 	return true
 }

@@ -54,21 +54,21 @@ func TestWriterNeedNotWaitUntilALargeMessageIsRead(t *testing.T) {
 }
 
 func TestOnlyAFewPipesAreWide(t *testing.T) {
-	k := Open(slog.New(slog.DiscardHandler))
-	c, neighbour := shell(t, k, `sleep 100`), shell(t, k, `sleep 100`)
+	s := Open(slog.New(slog.DiscardHandler))
+	c, neighbour := shell(t, s, `sleep 100`), shell(t, s, `sleep 100`)
 	for i := range maxWide {
-		if !k.mayWiden(c) {
+		if !s.mayWiden(c) {
 			t.Errorf("pipe %d may not be wide", i)
 		}
 	}
-	if k.mayWiden(neighbour) {
+	if s.mayWiden(neighbour) {
 		t.Error("one pipe more may be wide")
 	}
-	k.Close()
-	if k.mayWiden(c) {
+	s.Close()
+	if s.mayWiden(c) {
 		t.Error("a pipe of a child that is gone may be wide")
 	}
-	if k.wide != 0 {
-		t.Errorf("%d pipes are still counted when all children are gone", k.wide)
+	if s.wide != 0 {
+		t.Errorf("%d pipes are still counted when all children are gone", s.wide)
 	}
 }

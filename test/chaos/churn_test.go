@@ -45,7 +45,7 @@ func TestSessionsLeaveNothingBehind(t *testing.T) {
 	server := fake("server", "server")
 	server.IdleTimeout = shortIdle
 	server.StartTimeout = startTimeout
-	server.OnLost = mcpfunc.RefuseLost // else what became of it is remembered for a day, in a ledger that is bounded
+	server.OnLost = "404" // else what became of it is remembered for a day, in a ledger that is bounded
 	h := startHandler(t, mcpfunc.Config{Servers: []mcpfunc.Server{server}})
 	counts := newTally("sessions that failed", "sessions left", "processes left", "grown beyond 5 %")
 

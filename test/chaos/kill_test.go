@@ -151,7 +151,7 @@ func settled(h *handler, counts *tally) {
 
 // guards reports whether p is the process that outlives a handler to clean up.
 func guards(p process, h *handler) bool {
-	return p.parent == h.pid() && bytes.HasPrefix(procFile(p.pid, "cmdline"), []byte("mcpfunc-guard\x00"))
+	return p.parent == h.pid() && bytes.Contains(procFile(p.pid, "cmdline"), []byte("\x00mcpfunc-guard\x00"))
 }
 
 // cycle opens a session, lets calls wait, kills, and counts.

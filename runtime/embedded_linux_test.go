@@ -1,0 +1,36 @@
+package mcpfunc_test
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A program that has an App in it, and processes of its own, is as it was: its processes run and can be waited
+// for, it is no sub-reaper, its GOMAXPROCS is its own, and nothing is open after Close. ListenAndServe may change
+// it, but only until it returns.
+func TestProgramAroundAnAppIsUntouched(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "embedded")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/embedded").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, args := range map[string][]string{
+		"in a server of its own": {program},
+		"ListenAndServe":         {program, "serve"},
+		"under any name":         {"mcpfunc-guard", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, program)
+			cmd.Args = args
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != "untouched\n" {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
