@@ -24,7 +24,7 @@ func (a *App) openPage(secrets *redactor) (devPage, watch.Sink) {
 		o.Servers = append(o.Servers, devpage.Server{
 			Name: s.spec.Name, Path: s.path(), Description: s.spec.Description,
 			Command: secrets.redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token: s.spec.method != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Token: a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
 		})
 	}
 	return devpage.New(o), history
