@@ -16,6 +16,7 @@ import (
 
 // TestMain runs the test binary as the handler of a project when the host started it as one.
 func TestMain(m *testing.M) {
+	testlimit.NoExitSleep()
 	if os.Getenv("GENERATOR_TEST_HANDLER") != "" {
 		addr := net.JoinHostPort("127.0.0.1", os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"))
 		panic(http.ListenAndServe(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,14 +22,10 @@ import (
 
 // TestMain makes this binary the command mcpfunc when it is called so, which is also the server
 // behind the scenes: mcpfunc demo-server. The tools that publish are called by their own names, too.
-//
-// The race runtime waits a second at exit unless told not to, and scenes run hundreds of programs.
 func TestMain(m *testing.M) {
-	os.Setenv("GORACE", noExitSleep)
+	testlimit.NoExitSleep()
 	testscript.Main(prebuilding{m}, map[string]func(){"mcpfunc": main, "func": fakeFunc, "az": fakeAz})
 }
-
-const noExitSleep = "atexit_sleep_ms=0"
 
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -44,7 +40,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, cache...)
-			e.Setenv("GORACE", noExitSleep)
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("MCPFUNC", self) // for a scene with a PATH of its own
 			// Scenes have no home of their own: what they find is what they hold.
 			e.Setenv("HOME", e.WorkDir+"/home")

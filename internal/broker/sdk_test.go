@@ -16,12 +16,14 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // scopeForChild makes the test's program a server that uses Azure's SDK as everybody does.
 const scopeForChild = "BROKER_TEST_SCOPE"
 
 func TestMain(m *testing.M) {
+	testlimit.NoExitSleep()
 	if scope := os.Getenv(scopeForChild); scope != "" {
 		if err := printToken(scope); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -19,6 +19,7 @@ import (
 
 // TestMain runs the test binary as a custom handler when a host started it as one.
 func TestMain(m *testing.M) {
+	testlimit.NoExitSleep()
 	if kind, ok := os.LookupEnv("HANDLER"); ok {
 		os.Exit(handler(kind))
 	}

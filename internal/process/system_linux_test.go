@@ -19,6 +19,7 @@ import (
 
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
 func TestMain(m *testing.M) {
+	testlimit.NoExitSleep()
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
 		s := Open(slog.New(slog.DiscardHandler))
 		s.TakeProcess()

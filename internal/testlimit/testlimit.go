@@ -6,9 +6,14 @@ package testlimit
 import (
 	"context"
 	"flag"
+	"os"
 	"testing"
 	"time"
 )
+
+// NoExitSleep is for a TestMain whose tests run programs under the race detector, such as the test's own:
+// each would wait a second at its exit.
+func NoExitSleep() { os.Setenv("GORACE", "atexit_sleep_ms=0") } // fails on bad names only
 
 // longest is how long a test waits at most.
 const longest = 5 * time.Minute
