@@ -30,10 +30,6 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	t.Parallel()
 	cache := goEnv(t)
-	self, err := exec.LookPath("mcpfunc")
-	if err != nil {
-		t.Fatal(err)
-	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -41,7 +37,12 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, cache...)
 			e.Setenv("GORACE", os.Getenv("GORACE"))
-			e.Setenv("MCPFUNC", self) // for a scene with a PATH of its own
+			command, err := commandFor(e)
+			if err != nil {
+				return err
+			}
+			e.Setenv("MCPFUNC", command) // for a scene with a PATH of its own
+			e.Setenv("PATH", filepath.Dir(command)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			// Scenes have no home of their own: what they find is what they hold.
 			e.Setenv("HOME", e.WorkDir+"/home")
 			e.Setenv("USERPROFILE", e.WorkDir+"/home")
@@ -139,9 +140,13 @@ func cmdPrograms(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))
 	for _, name := range args[1:] {
-		path, err := exec.LookPath(name)
-		ts.Check(err)
-		err = os.Symlink(path, filepath.Join(dir, filepath.Base(path)))
+		path := ts.Getenv("MCPFUNC")
+		if name != "mcpfunc" {
+			var err error
+			path, err = exec.LookPath(name)
+			ts.Check(err)
+		}
+		err := os.Symlink(path, filepath.Join(dir, filepath.Base(path)))
 		if !errors.Is(err, fs.ErrExist) {
 			ts.Check(err)
 		}

@@ -2,4 +2,5 @@
 
 package testlimit
 
-const race = false
+// Race says that the race detector is on.
+const Race = false

@@ -2,4 +2,5 @@
 
 package testlimit
 
-const race = true
+// Race says that the race detector is on.
+const Race = true

@@ -55,7 +55,7 @@ func Eventually(so func() bool) bool {
 // Rounds is for tests that find something by doing it very often: n, and a tenth of that in a short run
 // or under the race detector, which takes about ten times as long. CI runs such tests without it, too.
 func Rounds(n int) int {
-	if race || testing.Short() {
+	if Race || testing.Short() {
 		return n / 10
 	}
 	return n
