@@ -13,7 +13,6 @@ import (
 
 // Connections to identity providers are kept for the next request. Close closes them.
 func TestCloseHangsUpOnIdentityProviders(t *testing.T) {
-	t.Parallel()
 	issuer := startIssuer(t)
 	front := httptest.NewUnstartedServer(issuer.Config.Handler)
 	var opened, open atomic.Int32

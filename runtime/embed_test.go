@@ -57,7 +57,6 @@ func answer(t *testing.T, method, url, body string) string {
 const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
 
 func TestPrefixMovesAllPathsButWellKnown(t *testing.T) {
-	t.Parallel()
 	for _, tt := range []struct{ option, prefix string }{
 		{"", "/api"}, {"/api", "/api"}, {"/", ""}, {"/tools", "/tools"}, {"/Tools/v1", "/Tools/v1"},
 	} {
@@ -85,7 +84,6 @@ func TestPrefixMovesAllPathsButWellKnown(t *testing.T) {
 }
 
 func TestPrefixMovesWhatMetadataSay(t *testing.T) {
-	t.Parallel()
 	const data = `{"mcpServers": {"a": {"command": "x", "auth": {"method": "oauth2_bearer", "oauth2_issuer": "https://issuer.example"}}}, "runtime": {"public_url": "https://app.example"}}`
 	cfg, err := mcpfunc.ParseConfig([]byte(data), nil)
 	if err != nil {
@@ -120,7 +118,6 @@ func TestPrefixMovesWhatMetadataSay(t *testing.T) {
 }
 
 func TestBadPrefixIsRefused(t *testing.T) {
-	t.Parallel()
 	for _, prefix := range []string{"api", "/api/", "//", "/a//b", "/a/../b", "/.", "/a b", "/ä", "/%61", "/a?b", "/a#b", "https://x.example/a", "/.well-known", "/.Well-Known/x"} {
 		app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{{Name: "a", Command: "b"}}},
 			&mcpfunc.Options{Prefix: prefix, Logger: slog.New(slog.DiscardHandler)})
@@ -136,7 +133,6 @@ func TestBadPrefixIsRefused(t *testing.T) {
 // A program's own Auth stands in front of every server. A file that says otherwise of one is an error, since
 // neither may win in silence.
 func TestOwnAuthGuardsEveryServer(t *testing.T) {
-	t.Parallel()
 	cfg := &mcpfunc.Config{Servers: []mcpfunc.Server{{Name: "a", Command: "a"}, {Name: "b", Command: "b"}}}
 	srv := serve(t, cfg, mcpfunc.Options{Auth: teamKeys{}, Launcher: mcpfunc.LauncherFunc(greeter)})
 	for _, path := range []string{"/api/mcp", "/api/mcp/a", "/api/mcp/b"} {
@@ -159,7 +155,6 @@ func TestOwnAuthGuardsEveryServer(t *testing.T) {
 
 // Config is what a file can say: data, and nothing that only a program has.
 func TestConfigIsData(t *testing.T) {
-	t.Parallel()
 	var look func(path string, typ reflect.Type)
 	look = func(path string, typ reflect.Type) {
 		switch typ.Kind() {
@@ -180,7 +175,6 @@ func TestConfigIsData(t *testing.T) {
 
 // With no limit at all, everything works and ends as always.
 func TestNegativeIsNoLimit(t *testing.T) {
-	t.Parallel()
 	srv := serve(t, &mcpfunc.Config{MaxSessions: -1, Keepalive: -1, Servers: []mcpfunc.Server{{
 		Name: "greeter", Command: "greeter", StartTimeout: -1, RequestTimeout: -1, MaxRestarts: -1, IdleTimeout: -1, HibernateAfter: -1,
 		MaxAge: -1, MaxSessions: -1, MaxPerCaller: -1, Prewarm: -1,

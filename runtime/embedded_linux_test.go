@@ -12,7 +12,6 @@ import (
 // for, it is no sub-reaper, its GOMAXPROCS is its own, and nothing is open after Close. ListenAndServe may change
 // it, but only until it returns.
 func TestProgramAroundAnAppIsUntouched(t *testing.T) {
-	t.Parallel()
 	program := filepath.Join(t.TempDir(), "embedded")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/embedded").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

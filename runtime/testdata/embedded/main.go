@@ -64,13 +64,16 @@ func main() {
 		complain(n, " processes were left behind, not 3: nothing is tested")
 	}
 	for _, pid := range strings.Fields(string(pids)) {
-		if running(pid) {
-			complain("process ", pid, ", which a server left behind, is still there")
+		for deadline := time.Now().Add(10 * time.Second); running(pid); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				complain("process ", pid, ", which a server left behind, is still there")
+				break
+			}
 		}
 	}
 	owned.check()
 	stop()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		after := look()
 		if after.equal(before) {
 			break
