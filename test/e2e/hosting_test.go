@@ -143,8 +143,10 @@ func TestInfrastructureHolds(t *testing.T) {
 	t.Parallel()
 	onlyUsers := `{"mcpServers": {"fabric": {"command": "fabric", "auth": {"method": "azure_obo", "azure_client_id": "${AZURE_CLIENT_ID}"}}}}`
 	onlyKeys := `{"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}`
+	var projects []string
 	for name, config := range map[string]string{"mixed": deployable, "users of Entra ID": onlyUsers, "keys": onlyKeys} {
 		dir := hosted(t, config, "--hosting", "flex", "--azd")
+		projects = append(projects, dir)
 		files, err := filepath.Glob(filepath.Join(dir, "infra", "*.bicep"))
 		if err != nil || len(files) < 2 {
 			t.Fatalf("%s: the infrastructure is %q, %v", name, files, err)
@@ -153,7 +155,18 @@ func TestInfrastructureHolds(t *testing.T) {
 		if regexp.MustCompile(`(?m)^\s+FUNCTIONS_WORKER_RUNTIME:`).MatchString(readFile(t, dir, "infra", "app.bicep")) {
 			t.Errorf("%s: FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses", name)
 		}
+		projects = append(projects, hosted(t, config, "--hosting", "custom", "--azd"))
 	}
+
+	t.Run("compiles", func(t *testing.T) {
+		compile := e2etest.File(t, "..", "shared", "tools", "bicep", "check")
+		if _, err := os.Stat(compile); err != nil {
+			t.Skip("the Bicep compiler is not here: ../shared/tools/bicep/check")
+		}
+		if said := runIn(t, t.TempDir(), nil, compile, projects...); said != "" {
+			t.Errorf("the Bicep compiler says:\n%s", said)
+		}
+	})
 }
 
 func abs(t *testing.T, path string) string {
@@ -196,7 +209,7 @@ func TestSessionKeyIsMadeOnce(t *testing.T) {
 	}
 
 	bin := t.TempDir()
-	set := "#!/bin/sh\n[ \"$1 $2 $3\" = 'env set MCPFUNC_SESSION_KEY' ] && [ $# = 4 ] && printf %s \"$4\" >>\"$KEYS\"\n"
+	set := "#!/bin/sh\n[ \"$1 $2 $3\" = 'env set --file' ] && [ $# = 4 ] && sed -n 's/^MCPFUNC_SESSION_KEY=//p' \"$4\" >>\"$KEYS\"\n"
 	if err := os.WriteFile(filepath.Join(bin, "azd"), []byte(set), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -204,12 +217,12 @@ func TestSessionKeyIsMadeOnce(t *testing.T) {
 	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "KEYS=" + keys}
 	hook := file.Hooks["preprovision"]["posix"].Run
 	runIn(t, dir, env, "sh", "-ec", hook)
-	key := readFile(t, keys)
+	key := strings.TrimSpace(readFile(t, keys))
 	if raw, err := base64.StdEncoding.DecodeString(key); err != nil || len(raw) != 32 {
 		t.Errorf("the key %q is %d bytes, %v; want 32", key, len(raw), err)
 	}
 	runIn(t, dir, append(env, "MCPFUNC_SESSION_KEY="+key), "sh", "-ec", hook)
-	if again := readFile(t, keys); again != key {
+	if again := strings.TrimSpace(readFile(t, keys)); again != key {
 		t.Errorf("a second run made another key")
 	}
 }

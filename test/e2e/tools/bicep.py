@@ -18,8 +18,8 @@ PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bicep.language()))
 DECLARATIONS = {"parameter_declaration", "variable_declaration", "resource_declaration", "module_declaration"}
 FUNCTIONS = set(
     """allowed description maxLength maxValue metadata minLength minValue secure
-    empty environment filter guid items replace resourceGroup subscription subscriptionResourceId
-    tenant toLower toObject union uniqueString""".split()
+    empty environment filter guid items map replace resourceGroup subscription subscriptionResourceId
+    string tenant toLower toObject union uniqueString""".split()
 )
 
 
