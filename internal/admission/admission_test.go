@@ -175,7 +175,7 @@ func TestLargestProcessGoesBeforeMemoryRunsOut(t *testing.T) {
 			all = append(all, &tenant{pid: pid})
 			c.Admit(all[pid], key("s", "u"), Limits{})
 		}
-		time.Sleep(2 * watchEvery)
+		time.Sleep(2*watchEvery + time.Second) // between two looks
 		m.set(lastBytes)
 		time.Sleep(watchEvery)
 		m.set(1 << 30)
