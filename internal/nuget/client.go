@@ -1,0 +1,403 @@
+package nuget
+
+import (
+	"context"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What an answer may hold, in bytes.
+const (
+	documentLimit = 64 << 20
+	packageLimit  = 1 << 30
+)
+
+// A Client gets packages from sources, by way of a cache. Its methods are called by one goroutine.
+type Client struct {
+	Cache   Cache
+	Offline bool              // nothing is asked of anybody: what is not in the cache is not there
+	Log     func(text string) // takes a line of progress of a download; nil for none
+
+	HTTP  *http.Client    // nil: one with the limits below
+	Pause []time.Duration // before an attempt is made again, each time; nil for half a second and two
+
+	feeds map[string]*feed
+}
+
+var pauses = []time.Duration{500 * time.Millisecond, 2 * time.Second}
+
+const (
+	headerPatience = 30 * time.Second // until an answer begins
+	bodyPatience   = 60 * time.Second // in which at least something must arrive
+	reportEvery    = 2 * time.Second
+)
+
+// newHTTP returns a client that follows nothing from TLS to plain text.
+func newHTTP() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = headerPatience
+	return &http.Client{
+		Transport: transport,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) >= 10 {
+				return errors.New("too many redirects")
+			}
+			if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+				return errors.New("it leads to an address without TLS")
+			}
+			return nil
+		},
+	}
+}
+
+// errAbsent is the answer of a source that does not have what was asked for.
+var errAbsent = errors.New("not there")
+
+// a statusError is an answer that is none.
+type statusError struct {
+	source Source
+	host   string
+	status int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s answers %d %s", e.host, e.status, http.StatusText(e.status))
+}
+
+// get asks a source for an address, and again where it may be worth it. use takes the body, and is called
+// anew for every attempt.
+func (c *Client) get(ctx context.Context, s Source, address string, use func(*http.Response) error) error {
+	if c.HTTP == nil {
+		c.HTTP = newHTTP()
+	}
+	wait := c.Pause
+	if wait == nil {
+		wait = pauses
+	}
+	for attempt := 0; ; attempt++ {
+		again, err := c.try(ctx, s, address, use)
+		if err == nil || !again || attempt == len(wait) || ctx.Err() != nil {
+			return explain(ctx, s, address, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait[attempt]):
+		}
+	}
+}
+
+// try is one attempt; again says whether another may do better.
+func (c *Client) try(ctx context.Context, s Source, address string, use func(*http.Response) error) (again bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return false, fmt.Errorf("invalid address")
+	}
+	req.Header.Set("User-Agent", "mcpfunc")
+	if s.password != "" && sameHost(s.URL, req.URL) {
+		req.SetBasicAuth(s.user, s.password)
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return true, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
+		return false, errAbsent
+	case resp.StatusCode != http.StatusOK:
+		return resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests, &statusError{s, req.URL.Host, resp.StatusCode}
+	}
+	// A body that stops arriving ends the request.
+	stalled := time.AfterFunc(bodyPatience, func() { cancel(errors.New("it stopped in the middle of an answer")) })
+	defer stalled.Stop()
+	resp.Body = &watched{resp.Body, stalled}
+	err = use(resp)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || isNetwork(err), err
+}
+
+// watched puts a timer off with everything that arrives.
+type watched struct {
+	io.ReadCloser
+	timer *time.Timer
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if n > 0 {
+		w.timer.Reset(bodyPatience)
+	}
+	return n, err
+}
+
+func sameHost(source string, u *url.URL) bool {
+	s, err := url.Parse(source)
+	return err == nil && s.Host == u.Host && s.Scheme == u.Scheme
+}
+
+func isNetwork(err error) bool {
+	var e net.Error
+	return errors.As(err, &e)
+}
+
+const hintNetwork = "packing downloads: is there a network, are HTTPS_PROXY and the source right? --offline packs from what was downloaded before"
+
+// explain makes a sentence of what went wrong, without what an address may hold beside its host.
+func explain(ctx context.Context, s Source, address string, err error) error {
+	var status *statusError
+	var known *Error
+	switch {
+	case err == nil, errors.Is(err, errAbsent), errors.As(err, &known):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &status) && (status.status == http.StatusUnauthorized || status.status == http.StatusForbidden):
+		if s.password != "" {
+			return because(err, "look at what NuGet.Config, or the variable in the source's address, has for it", "%s does not take the credentials that it was given (%d)", status.host, status.status)
+		}
+		return because(err, "give them in packageSourceCredentials of NuGet.Config, or as --source https://USER:${NAME}@... where NAME is a variable",
+			"%s wants credentials (%d)", status.host, status.status)
+	case errors.As(err, &status):
+		return because(err, hintNetwork, "%v", status)
+	}
+	host := s.shown()
+	if u, e := url.Parse(address); e == nil && u.Host != "" {
+		host = u.Host
+	}
+	var inURL *url.Error
+	if errors.As(err, &inURL) { // its text has the whole address
+		err = inURL.Err
+	}
+	return because(err, hintNetwork, "cannot reach %s: %v", host, err)
+}
+
+// document gets a small answer.
+func (c *Client) document(ctx context.Context, s Source, address string) (data []byte, err error) {
+	err = c.get(ctx, s, address, func(resp *http.Response) (err error) {
+		data, err = io.ReadAll(io.LimitReader(resp.Body, documentLimit+1))
+		if err == nil && len(data) > documentLimit {
+			err = failure("", "%s answers with more than %d MB", resp.Request.URL.Host, documentLimit>>20)
+		}
+		return err
+	})
+	return data, err
+}
+
+// download gets a package into the cache. title is what its progress is told by.
+func (c *Client) download(ctx context.Context, s Source, address, title string, want Digest) (path string, got Digest, err error) {
+	err = c.get(ctx, s, address, func(resp *http.Response) error {
+		file, err := c.Cache.temp()
+		if err != nil {
+			return err
+		}
+		defer os.Remove(file.Name())
+		hash := sha512.New()
+		meter := &meter{title: title, total: resp.ContentLength, log: c.Log, told: time.Now()}
+		n, err := io.Copy(io.MultiWriter(file, hash, meter), io.LimitReader(resp.Body, packageLimit+1))
+		if err = errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+		if n > packageLimit {
+			return failure("", "%s has more than %d MB", title, packageLimit>>20)
+		}
+		if got = digestOf(hash.Sum(nil)); want != "" && got != want {
+			return wrongHash(title, s, got, want)
+		}
+		path, err = c.Cache.add(file.Name(), got)
+		return err
+	})
+	return path, got, err
+}
+
+func wrongHash(title string, s Source, got, want Digest) error {
+	return failure(`if its publisher has a reason for that, "mcpfunc pack --upgrade" locks it anew; otherwise somebody has changed it`,
+		"%s from %s has the SHA-512 %.16s... and not %.16s..., which is locked", title, s.shown(), got, want)
+}
+
+// meter tells of a download while it goes on.
+type meter struct {
+	title       string
+	done, total int64
+	log         func(string)
+	told        time.Time
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	m.done += int64(len(p))
+	if m.log != nil && time.Since(m.told) >= reportEvery {
+		m.told = time.Now()
+		text := fmt.Sprintf("downloading %s: %.1f MB", m.title, float64(m.done)/1e6)
+		if m.total > 0 {
+			text = fmt.Sprintf("downloading %s: %.1f of %.1f MB", m.title, float64(m.done)/1e6, float64(m.total)/1e6)
+		}
+		m.log(text)
+	}
+	return len(p), nil
+}
+
+// Resolve returns the version of a package that a range means. One that the range names itself is not
+// looked for: Fetch finds out whether it is there.
+func (c *Client) Resolve(ctx context.Context, from Sources, id string, r Range) (Version, error) {
+	if v, ok := r.Exact(); ok {
+		return v, nil
+	}
+	all, err := c.Versions(ctx, from, id)
+	if err != nil {
+		return Version{}, err
+	}
+	if v, ok := r.Best(all); ok {
+		return v, nil
+	}
+	if r.String() == "" {
+		newest, _ := Newest(true).Best(all)
+		return Version{}, failure("ask for one of them by --prerelease, or as "+id+"@"+newest.String(), "%s has prereleases alone", id)
+	}
+	return Version{}, c.noVersion(id, r.String(), all, from.For(id))
+}
+
+func (c *Client) noVersion(id, version string, all []Version, sources []Source) error {
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b Version) int { return b.Compare(a) })
+	var there []string
+	for _, v := range sorted[:min(4, len(sorted))] {
+		there = append(there, v.String())
+	}
+	if len(sorted) > len(there) {
+		there = append(there, "older ones")
+	}
+	hint := ""
+	if len(there) > 0 {
+		hint = "the newest are " + strings.Join(there, ", ")
+	}
+	return failure(hint, "%s has no version %s of %s", names(sources), version, id)
+}
+
+// Versions returns the versions of a package that are listed, of all sources together. A package that no
+// source has is an error.
+func (c *Client) Versions(ctx context.Context, from Sources, id string) ([]Version, error) {
+	sources := from.For(id)
+	if len(sources) == 0 {
+		return nil, noSource(id)
+	}
+	var all []Version
+	found := false
+	for _, s := range sources {
+		list, err := c.versions(ctx, s, id)
+		switch {
+		case errors.Is(err, errAbsent):
+			continue
+		case err != nil && from.IgnoreFailed && ctx.Err() == nil:
+			continue
+		case err != nil:
+			return nil, err
+		}
+		for _, l := range list {
+			found = true
+			if !l.Unlisted {
+				all = append(all, l.version)
+			}
+		}
+	}
+	switch {
+	case found || len(all) > 0:
+		return all, nil
+	case c.Offline:
+		return nil, offline(id)
+	}
+	return nil, failure("look at how it is spelled; a feed of your own is named by --source or in NuGet.Config", "%s has no package %s", names(sources), id)
+}
+
+func noSource(id string) error {
+	return failure("add a pattern for it to packageSourceMapping in NuGet.Config", "no source of packages is mapped to %s", id)
+}
+
+func offline(what string) error {
+	return failure("pack once without --offline", "%s was never downloaded, and --offline downloads nothing", what)
+}
+
+// A File is a package in the cache.
+type File struct {
+	Path   string
+	Digest Digest
+}
+
+// Fetch returns a package: from the cache, or downloaded into it. With a digest it must have those
+// contents, whichever source it is from.
+func (c *Client) Fetch(ctx context.Context, from Sources, id string, v Version, want Digest) (File, error) {
+	title := id + " " + v.String()
+	if want != "" {
+		if path, ok := c.Cache.file(want); ok {
+			return File{path, want}, nil
+		}
+	}
+	sources := from.For(id)
+	if len(sources) == 0 {
+		return File{}, noSource(id)
+	}
+	var failed error
+	for _, s := range sources {
+		file, err := c.fetchFrom(ctx, s, id, v, title, want)
+		switch {
+		case err == nil:
+			return file, nil
+		case errors.Is(err, errAbsent):
+		case from.IgnoreFailed && ctx.Err() == nil:
+			failed = err
+		default:
+			return File{}, err
+		}
+	}
+	switch {
+	case failed != nil:
+		return File{}, failed
+	case c.Offline:
+		return File{}, offline(title)
+	}
+	all, err := c.Versions(ctx, from, id)
+	if err != nil {
+		return File{}, err
+	}
+	return File{}, c.noVersion(id, v.String(), all, sources)
+}
+
+func (c *Client) fetchFrom(ctx context.Context, s Source, id string, v Version, title string, want Digest) (File, error) {
+	if s.Dir != "" {
+		return c.fromFolder(s, id, v, title, want)
+	}
+	if want == "" {
+		if known, ok := c.Cache.known(s, id, v); ok {
+			if path, ok := c.Cache.file(known); ok {
+				return File{path, known}, nil
+			}
+		}
+	}
+	if c.Offline {
+		return File{}, errAbsent
+	}
+	address, err := c.address(ctx, s, id, v)
+	if err != nil {
+		return File{}, err
+	}
+	if c.Log != nil {
+		c.Log("downloading " + title)
+	}
+	path, got, err := c.download(ctx, s, address, title, want)
+	if err != nil {
+		return File{}, err
+	}
+	return File{path, got}, c.Cache.note(s, id, v, got)
+}
