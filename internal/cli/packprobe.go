@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -87,6 +88,7 @@ func (p *prober) server(target pack.Target) (mcpfunc.Server, error) {
 		return mcpfunc.Server{}, err
 	}
 	env := map[string]string{"PATH": filepath.Dir(program)}
+	maps.Copy(env, launch.Env)
 	if s.EnvFile != "" {
 		vars, err := config.LoadEnvFile(s.EnvFile)
 		if err != nil {

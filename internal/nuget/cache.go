@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -23,13 +24,21 @@ import (
 //	sources/SOURCE/ID/versions.json    which versions it said there are
 type Cache struct{ Dir string }
 
-// DefaultCache is the cache of this user.
-func DefaultCache() (Cache, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return Cache{}, failure("set HOME, or XDG_CACHE_HOME", "there is no folder for a cache: %v", err)
+// CacheOf returns the cache of a user, by what variables say of where one is.
+func CacheOf(lookup func(string) (string, bool)) (Cache, error) {
+	places := [][]string{{"XDG_CACHE_HOME"}, {"HOME", ".cache"}}
+	switch runtime.GOOS {
+	case "windows":
+		places = [][]string{{"LOCALAPPDATA"}}
+	case "darwin":
+		places = [][]string{{"HOME", "Library", "Caches"}}
 	}
-	return Cache{filepath.Join(dir, "mcpfunc", "nuget")}, nil
+	for _, place := range places {
+		if dir, ok := lookup(place[0]); ok && filepath.IsAbs(dir) {
+			return Cache{filepath.Join(dir, filepath.Join(place[1:]...), "mcpfunc", "nuget")}, nil
+		}
+	}
+	return Cache{}, failure("set "+places[0][0], "there is no folder for a cache of packages")
 }
 
 // Digest is a SHA-512 as NuGet writes it: in base64.

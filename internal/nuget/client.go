@@ -30,7 +30,14 @@ type Client struct {
 	HTTP  *http.Client    // nil: one with the limits below
 	Pause []time.Duration // before an attempt is made again, each time; nil for half a second and two
 
-	feeds map[string]*feed
+	feeds  map[string]*feed
+	listed map[string]answer // of Versions, by source and package
+}
+
+// An answer is what a source has said of a package.
+type answer struct {
+	versions []listing
+	err      error // ErrAbsent, or none
 }
 
 var pauses = []time.Duration{500 * time.Millisecond, 2 * time.Second}
@@ -59,8 +66,8 @@ func newHTTP() *http.Client {
 	}
 }
 
-// errAbsent is the answer of a source that does not have what was asked for.
-var errAbsent = errors.New("not there")
+// ErrAbsent says that no source has what was asked for.
+var ErrAbsent = errors.New("not there")
 
 // a statusError is an answer that is none.
 type statusError struct {
@@ -115,7 +122,7 @@ func (c *Client) try(ctx context.Context, s Source, address string, use func(*ht
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
-		return false, errAbsent
+		return false, ErrAbsent
 	case resp.StatusCode != http.StatusOK:
 		return resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests, &statusError{s, req.URL.Host, resp.StatusCode}
 	}
@@ -161,7 +168,7 @@ func explain(ctx context.Context, s Source, address string, err error) error {
 	var status *statusError
 	var known *Error
 	switch {
-	case err == nil, errors.Is(err, errAbsent), errors.As(err, &known):
+	case err == nil, errors.Is(err, ErrAbsent), errors.As(err, &known):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -283,7 +290,7 @@ func (c *Client) noVersion(id, version string, all []Version, sources []Source) 
 	if len(there) > 0 {
 		hint = "the newest are " + strings.Join(there, ", ")
 	}
-	return failure(hint, "%s has no version %s of %s", names(sources), version, id)
+	return because(ErrAbsent, hint, "%s has no version %s of %s", names(sources), version, id)
 }
 
 // Versions returns the versions of a package that are listed, of all sources together. A package that no
@@ -298,7 +305,7 @@ func (c *Client) Versions(ctx context.Context, from Sources, id string) ([]Versi
 	for _, s := range sources {
 		list, err := c.versions(ctx, s, id)
 		switch {
-		case errors.Is(err, errAbsent):
+		case errors.Is(err, ErrAbsent):
 			continue
 		case err != nil && from.IgnoreFailed && ctx.Err() == nil:
 			continue
@@ -318,7 +325,7 @@ func (c *Client) Versions(ctx context.Context, from Sources, id string) ([]Versi
 	case c.Offline:
 		return nil, offline(id)
 	}
-	return nil, failure("look at how it is spelled; a feed of your own is named by --source or in NuGet.Config", "%s has no package %s", names(sources), id)
+	return nil, because(ErrAbsent, "look at how it is spelled; a feed of your own is named by --source or in NuGet.Config", "%s has no package %s", names(sources), id)
 }
 
 func noSource(id string) error {
@@ -354,7 +361,7 @@ func (c *Client) Fetch(ctx context.Context, from Sources, id string, v Version, 
 		switch {
 		case err == nil:
 			return file, nil
-		case errors.Is(err, errAbsent):
+		case errors.Is(err, ErrAbsent):
 		case from.IgnoreFailed && ctx.Err() == nil:
 			failed = err
 		default:
@@ -386,7 +393,7 @@ func (c *Client) fetchFrom(ctx context.Context, s Source, id string, v Version, 
 		}
 	}
 	if c.Offline {
-		return File{}, errAbsent
+		return File{}, ErrAbsent
 	}
 	address, err := c.address(ctx, s, id, v)
 	if err != nil {

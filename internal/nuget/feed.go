@@ -48,7 +48,7 @@ func (c *Client) feed(ctx context.Context, s Source) (*feed, error) {
 		return nil, err
 	}
 	data, err := c.document(ctx, s, s.URL)
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, ErrAbsent) {
 		return nil, failure("the address of a v3 feed is that of its service index, and ends in /index.json", "%s has no service index of NuGet at that address", s.shown())
 	}
 	if err != nil {
@@ -132,7 +132,7 @@ func resolve(base, ref string) (string, error) {
 
 func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }
 
-// versions returns the versions of a package that one source has; errAbsent for a package that it does not
+// versions returns the versions of a package that one source has; ErrAbsent for a package that it does not
 // know.
 func (c *Client) versions(ctx context.Context, s Source, id string) ([]listing, error) {
 	if s.Dir != "" {
@@ -145,6 +145,22 @@ func (c *Client) versions(ctx context.Context, s Source, id string) ([]listing, 
 			return !ok
 		}), err
 	}
+	key := s.URL + "\n" + strings.ToLower(id)
+	if known, ok := c.listed[key]; ok {
+		return known.versions, known.err
+	}
+	list, err := c.ask(ctx, s, id)
+	if err == nil || errors.Is(err, ErrAbsent) {
+		if c.listed == nil {
+			c.listed = map[string]answer{}
+		}
+		c.listed[key] = answer{list, err}
+	}
+	return list, err
+}
+
+// ask is versions for a feed that has not said them yet.
+func (c *Client) ask(ctx context.Context, s Source, id string) ([]listing, error) {
 	f, err := c.feed(ctx, s)
 	if err != nil {
 		return nil, err
@@ -153,7 +169,7 @@ func (c *Client) versions(ctx context.Context, s Source, id string) ([]listing, 
 	if f.registration != "" {
 		list, err = c.registered(ctx, s, f, id)
 	}
-	if f.registration == "" || errors.Is(err, errAbsent) && f.packages != "" {
+	if f.registration == "" || errors.Is(err, ErrAbsent) && f.packages != "" {
 		list, err = c.contained(ctx, s, f, id)
 	}
 	if err != nil {
@@ -263,7 +279,7 @@ func (c *Client) address(ctx context.Context, s Source, id string, v Version) (s
 			return strings.TrimSuffix(address, "/"), err
 		}
 	}
-	return "", errAbsent
+	return "", ErrAbsent
 }
 
 // folderVersions lists a folder with packages in it: ID.VERSION.nupkg, there or in ID/VERSION/.
@@ -277,7 +293,7 @@ func folderVersions(s Source, id string) ([]listing, error) {
 		list = append(list, listing{Text: text})
 	}
 	if len(list) == 0 {
-		return nil, errAbsent
+		return nil, ErrAbsent
 	}
 	return parsed(list), nil
 }
@@ -326,7 +342,7 @@ func (c *Client) fromFolder(s Source, id string, v Version, title string, want D
 	}
 	path, ok := files[v.lower()]
 	if !ok {
-		return File{}, errAbsent
+		return File{}, ErrAbsent
 	}
 	from, err := os.Open(path)
 	if err != nil {
