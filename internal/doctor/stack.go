@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -9,13 +10,14 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 var (
 	// fetchers bring packages when they start. No stack has them: python has pip alone, node npm and npx.
-	fetchers = words("uvx uv pipx poetry pdm pnpm yarn")
+	fetchers = words("uvx uv pipx poetry pdm pnpm yarn dnx")
 
 	// foreign programs need a runtime that neither stack has, or are of another system.
 	foreign = words("bunx bun deno java dotnet ruby php cmd powershell pwsh")
@@ -74,6 +76,13 @@ func (p *Project) stack() []Finding {
 		}
 		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc generate --docker"
 		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
+		var cannot *nuget.Error // a command line of .NET that names no package
+		if nuget.Runs(what) {
+			_, err := nuget.ParseCommand(s.Command, s.Args)
+			if what = "dnx"; errors.As(err, &cannot) {
+				what = pack.ProgramName(s.Command)
+			}
+		}
 		start, inProject := p.packed(s)
 		if inProject {
 			what, needs = start.Interpreter, generator.Stack(start.Interpreter)
@@ -84,6 +93,8 @@ func (p *Project) stack() []Finding {
 			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, and infra/ makes an app that has %s", packedFor, python)
 		case slices.Contains(engines, what):
 			say(Fail, "name the program that is in the image, or serve it elsewhere", "is %s, and no app on Azure Functions can start containers", what)
+		case cannot != nil && !inProject:
+			say(Warn, cannot.Hint, "is %s, which Azure Functions has not: %v", what, cannot)
 		case image:
 		case slices.Contains(foreign, what):
 			say(Warn, bring, "is %s, which Azure Functions has not", what)
@@ -114,6 +125,12 @@ func (p *Project) stack() []Finding {
 		good = okay(name, "an image of your own")
 	}
 	return unless(all, good)
+}
+
+// packedFits reports whether what is packed runs on this machine.
+func (p *Project) packedFits() bool {
+	file, err := packmanifest.Load(p.Dir)
+	return err == nil && file.Fits()
 }
 
 // packed returns how a server is started from what lies in the project, if it was packed as it stands.
