@@ -87,7 +87,8 @@ type reference struct{ Name, Version string }
 // Needs says what a tool needs. A program may bring its runtime with it, or be no .NET at all any more: then
 // nothing.
 func (p *Package) Needs(t Tool) (Needs, error) {
-	var n Needs
+	icu := slices.ContainsFunc(p.Names(t.Dir), func(f string) bool { return strings.HasPrefix(path.Base(f), "libicuuc.so") })
+	n := Needs{OwnICU: icu}
 	name := path.Join(t.Dir, strings.TrimSuffix(t.Entry, path.Ext(t.Entry))+".runtimeconfig.json")
 	if t.Program && !p.Has(name) {
 		name = path.Join(t.Dir, t.Entry+".runtimeconfig.json") // NAME.x is no assembly: nothing is to be cut off
@@ -106,7 +107,7 @@ func (p *Package) Needs(t Tool) (Needs, error) {
 	if err != nil {
 		return n, because(err, "", "%s %s: %s: %v", p.ID, p.Version, path.Base(name), err)
 	}
-	n.OwnICU = n.OwnICU || slices.ContainsFunc(p.Names(t.Dir), func(f string) bool { return strings.HasPrefix(path.Base(f), "libicuuc.so") })
+	n.OwnICU = n.OwnICU || icu
 	if !n.Some() && !t.Program {
 		return n, failure("tell its publisher", "%s %s does not say which runtime it needs", p.ID, p.Version)
 	}

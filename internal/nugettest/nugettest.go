@@ -331,3 +331,46 @@ func InputPaths(t testing.TB) []string {
 	}
 	return paths
 }
+
+// Program is a file that passes for a program of Linux on an architecture of Go: its header, and text.
+func Program(goarch, text string) string {
+	machine := byte(62) // EM_X86_64
+	if goarch == "arm64" {
+		machine = 183 // EM_AARCH64
+	}
+	head := make([]byte, 64)
+	copy(head, "\x7fELF\x02\x01\x01")
+	head[16], head[18], head[20] = 2, machine, 1
+	head[52], head[54], head[58] = 64, 56, 64
+	return string(head) + text
+}
+
+// Runtime makes the packages of a version of .NET for an architecture of Go: the runtime, ASP.NET and the
+// host, with next to nothing in them.
+func Runtime(t testing.TB, version, goarch string) [][]byte {
+	t.Helper()
+	arch := strings.Replace(goarch, "amd64", "x64", 1)
+	major, _, _ := strings.Cut(version, ".")
+	lib, native := "runtimes/linux-"+arch+"/lib/net"+major+".0/", "runtimes/linux-"+arch+"/native/"
+	const mark = "c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2"
+	return [][]byte{
+		Nupkg(t, "Microsoft.NETCore.App.Runtime.linux-"+arch, version, []string{"DotnetPlatform"}, map[string]string{
+			lib + "System.Runtime.dll": version, native + "libcoreclr.so": version, native + "libhostfxr.so": version, "LICENSE.TXT": "MIT",
+		}),
+		Nupkg(t, "Microsoft.AspNetCore.App.Runtime.linux-"+arch, version, []string{"DotnetPlatform"}, map[string]string{lib + "Microsoft.AspNetCore.dll": version}),
+		Nupkg(t, "Microsoft.NETCore.App.Host.linux-"+arch, version, []string{"DotnetPlatform"}, map[string]string{
+			native + "apphost": Program(goarch, mark+strings.Repeat("\x00", 1024-len(mark))+version),
+		}),
+	}
+}
+
+// Tool makes a tool that needs frameworks NAME@VERSION.
+func Tool(t testing.TB, id, version, tfm, roll string, frameworks ...string) []byte {
+	t.Helper()
+	dir := "tools/" + tfm + "/any/"
+	return Nupkg(t, id, version, []string{"DotnetTool", "McpServer"}, map[string]string{
+		dir + "DotnetToolSettings.xml": Settings("x", "x.dll"), dir + "x.dll": version, dir + "x.runtimeconfig.json": RuntimeConfig(roll, frameworks...),
+		dir + "x.deps.json":              `{"libraries": {"x/1.0.0": {"type": "project"}, "Some.Library/3.1.0": {"type": "package", "sha512": "sha512-hbs+RTcAOWAX2OJYmTAUVPyZeh5NSB++cn1ejTKjAwRdNclBYcxWmY3Rf/8kyI76h+EEltItsKigCLAx/ZBeXg=="}}}`,
+		dir + "runtimes/win/lib/x/y.dll": "not here",
+	})
+}
