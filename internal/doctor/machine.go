@@ -133,7 +133,7 @@ func (p *Project) servers(file *config.File) []Finding {
 			Env: authenv.Join(authenv.Base(p.appEnviron(), s.InheritEnv), vars, s.Env),
 		}
 		f := command(spec, where)
-		if start, ok := p.packed(s); ok && start.Program != "" && p.packedFits() {
+		if p.complete(s) {
 			f = okay(s.Command, "%snot needed, as it starts from what is packed", where)
 		}
 		if !seen[f.Name+f.Detail] {

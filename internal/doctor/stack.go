@@ -127,10 +127,20 @@ func (p *Project) stack() []Finding {
 	return unless(all, good)
 }
 
-// packedFits reports whether what is packed runs on this machine.
-func (p *Project) packedFits() bool {
+// complete reports whether a server starts here from what is packed alone.
+func (p *Project) complete(s config.Server) bool {
 	file, err := packmanifest.Load(p.Dir)
-	return err == nil && file.Fits()
+	return err == nil && file.Complete(s.Name, p.written(s.Name))
+}
+
+// written is the command line of a server as the configuration has it.
+func (p *Project) written(name string) packmanifest.Command {
+	for _, s := range p.File.Enabled() {
+		if s.Name == name {
+			return packmanifest.Command{Command: s.Command, Args: s.Args}
+		}
+	}
+	return packmanifest.Command{}
 }
 
 // packed returns how a server is started from what lies in the project, if it was packed as it stands.

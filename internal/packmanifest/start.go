@@ -35,6 +35,12 @@ var ErrStale = errors.New("was not packed as it stands in the configuration")
 // Fits reports whether what was packed runs on this system.
 func (f *File) Fits() bool { return f.Platform == runtime.GOOS+"/"+runtime.GOARCH }
 
+// Complete reports whether a server starts here from what is packed, and needs no program of this machine.
+func (f *File) Complete(name string, written Command) bool {
+	server, ok := f.Servers[name]
+	return ok && f.Fits() && server.From.Equal(written) && server.Start.Program != ""
+}
+
 // A Starter turns packed starts into command lines. Its methods are called by one goroutine.
 type Starter struct {
 	File *File
