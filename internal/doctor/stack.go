@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -76,12 +75,9 @@ func (p *Project) stack() []Finding {
 		}
 		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc generate --docker"
 		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
-		var cannot *nuget.Error // a command line of .NET that names no package
+		cannot := len(dotnetAdvice(p.File, s)) > 0
 		if nuget.Runs(what) {
-			_, err := nuget.ParseCommand(s.Command, s.Args)
-			if what = "dnx"; errors.As(err, &cannot) {
-				what = pack.ProgramName(s.Command)
-			}
+			what = "dnx"
 		}
 		start, inProject := p.packed(s)
 		if inProject {
@@ -93,8 +89,7 @@ func (p *Project) stack() []Finding {
 			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, and infra/ makes an app that has %s", packedFor, python)
 		case slices.Contains(engines, what):
 			say(Fail, "name the program that is in the image, or serve it elsewhere", "is %s, and no app on Azure Functions can start containers", what)
-		case cannot != nil && !inProject:
-			say(Warn, cannot.Hint, "is %s, which Azure Functions has not: %v", what, cannot)
+		case cannot && !inProject: // dotnetAdvice tells of it
 		case image:
 		case slices.Contains(foreign, what):
 			say(Warn, bring, "is %s, which Azure Functions has not", what)
