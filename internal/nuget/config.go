@@ -93,17 +93,22 @@ func (s Sources) named(text, dir string) (Source, error) {
 // Default returns what is configured on this machine for everything.
 func (m Machine) Default() (Sources, error) { return m.Sources(&Command{}) }
 
-var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+// variable is ${NAME} or ${NAME:-DEFAULT}, as the configuration has it.
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}`)
 
 func (m Machine) expand(text string) (string, error) {
 	var missing string
+	inURL := strings.Contains(variable.ReplaceAllString(text, ""), "://")
 	text = variable.ReplaceAllStringFunc(text, func(word string) string {
-		name := variable.FindStringSubmatch(word)[1]
-		value, ok := m.Lookup(name)
-		if !ok && missing == "" {
-			missing = name
+		parts := variable.FindStringSubmatch(word)
+		value, ok := m.Lookup(parts[1])
+		if otherwise, given := strings.CutPrefix(parts[2], ":-"); !ok && given {
+			value, ok = otherwise, true
 		}
-		if strings.Contains(text, "://") {
+		if !ok && missing == "" {
+			missing = parts[1]
+		}
+		if inURL {
 			return url.PathEscape(value) // a password may hold what ends one in a URL
 		}
 		return value

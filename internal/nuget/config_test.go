@@ -75,6 +75,8 @@ func TestSourcesComeFromTheNearestConfiguration(t *testing.T) {
 		"a project's clears":             {files: map[string]string{user: userConfig, "home/work/app/NuGet.Config": `<configuration><packageSources><clear/><add key="local" value="packages"/></packageSources></configuration>`}, want: []string{"local=DIR/packages"}},
 		"a project's without sources":    {files: map[string]string{"home/work/app/NuGet.Config": `<configuration><config/></configuration>`}, want: []string{"nuget.org=" + PublicIndex}},
 		"--source":                       {files: map[string]string{user: userConfig}, command: Command{Sources: []string{"https://x:${PAT}@other.example/index.json", "./here"}}, want: []string{"other.example=https://other.example/index.json x:a/b", "./here=DIR/here"}},
+		"--source with a default":        {command: Command{Sources: []string{"${FEED:-https://other.example/index.json}", "https://x:${PAT:-none}@third.example/index.json"}}, want: []string{"other.example=https://other.example/index.json", "third.example=https://third.example/index.json x:a/b"}},
+		"--source without its password":  {command: Command{Sources: []string{"https://x:${NONE:-}@third.example/index.json"}}, want: []string{"third.example=https://third.example/index.json"}},
 		"--source by name":               {files: map[string]string{user: userConfig}, command: Command{Sources: []string{"my feed"}}, want: both[1:]},
 		"--source by address":            {files: map[string]string{user: userConfig}, command: Command{Sources: []string{"https://feed.example/v3/index.json"}}, want: both[1:]},
 		"--source with a token":          {command: Command{Sources: []string{"https://${PAT}@other.example/index.json"}}, want: []string{"other.example=https://other.example/index.json token:a/b"}},

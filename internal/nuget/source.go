@@ -48,8 +48,8 @@ func NewSource(name, text, dir string) (Source, error) {
 	}
 	if u.User != nil {
 		s.user = u.User.Username()
-		s.password, _ = u.User.Password()
-		if s.password == "" { // a token that stands alone
+		password, given := u.User.Password()
+		if s.password = password; !given { // a token that stands alone
 			s.user, s.password = "token", s.user
 		}
 		u.User = nil
