@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -83,7 +84,7 @@ is made from them. --goarch, --python, --with-node, --scripts, --binary and
 	flags.BoolVar(&settings.Scripts, "scripts", false, "let packages run code of theirs on this machine while they are installed")
 	flags.StringSliceVar(&settings.Programs, "binary", nil, "take the program of this `name` along, which is on PATH here; may be repeated")
 	flags.StringSliceVar(&settings.Leave, "leave", nil, "leave this `server` to start as written; may be repeated")
-	flags.StringVar(&opts.GOARCH, "goarch", "", "the `architecture` of the app, amd64 or arm64 (default amd64)")
+	flags.StringVar(&opts.GOARCH, "goarch", "", "the `architecture` of the app, amd64 or arm64 (default: what its handler was built for elsewhere, else amd64)")
 	flags.BoolVar(&opts.Offline, "offline", false, "download nothing, and pack from what was downloaded before")
 	flags.BoolVar(&opts.NoProbe, "no-probe", false, "do not start the servers to see whether they answer")
 	flags.BoolVar(&opts.JSON, "json", false, "print an object")
@@ -155,7 +156,7 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 		return nil, misusef("--goarch %q is not known: want amd64 or arm64", o.GOARCH)
 	}
 	task := &pack.Options{Dir: dir, Env: env.Environ, Offline: o.Offline, Settings: pack.Settings{Python: defaultPython}, Upgrade: o.upgrades}
-	if o.GOARCH != "" {
+	if task.Platform = builtFor(dir); o.GOARCH != "" {
 		task.Platform = "linux/" + o.GOARCH
 	}
 	if task.Lookup, err = settingsLookup(env, dir); err != nil {
@@ -181,6 +182,20 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 	}
 	task.Modules, err = goModules(ctx, env, dir)
 	return task, err
+}
+
+// builtFor is the platform of a handler that was built for another architecture than this machine's, which
+// then was meant; empty where there is none.
+func builtFor(dir string) string {
+	name, err := handlerPath(dir)
+	if err != nil {
+		return ""
+	}
+	platform := pack.PlatformOf(filepath.Join(dir, filepath.FromSlash(name)))
+	if platform == "linux/"+runtime.GOARCH {
+		return "" // it may be dev's
+	}
+	return platform
 }
 
 func (o *packOptions) upgrades(server string) bool {

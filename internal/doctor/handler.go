@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // handler looks at the file that the host starts. Its name must be the one in host.json to the
@@ -27,6 +30,12 @@ func (p *Project) handler(executable string) Finding {
 		return failed(name, "", err)
 	}
 	defer f.Close()
+	if file, err := packmanifest.Load(p.Dir); err == nil {
+		if built := pack.PlatformOf(f.Name()); built != "" && built != file.Platform {
+			return failure(name, "mcpfunc pack --goarch "+path.Base(built)+", or mcpfunc build --goarch "+path.Base(file.Platform),
+				"%s is built for %s, and what is packed is for %s", executable, built, file.Platform)
+		}
+	}
 	if built := platform(f); built != azure {
 		return warning(name, build+" before publishing", "%s is built for %s, and Azure Functions runs %s", executable, built, azure)
 	}

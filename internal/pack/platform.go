@@ -27,6 +27,21 @@ var targets = map[string]target{
 // Platforms lists what can be packed for.
 func Platforms() []string { return slices.Sorted(maps.Keys(targets)) }
 
+// PlatformOf returns which of Platforms a program is built for, or "" for another.
+func PlatformOf(file string) string {
+	f, err := elf.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for name, t := range targets {
+		if t.machine == f.Machine {
+			return name
+		}
+	}
+	return ""
+}
+
 // target returns the names of the platform that the lock is for.
 func (l *Lock) target() target { return targets[l.Platform] }
 
