@@ -2,6 +2,8 @@ package nuget
 
 import (
 	"archive/zip"
+	"bytes"
+	"encoding/binary"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -20,6 +22,8 @@ const (
 	bytesLimit = 2 << 30 // of all files, as they are written out
 	fileLimit  = 1 << 30
 	textLimit  = 4 << 20 // of a file that is read into memory
+
+	directoryLimit = 8 << 20 // of the zip's list of files
 )
 
 // A Package is an open nupkg. Its methods are called by one goroutine.
@@ -68,6 +72,9 @@ func (p *Package) Close() error {
 
 // Read is Open for a package that is read from r, which is used as long as the package is.
 func Read(r io.ReaderAt, size int64) (*Package, error) {
+	if err := checkDirectory(r, size); err != nil {
+		return nil, err
+	}
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return nil, fmt.Errorf("is not a package: %w", err)
@@ -77,6 +84,25 @@ func Read(r io.ReaderAt, size int64) (*Package, error) {
 		return nil, err
 	}
 	return p, p.readNuspec()
+}
+
+// checkDirectory looks at where the list of files of a zip begins, before all of it is read into memory: its end
+// record says so (APPNOTE.TXT 4.3.16), and a reader goes on until something is no entry.
+func checkDirectory(r io.ReaderAt, size int64) error {
+	const length, comment = 22, 1<<16 - 1
+	tail := make([]byte, min(size, length+comment))
+	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	at := bytes.LastIndex(tail[:max(0, len(tail)-length+4)], []byte("PK\x05\x06"))
+	if at < 0 {
+		return errors.New("is not a package: it is no zip")
+	}
+	bytesOf, begin := int64(binary.LittleEndian.Uint32(tail[at+12:])), int64(binary.LittleEndian.Uint32(tail[at+16:]))
+	if bytesOf > directoryLimit || size-begin > directoryLimit+comment {
+		return fmt.Errorf("has a list of files of more than %d MB", directoryLimit>>20)
+	}
+	return nil
 }
 
 // list takes in the names of a zip.

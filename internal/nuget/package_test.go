@@ -3,6 +3,7 @@ package nuget_test
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,6 +94,7 @@ func TestPackageIsNotTrusted(t *testing.T) {
 	}
 	for want, data := range map[string][]byte{
 		"is not a package":     []byte("PK"),
+		"a list of files":      withDirectory(t),
 		"it has no nuspec":     nugettest.Zip(t, map[string]string{"a/b.nuspec": spec}),
 		"neither a file":       withHeader(t, func(h *zip.FileHeader) { h.SetMode(fs.ModeSymlink | 0o777) }),
 		"which is encrypted":   withHeader(t, func(h *zip.FileHeader) { h.Flags |= 1 }),
@@ -146,6 +148,14 @@ func withSize(t *testing.T, size uint64) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// withDirectory is a package that says that its list of files begins at its first byte, 20 MB before its end.
+func withDirectory(t *testing.T) []byte {
+	t.Helper()
+	data := append(make([]byte, 20<<20), nugettest.Zip(t, map[string]string{"Acme.X.nuspec": spec})...)
+	binary.LittleEndian.PutUint32(data[len(data)-22+16:], 0)
+	return data
 }
 
 // Whatever a package holds: reading it ends, and what it writes are plain files below the folder, none larger
