@@ -3,8 +3,9 @@
 
 LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
+SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e scale chaos chaos-short fuzz deadcode lint generate golden bench
+.PHONY: help demo test unit e2e servers scale chaos chaos-short fuzz deadcode lint generate golden bench
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +23,9 @@ unit: ## the hermetic tests
 e2e: ## real servers, real clients, the official conformance suite
 	test/e2e/tools/install.sh
 	go test -tags e2e -v -timeout 60m ./test/e2e ./internal/broker ./internal/shared
+
+servers: ## real servers from NuGet, packed and asked for their tools: SERVERS="ID ID@VERSION"
+	test/e2e/tools/nuget-servers.sh $(SERVERS)
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh

@@ -65,9 +65,7 @@ var version = regexp.MustCompile(`[0-9.]+$`) // of "python3.12", "node22"
 
 // StackFor returns the stack that a server's command needs: StackCustom for a binary.
 func StackFor(s config.Server) Stack {
-	program := path.Base(strings.ReplaceAll(s.Command, `\`, "/"))
-	program = strings.TrimSuffix(strings.ToLower(program), ".exe")
-	if stack, ok := interpreters[version.ReplaceAllString(program, "")]; ok {
+	if stack, ok := interpreters[version.ReplaceAllString(programName(s), "")]; ok {
 		return stack
 	}
 	return StackCustom
@@ -123,6 +121,24 @@ func (s scaffold) MissingCure() string {
 	return "`mcpfunc generate --hosting flex` makes it a project for one that has"
 }
 
-// Packable reports whether a server starts by an interpreter, so that `mcpfunc pack` has something to
-// take along.
-func (s scaffold) Packable() bool { return len(Stacks(s.Config)) > 0 }
+// Packable reports whether a server starts by an interpreter or comes from NuGet, so that `mcpfunc pack` has
+// something to take along.
+func (s scaffold) Packable() bool {
+	return len(Stacks(s.Config)) > 0 || slices.ContainsFunc(s.Config.Enabled(), isDotnet)
+}
+
+// isDotnet reports whether a server is a tool of .NET, which no stack of custom handlers has and which needs
+// none once it is packed.
+func isDotnet(s config.Server) bool {
+	name := programName(s)
+	return name == "dnx" || name == "dotnet"
+}
+
+// programName is the name that a server's command is known by, on any system.
+func programName(s config.Server) string {
+	name := strings.ToLower(path.Base(strings.ReplaceAll(s.Command, `\`, "/")))
+	for _, ext := range []string{".exe", ".cmd", ".bat"} {
+		name = strings.TrimSuffix(name, ext)
+	}
+	return name
+}

@@ -179,7 +179,7 @@ func identityOf(spec Server) string {
 // runner returns a key of what a package runner would download, or "" if the command is none.
 func runner(spec Server) string {
 	switch strings.TrimSuffix(filepath.Base(spec.Command), ".exe") {
-	case "uvx", "uv", "npx", "npm", "pnpm", "yarn", "bunx", "bun", "pipx", "deno", "dnx", "docker", "podman":
+	case "uvx", "uv", "npx", "npm", "pnpm", "yarn", "bunx", "bun", "pipx", "deno", "dnx", "dotnet", "docker", "podman":
 		return spec.Command + "\x00" + strings.Join(spec.Args, "\x00")
 	}
 	return ""

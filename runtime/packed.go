@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A notice is something to be logged once there is a log.
@@ -45,6 +46,7 @@ func (c *Config) startPacked(path string) error {
 		commands[s.Name] = packmanifest.Command{Command: s.Command, Args: s.Args}
 	}
 	starter := packmanifest.Starter{File: file, Dir: dir, Temp: os.TempDir(), LookPath: exec.LookPath}
+	starter.Memory, _ = process.Machine{}.Total()
 	for i := range c.Servers {
 		s := &c.Servers[i]
 		launch, err := starter.Launch(s.Name, commands[s.Name], s.Args)
@@ -52,7 +54,7 @@ func (c *Config) startPacked(path string) error {
 			c.notices = append(c.notices, notice{"the server starts as written and not as packed", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})
 			continue
 		}
-		s.Command, s.Args = launch.Command, launch.Args
+		s.Command, s.Args, s.Env = launch.Command, launch.Args, launch.Over(s.Env)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
 	if err != nil {
 		return err
 	}
-	warnOfSecrets(env, a.config, before)
+	warnOfServers(env, a.config, before)
 	known := wanted(before.Variables)
 	for _, name := range wanted(a.config.Variables) {
 		if !slices.Contains(known, name) {

@@ -211,6 +211,9 @@ func TestServersAreNamedAfterWhatTheyRun(t *testing.T) {
 		"/usr/local/bin/github-mcp-server":                   "github",
 		"./server.exe":                                       "server",
 		"docker run -i --rm mcp/fetch":                       "run",
+		"dnx --source x Acme.Dates.Mcp@1.2.0 --yes":          "Acme-Dates-Mcp",
+		"dotnet tool exec Acme.Dates.Mcp -- x":               "Acme-Dates-Mcp",
+		"dotnet tool run acme-dates-mcp":                     "acme-dates",
 		"---":                                                "server",
 	} {
 		entry, err := newEntry(strings.Fields(line), nil, "")

@@ -11,6 +11,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hint"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
@@ -27,6 +28,9 @@ func hintOf(err error) string {
 	}
 	if r := (*pack.RecipeError)(nil); errors.As(err, &r) {
 		return r.Hint
+	}
+	if n := (*nuget.Error)(nil); errors.As(err, &n) {
+		return n.Hint
 	}
 	if e := (*exec.Error)(nil); errors.As(err, &e) && errors.Is(e, exec.ErrNotFound) {
 		return installHint(e.Name)

@@ -118,7 +118,7 @@ func runInit(_ context.Context, env *Env, opts *initOptions) error {
 		return err
 	}
 	warn(env, file.Warnings)
-	warnOfSecrets(env, file, nil)
+	warnOfServers(env, file, nil)
 	answered, err := opts.Hosting.choose(env, opts.asks(env), file)
 	if err != nil {
 		return err

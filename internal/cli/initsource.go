@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/configedit"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 )
 
 // A source is where the servers of a new project come from.
@@ -232,6 +233,9 @@ func serverName(entry configedit.Entry) string {
 			program = arg
 			break
 		}
+	}
+	if c, err := nuget.ParseCommand(entry.Command, entry.Args); err == nil { // whose options take values
+		program = cmp.Or(c.Package, c.Tool)
 	}
 	name := strings.TrimSuffix(path.Base(filepath.ToSlash(program)), ".exe")
 	name, _, _ = strings.Cut(name, "@") // a version

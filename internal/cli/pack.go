@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -33,6 +34,8 @@ type packOptions struct {
 	Check   bool
 	Upgrade []string // servers; allServers for every one
 	NoProbe bool
+	Offline bool
+	GOARCH  string // empty: what it was packed for before
 	JSON    bool
 
 	settings []func(*pack.Settings) // what flags say about them
@@ -48,16 +51,19 @@ func newPackCommand(env *Env, run func(context.Context, *Env, *packOptions) erro
 		Use:   "pack [DIR]",
 		Short: "Install what the servers are made of into the project",
 		Long: `Resolve what the servers of the project in DIR (default: the current folder) are
-started from by uvx, npx, python, node or as a program, lock it with versions
-and hashes in mcp_lock, and install it into packed, for linux/amd64. The app
-then starts them from there, without a package runner and without the network;
-mcp_config.json stays as it is. Every server is started once from what was
-packed, and must answer.
+started from by uvx, npx, dnx, python, node or as a program, lock it with
+versions and hashes in mcp_lock, and install it into packed, for linux/amd64.
+The app then starts them from there, without a package runner and without the
+network; mcp_config.json stays as it is. Every server is started once from what
+was packed, and must answer.
+
+Servers from NuGet need no .NET, neither here nor where they run: what they run
+on comes out of packages, once for all of them.
 
 What is locked is installed as it is locked, until --upgrade; the tools that a
 server then has and had are compared. Commit mcp_lock and sbom.cdx.json; packed
-is made from them. --python, --with-node, --scripts, --binary and --leave are
-remembered in mcp_lock.`,
+is made from them. --goarch, --python, --with-node, --scripts, --binary and
+--leave are remembered in mcp_lock.`,
 		Example: `  mcpfunc pack
   mcpfunc pack --upgrade=time
   mcpfunc pack --check     in CI
@@ -79,6 +85,8 @@ remembered in mcp_lock.`,
 	flags.BoolVar(&settings.Scripts, "scripts", false, "let packages run code of theirs on this machine while they are installed")
 	flags.StringSliceVar(&settings.Programs, "binary", nil, "take the program of this `name` along, which is on PATH here; may be repeated")
 	flags.StringSliceVar(&settings.Leave, "leave", nil, "leave this `server` to start as written; may be repeated")
+	flags.StringVar(&opts.GOARCH, "goarch", "", "the `architecture` of the app, amd64 or arm64 (default: what its handler was built for elsewhere, else amd64)")
+	flags.BoolVar(&opts.Offline, "offline", false, "download nothing, and pack from what was downloaded before")
 	flags.BoolVar(&opts.NoProbe, "no-probe", false, "do not start the servers to see whether they answer")
 	flags.BoolVar(&opts.JSON, "json", false, "print an object")
 	return cmd
@@ -148,7 +156,16 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 	if err != nil {
 		return nil, err
 	}
-	task := &pack.Options{Dir: dir, Env: env.Environ, Settings: pack.Settings{Python: defaultPython}, Upgrade: o.upgrades}
+	if o.GOARCH != "" && !slices.Contains(pack.Platforms(), "linux/"+o.GOARCH) {
+		return nil, misusef("--goarch %q is not known: want amd64 or arm64", o.GOARCH)
+	}
+	task := &pack.Options{Dir: dir, Env: env.Environ, Offline: o.Offline, Settings: pack.Settings{Python: defaultPython}, Upgrade: o.upgrades}
+	if task.Platform = builtFor(dir); o.GOARCH != "" {
+		task.Platform = "linux/" + o.GOARCH
+	}
+	if task.Lookup, err = settingsLookup(env, dir); err != nil {
+		return nil, err
+	}
 	lock, err := pack.ReadLock(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -169,6 +186,20 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 	}
 	task.Modules, err = goModules(ctx, env, dir)
 	return task, err
+}
+
+// builtFor is the platform of a handler that was built for another architecture than this machine's, which
+// then was meant; empty where there is none.
+func builtFor(dir string) string {
+	name, err := handlerPath(dir)
+	if err != nil {
+		return ""
+	}
+	platform := pack.PlatformOf(filepath.Join(dir, filepath.FromSlash(name)))
+	if platform == "linux/"+runtime.GOARCH {
+		return "" // it may be dev's
+	}
+	return platform
 }
 
 func (o *packOptions) upgrades(server string) bool {
@@ -223,6 +254,9 @@ func printPacked(w io.Writer, report *pack.Report) error {
 			tools = count(*s.Tools, "tool")
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%.1f MB\t%s\n", s.Name, s.Kind, count(s.Packages, "package"), float64(s.Bytes)/1e6, tools)
+	}
+	if d := report.Dotnet; d != nil {
+		fmt.Fprintf(table, ".NET\t%s\tfor %s\t%.1f MB\t\n", strings.Join(d.Versions, ", "), count(len(d.Servers), "server"), float64(d.Bytes)/1e6)
 	}
 	if err := table.Flush(); err != nil {
 		return err

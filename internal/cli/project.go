@@ -53,15 +53,15 @@ func warn(env *Env, warnings []config.Warning) {
 	}
 }
 
-// warnOfSecrets says which values of file had better not go into a project, as git keeps them there. It
-// is silent about the servers of known, which may be nil.
-func warnOfSecrets(env *Env, file, known *config.File) {
+// warnOfServers says which values of file had better not go into a project, as git keeps them there, and
+// which servers cannot leave this machine. It is silent about the servers of known, which may be nil.
+func warnOfServers(env *Env, file, known *config.File) {
 	old := func(name string) bool {
 		return known != nil && slices.ContainsFunc(known.Servers, func(s config.Server) bool { return s.Name == name })
 	}
 	var found []config.Warning
 	for _, a := range doctor.Advise(file) {
-		if a.Rule == doctor.RuleSecrets && !old(a.Server) {
+		if (a.Rule == doctor.RuleSecrets || a.Rule == doctor.RuleDotnet) && !old(a.Server) {
 			found = append(found, a.Warning)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // prepare brings a project in line with its configuration, checks that its variables are set here,
@@ -31,7 +32,7 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	for _, c := range changes {
 		env.note("%s %s", c.Action, c.Path)
 	}
-	warnMissing(env, a.config)
+	warnMissing(env, dir, a.config)
 	build := goBuild{Dir: dir, Page: true, Env: env.Environ, Output: env.Stderr}
 	env.debug("go build in %s", dir)
 	err = env.during("building the handler", func() error {
@@ -41,10 +42,15 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	return a.config, err
 }
 
-// warnMissing warns of commands that are not here. The other servers work without them.
-func warnMissing(env *Env, file *config.File) {
+// warnMissing warns of commands that are not here and that nothing packed stands in for. The other servers
+// work without them.
+func warnMissing(env *Env, dir string, file *config.File) {
 	style := styleFor(env, env.Stderr)
+	from, err := packmanifest.Load(dir)
 	for _, s := range file.Enabled() {
+		if err == nil && from.Complete(s.Name, packmanifest.Command{Command: s.Command, Args: s.Args}) {
+			continue
+		}
 		if _, err := exec.LookPath(s.Command); errors.Is(err, exec.ErrNotFound) {
 			env.note("%s server %q: %s is not on PATH", style.bold("warning:"), s.Name, s.Command)
 			env.note("%s%s", style.cyan("hint: "), installHint(s.Command))

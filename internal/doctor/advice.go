@@ -1,12 +1,15 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
 // An Advice is a warning about a configuration that is valid, and the rule that it is of.
@@ -21,6 +24,7 @@ type Rule string
 // The rules, in the order in which Advise applies them.
 const (
 	RulePackages Rule = "packages" // what is fetched at start is not pinned
+	RuleDotnet   Rule = "dotnet"   // what is started is of .NET and no package
 	RuleSecrets  Rule = "secrets"  // a secret is written out
 	RuleSessions Rule = "sessions" // settings that do not do what they say
 	RuleAccess   Rule = "access"   // anybody may call
@@ -35,7 +39,7 @@ const silence = 230 * time.Second
 func Advise(file *config.File) []Advice {
 	var all []Advice
 	for _, s := range file.Enabled() {
-		all = slices.Concat(all, packageAdvice(file, s), secretAdvice(file, s), sessionAdvice(file, s), accessAdvice(file, s))
+		all = slices.Concat(all, packageAdvice(file, s), dotnetAdvice(file, s), secretAdvice(file, s), sessionAdvice(file, s), accessAdvice(file, s))
 	}
 	return append(all, limitAdvice(file)...)
 }
@@ -58,6 +62,18 @@ func sessionAdvice(file *config.File, s config.Server) []Advice {
 	return []Advice{advise(RuleSessions, file, &s, "sessions.prewarm",
 		"remove it: such a process can only be started when its caller is known",
 		"starts nothing ahead, as with auth.method %q a process holds something of its caller", s.Auth.Method)}
+}
+
+// dotnetAdvice finds what starts something of .NET that is on one machine alone, and says what to write instead.
+func dotnetAdvice(file *config.File, s config.Server) []Advice {
+	if !nuget.Runs(pack.ProgramName(s.Command)) && !nuget.GlobalTool(s.Command) {
+		return nil
+	}
+	_, err := nuget.ParseCommand(s.Command, s.Args)
+	if e := (*nuget.Error)(nil); errors.As(err, &e) {
+		return []Advice{advise(RuleDotnet, file, &s, "command", e.Hint, "cannot be packed: %v", e)}
+	}
+	return nil
 }
 
 func accessAdvice(file *config.File, s config.Server) []Advice {

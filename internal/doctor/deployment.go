@@ -38,6 +38,7 @@ func (p *Project) configuration() []Finding {
 		good string
 	}{
 		{RulePackages, "everything that is fetched is pinned"},
+		{RuleDotnet, ""},
 		{RuleSecrets, "none is written out in the configuration"},
 		{RuleSessions, ""},
 		{RuleAccess, ""},

@@ -12,6 +12,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // handler looks at the file that the host starts. Its name must be the one in host.json to the
@@ -30,6 +33,12 @@ func (p *Project) handler(executable string) Finding {
 		return failed(name, "", err)
 	}
 	defer f.Close()
+	if file, err := packmanifest.Load(p.Dir); err == nil {
+		if built := pack.PlatformOf(f.Name()); built != "" && built != file.Platform {
+			return failure(name, "mcpfunc pack --goarch "+path.Base(built)+", or mcpfunc build --goarch "+path.Base(file.Platform),
+				"%s is built for %s, and what is packed is for %s", executable, built, file.Platform)
+		}
+	}
 	if built := platform(f); built != azure {
 		return warning(name, build+" before publishing", "%s is built for %s, and Azure Functions runs %s", executable, built, azure)
 	}

@@ -51,6 +51,9 @@ func (p *Project) locked(server, form string) string {
 		}
 		return ""
 	}
+	if v := p.lockedDotnet(server, name); v != "" {
+		return v
+	}
 	data, err := readFile(p.path(pack.LockFolder + "/" + server + "/package-lock.json"))
 	var lock struct {
 		Packages map[string]struct{ Version string }
@@ -59,6 +62,23 @@ func (p *Project) locked(server, form string) string {
 		return ""
 	}
 	return lock.Packages["node_modules/"+name].Version
+}
+
+// lockedDotnet is locked for a NuGet package, whose case does not count.
+func (p *Project) lockedDotnet(server, id string) string {
+	data, err := readFile(p.path(pack.LockFolder + "/" + server + "/nuget.json"))
+	var lock struct {
+		Packages []struct{ ID, Version string }
+	}
+	if err != nil || json.Unmarshal(data, &lock) != nil {
+		return ""
+	}
+	for _, one := range lock.Packages {
+		if strings.EqualFold(one.ID, id) {
+			return one.Version
+		}
+	}
+	return ""
 }
 
 // distribution is a pattern for the name of a Python package, whose case and separators do not count

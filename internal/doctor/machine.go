@@ -132,7 +132,11 @@ func (p *Project) servers(file *config.File) []Finding {
 			Command: s.Command, Dir: dir,
 			Env: authenv.Join(authenv.Base(p.appEnviron(), s.InheritEnv), vars, s.Env),
 		}
-		if f := command(spec, where); !seen[f.Name+f.Detail] {
+		f := command(spec, where)
+		if p.complete(s) {
+			f = okay(s.Command, "%snot needed, as it starts from what is packed", where)
+		}
+		if !seen[f.Name+f.Detail] {
 			seen[f.Name+f.Detail] = true
 			all = append(all, f)
 		}

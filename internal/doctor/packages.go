@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
@@ -42,6 +43,12 @@ func packages(command string, args []string) []pkg {
 	}
 	for _, spec := range got.Node {
 		all = append(all, pkg{spec, npmPinned(spec), npmName(spec) + "@VERSION"})
+	}
+	for _, spec := range got.Dotnet {
+		id, version, _ := strings.Cut(spec, "@")
+		r, err := nuget.ParseRange(version)
+		_, exact := r.Exact()
+		all = append(all, pkg{spec, err == nil && exact, id + "@VERSION"})
 	}
 	for _, image := range got.Images { // which only a digest pins: tags move
 		all = append(all, pkg{image, strings.Contains(image, "@sha256:"), image + "@sha256:DIGEST"})

@@ -11,13 +11,16 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
 // What a process of a server usually takes, in MiB. Servers of Node.js were seen with 70 to 100,
-// those of Python with 40 to 80; binaries are mostly small.
+// those of Python with 40 to 80, those of .NET with 35 to 60; binaries are mostly small.
 const (
 	nodeMiB    = 90
 	pythonMiB  = 60
+	dotnetMiB  = 60
 	binaryMiB  = 30
 	platformMB = 272 // that the host and the handler take themselves
 
@@ -73,6 +76,9 @@ func usual(s config.Server) int {
 		return nodeMiB
 	case generator.StackPython:
 		return pythonMiB
+	}
+	if nuget.Runs(pack.ProgramName(s.Command)) {
+		return dotnetMiB
 	}
 	return binaryMiB
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 var (
 	// fetchers bring packages when they start. No stack has them: python has pip alone, node npm and npx.
-	fetchers = words("uvx uv pipx poetry pdm pnpm yarn")
+	fetchers = words("uvx uv pipx poetry pdm pnpm yarn dnx")
 
 	// foreign programs need a runtime that neither stack has, or are of another system.
 	foreign = words("bunx bun deno java dotnet ruby php cmd powershell pwsh")
@@ -74,6 +75,10 @@ func (p *Project) stack() []Finding {
 		}
 		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc generate --docker"
 		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
+		cannot := len(dotnetAdvice(p.File, s)) > 0
+		if nuget.Runs(what) {
+			what = "dnx"
+		}
 		start, inProject := p.packed(s)
 		if inProject {
 			what, needs = start.Interpreter, generator.Stack(start.Interpreter)
@@ -84,6 +89,7 @@ func (p *Project) stack() []Finding {
 			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, and infra/ makes an app that has %s", packedFor, python)
 		case slices.Contains(engines, what):
 			say(Fail, "name the program that is in the image, or serve it elsewhere", "is %s, and no app on Azure Functions can start containers", what)
+		case cannot && !inProject: // dotnetAdvice tells of it
 		case image:
 		case slices.Contains(foreign, what):
 			say(Warn, bring, "is %s, which Azure Functions has not", what)
@@ -114,6 +120,22 @@ func (p *Project) stack() []Finding {
 		good = okay(name, "an image of your own")
 	}
 	return unless(all, good)
+}
+
+// complete reports whether a server starts here from what is packed alone.
+func (p *Project) complete(s config.Server) bool {
+	file, err := packmanifest.Load(p.Dir)
+	return err == nil && file.Complete(s.Name, p.written(s.Name))
+}
+
+// written is the command line of a server as the configuration has it.
+func (p *Project) written(name string) packmanifest.Command {
+	for _, s := range p.File.Enabled() {
+		if s.Name == name {
+			return packmanifest.Command{Command: s.Command, Args: s.Args}
+		}
+	}
+	return packmanifest.Command{}
 }
 
 // packed returns how a server is started from what lies in the project, if it was packed as it stands.

@@ -68,6 +68,13 @@ func Check(opts *Options) ([]string, error) {
 			}
 		}
 	}
+	if file.Dotnet != nil {
+		if text, err := checkDotnet(opts.Dir, file.Dotnet); err != nil {
+			return nil, err
+		} else if text != "" {
+			say("%s", text)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(file.Programs)) {
 		p := file.Programs[name]
 		if sum, err := packmanifest.Sum(filepath.Join(opts.Dir, filepath.FromSlash(p.Path))); err != nil || sum != p.SHA256 {

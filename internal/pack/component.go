@@ -18,7 +18,7 @@ import (
 
 // A component is one package that is locked for a server.
 type component struct {
-	ecosystem string // of its package URL: pypi, npm
+	ecosystem string // of its package URL: pypi, npm, nuget
 	name      string
 	version   string
 	hashes    []string // "sha256:hex": of the files that may be installed for it
@@ -39,6 +39,11 @@ func components(dir, name string) ([]component, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	fromNuget, err := nugetComponents(folder)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(LockFolder, name), err)
+	}
+	all = append(all, fromNuget...)
 	lock, err := readPackageLock(folder)
 	prefix := ""
 	if errors.Is(err, fs.ErrNotExist) { // a script of the project comes with a lock of its own

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
@@ -20,6 +21,7 @@ func ProgramName(command string) string {
 type Fetched struct {
 	Python []string // requirements (PEP 508), and uv's NAME@VERSION
 	Node   []string // npm's specifiers
+	Dotnet []string // ids of NuGet packages, with @VERSION where the line has one
 	Images []string // of containers
 	Dated  bool     // releases of one day are taken: uv's --exclude-newer
 }
@@ -44,6 +46,10 @@ func Fetches(c packmanifest.Command) Fetched {
 	case "pipx":
 		if w.next() == "run" {
 			return w.fetchedByTool(pipxTable)
+		}
+	case "dnx", "dotnet":
+		if command, err := nuget.ParseCommand(c.Command, c.Args); err == nil && command.Tool == "" {
+			return Fetched{Dotnet: []string{dotnetRequirement(command)}}
 		}
 	case "npx", "bunx":
 		return Fetched{Node: w.fetched(npmTable).specs}

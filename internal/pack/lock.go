@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // LockFolder is where the locks of a project lie: to be committed, and not published.
@@ -19,6 +20,8 @@ import (
 //	mcp_lock/NAME/requirements.txt   Python: versions, and the hashes of what may be installed for them
 //	mcp_lock/NAME/package.json       Node: what was asked for
 //	mcp_lock/NAME/package-lock.json  Node: versions with their hashes
+//	mcp_lock/NAME/nuget.json         .NET: packages with their versions and hashes
+//	mcp_lock/_dotnet/nuget.json      the same of the .NET that servers share
 //	mcp_lock/NAME/tools.json         what the server said its tools are, to be read in a review
 const (
 	LockFolder = "mcp_lock"
@@ -35,9 +38,6 @@ const nodeFolder = "_node"
 
 // lockFormat is the version of Lock.
 const lockFormat = 1
-
-// Platform is what everything is packed for: the only one that Functions on Linux runs on.
-const Platform = "linux/amd64"
 
 // Settings are choices for a whole project. They stay in the lock, so that packing again needs no
 // flags.
@@ -87,8 +87,8 @@ func parseLock(data []byte) (*Lock, error) {
 	switch {
 	case l.Format != lockFormat:
 		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", l.Format, lockFormat)
-	case l.Platform != Platform:
-		return nil, fmt.Errorf("is for %q, and only %s is known", l.Platform, Platform)
+	case !slices.Contains(Platforms(), l.Platform):
+		return nil, fmt.Errorf("is for %q, and only %s are known", l.Platform, strings.Join(Platforms(), " and "))
 	case !minorVersion.MatchString(l.Python):
 		return nil, fmt.Errorf("python %q is not of the form 3.minor", l.Python)
 	}
@@ -137,7 +137,13 @@ func (l *Lock) digest(dir, name string) (string, error) {
 			return "", err
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	data, err := os.ReadFile(filepath.Join(dir, LockFolder, name, nugetName))
+	if err == nil {
+		err = enc.Encode([]any{nugetName, string(data)})
+	} else if errors.Is(err, fs.ErrNotExist) { // nothing, so that locks without it keep their digest
+		err = nil
+	}
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // A Tool is what a server says of one of its tools. Description is what a model is told, and so the

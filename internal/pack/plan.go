@@ -80,6 +80,8 @@ func (r *run) plan(s Server) (*plan, error) {
 		err = r.planPython(j)
 	case KindNode:
 		err = r.planNode(p)
+	case KindDotnet:
+		err = r.planDotnet(p)
 	default:
 		err = r.planProgram(p)
 	}
@@ -149,14 +151,24 @@ func (r *run) planProgram(p *plan) (err error) {
 		if p.program, err = process.Find(process.Spec{Command: name, Env: r.opts.Env}); err != nil {
 			return err
 		}
+	case r.isGlobalTool(name):
+		return refuse(`write it as dnx PACKAGE@VERSION --yes, with the NuGet package that it comes from; "dotnet tool list -g" names it`,
+			"%s is a .NET tool that is installed on this machine alone", name)
 	default:
 		return refuse("--binary "+name+" takes the program of that name along; "+hintLeave, "%s is no package runner, so nothing says what it is made of", name)
 	}
-	if err := checkProgram(p.program); err != nil {
+	if err := r.lock.checkProgram(p.program); err != nil {
 		return err
 	}
 	p.locked.SHA256, err = packmanifest.Sum(p.program)
 	return err
+}
+
+// isGlobalTool reports whether "dotnet tool install -g" has put a program of that name on this machine.
+func (r *run) isGlobalTool(name string) bool {
+	home, ok := r.lookup("HOME")
+	_, err := os.Stat(filepath.Join(home, ".dotnet", "tools", name))
+	return ok && err == nil
 }
 
 // inProject returns the path of a server's file in the project, slash-separated. What is published
@@ -207,6 +219,8 @@ func filesThere(dir string, p *plan) bool {
 		name = requirementsName
 	case p.recipe.Kind == KindNode && len(p.recipe.Requires) > 0:
 		name = packageLockName
+	case p.recipe.Kind == KindDotnet:
+		name = nugetName
 	}
 	_, err := os.Stat(filepath.Join(dir, LockFolder, p.name, name))
 	return name == "" || err == nil

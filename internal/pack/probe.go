@@ -16,7 +16,7 @@ func (r *run) probe(ctx context.Context) error {
 	case r.opts.Probe == nil:
 		return r.keepTools()
 	case !r.file.Fits():
-		r.note("", "servers were not tried: this machine is not %s", Platform)
+		r.note("", "servers were not tried: this machine is not %s", r.lock.Platform)
 		return r.keepTools()
 	}
 	if err := mirror(r.stage, r.opts.Dir); err != nil {

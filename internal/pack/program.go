@@ -18,17 +18,17 @@ import (
 const programFolder = "_bin"
 
 // checkProgram says why a file does not run on the platform by itself.
-func checkProgram(file string) error {
+func (l *Lock) checkProgram(file string) error {
 	f, err := elf.Open(file)
 	if format := (*elf.FormatError)(nil); errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return refuse("build it for linux/amd64; a script is started by its interpreter, as in python3 server.py", "%s is no program for Linux", filepath.Base(file))
+		return refuse("build it for "+l.Platform+"; a script is started by its interpreter, as in python3 server.py", "%s is no program for Linux", filepath.Base(file))
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 {
-		return refuse("build it for linux/amd64", "%s is a program for %s", filepath.Base(file), f.Machine)
+	if f.Machine != l.target().machine || f.Class != elf.ELFCLASS64 {
+		return refuse("build it for "+l.Platform, "%s is a program for %s", filepath.Base(file), f.Machine)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (r *run) vendorNode(ctx context.Context) error {
 	if err == nil && r.old != nil && r.old.Node == r.lock.Node && (r.opts.Upgrade == nil || !r.opts.Upgrade(nodeFolder)) {
 		err = copyTree(dir, old)
 	} else if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = r.lockNode(ctx, dir, []string{nodePackage + "@" + r.lock.Node}, nil)
+		err = r.lockNode(ctx, dir, []string{r.lock.target().node + "@" + r.lock.Node}, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("node: %w", err)
@@ -97,7 +97,7 @@ func (r *run) vendorNode(ctx context.Context) error {
 	if err := r.installModules(ctx, "", work, nil); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
-	if err := r.addProgram(nodeFolder, filepath.Join(work, "node_modules", nodePackage, "bin", "node")); err != nil {
+	if err := r.addProgram(nodeFolder, filepath.Join(work, "node_modules", r.lock.target().node, "bin", "node")); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
 	r.note("", "node %s comes along", r.lock.Node)

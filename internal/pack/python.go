@@ -16,10 +16,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
-// wheels is the platform that wheels are chosen for: the C library of the oldest image that Functions
-// has for Python, Debian 11 with glibc 2.31. Newer ones run the same wheels.
-const wheels = "x86_64-manylinux_2_31"
-
 const sitePackages = "site-packages"
 
 var minorVersion = regexp.MustCompile(`^3\.[0-9]{1,3}$`)
@@ -41,7 +37,7 @@ func (r *run) lockPython(ctx context.Context, j *job) error {
 	}
 	locked := filepath.Join(j.lockDir, requirementsName)
 	args := []string{"pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
-		"--python-version", r.lock.Python, "--python-platform", wheels, "--output-file", locked}
+		"--python-version", r.lock.Python, "--python-platform", r.lock.target().wheels, "--output-file", locked}
 	if !r.lock.Scripts {
 		args = append(args, "--no-build")
 	}
@@ -85,7 +81,7 @@ func (r *run) installWheels(ctx context.Context, j *job, site string) error {
 		return err
 	}
 	args := []string{"pip", "install", "--quiet", "--target", site, "--require-hashes", "--no-deps", "--link-mode", "copy",
-		"--python-version", r.lock.Python, "--python-platform", wheels}
+		"--python-version", r.lock.Python, "--python-platform", r.lock.target().wheels}
 	if !r.lock.Scripts {
 		args = append(args, "--no-build")
 	}
@@ -124,7 +120,11 @@ func (r *run) explainBuild(err error) error {
 }
 
 func (r *run) uv() (*tool, error) {
-	return findTool("uv", r.opts.Env, "UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1")
+	settings := []string{"UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1"}
+	if r.opts.Offline {
+		settings = append(settings, "UV_OFFLINE=1")
+	}
+	return findTool("uv", r.opts.Env, settings...)
 }
 
 // pythonFiles returns the files of the project that say what its script or module needs, by their

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
@@ -14,6 +15,7 @@ type Kind string
 const (
 	KindPython  Kind = "python"  // packages from an index, or a script of the project
 	KindNode    Kind = "node"    // packages from a registry, or a script of the project
+	KindDotnet  Kind = "dotnet"  // a tool of a NuGet package
 	KindProgram Kind = "program" // a file that runs by itself
 	KindWritten Kind = "written" // left alone: it starts as written
 )
@@ -22,7 +24,7 @@ const (
 // the words alone; nothing is looked up.
 type Recipe struct {
 	Kind     Kind
-	Requires []string // PEP 508 requirements, or name@version for npm
+	Requires []string // PEP 508 requirements, or name@version for npm and NuGet
 	Files    []string // requirement files, as written
 	Options  []string // for the resolver: indexes, constraints on versions
 	Flags    []string // of the interpreter
@@ -34,9 +36,12 @@ type Recipe struct {
 
 	PythonVersion string // major.minor that was asked for; empty for any
 	Replaces      int    // how many arguments all of this was
+	Skips         []int  // those after them that were this as well
 
-	named bool   // an option has named the package: the command is one of its scripts
-	next  string // what an option said the command is: "module" or "file"
+	named  bool           // an option has named the package: the command is one of its scripts
+	dotnet *nuget.Command // of KindDotnet
+
+	next string // what an option said the command is: "module" or "file"
 }
 
 // A RecipeError is a command line that cannot be packed, with the hint where there is one.
@@ -64,6 +69,9 @@ func ParseCommand(c packmanifest.Command) (*Recipe, error) {
 	if err := r.parse(ProgramName(c.Command), c); err != nil {
 		return nil, err
 	}
+	if r.Kind == KindDotnet {
+		return r, nil // has looked at its words itself
+	}
 	for _, word := range c.Args[:r.Replaces] {
 		if strings.Contains(word, "${") {
 			return nil, refuse("write it out; arguments of the server itself may hold variables",
@@ -76,6 +84,8 @@ func ParseCommand(c packmanifest.Command) (*Recipe, error) {
 func (r *Recipe) parse(program string, c packmanifest.Command) error {
 	words := &words{program: program, args: c.Args}
 	switch {
+	case nuget.Runs(program) || nuget.GlobalTool(c.Command):
+		return r.dnx(c)
 	case program == "uvx":
 		return r.uvTool(words)
 	case program == "uv":
@@ -94,8 +104,8 @@ func (r *Recipe) parse(program string, c packmanifest.Command) error {
 	switch program {
 	case "docker", "podman":
 		return refuse("choose a server that comes as a package or a program; "+hintLeave, "%s needs a container engine, and Azure Functions has none", program)
-	case "bunx", "bun", "deno", "pnpm", "yarn", "dnx", "poetry", "hatch", "conda", "sh", "bash", "cmd":
-		return refuse("start it by npx, uvx, python or node; "+hintLeave, "%s is not understood", program)
+	case "bunx", "bun", "deno", "pnpm", "yarn", "poetry", "hatch", "conda", "sh", "bash", "cmd":
+		return refuse("start it by npx, uvx, dnx, python or node; "+hintLeave, "%s is not understood", program)
 	}
 	r.Kind, r.File = KindProgram, c.Command
 	return nil

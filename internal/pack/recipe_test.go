@@ -2,12 +2,14 @@ package pack
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
@@ -59,10 +61,15 @@ func TestParseCommandReadsWhatTheRunnersRead(t *testing.T) {
 		"npm exec -y -- pkg@1 --x":                             {Kind: KindNode, Requires: []string{"pkg@1"}, Replaces: 4},
 		"npm exec pkg -- --x":                                  {Kind: KindNode, Requires: []string{"pkg@latest"}, Replaces: 3},
 		"npm x pkg a":                                          {Kind: KindNode, Requires: []string{"pkg@latest"}, Replaces: 2},
-		"node --enable-source-maps dist/index.js --x":          {Kind: KindNode, Flags: []string{"--enable-source-maps"}, File: "dist/index.js", Replaces: 2},
-		"node --import ./a.mjs --title=x index.js":             {Kind: KindNode, Flags: []string{"--import", "./a.mjs", "--title=x"}, File: "index.js", Replaces: 4},
-		"./bin/server --stdio":                                 {Kind: KindProgram, File: "./bin/server"},
-		"github-mcp-server stdio":                              {Kind: KindProgram, File: "github-mcp-server"},
+		"dnx Acme.Dates@1.2.0 --yes":                           {Kind: KindDotnet, Requires: []string{"Acme.Dates@1.2.0"}, Replaces: 2},
+		"dnx Acme.Dates --yes start -y":                        {Kind: KindDotnet, Requires: []string{"Acme.Dates"}, Replaces: 2, Skips: []int{3}},
+		"dnx Acme.Dates x --version 1.* -- --yes":              {Kind: KindDotnet, Requires: []string{"Acme.Dates@1.*"}, Replaces: 1, Skips: []int{2, 3, 4}},
+		"dotnet dnx Acme.Dates@1.0 --source https://x:${PAT}@f.example/index.json --allow-roll-forward -- ${ZONE}": {Kind: KindDotnet, Requires: []string{"Acme.Dates@1.0"}, Options: []string{"--source=https://x:${PAT}@f.example/index.json", "--allow-roll-forward"}, Replaces: 6},
+		"dotnet tool run acme-dates --x":              {Kind: KindDotnet, Replaces: 3},
+		"node --enable-source-maps dist/index.js --x": {Kind: KindNode, Flags: []string{"--enable-source-maps"}, File: "dist/index.js", Replaces: 2},
+		"node --import ./a.mjs --title=x index.js":    {Kind: KindNode, Flags: []string{"--import", "./a.mjs", "--title=x"}, File: "index.js", Replaces: 4},
+		"./bin/server --stdio":                        {Kind: KindProgram, File: "./bin/server"},
+		"github-mcp-server stdio":                     {Kind: KindProgram, File: "github-mcp-server"},
 	} {
 		got, err := ParseCommand(line(text))
 		if err != nil {
@@ -81,7 +88,7 @@ func TestParseCommandReadsWhatTheRunnersRead(t *testing.T) {
 // specsOf lists the packages that a command line fetches.
 func specsOf(c packmanifest.Command) []string {
 	got := Fetches(c)
-	return append(got.Python, got.Node...)
+	return slices.Concat(got.Python, got.Node, got.Dotnet)
 }
 
 func TestParseCommandSaysWhyItCannotPack(t *testing.T) {
@@ -116,6 +123,11 @@ func TestParseCommandSaysWhyItCannotPack(t *testing.T) {
 		"node --inspect":                           "there is no script",
 		"docker run -i x":                          "Azure Functions has none",
 		"bunx x":                                   "bunx is not understood",
+		"dnx --yes":                                "there is no package",
+		"dnx Acme.Dates@${VERSION} --yes":          "known only when the app starts",
+		"dotnet run --project /src":                "dotnet run builds a project of this machine",
+		"dotnet bin/dates.dll":                     "starts a file of this machine",
+		"/home/me/.dotnet/tools/acme-dates":        "is a .NET tool that is installed on this machine alone",
 	} {
 		recipe, err := ParseCommand(line(text))
 		var refused *RecipeError
@@ -128,7 +140,7 @@ func TestParseCommandSaysWhyItCannotPack(t *testing.T) {
 // Whatever a configuration holds, reading it ends, replaces no more words than there are, and never
 // takes a variable for what to install.
 func FuzzParseCommand(f *testing.F) {
-	for _, text := range []string{"uvx --from a b c", "npx -y @a/b@1 -- c", "npm exec a -- -b", "python3 -u -m x y", "node --import a b", "uv run --with a b", "pipx run --spec a b"} {
+	for _, text := range []string{"uvx --from a b c", "npx -y @a/b@1 -- c", "npm exec a -- -b", "python3 -u -m x y", "node --import a b", "uv run --with a b", "pipx run --spec a b", "dnx A@1 --yes b --version 2", "dotnet tool run a -- b"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -145,11 +157,16 @@ func FuzzParseCommand(f *testing.F) {
 		if r.Replaces < 0 || r.Replaces > len(c.Args) {
 			t.Fatalf("%q: replaces %d of %d", words, r.Replaces, len(c.Args))
 		}
-		if strings.Contains(strings.Join(c.Args[:r.Replaces], " "), "${") {
+		// A source of NuGet packages may be opened by a variable.
+		if r.Kind != KindDotnet && strings.Contains(strings.Join(c.Args[:r.Replaces], " "), "${") {
 			t.Fatalf("%q: a variable is part of what is packed", words)
 		}
 		for _, require := range r.Requires {
-			if r.Kind == KindNode {
+			if r.Kind == KindDotnet {
+				if id, _, _ := strings.Cut(require, "@"); !nuget.ValidID(id) {
+					t.Fatalf("%q: requires %q", words, require)
+				}
+			} else if r.Kind == KindNode {
 				if name, version := splitNPM(require); name == "" || version == "" {
 					t.Fatalf("%q: requires %q", words, require)
 				}

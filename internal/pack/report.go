@@ -11,6 +11,15 @@ type Report struct {
 	Platform string          `json:"platform"`
 	Python   string          `json:"python"`
 	Servers  []*ServerReport `json:"servers"`
+	Dotnet   *RuntimeReport  `json:"dotnet,omitempty"` // the .NET that servers share; nil for none
+}
+
+// A RuntimeReport says what a run took along for servers to run on.
+type RuntimeReport struct {
+	Versions []string `json:"versions"`
+	Servers  []string `json:"servers"`
+	Files    int      `json:"files"`
+	Bytes    int64    `json:"bytes"`
 }
 
 // A ServerReport says what a run did for one server.

@@ -35,6 +35,9 @@ func bom(dir string, lock *Lock, file *packmanifest.File, modules []Module) ([]b
 			return nil, err
 		}
 		tree := filepath.Join(dir, packmanifest.Folder, name)
+		if all, err = addLibraries(all, tree); err != nil {
+			return nil, err
+		}
 		if err := addLicenses(all, filepath.Join(tree, sitePackages)); err != nil {
 			return nil, err
 		}
@@ -45,6 +48,19 @@ func bom(dir string, lock *Lock, file *packmanifest.File, modules []Module) ([]b
 				}
 			}
 			list[c.purl()] = merged(list[c.purl()], c, name)
+		}
+	}
+	if file.Dotnet != nil {
+		all, err := components(dir, dotnetFolder)
+		if err != nil {
+			return nil, err
+		}
+		for name, server := range file.Servers {
+			for _, c := range all {
+				if server.Start.Dotnet != nil && server.Start.Dotnet.Shared {
+					list[c.purl()] = merged(list[c.purl()], c, name)
+				}
+			}
 		}
 	}
 	for name, p := range file.Programs {

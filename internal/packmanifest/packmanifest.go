@@ -5,6 +5,7 @@
 //	packed/mcp_packed.json          this package's File
 //	packed/NAME/...                 what the server NAME is made of
 //	packed/_bin/NAME/PROGRAM        programs; their mode is lost on the way to Azure
+//	packed/_dotnet/...              the .NET that servers share: a DOTNET_ROOT
 //
 // The configuration stays as its author wrote it. A packed start stands in for one command line of
 // it, word for word, and for no other: after an edit it is stale, and the server starts as written.
@@ -40,6 +41,7 @@ type File struct {
 	Format   int                `json:"format"`
 	Platform string             `json:"platform"`           // GOOS/GOARCH that everything was installed for
 	Python   string             `json:"python,omitempty"`   // major.minor that packages were installed for
+	Dotnet   *Runtime           `json:"dotnet,omitempty"`   // that servers share; nil for none
 	Programs map[string]Program `json:"programs,omitempty"` // to be made executable, by name
 	Servers  map[string]Server  `json:"servers"`            // by the name in the configuration
 }
@@ -47,8 +49,16 @@ type File struct {
 // A Program is a file that must be copied before it can run: of everything in a deployed package
 // only the handler is executable, and the package is read-only.
 type Program struct {
-	Path   string `json:"path"`   // slash-separated, in the project
-	SHA256 string `json:"sha256"` // of its contents, in lower-case hex
+	Path   string `json:"path"`             // slash-separated, in the project
+	SHA256 string `json:"sha256"`           // of its contents, in lower-case hex
+	Beside string `json:"beside,omitempty"` // a folder of the project whose contents it looks for beside itself
+}
+
+// A Runtime is what servers need to run and share. It has no programs: they are among those of the File.
+type Runtime struct {
+	Path string `json:"path"` // a folder: slash-separated, in the project
+	Lock string `json:"lock"` // digest of the lock that it was installed from
+	Tree string `json:"tree"` // digest of what lies there
 }
 
 // A Server is one packed server.
@@ -70,14 +80,16 @@ func (c Command) Equal(d Command) bool {
 	return c.Command == d.Command && slices.Equal(c.Args, d.Args)
 }
 
-// A Start is what takes the place of the command and of the first Replaces arguments. The arguments
-// after those are the server's own and stay, which is why no value of them is in the file.
+// A Start is what takes the place of the command, of the first Replaces arguments, and of those in Skips.
+// The others are the server's own and stay, which is why no value of them is in the file.
 type Start struct {
 	Interpreter string   `json:"interpreter,omitempty"` // Python, Node, or empty: Program runs by itself
 	Program     string   `json:"program,omitempty"`     // a key of File.Programs: the interpreter to use, or the server
 	Flags       []string `json:"flags,omitempty"`       // of the interpreter, before the script
 	Script      string   `json:"script,omitempty"`      // what the interpreter runs: slash-separated, in the project
 	Replaces    int      `json:"replaces"`
+	Skips       []int    `json:"skips,omitempty"`  // which arguments after those are the runner's as well
+	Dotnet      *Dotnet  `json:"dotnet,omitempty"` // what Program needs as one of .NET; nil for another
 }
 
 // The interpreters.
@@ -149,7 +161,13 @@ func (f *File) check() error {
 	if f.Python != "" && !version.MatchString(f.Python) {
 		return fmt.Errorf("python %q is not of the form 3.minor", f.Python)
 	}
+	if f.Dotnet != nil && !local(f.Dotnet.Path) {
+		return fmt.Errorf("the folder %q of .NET does not lie in the project", f.Dotnet.Path)
+	}
 	for name, p := range f.Programs {
+		if p.Beside != "" && !local(p.Beside) {
+			return fmt.Errorf("program %q: the folder %q does not lie in the project", name, p.Beside)
+		}
 		if !local(p.Path) || !digest.MatchString(p.SHA256) {
 			return fmt.Errorf("program %q: its path must lie in the project, and its sha256 be 64 hexadecimal digits", name)
 		}
@@ -170,6 +188,10 @@ func (f *File) checkStart(s Server) error {
 		return fmt.Errorf("program %q is not among the programs", start.Program)
 	case start.Replaces < 0 || start.Replaces > len(s.From.Args):
 		return fmt.Errorf("replaces %d of %d arguments", start.Replaces, len(s.From.Args))
+	case !skips(start.Skips, start.Replaces, len(s.From.Args)):
+		return fmt.Errorf("skips the arguments %d of %d after %d", start.Skips, len(s.From.Args), start.Replaces)
+	case start.Dotnet != nil && (start.Interpreter != "" || start.Dotnet.Shared && f.Dotnet == nil):
+		return errors.New("is of .NET, but has an interpreter, or no .NET is packed for it")
 	case start.Interpreter == "" && (!known || start.Script != "" || len(start.Flags) > 0):
 		return errors.New("without an interpreter there must be a program, and neither flags nor a script")
 	case start.Interpreter == "":
@@ -182,6 +204,17 @@ func (f *File) checkStart(s Server) error {
 		return fmt.Errorf("script %q does not lie in the project", start.Script)
 	}
 	return nil
+}
+
+// skips reports whether indexes of arguments are in order, from the first after those that are replaced.
+func skips(list []int, first, n int) bool {
+	for _, i := range list {
+		if i < first || i >= n {
+			return false
+		}
+		first = i + 1
+	}
+	return true
 }
 
 // local reports whether a slash-separated path names something inside the project on every system.

@@ -121,7 +121,7 @@ func TestLaunchKeepsTheServersOwnArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Launch{"python3.12", []string{"-s", filepath.Join(s.Dir, "packed", "time", "start.py"), "--zone", "Asia/Tokyo"}}
+	want := Launch{Command: "python3.12", Args: []string{"-s", filepath.Join(s.Dir, "packed", "time", "start.py"), "--zone", "Asia/Tokyo"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

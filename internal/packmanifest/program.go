@@ -25,7 +25,11 @@ func unpack(path, sum, temp string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(dir, sum)
+	return unpackTo(filepath.Join(dir, sum), path, sum)
+}
+
+// unpackTo is unpack into a folder that nobody else can write.
+func unpackTo(dir, path, sum string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}

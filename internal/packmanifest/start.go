@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 )
 
 // A Launch is a command line to start a packed server by. Paths in it are absolute, as a server may
@@ -14,6 +16,17 @@ import (
 type Launch struct {
 	Command string
 	Args    []string
+	Env     map[string]string // beneath what the configuration sets; nil for nothing
+}
+
+// Over returns the variables of the launch with those of the configuration over them.
+func (l Launch) Over(written map[string]string) map[string]string {
+	if len(l.Env) == 0 {
+		return written
+	}
+	env := maps.Clone(l.Env)
+	maps.Copy(env, written)
+	return env
 }
 
 // ErrStale says that a server was packed from another command line than it has now, or never.
@@ -22,11 +35,24 @@ var ErrStale = errors.New("was not packed as it stands in the configuration")
 // Fits reports whether what was packed runs on this system.
 func (f *File) Fits() bool { return f.Platform == runtime.GOOS+"/"+runtime.GOARCH }
 
+// Complete reports whether a server starts here from what is packed, and needs no program of this machine.
+func (f *File) Complete(name string, written Command) bool {
+	server, ok := f.Servers[name]
+	return ok && f.Fits() && server.From.Equal(written) && server.Start.Program != ""
+}
+
 // A Starter turns packed starts into command lines. Its methods are called by one goroutine.
 type Starter struct {
 	File *File
 	Dir  string // the project; absolute
 	Temp string // where programs are copied to and made executable; usually os.TempDir()
+
+	// Memory is what the machine has, in bytes, of which a runtime that takes what it can get is given a
+	// part; zero where it is not known.
+	Memory int64
+
+	// Libraries are the folders of the system's libraries; nil for the usual ones.
+	Libraries []string
 
 	// LookPath finds an interpreter by name, as exec.LookPath does.
 	LookPath func(name string) (string, error)
@@ -43,10 +69,10 @@ func (s *Starter) Launch(name string, written Command, args []string) (Launch, e
 		return Launch{}, ErrStale
 	}
 	start := server.Start
-	own := args[start.Replaces:]
+	own := start.own(args)
 	if start.Interpreter == "" {
 		program, err := s.program(start.Program)
-		return Launch{program, own}, err
+		return Launch{program, own, s.dotnet(start.Dotnet)}, err
 	}
 	script := filepath.Join(s.Dir, filepath.FromSlash(start.Script))
 	if info, err := os.Stat(script); err != nil || info.IsDir() {
@@ -57,7 +83,21 @@ func (s *Starter) Launch(name string, written Command, args []string) (Launch, e
 		return Launch{}, err
 	}
 	words := append(append([]string{}, start.Flags...), script)
-	return Launch{interpreter, append(words, own...)}, nil
+	return Launch{Command: interpreter, Args: append(words, own...)}, nil
+}
+
+// own returns the arguments that are the server's.
+func (s Start) own(args []string) []string {
+	if len(s.Skips) == 0 {
+		return args[s.Replaces:]
+	}
+	var own []string
+	for i := s.Replaces; i < len(args); i++ {
+		if !slices.Contains(s.Skips, i) {
+			own = append(own, args[i])
+		}
+	}
+	return own
 }
 
 // interpreter returns what runs a script. It is a name for the process's own PATH; where none is
@@ -88,7 +128,14 @@ func (s *Starter) program(name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("program %q: %w", name, fs.ErrNotExist)
 	}
-	path, err := unpack(filepath.Join(s.Dir, filepath.FromSlash(p.Path)), p.SHA256, s.Temp)
+	from := filepath.Join(s.Dir, filepath.FromSlash(p.Path))
+	var path string
+	var err error
+	if p.Beside == "" {
+		path, err = unpack(from, p.SHA256, s.Temp)
+	} else {
+		path, err = unpackBeside(from, p.SHA256, filepath.Join(s.Dir, filepath.FromSlash(p.Beside)), s.Temp)
+	}
 	if err != nil {
 		return "", fmt.Errorf("make %s executable: %w", p.Path, err)
 	}

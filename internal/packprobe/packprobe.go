@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -89,6 +90,7 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 		return mcpfunc.Server{}, err
 	}
 	env := map[string]string{"PATH": filepath.Dir(program)}
+	maps.Copy(env, launch.Env)
 	if s.EnvFile != "" {
 		vars, err := config.LoadEnvFile(s.EnvFile)
 		if err != nil {

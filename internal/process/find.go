@@ -78,6 +78,8 @@ func Hint(command string) string {
 		return "install Node.js, which brings npx: https://nodejs.org/en/download"
 	case "python", "python3":
 		return "install Python: https://www.python.org/downloads/"
+	case "dnx", "dotnet":
+		return "run mcpfunc pack, which needs no .NET, or install the SDK of .NET 10, which brings dnx: https://dotnet.microsoft.com/download"
 	case "docker":
 		return "install Docker, or choose a server that runs without it: Azure Functions has none"
 	}

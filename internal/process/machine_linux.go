@@ -20,6 +20,17 @@ func (Machine) Free() (int64, bool) {
 	return free, ok
 }
 
+// Total is what the machine has, or what the control group may use.
+func (Machine) Total() (int64, bool) {
+	total, ok := meminfo("MemTotal:")
+	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		if limit, limited := number(path); limited && (!ok || limit < total) {
+			total, ok = limit, true
+		}
+	}
+	return total, ok
+}
+
 // Used sums the resident sets of the sessions that the processes lead: every child has one of its
 // own.
 func (Machine) Used(pids []int) map[int]int64 {

@@ -8,5 +8,8 @@ type Machine struct{}
 // Free is not known.
 func (Machine) Free() (int64, bool) { return 0, false }
 
+// Total is not known.
+func (Machine) Total() (int64, bool) { return 0, false }
+
 // Used is not known.
 func (Machine) Used([]int) map[int]int64 { return nil }

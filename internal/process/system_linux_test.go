@@ -15,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
