@@ -120,6 +120,7 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 			initOptions{Dir: "app", Yes: true, Name: "n", Module: "m", AuthLevel: "admin", Config: "c", Force: true, DryRun: true, JSON: true}},
 		{"init --hosting flex --azd --github", initOptions{Dir: ".", Hosting: hosting{Kind: "flex", Extras: generator.Extras{AZD: true, GitHub: true}}}},
 		{"generate --hosting custom --docker", generateOptions{Project: ".", Hosting: hosting{Kind: "custom", Extras: generator.Extras{Docker: true}}}},
+		{"generate app --check", generateOptions{Project: "app", Check: true}},
 		{"init --server s --auth none --env A=1 -- uvx x --y", initOptions{Dir: ".", Server: "s", Auth: "none", Env: []string{"A=1"}, Command: []string{"uvx", "x", "--y"}}},
 		{"add-server s --project p --env A=1 --env B=2,3 --auth azure_obo --disabled -- npx -y x",
 			addServerOptions{Project: "p", Name: "s", Env: []string{"A=1", "B=2,3"}, Auth: "azure_obo", Disabled: true, Command: []string{"npx", "-y", "x"}}},
