@@ -29,7 +29,7 @@ func TestBrokenFileIsNamedWithItsLine(t *testing.T) {
 	for name, test := range map[string]struct{ data, want string }{
 		"empty":        {"", `c.json:1: is empty | a configuration begins with {"mcpServers": {`},
 		"blank":        {" \n\t", `c.json:1: is empty | a configuration begins with {"mcpServers": {`},
-		"comment only": {"// nothing", `c.json:1: is not JSON: it ends too early | a brace, a bracket, a quote or a comment is not closed`},
+		"comment only": {"// nothing", `c.json:1: is empty: all of it is comments | a configuration begins with {"mcpServers": {`},
 		"large":        {strings.Repeat(" ", 10<<20), `c.json: is larger than 1 MiB, the most that a configuration may be`},
 		"binary":       {"{\n\x00}", `c.json:2: is not UTF-8 text | this seems to be another file than a configuration`},
 		"latin-1":      {"{\"a\":\n\"\xfc\"}", `c.json:2: is not UTF-8 text | this seems to be another file than a configuration`},
@@ -78,7 +78,8 @@ func TestBrokenEntryIsNamedWithItsKey(t *testing.T) {
 		c + `"args": "a"`:                          `"args" must be a list of strings, not a string`,
 		c + `"args": ["a", 1]`:                     `"args" must be a list of strings, but holds a number`,
 		c + `"env": []`:                            `"env" must be an object, not a list`,
-		c + `"env": {"A": null}`:                   `"env.A" must be a string, a number, true or false, not null`,
+		c + `"disabledTools": ["drop"]`:            `"disabledTools" guards this server, and mcpfunc cannot do that yet, so it does not serve it | remove "disabledTools" if everybody who may call the server may do everything with it; else serve it elsewhere`,
+		c + `"tools": []`:                          `"tools" guards this server, and mcpfunc cannot do that yet, so it does not serve it | remove "tools" if everybody who may call the server may do everything with it; else serve it elsewhere`,
 		c + `"env": {"A": {}}`:                     `"env.A" must be a string, a number, true or false, not an object`,
 		c + `"env": {"A=B": ""}`:                   `"env.A=B" is no name for a variable: it must not be empty nor hold "="`,
 		c + `"env": {"A": "", "A": ""}`:            `"env.A" is written twice, on lines 1 and 1`,

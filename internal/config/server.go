@@ -40,6 +40,9 @@ func (p *parser) servers() error {
 	}
 	seen := make(map[string]member, len(fields)) // by name in lower case
 	for _, f := range fields {
+		if f.comment() {
+			continue
+		}
 		f.place(f.name)
 		if err := checkName(f.at, f.name); err != nil {
 			return err
@@ -177,6 +180,9 @@ func (d *draft) set(m member) (err error) {
 			d.remote = &m
 			return nil
 		}
+		if Guard(m.name, m.val) {
+			return guarded(m)
+		}
 		d.unknown = append(d.unknown, m)
 		d.parser.unknown(m, serverKeys)
 	}
@@ -204,9 +210,9 @@ func checkType(m member) error {
 	switch {
 	case err != nil:
 		return err
-	case s == "stdio":
+	case s == "stdio" || s == "local":
 		return nil
-	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "ws":
+	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "remote" || s == "ws":
 		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).hint(leaveOut)
 	}
 	e := m.fail(`must be "stdio", not %q`, s)
@@ -216,7 +222,8 @@ func checkType(m member) error {
 	return e.hint(`did you mean "stdio"?`)
 }
 
-// environment reads "env". Numbers and booleans become their text exactly as it is written.
+// environment reads "env". Numbers and booleans become their text exactly as it is written, and null
+// leaves its variable alone, as it does in VS Code.
 func environment(n node) (map[string]string, error) {
 	members, err := n.members()
 	if err != nil {
@@ -234,6 +241,7 @@ func environment(n node) (map[string]string, error) {
 			}
 		case '0', 't', 'f':
 			env[m.name] = string(m.val.Value.(hujson.Literal))
+		case 'n':
 		default:
 			return nil, m.fail("must be a string, a number, true or false, not %s", kind(m.val))
 		}
