@@ -2,6 +2,7 @@ package config
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,6 +79,11 @@ func (p *parser) server(m member) (Server, error) {
 	}}
 	if d.Enabled, err = switchedOn(members); err != nil {
 		return Server{}, err
+	}
+	if elsewhere := servedElsewhere(members); d.Enabled && elsewhere != nil {
+		p.warn(elsewhere)
+		d.Enabled = false
+		return d.Server, nil
 	}
 	vars := p.on
 	if !d.Enabled {
@@ -176,7 +182,7 @@ func (d *draft) set(m member) (err error) {
 	case "type":
 		err = checkType(m)
 	default:
-		if d.remote == nil && (m.name == "url" || m.name == "serverUrl" || m.name == "httpUrl") {
+		if d.remote == nil && slices.Contains(remoteKeys, m.name) {
 			d.remote = &m
 			return nil
 		}
@@ -202,6 +208,34 @@ func (d *draft) setDir(m member) error {
 	return nil
 }
 
+// servedElsewhere says why an entry is left out, nothing else of it being read: clients reach the server
+// without us, by a transport that is not ours. It returns nil for any other entry.
+func servedElsewhere(members []member) *Error {
+	if m, ok := find(members, "type"); ok && m.val.Value.Kind() == '"' {
+		switch kind := m.written(); {
+		case kind == "stdio" || kind == "local" || strings.Contains(kind, "${") || nearest(kind, []string{"stdio"}) != "":
+		case slices.Contains(remoteTypes, kind):
+			return m.fail("is %q: a remote server is served already, so it is left out", kind)
+		default:
+			return m.fail(`is %q and not "stdio", which is what mcpfunc serves, so this server is left out`, kind)
+		}
+	}
+	if _, ok := find(members, "command"); ok {
+		return nil
+	}
+	for _, name := range remoteKeys {
+		if m, ok := find(members, name); ok {
+			return m.fail("makes it a remote server, which is served already, so it is left out")
+		}
+	}
+	return nil
+}
+
+var (
+	remoteTypes = []string{"http", "sse", "streamable-http", "streamableHttp", "remote", "ws"}
+	remoteKeys  = []string{"url", "serverUrl", "httpUrl"}
+)
+
 // checkType refuses every transport but ours. The word stands in the file: whether there is
 // something to scaffold cannot wait for a variable.
 func checkType(m member) error {
@@ -212,7 +246,7 @@ func checkType(m member) error {
 		return err
 	case s == "stdio" || s == "local":
 		return nil
-	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "remote" || s == "ws":
+	case slices.Contains(remoteTypes, s):
 		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).hint(leaveOut)
 	}
 	e := m.fail(`must be "stdio", not %q`, s)
