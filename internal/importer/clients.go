@@ -27,7 +27,7 @@ func (s *source) geminiLists(root *hujson.Object) {
 	for _, path := range [][]string{{"mcp", "excluded"}, {"excludeMCPServers"}} {
 		names, _ := asStrings(member(root, path...))
 		for _, name := range names {
-			s.switchOff(name, "is in "+strings.Join(path, "."))
+			s.switchOff(name, "it is in "+strings.Join(path, "."))
 		}
 	}
 	for _, path := range [][]string{{"mcp", "allowed"}, {"allowMCPServers"}} {
@@ -45,7 +45,7 @@ func (s *source) claudeLists(root *hujson.Object) {
 	for _, key := range []string{"disabledMcpServers", "disabledMcpjsonServers"} {
 		names, _ := asStrings(member(root, key))
 		for _, name := range names {
-			s.switchOff(name, "is in "+key)
+			s.switchOff(name, "it is in "+key)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func openState(path string, text []byte, st state, opts Options) (*source, error
 		dir = filepath.Dir(dir)
 	}
 	for _, name := range st.Projects[dir].Disabled {
-		src.switchOff(name, "is in disabledMcpServers")
+		src.switchOff(name, "it is in disabledMcpServers")
 	}
 	seen := map[string]bool{}
 	for _, part := range []json.RawMessage{st.Projects[dir].Servers, st.Servers} {

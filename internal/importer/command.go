@@ -173,8 +173,6 @@ func cannotRun(command string, args []string) *Note {
 		return at("is %s, a script of Windows, and Azure Functions runs this on Linux", hintProgram, base)
 	case slices.Contains([]string{"osascript", "open"}, name):
 		return at("is %s, of macOS, and Azure Functions runs this on Linux", hintProgram, name)
-	case slices.Contains([]string{"code", "cursor", "code-insiders", "windsurf"}, name):
-		return at("is %s, an editor, which no app on Azure has", hintProgram, name)
 	case percents.MatchString(command):
 		return at("has %s, a folder of a Windows machine, which no app on Azure has", hintProgram, percents.FindString(command))
 	}

@@ -175,14 +175,14 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	}
 	if len(c.dropped) > 0 {
 		slices.Sort(c.dropped)
-		c.changed("", "", "comes without %s, which means something to its client alone", strings.Join(slices.Compact(c.dropped), ", "))
+		c.changed("", "", "comes without %s, which only its client has a use for", strings.Join(slices.Compact(c.dropped), ", "))
 	}
 	return c, nil
 }
 
 // shellName is a name as --as has it.
 func shellName(name string) string {
-	if strings.ContainsAny(name, " '\"$\\=") {
+	if strings.ContainsAny(name, " '\"$\\=#~&|;<>()*?!`") {
 		return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 	}
 	return name
@@ -290,7 +290,8 @@ func (r *run) config() ([]byte, error) {
 // edited is the file itself with what was changed in its place, and without what was left out.
 func (r *run) edited() ([]byte, error) {
 	if len(r.gone) == 0 && !slices.ContainsFunc(r.kept, func(c *conversion) bool { return c.renamed || c.object.changed }) {
-		return r.src.data, nil
+		_, err := config.Parse(r.src.path, r.src.data, nil)
+		return r.src.data, err
 	}
 	var out bytes.Buffer
 	text, done := r.src.text, 0

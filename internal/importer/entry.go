@@ -52,7 +52,9 @@ func (o *object) put(name string, v hujson.ValueTrimmed) {
 		return
 	}
 	m := hujson.ObjectMember{Name: hujson.Value{Value: hujson.String(name)}, Value: hujson.Value{Value: v}}
-	if len(o.Members) > 0 {
+	if len(o.Members) == 0 {
+		m.Value.BeforeExtra = hujson.Extra(" ")
+	} else {
 		first := o.Members[0]
 		m.Name.BeforeExtra, m.Value.BeforeExtra = blanks(first.Name.BeforeExtra), blanks(first.Value.BeforeExtra)
 		if len(m.Name.BeforeExtra) == 0 {

@@ -125,7 +125,7 @@ func (r *run) nothing() error {
 	left := r.result.LeftOut
 	switch len(left) {
 	case 0:
-		return &config.Error{Path: r.src.path, Err: fmt.Errorf("is %s, and holds no servers", r.src.format)}
+		return &config.Error{Path: r.src.path, Err: errors.New("holds no servers")}
 	case 1:
 		return left[0].err()
 	}

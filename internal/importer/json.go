@@ -39,6 +39,7 @@ func openJSON(path string, text []byte, opts Options) (*source, error) {
 	src.format, src.dialect = place.format, place.dialect
 	src.whole = place.ours && onlyOurs(root)
 	if place.gemini(root) {
+		src.format = "Gemini CLI's settings"
 		src.dialect.timeout, src.dialect.anywhere = milliseconds, true
 		src.geminiLists(root)
 	}

@@ -128,7 +128,7 @@ func (c *conversion) switches() {
 		}
 		if isFalse(v) && !off {
 			off = true
-			c.switchOff(fmt.Sprintf("%q is false", key))
+			c.switchOff(fmt.Sprintf("%q is false there", key))
 		}
 		c.drop(key)
 	}
@@ -138,7 +138,7 @@ func (c *conversion) switches() {
 	}
 	if c.src.only != nil && !off && !slices.Contains(c.src.only, c.from) {
 		off = true
-		c.switchOff("is not among the servers that the file allows")
+		c.switchOff("it is not among those that the file allows")
 	}
 	c.off = off
 }
@@ -147,7 +147,7 @@ func (c *conversion) switches() {
 func (c *conversion) switchOff(why string) {
 	c.drop("enabled")
 	c.put("disabled", hujson.Bool(true))
-	c.changed("", "", "is switched off, as it is there: %s", why)
+	c.changed("", "", "stays switched off, as %s", why)
 }
 
 // A timeout is a member that bounds a time.
@@ -276,6 +276,9 @@ func (c *conversion) fill() *Note {
 		if v := c.get(key); v != nil {
 			if note := rewrite(key, v); note != nil {
 				return note
+			}
+			if text(*v) == "" && c.object.changed && (key == "cwd" || key == "working_dir") {
+				c.drop(key) // where the app is
 			}
 		}
 	}

@@ -260,10 +260,11 @@ func (d described) arguments(names ...string) []any {
 		value, ok := a.value(variableFor(hint))
 		switch {
 		case a.get("type") == "named" && name != "":
-			flag := member(a.Object, "value") == nil && member(a.Object, "default") == nil && hint == strings.TrimLeft(name, "-") && member(a.Object, "isSecret") == nil
 			switch {
-			case flag && isTrue(member(a.Object, "isRequired")), flag && a.get("format") == "boolean":
-				args = append(args, name)
+			case a.get("format") == "boolean": // a flag, which is there or not
+				if isTrue(member(a.Object, "isRequired")) || a.get("value", "default") == "true" {
+					args = append(args, name)
+				}
 			case ok:
 				args = append(args, name, value)
 			}

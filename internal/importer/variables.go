@@ -11,6 +11,9 @@ import (
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
+// systemVariables have a value in every app already, which is not what a person would be asked for.
+var systemVariables = strings.Fields("PATH HOME USER LOGNAME SHELL PWD LANG TERM TMPDIR TMP TEMP HOSTNAME")
+
 // variableFor is the environment variable that stands for what a client calls id: in upper case, other
 // characters as "_", as config has it for inputs. It is "" for an id without a letter or digit.
 func variableFor(id string) string {
@@ -26,6 +29,8 @@ func variableFor(id string) string {
 	switch {
 	case strings.Trim(name, "_") == "":
 		return ""
+	case slices.Contains(systemVariables, name):
+		return "MCP_" + name
 	case '0' <= name[0] && name[0] <= '9':
 		return "_" + name
 	}
@@ -144,6 +149,11 @@ func (c *conversion) folders(key, s string) (string, *Note) {
 		if name == "__dirname" && c.src.dialect.folder != "" {
 			return strings.TrimSuffix(c.src.dialect.folder+"/"+rest, "/")
 		}
+		if rest == "" && match == s && (key == "cwd" || key == "working_dir") {
+			what, _, _ := config.EditorVariable(name)
+			c.changed(key, "", "is ${%s}, %s: it is the project's folder here", name, what)
+			return ""
+		}
 		if rest == "" || slices.Contains(strings.Split(rest, "/"), "..") {
 			return match // which config explains
 		}
@@ -195,7 +205,8 @@ var placeholders = regexp.MustCompile(`(?i)^\s*(` + strings.Join([]string{
 	`todo|tbd|placeholder|dummy|changeme`,
 	`(my|the|some)[-_ ](api[-_ ]?key|token|secret|password)`,
 	`(api[-_ ]?key|token|secret|password)[-_ ]here`,
-	`.*(^|[^a-z])your[-_ ]?(own[-_ ])?[a-z].*`,
+	`.*(^|[^a-z])your[-_ ][a-z].*`,
+	`your(api|access|auth|secret|client|own)?(key|token|secret|password|id|name|email|url|domain)s?(here)?`,
 	`([a-z]:)?[/\\]path[/\\]to([/\\].*)?`,
 	`\{(your|api)[a-z0-9 _-]*\}`,
 }, "|") + `)\s*$`)
