@@ -213,7 +213,8 @@ func TestServersAreNamedAfterWhatTheyRun(t *testing.T) {
 		"npx -y @modelcontextprotocol/server-everything@1.2": "everything",
 		"/usr/local/bin/github-mcp-server":                   "github",
 		"./server.exe":                                       "server",
-		"docker run -i --rm mcp/fetch":                       "run",
+		"docker run -i --rm mcp/fetch":                       "fetch",
+		"uvx --from git+https://example.org/x.git acme-mcp==1.0": "acme",
 		"---":                                                "server",
 	} {
 		entry, err := newEntry(strings.Fields(line), nil, "")
