@@ -209,13 +209,13 @@ func TestMissingProgramsHaveACure(t *testing.T) {
 func TestServersAreNamedAfterWhatTheyRun(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"uvx mcp-server-time":                                "time",
-		"npx -y @modelcontextprotocol/server-everything@1.2": "everything",
-		"/usr/local/bin/github-mcp-server":                   "github",
-		"./server.exe":                                       "server",
-		"docker run -i --rm mcp/fetch":                       "fetch",
+		"uvx mcp-server-time":                                    "time",
+		"npx -y @modelcontextprotocol/server-everything@1.2":     "everything",
+		"/usr/local/bin/github-mcp-server":                       "github",
+		"./server.exe":                                           "server",
+		"docker run -i --rm mcp/fetch":                           "fetch",
 		"uvx --from git+https://example.org/x.git acme-mcp==1.0": "acme",
-		"---":                                                "server",
+		"---": "server",
 	} {
 		entry, err := newEntry(strings.Fields(line), nil, "")
 		if err != nil {
