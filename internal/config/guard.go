@@ -23,20 +23,26 @@ func Guard(key string, value hujson.Value) bool {
 	}
 	switch v := value.Value.(type) {
 	case hujson.Literal:
-		return v.Kind() != 'n' && v.Kind() != 'f'
+		all := v.Kind() == '"' && v.String() == "*" && !refuses(key)
+		return v.Kind() != 'n' && v.Kind() != 'f' && !all
 	case *hujson.Object:
 		return len(v.Members) > 0
 	case *hujson.Array:
 		for _, e := range v.Elements {
 			if l, ok := e.Value.(hujson.Literal); ok && l.Kind() == '"' && l.String() == "*" {
-				return strings.HasPrefix(key, "disabled") || strings.HasPrefix(key, "exclude")
+				return refuses(key)
 			}
 		}
 		// An empty list of what is refused refuses nothing; one of what is allowed allows nothing. Goose
 		// writes an empty list for a server of which everything is available.
-		return len(v.Elements) > 0 || !(strings.HasPrefix(key, "disabled") || strings.HasPrefix(key, "exclude") || key == "available_tools")
+		return len(v.Elements) > 0 || !(refuses(key) || key == "available_tools")
 	}
 	return false
+}
+
+// refuses reports whether a guard lists what may not be called.
+func refuses(key string) bool {
+	return strings.HasPrefix(key, "disabled") || strings.HasPrefix(key, "exclude")
 }
 
 // guarded is the error of a guard that this version cannot keep up.

@@ -15,6 +15,8 @@ func TestWhatKeepsToolsAwayIsAGuard(t *testing.T) {
 		`"excludeTools": ["*"]`:                 true,
 		`"includeTools": []`:                    true,
 		`"tools": ["read"]`:                     true,
+		`"tools": "*"`:                          false,
+		`"disabledTools": "*"`:                  true,
 		`"tools": ["*"]`:                        false,
 		`"tools": {"drop": {"approval": "no"}}`: true,
 		`"available_tools": []`:                 false,

@@ -113,7 +113,7 @@ const (
 
 var (
 	drive = regexp.MustCompile(`^([A-Za-z]:[\\/]|\\\\[^\\]+\\)`)
-	home  = regexp.MustCompile(`^(~([/\\]|$)|~[a-z][a-z0-9_-]*/|\$(\{(env:)?)?(HOME|USERPROFILE)\}?([/\\]|$)|%[A-Za-z_()0-9]+%[/\\])`)
+	home  = regexp.MustCompile(`^(~([/\\]|$)|~[a-z][a-z0-9_-]*/|\$(\{(env:)?)?(HOME|USERPROFILE|APPDATA|LOCALAPPDATA)\}?([/\\]|$)|%[A-Za-z_()0-9]+%[/\\])`)
 	// users are the folders of people; /home/site and /home/LogFiles are Azure's own.
 	users = regexp.MustCompile(`^/(Users|home/([^/]+)|root|Volumes)(/|$)`)
 

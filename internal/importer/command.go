@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/tailscale/hujson"
 )
 
 const (
@@ -33,10 +31,6 @@ func (c *conversion) remote() *Note {
 		if v := c.get(key); v != nil {
 			if s, ok := asString(*v); ok {
 				kind = s
-			} else if o, ok := v.Value.(*hujson.Object); ok {
-				if t := member(o, "type"); t != nil { // Continue before its second version
-					kind = text(*t)
-				}
 			}
 			break
 		}
@@ -165,8 +159,10 @@ func cannotRun(command string, args []string) *Note {
 		return &Note{Key: "command", Text: fmt.Sprintf(text, about...), Hint: hint}
 	}
 	switch {
-	case slices.Contains([]string{"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "finch"}, name):
+	case slices.Contains(engines, name):
 		return at("is %s, and no app on Azure Functions can start containers", hintContainer, name)
+	case containerIn(name, args) != "":
+		return at("starts %s, and no app on Azure Functions can start containers", hintContainer, containerIn(name, args))
 	case slices.Contains([]string{"cmd", "powershell", "pwsh", "wsl", "cscript", "wscript"}, name):
 		return at("is %s, of Windows, and Azure Functions runs this on Linux", hintProgram, name)
 	case slices.Contains([]string{".bat", ".cmd", ".ps1", ".vbs"}, path.Ext(base)):
@@ -177,6 +173,24 @@ func cannotRun(command string, args []string) *Note {
 		return at("has %s, a folder of a Windows machine, which no app on Azure has", hintProgram, percents.FindString(command))
 	}
 	return bridge(name, args)
+}
+
+// engines start containers.
+var engines = []string{"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "finch"}
+
+// containerIn returns the engine that a shell's script, or a command behind sudo or env, starts.
+func containerIn(name string, args []string) string {
+	if !slices.Contains([]string{"sh", "bash", "zsh", "dash", "sudo", "env"}, name) {
+		return ""
+	}
+	for _, arg := range args {
+		for _, word := range strings.FieldsFunc(arg, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()\"'", r) }) {
+			if slices.Contains(engines, path.Base(word)) {
+				return path.Base(word)
+			}
+		}
+	}
+	return ""
 }
 
 // bridges are packages that do nothing but speak to a server at a URL.

@@ -132,6 +132,9 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	if e.err != nil {
 		return nil, e.err
 	}
+	if strings.HasPrefix(e.name, "//") || strings.HasPrefix(e.name, "# ") {
+		return nil, &Note{Text: "is commented out, by its name"}
+	}
 	clone := e.value.Clone()
 	o, ok := clone.Value.(*hujson.Object)
 	if !ok {

@@ -125,7 +125,7 @@ func (r *run) nothing() error {
 	left := r.result.LeftOut
 	switch len(left) {
 	case 0:
-		return &config.Error{Path: r.src.path, Err: errors.New("holds no servers")}
+		return &config.Error{Path: r.src.path, Err: errors.New("is empty: there is no server in it"), Hint: `a configuration begins with {"mcpServers": {`}
 	case 1:
 		return left[0].err()
 	}

@@ -71,6 +71,7 @@ var places = []place{
 	{path: []string{"mcp", "server"}, format: "a list of servers", ours: true},
 	{path: []string{"context_servers"}, format: "Zed's settings.json", dialect: dialect{timeout: seconds}},
 	{path: []string{"mcp_servers"}, format: "a list of servers"},
+	{path: []string{"experimental", "modelContextProtocolServers"}, format: "Continue's config.json"},
 	{path: []string{"mcp.servers"}, format: "VS Code's settings.json"},
 	{path: []string{"amp.mcpServers"}, format: "Amp's settings.json"},
 	{path: []string{"customizations", "vscode", "mcp", "servers"}, format: "a devcontainer.json"},
@@ -232,6 +233,8 @@ func lacksServers(path string, data []byte, root *hujson.Object) error {
 		return !slices.ContainsFunc(names, func(name string) bool { return member(root, name) == nil })
 	}
 	switch {
+	case len(root.Members) == 0:
+		return empty(path, false)
 	case has("registry"), has("image", "type"):
 		return refused(path, "a server of the catalog that is also on npm or PyPI can be served as that package", "is of Docker's MCP catalog, whose servers are containers, and no app on Azure Functions can start containers")
 	case has("dependencies"), has("devDependencies"), has("name", "scripts"), has("name", "version", "main"):

@@ -27,6 +27,17 @@ func (u unit) String() string {
 
 // shape brings an entry into config's members, whatever they are called where it comes from.
 func (c *conversion) shape() *Note {
+	if t := c.get("transport"); t != nil { // Continue's first form
+		if o, ok := t.Value.(*hujson.Object); ok {
+			for _, key := range []string{"command", "args", "env", "cwd", "url", "type"} {
+				if v := member(o, key); v != nil && c.get(key) == nil {
+					c.drop(key)
+					c.put(key, v.Value)
+				}
+			}
+			c.drop("transport")
+		}
+	}
 	for from, to := range map[string]string{"cmd": "command", "environment": "env", "envs": "env", "workingDirectory": "cwd", "working_directory": "cwd", "arguments": "args"} {
 		if c.get(from) != nil && c.get(to) == nil {
 			c.drop(to) // null

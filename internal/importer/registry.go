@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -198,6 +199,9 @@ func (d described) entry() ([]pair, *Note) {
 		return nil, &Note{Text: "is an MCP bundle, which is a file of its own", Hint: "download it, and name it: --from FILE.mcpb"}
 	case kind != "npm" && kind != "pypi" && kind != "nuget":
 		return nil, &Note{Text: fmt.Sprintf("is a package of %q, of which mcpfunc knows nothing", kind)}
+	case !d.usualRegistry():
+		return nil, &Note{Text: fmt.Sprintf("comes from %s, and a package of that name anywhere else may be another one's", hostOf(d.get("registryBaseUrl", "registry_base_url"))),
+			Hint: "mcpfunc add-server NAME -- COMMAND ARGS... takes a command that names the registry"}
 	case id == "" || strings.ContainsAny(id, " \t\r\n") || strings.HasPrefix(id, "-"):
 		return nil, &Note{Text: "has a package without a proper identifier"}
 	case version == "" || version == "latest" || strings.ContainsAny(version, " \t\r\n^~*|<>="):
@@ -233,6 +237,22 @@ func (d described) entry() ([]pair, *Note) {
 		e = append(e, pair{"env", env})
 	}
 	return e, nil
+}
+
+// hostOf is what may be shown of a URL.
+func hostOf(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "another registry"
+}
+
+// usualRegistry reports whether a package comes from where its command looks for it.
+func (d described) usualRegistry() bool {
+	base := strings.TrimRight(d.get("registryBaseUrl", "registry_base_url"), "/")
+	return base == "" || slices.Contains([]string{
+		"https://registry.npmjs.org", "https://www.npmjs.com", "https://pypi.org", "https://pypi.org/simple", "https://api.nuget.org", "https://api.nuget.org/v3/index.json", "https://www.nuget.org",
+	}, base)
 }
 
 // runtimeArguments are those of uvx that say which packages come with this one. npx and dnx have none

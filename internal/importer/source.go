@@ -89,9 +89,9 @@ func open(path string, data []byte, opts Options) (*source, error) {
 	var err error
 	switch format(text) {
 	case formatTOML:
-		src, err = openTOML(path, text)
+		src, err = openTOML(path, bytes.TrimPrefix(text, []byte("\ufeff")))
 	case formatYAML:
-		src, err = openYAML(path, text)
+		src, err = openYAML(path, bytes.TrimPrefix(text, []byte("\ufeff")))
 	default:
 		src, err = openJSON(path, text, opts)
 	}

@@ -199,6 +199,7 @@ func (c *conversion) dollars(key, s string) string {
 
 var placeholders = regexp.MustCompile(`(?i)^\s*(` + strings.Join([]string{
 	`<[^<>]*>`,
+	`.*<[a-z][a-z0-9 _-]{2,}>.*`,
 	`\[[a-z][a-z0-9 _-]*(key|token|secret|id|url|password|name)[a-z0-9 _-]*\]`,
 	`(insert|enter|add|put|paste|replace|change)[-_ ]?(me|this|with|your|here|in)([-_ ].*)?`,
 	`([a-z]{2,10}[-_])*(x{3,}|\*{3,}|\.{3,}|…)`,

@@ -39,13 +39,18 @@ func openYAML(path string, text []byte) (*source, error) {
 	root := doc.Content[0]
 	src := &source{path: path}
 	for _, place := range []struct {
-		key, format string
-		dialect     dialect
+		key, below, format string
+		dialect            dialect
 	}{
-		{"mcpServers", "LibreChat's librechat.yaml", dialect{timeout: milliseconds, users: true}},
-		{"extensions", "Goose's config.yaml", dialect{timeout: seconds}},
+		{"mcpServers", "", "LibreChat's librechat.yaml", dialect{timeout: milliseconds, users: true}},
+		{"extensions", "", "Goose's config.yaml", dialect{timeout: seconds}},
+		{"mcp_servers", "", "a list of servers", dialect{}},
+		{"mcp", "servers", "a list of servers", dialect{}},
 	} {
 		servers := yamlMember(root, place.key)
+		if servers != nil && place.below != "" {
+			servers = yamlMember(servers, place.below)
+		}
 		if servers == nil {
 			continue
 		}
