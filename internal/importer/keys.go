@@ -38,8 +38,8 @@ func (c *conversion) shape() *Note {
 			c.drop("transport")
 		}
 	}
-	for from, to := range map[string]string{"cmd": "command", "environment": "env", "envs": "env", "workingDirectory": "cwd", "working_directory": "cwd", "arguments": "args"} {
-		if c.get(from) != nil && c.get(to) == nil {
+	for _, n := range [][2]string{{"cmd", "command"}, {"environment", "env"}, {"envs", "env"}, {"workingDirectory", "cwd"}, {"working_directory", "cwd"}, {"arguments", "args"}} {
+		if from, to := n[0], n[1]; c.get(from) != nil && c.get(to) == nil {
 			c.drop(to) // null
 			c.rename(from, to)
 		}
