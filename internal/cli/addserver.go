@@ -173,7 +173,7 @@ func importOne(ctx context.Context, env *Env, opts *addServerOptions) (*importer
 	if err != nil {
 		return nil, err
 	}
-	imported, err := importFrom(ctx, env, opts.From, importer.Options{Only: opts.Name, As: as})
+	imported, err := importFrom(ctx, env, opts.From, importer.Options{Only: opts.Name, As: as, Away: true})
 	if err != nil {
 		tellNone(env, err)
 		return nil, err

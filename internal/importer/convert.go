@@ -269,7 +269,7 @@ func (c *conversion) server() Server {
 
 // config is a configuration of the servers: the file itself where it may be taken, else a new one.
 func (r *run) config() ([]byte, error) {
-	if r.src.whole && !r.src.recoded && r.opts.Only == "" {
+	if r.src.whole && !r.src.recoded {
 		return r.edited()
 	}
 	data, err := config.New()

@@ -30,6 +30,7 @@ const MaxSize = 256 << 20
 // Options say what to take of a file.
 type Options struct {
 	Only string            // the one server to take, by its name in the file; empty for all
+	Away bool              // the entries will be written into another file than Config
 	As   map[string]string // names to use, by the name in the file, or by "" where only one server is taken
 	Dir  string            // the current folder, absolute: whose project counts in a client's state file
 	Near fs.FS             // the folder that the file lies in, for a bundle that is unpacked; may be nil
@@ -95,6 +96,7 @@ func Read(path string, data []byte, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	src.whole = src.whole && !opts.Away && opts.Only == ""
 	result, err := convert(src, opts)
 	if err != nil && src.whole {
 		// What is wrong may be beside the servers, in "inputs", where a client reads no more than it needs.

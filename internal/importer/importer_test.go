@@ -226,6 +226,26 @@ func TestAFileOfOurFormIsEditedInPlace(t *testing.T) {
 	}
 }
 
+// What a person would be asked for stands beside the servers, and is of no use in another file.
+func TestAnEntryThatGoesAwayTakesItsInputsAlong(t *testing.T) {
+	t.Parallel()
+	data := []byte(`{"inputs": [{"id": "region", "default": "eu"}], "servers": {"a": {"command": "x", "args": ["${input:region}"]}}}`)
+	for _, test := range []struct {
+		opts Options
+		want string
+	}{
+		{Options{}, "${input:region}"},
+		{Options{Away: true}, "${REGION:-eu}"},
+		{Options{Only: "a"}, "${REGION:-eu}"},
+	} {
+		result, err := Read("mcp.json", data, test.opts)
+		if err != nil || result.Servers[0].Parsed.Args[0] != test.want {
+			t.Errorf("%+v: %+v, %v, want %s", test.opts, result, err, test.want)
+		}
+		checkResult(t, data, result, err)
+	}
+}
+
 func TestUTF16IsRead(t *testing.T) {
 	t.Parallel()
 	text := `{"servers": {"a": {"command": "é"}}}`
