@@ -156,7 +156,7 @@ func runAddServer(ctx context.Context, env *Env, opts *addServerOptions) error {
 	if err := printAdded(env, opts, imported, changes); err != nil {
 		return err
 	}
-	warnOfPaths(env, a.config, opts.Project, opts.From)
+	warnOfPaths(env, without(a.config, before), opts.Project, opts.From)
 	warnOfSecrets(env, a.config, before)
 	known := wanted(before.Variables)
 	for _, name := range wanted(a.config.Variables) {
@@ -191,6 +191,15 @@ func printAdded(env *Env, opts *addServerOptions, imported *importer.Result, cha
 		importReport
 		Changes []generator.Change `json:"changes"`
 	}{reportOf(imported), changes})
+}
+
+// without is file less the servers of another.
+func without(file, known *config.File) *config.File {
+	rest := *file
+	rest.Servers = slices.DeleteFunc(slices.Clone(file.Servers), func(s config.Server) bool {
+		return slices.ContainsFunc(known.Servers, func(k config.Server) bool { return k.Name == s.Name })
+	})
+	return &rest
 }
 
 func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {

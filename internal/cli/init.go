@@ -212,7 +212,7 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 	if err := printInit(env, opts, src, file, append(pending(changes), laid...)); err != nil {
 		return err
 	}
-	warnOfPaths(env, file, opts.Dir, src.path)
+	warnOfPaths(env, file, opts.Dir, src.origin)
 	nextSteps(env, opts.Dir, file)
 	return nil
 }

@@ -19,7 +19,8 @@ import (
 
 // A source is where the servers of a new project come from.
 type source struct {
-	path    string // names it in messages
+	path    string // names data in messages
+	origin  string // the file that the servers come from; empty where they were described
 	data    []byte // what the project's mcp_config.json will hold
 	flags   []string
 	command []string // with flags, what names the same source on the command line
@@ -58,7 +59,7 @@ func chooseSource(ctx context.Context, env *Env, opts *initOptions) (source, err
 // taken as it is, but for what had to change; anything else gives its servers only. The project's own
 // file is taken as it is, whatever is in it: it is not written over.
 func fileSource(ctx context.Context, env *Env, opts *initOptions, path string) (source, error) {
-	src := source{path: path, flags: []string{"--config", path}}
+	src := source{path: path, origin: path, flags: []string{"--config", path}}
 	for _, as := range opts.As {
 		src.flags = append(src.flags, "--as", as)
 	}
@@ -77,7 +78,9 @@ func fileSource(ctx context.Context, env *Env, opts *initOptions, path string) (
 		return src, err
 	}
 	tell(env, src.imported.LeftOut, src.imported.Changed)
-	src.data = src.imported.Config
+	if src.data = src.imported.Config; !src.imported.Same {
+		src.path = filepath.Join(opts.Dir, configName) // whose lines are others
+	}
 	return src, nil
 }
 

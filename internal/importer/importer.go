@@ -16,6 +16,7 @@
 package importer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,6 +47,7 @@ type Result struct {
 	// Config is a configuration of these servers. Where the file holds what belongs to an
 	// mcp_config.json and nothing else, that is the file itself, but for what had to change.
 	Config []byte
+	Same   bool // Config is the file, byte for byte, so that a line of the one is that of the other
 }
 
 // A Server is an entry that can be written by config.AddServer.
@@ -119,6 +121,7 @@ func convert(src *source, opts Options) (*Result, error) {
 	if r.result.Config, err = r.config(); err != nil {
 		return nil, err
 	}
+	r.result.Same = bytes.Equal(r.result.Config, src.data)
 	return r.result, nil
 }
 
