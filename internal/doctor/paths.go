@@ -207,10 +207,7 @@ func (c *pathCheck) hint(word string) string {
 	whole, rest := slashed, "" // what is copied, and the path within
 	switch {
 	case kindOf(word) == pathRelative && !strings.HasPrefix(slashed, "../"):
-		first, below, ok := strings.Cut(slashed, "/")
-		if whole, rest = first, below; !ok {
-			rest = ""
-		}
+		whole, _, _ = strings.Cut(slashed, "/")
 		from := whole
 		if c.origin != "" {
 			from = filepath.ToSlash(filepath.Join(originFolder(c.origin), filepath.FromSlash(whole)))
