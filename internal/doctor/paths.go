@@ -120,7 +120,7 @@ var (
 	// roots are what the first folder of a path on somebody's machine is called.
 	roots = words("Users home root srv opt var mnt media Volumes usr etc private Applications Library workspace workspaces data")
 	// anywhere are paths that any app on Azure has, or that its programs are looked for in.
-	anywhere = regexp.MustCompile(`^/(tmp|dev|proc|sys|bin|sbin|lib|lib64|usr/bin|usr/sbin|usr/lib|etc/ssl|home/site|home/LogFiles|home/data|mounts)(/|$)`)
+	anywhere = regexp.MustCompile(`^/(tmp|dev|proc|sys|run|bin|sbin|lib|lib64|usr/(bin|sbin|lib|share)|var/(log|tmp|run)|etc/(ssl|hosts|localtime|timezone|resolv\.conf)|home/(site|LogFiles|data)|mounts)(/|$)`)
 )
 
 func kindOf(word string) pathKind {
@@ -221,7 +221,11 @@ func (c *pathCheck) hint(word string) string {
 	if name == "." || name == "/" || name == ".." || name == "~" || strings.HasSuffix(name, ":") || strings.ContainsAny(name, "$%") {
 		return "copy what it names into the project, and write a path that is relative to the project"
 	}
-	return fmt.Sprintf("copy it into the project, %s, and write %s", c.copyCommand(whole, name), path.Join(name, rest))
+	hint := fmt.Sprintf("copy it into the project, %s, and write %s", c.copyCommand(whole, name), path.Join(name, rest))
+	if kindOf(word) == pathAbsolute && rest == "" {
+		hint += "; for a folder that is mounted on Azure write ${NAME} and set NAME to its path"
+	}
+	return hint
 }
 
 // copyCommand is what a person types to copy a file or folder into the project.

@@ -63,18 +63,18 @@ func TestPathsThatTheAppWillNotHave(t *testing.T) {
 		`"command": "x", "args": ["../other/a"]`:                          `"args" names ../other/a, which lies outside of the project`,
 		`"command": "node", "args": ["in.js"]`:                            `"args" names in.js` + not,
 		// none
-		`"command": "node", "args": ["in.js"], "cwd": "work"`:                             "",
-		`"command": "python3", "args": ["-u", "server.py", "--path", "/mcp"]`:             "",
-		`"command": "node", "args": ["dist/index.js"]`:                                    "",
-		`"command": "./bin/tool", "args": ["/tmp/x", "/dev/null", "."]`:                   "",
-		`"command": "npx", "args": ["-y", "@acme/mcp.js@1.0.0", "a/b"]`:                   "",
-		`"command": "npx", "args": ["-y", "x@1", "https://example.com/a.js"]`:             "",
-		`"command": "python", "args": ["-m", "srv"]`:                                      "",
-		`"command": "deno", "args": ["run", "-A", "npm:@acme/x"]`:                         "",
-		`"command": "node", "args": ["-e", "1"]`:                                          "",
-		`"command": "x", "args": ["--semver", "~1.2.3", "/api/v1", "/home/site/wwwroot"]`: "",
-		`"command": "/usr/bin/python3", "args": ["${SCRIPT}"]`:                            "",
-		`"command": "x", "disabled": true, "args": ["/Users/me/x"]`:                       "",
+		`"command": "node", "args": ["in.js"], "cwd": "work"`:                                           "",
+		`"command": "python3", "args": ["-u", "server.py", "--path", "/mcp"]`:                           "",
+		`"command": "node", "args": ["dist/index.js"]`:                                                  "",
+		`"command": "./bin/tool", "args": ["/tmp/x", "/dev/null", ".", "/var/log/x", "/etc/localtime"]`: "",
+		`"command": "npx", "args": ["-y", "@acme/mcp.js@1.0.0", "a/b"]`:                                 "",
+		`"command": "npx", "args": ["-y", "x@1", "https://example.com/a.js"]`:                           "",
+		`"command": "python", "args": ["-m", "srv"]`:                                                    "",
+		`"command": "deno", "args": ["run", "-A", "npm:@acme/x"]`:                                       "",
+		`"command": "node", "args": ["-e", "1"]`:                                                        "",
+		`"command": "x", "args": ["--semver", "~1.2.3", "/api/v1", "/home/site/wwwroot"]`:               "",
+		`"command": "/usr/bin/python3", "args": ["${SCRIPT}"]`:                                          "",
+		`"command": "x", "disabled": true, "args": ["/Users/me/x"]`:                                     "",
 	} {
 		var got []string
 		for _, f := range Paths(parsed(t, entry), dir, "") {
@@ -110,6 +110,7 @@ func TestTheHintOfAPathIsTheCommandThatCopies(t *testing.T) {
 		`"command": "npx", "args": ["x@1", "/Users/me/Documents"]`:                "copy it into the project, cp -R /Users/me/Documents app/Documents, and write Documents",
 		`"command": "node", "args": ["` + pkg + `/lib/deep/index.js"], "env": {}`: "",
 		`"command": "node", "args": ["dist/index.js"]`:                            "copy it into the project: cp -R repo/dist app/dist",
+		`"command": "npx", "args": ["x@1", "/srv/data"]`:                          "copy it into the project, cp -R /srv/data app/data, and write data; for a folder that is mounted on Azure write ${NAME} and set NAME to its path",
 		`"command": "node", "args": ["~"]`:                                        "copy what it names into the project, and write a path that is relative to the project",
 	} {
 		found := Paths(parsed(t, entry), "app", filepath.Join("repo", ".vscode", "mcp.json"))
