@@ -52,7 +52,7 @@ const (
 // A Project is everything that a scaffold depends on.
 type Project struct {
 	Name      string // the app's name; the last element of Module unless said otherwise
-	Module    string // module path of the generated go.mod
+	Module    string // module path of the generated go.mod; empty: the name, with "-app" where Go has that name itself
 	Hosting   Hosting
 	Extras    Extras
 	AuthLevel AuthLevel // empty: "function" for none and azure_default, "anonymous" where tokens guard

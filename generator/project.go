@@ -31,7 +31,7 @@ var (
 // check fills in what may be left out and refuses what cannot become a project.
 func (p Project) check() (Project, error) {
 	if p.Module == "" {
-		p.Module = p.Name
+		p.Module = moduleFor(p.Name)
 	}
 	if p.Name == "" {
 		p.Name = path.Base(p.Module)
@@ -46,6 +46,8 @@ func (p Project) check() (Project, error) {
 		return p, fmt.Errorf("project name %q must be letters, digits, dots, hyphens and underscores, at most 63, a letter or digit first", p.Name)
 	case !modulePath.MatchString(p.Module):
 		return p, fmt.Errorf("module path %q is not one that Go accepts", p.Module)
+	case reservedModule(p.Module):
+		return p, fmt.Errorf("module path %q is one of Go's own: want another first element", p.Module)
 	case p.Module == runtimeModule:
 		return p, fmt.Errorf("module path %q is the runtime's own", p.Module)
 	case p.Hosting != HostingCustom && p.Hosting != HostingFlex:

@@ -101,9 +101,7 @@ func (e endpoint) Guard() string {
 func (s scaffold) Placeholders() []string {
 	var names []string
 	for _, v := range s.Config.Variables {
-		// An empty workspaceFolder would be taken for a value; without one, the app says that only
-		// an editor knows it, and what to write instead.
-		if editors := v.Name == "workspaceFolder" || v.Name == "userHome"; !v.Optional && !editors {
+		if !v.Optional {
 			names = append(names, v.Name)
 		}
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"io/fs"
@@ -51,6 +53,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    cmdExits,
 			"binary":   cmdBinary,
+			"bundle":   cmdBundle,
 			"files":    cmdFiles,
 			"same":     cmdSame,
 			"programs": cmdPrograms,
@@ -103,6 +106,18 @@ func cmdBinary(ts *testscript.TestScript, neg bool, args []string) {
 		data[i] = byte(i)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// cmdBundle is "bundle FILE DIR": FILE becomes a zip of DIR.
+func cmdBundle(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: bundle file dir")
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	ts.Check(z.AddFS(os.DirFS(ts.MkAbs(args[1]))))
+	ts.Check(z.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o644))
 }
 
 // cmdFiles is "files DIR NAME...": DIR holds these entries and no others.

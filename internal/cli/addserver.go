@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/configedit"
+	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
 type addServerOptions struct {
@@ -15,7 +18,9 @@ type addServerOptions struct {
 	Name     string // empty with From: all of its servers
 	Env      []string
 	Auth     string
-	From     string
+	From     string   // a file or a URL
+	Registry string   // the name that a registry has for a server, or that registry's file
+	As       []string // other names for servers of From
 	Disabled bool
 	Command  []string // program and arguments
 	Yes      bool
@@ -29,12 +34,19 @@ func newAddServerCommand(env *Env, run func(context.Context, *Env, *addServerOpt
 		Short: "Add a server to the configuration",
 		Long: `Add an entry to mcp_config.json, every other byte of which stays as it is, and
 bring the generated files in line. The command follows "--" and is asked for on
-a terminal when it does not. With --from the entry of that name comes from
-another configuration; without NAME, all of its entries do. Write a secret as
-${NAME}: it is read when the app starts.`,
+a terminal when it does not. Write a secret as ${NAME}: it is read when the app
+starts.
+
+With --from the entry of that name comes from another client's configuration, a
+registry's server.json or an MCP bundle, in a file or at a URL; without NAME,
+all of its entries do. What cannot be served is left out with its reason, and
+what had to be changed is told. --registry takes a server by the name that a
+registry has for it, pinned to the version that is described.`,
 		Example: `  mcpfunc add-server time -- uvx mcp-server-time
   mcpfunc add-server github --env 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- npx -y @modelcontextprotocol/server-github
-  mcpfunc add-server --from ~/.cursor/mcp.json`,
+  mcpfunc add-server --from ~/.codex/config.toml
+  mcpfunc add-server notes --from notes.mcpb
+  mcpfunc add-server --registry io.example/acme --from https://example.com/server.json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.take(args, cmd.ArgsLenAtDash()); err != nil {
@@ -47,10 +59,12 @@ ${NAME}: it is read when the app starts.`,
 	bindProject(cmd, &opts.Project)
 	flags.StringArrayVar(&opts.Env, "env", nil, "set this in the server's environment (`NAME=value`); may be repeated")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers are known (`method`): none, which is the default, azure_default, azure_obo or oauth2_bearer")
-	flags.StringVar(&opts.From, "from", "", "take the entry from this `file`, of any accepted shape")
+	flags.StringVar(&opts.From, "from", "", "take the entry from this `file` or URL, of any client, registry or bundle")
+	flags.StringVar(&opts.Registry, "registry", "", "take the server that a registry calls `name`, from the file or URL of --from")
+	flags.StringArrayVar(&opts.As, "as", nil, "call the server this `name`, or OLD=NAME for one of several; may be repeated")
 	flags.BoolVar(&opts.Disabled, "disabled", false, "add it switched off")
 	flags.BoolVarP(&opts.Yes, "yes", "y", false, "ask nothing")
-	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
+	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects; with --from an object that also says what was left out and changed")
 	return cmd
 }
 
@@ -64,8 +78,17 @@ func (o *addServerOptions) take(args []string, dash int) error {
 		return withHint(misusef("unexpected argument %q", args[1]), `write "--" before the command of the server`)
 	case len(args) == 1:
 		o.Name = args[0]
-	case o.From == "":
+	case o.From == "" && o.Registry == "":
 		return misusef("a server needs a name")
+	}
+	if err := o.takeRegistry(); err != nil {
+		return err
+	}
+	if o.From == "" && len(o.As) > 0 {
+		return misusef("--as names a server of --from, and there is none")
+	}
+	if _, err := parseAs(o.As); err != nil {
+		return err
 	}
 	if o.From != "" && (len(o.Command) > 0 || len(o.Env) > 0 || o.Auth != "" || o.Disabled) {
 		return misusef("--from takes the whole entry, so no command, --env, --auth or --disabled goes with it")
@@ -73,7 +96,33 @@ func (o *addServerOptions) take(args []string, dash int) error {
 	return checkAuthMethod(o.Auth)
 }
 
-func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
+// takeRegistry makes of --registry what --from and NAME say: the name that a registry has for a server
+// is the one to take, and NAME what it is called here. A file or a URL stands for --from.
+func (o *addServerOptions) takeRegistry() error {
+	if o.Registry == "" {
+		return nil
+	}
+	if _, err := os.Stat(o.Registry); isURL(o.Registry) || err == nil {
+		if o.From != "" {
+			return misusef("--registry and --from both name a file")
+		}
+		o.From = o.Registry
+		return nil
+	}
+	if o.From == "" {
+		return withHint(misusef("--registry %q needs the registry's file", o.Registry), "--from FILE or --from URL names it")
+	}
+	if o.Name != "" {
+		if len(o.As) > 0 {
+			return misusef("%q and --as both name the server", o.Name)
+		}
+		o.As = []string{o.Name}
+	}
+	o.Name = o.Registry
+	return nil
+}
+
+func runAddServer(ctx context.Context, env *Env, opts *addServerOptions) error {
 	data, err := readProjectConfig(opts.Project)
 	if err != nil {
 		return err
@@ -82,18 +131,33 @@ func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
 	if err != nil {
 		return inProject(opts.Project, err)
 	}
+	var imported *importer.Result
 	if opts.From != "" {
-		data, err = importServers(env, data, opts.From, opts.Name)
+		if imported, err = importOne(ctx, env, opts); err != nil {
+			return err
+		}
+		data, err = addImported(data, imported.Servers)
 	} else {
 		data, err = addEntry(env, data, opts)
 	}
 	if err != nil {
 		return inProject(opts.Project, err)
 	}
-	a, err := applyEdit(env, opts.Project, data, opts.JSON)
+	a, changes, err := applyEdit(env, opts.Project, data)
 	if err != nil {
 		return err
 	}
+	if imported != nil {
+		laid, err := layBundles(opts.Project, imported.Servers)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, laid...)
+	}
+	if err := printAdded(env, opts, imported, changes); err != nil {
+		return err
+	}
+	warnOfPaths(env, without(a.config, before), opts.Project, opts.From)
 	warnOfServers(env, a.config, before)
 	known := wanted(before.Variables)
 	for _, name := range wanted(a.config.Variables) {
@@ -102,6 +166,41 @@ func runAddServer(_ context.Context, env *Env, opts *addServerOptions) error {
 		}
 	}
 	return nil
+}
+
+// importOne reads the servers that are to be added, and tells of what is not as it stands there.
+func importOne(ctx context.Context, env *Env, opts *addServerOptions) (*importer.Result, error) {
+	as, err := parseAs(opts.As)
+	if err != nil {
+		return nil, err
+	}
+	imported, err := importFrom(ctx, env, opts.From, importer.Options{Only: opts.Name, As: as, Away: true})
+	if err != nil {
+		tellNone(env, err)
+		return nil, err
+	}
+	tell(env, imported.LeftOut, imported.Changed)
+	return imported, bundleConflict(opts.Project, imported.Servers)
+}
+
+// printAdded prints what was done; after an import also what was left out and changed.
+func printAdded(env *Env, opts *addServerOptions, imported *importer.Result, changes []generator.Change) error {
+	if !opts.JSON || imported == nil {
+		return printChanges(env, changes, opts.JSON)
+	}
+	return printJSON(env.Stdout, struct {
+		importReport
+		Changes []generator.Change `json:"changes"`
+	}{reportOf(imported), changes})
+}
+
+// without is file less the servers of another.
+func without(file, known *config.File) *config.File {
+	rest := *file
+	rest.Servers = slices.DeleteFunc(slices.Clone(file.Servers), func(s config.Server) bool {
+		return slices.ContainsFunc(known.Servers, func(k config.Server) bool { return k.Name == s.Name })
+	})
+	return &rest
 }
 
 func addEntry(env *Env, data []byte, opts *addServerOptions) ([]byte, error) {

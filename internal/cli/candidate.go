@@ -1,8 +1,7 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
 // A candidate is a configuration that init offers.
@@ -27,21 +27,25 @@ type candidate struct {
 // candidates returns the configurations that are there: the one that discovery takes, then those of
 // the usual clients. What discovery takes is offered in any state, as taking another one instead would
 // be a surprise; of the others, those with a server for us.
-func candidates(env *Env, dir string) []candidate {
+func candidates(ctx context.Context, env *Env, dir string) []candidate {
 	var found []candidate
 	add := func(client, path string) {
 		if _, err := os.Stat(path); err != nil || slices.ContainsFunc(found, func(c candidate) bool { return c.path == path }) {
 			return
 		}
 		c := candidate{client: client, path: path}
-		servers, err := importable(path)
-		c.broken = err != nil
-		for _, s := range servers {
-			if s.Err != nil {
-				c.left++
-			} else {
+		result, err := importFrom(ctx, env, path, importer.Options{})
+		none := (*importer.NoneError)(nil)
+		switch {
+		case err == nil:
+			c.left = len(result.LeftOut)
+			for _, s := range result.Servers {
 				c.servers = append(c.servers, s.Name)
 			}
+		case errors.As(err, &none):
+			c.left = len(none.LeftOut)
+		default:
+			c.broken = true
 		}
 		if len(c.servers) > 0 || client == discovered {
 			found = append(found, c)
@@ -61,28 +65,63 @@ const discovered = "found here"
 
 // clientFiles lists where MCP clients keep their servers, this folder's first.
 func clientFiles(env *Env) []candidate {
-	files := []candidate{
-		{client: "Claude Code", path: ".mcp.json"},
-		{client: "Cursor", path: filepath.Join(".cursor", "mcp.json")},
-		{client: "VS Code", path: filepath.Join(".vscode", "mcp.json")},
+	var files []candidate
+	add := func(base string, list ...[2]string) {
+		for _, f := range list {
+			files = append(files, candidate{client: f[0], path: filepath.Join(base, filepath.FromSlash(f[1]))})
+		}
 	}
+	add("",
+		[2]string{"Claude Code", ".mcp.json"},
+		[2]string{"Cursor", ".cursor/mcp.json"},
+		[2]string{"VS Code", ".vscode/mcp.json"},
+		[2]string{"dev container", ".devcontainer/devcontainer.json"},
+		[2]string{"Copilot", ".github/mcp.json"},
+		[2]string{"Codex", ".codex/config.toml"},
+		[2]string{"opencode", "opencode.json"},
+		[2]string{"opencode", "opencode.jsonc"},
+		[2]string{"Zed", ".zed/settings.json"},
+		[2]string{"Gemini", ".gemini/settings.json"},
+		[2]string{"Gemini", "gemini-extension.json"},
+		[2]string{"Kiro", ".kiro/settings/mcp.json"},
+		[2]string{"Roo", ".roo/mcp.json"},
+		[2]string{"Kilo", ".kilocode/mcp.json"},
+		[2]string{"LibreChat", "librechat.yaml"},
+		[2]string{"registry", "server.json"},
+	)
 	if env.Home != "" {
-		files = append(files,
-			candidate{client: "Claude Code", path: filepath.Join(env.Home, claudeCodeName)},
-			candidate{client: "Cursor", path: filepath.Join(env.Home, ".cursor", "mcp.json")},
-			candidate{client: "Windsurf", path: filepath.Join(env.Home, ".codeium", "windsurf", "mcp_config.json")},
+		add(env.Home,
+			[2]string{"Claude Code", ".claude.json"},
+			[2]string{"Cursor", ".cursor/mcp.json"},
+			[2]string{"Windsurf", ".codeium/windsurf/mcp_config.json"},
+			[2]string{"Codex", ".codex/config.toml"},
+			[2]string{"opencode", ".config/opencode/opencode.json"},
+			[2]string{"opencode", ".config/opencode/opencode.jsonc"},
+			[2]string{"Zed", ".config/zed/settings.json"},
+			[2]string{"Gemini", ".gemini/settings.json"},
+			[2]string{"Goose", ".config/goose/config.yaml"},
+			[2]string{"Continue", ".continue/config.yaml"},
+			[2]string{"Copilot", ".copilot/mcp-config.json"},
+			[2]string{"Kiro", ".kiro/settings/mcp.json"},
 		)
 	}
 	if env.ConfigDir == "" {
 		return files
 	}
-	files = append(files, candidate{client: "Claude Desktop", path: filepath.Join(env.ConfigDir, "Claude", "claude_desktop_config.json")})
+	add(env.ConfigDir, [2]string{"Claude Desktop", "Claude/claude_desktop_config.json"})
 	for _, code := range []string{"Code", "Code - Insiders"} {
 		user := filepath.Join(env.ConfigDir, code, "User")
+		add(user, [2]string{"VS Code", "mcp.json"}, [2]string{"VS Code", "settings.json"})
 		profiles, _ := filepath.Glob(filepath.Join(user, "profiles", "*", "mcp.json")) // fails on bad patterns only
-		for _, path := range slices.Concat([]string{filepath.Join(user, "mcp.json"), filepath.Join(user, "settings.json")}, profiles) {
-			files = append(files, candidate{client: "VS Code", path: path})
+		for _, path := range profiles {
+			add("", [2]string{"VS Code", path})
 		}
+		storage := filepath.Join(user, "globalStorage")
+		add(storage,
+			[2]string{"Cline", "saoudrizwan.claude-dev/settings/cline_mcp_settings.json"},
+			[2]string{"Roo", "rooveterinaryinc.roo-cline/settings/mcp_settings.json"},
+			[2]string{"Kilo", "kilocode.kilo-code/settings/mcp_settings.json"},
+		)
 	}
 	return files
 }
@@ -122,78 +161,6 @@ func atHome(env *Env, path string) string {
 		return filepath.Join("~", rel)
 	}
 	return path
-}
-
-// ownedByApp reports whether a file holds the settings of a program, of which servers are a part.
-func ownedByApp(path string) bool {
-	return slices.Contains([]string{"claude_desktop_config.json", "settings.json", claudeCodeName}, filepath.Base(path))
-}
-
-// ofClient reports whether a file is another program's own list of servers.
-func ofClient(path string) bool {
-	return slices.Contains([]string{".cursor", "windsurf", "User"}, filepath.Base(filepath.Dir(path))) ||
-		filepath.Base(filepath.Dir(filepath.Dir(path))) == "profiles"
-}
-
-// importable reads the servers of a file of any shape, one of Claude Code's state included.
-func importable(path string) ([]config.Imported, error) {
-	if filepath.Base(path) == claudeCodeName {
-		return claudeCodeServers(path)
-	}
-	data, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return config.Import(path, data)
-}
-
-const (
-	claudeCodeName  = ".claude.json"
-	claudeCodeLimit = 64 << 20 // bytes; it holds a history beside the servers
-)
-
-// claudeCodeServers reads the state of Claude Code: the servers of the current folder's project, or
-// of the nearest one above it, under projects.PATH.mcpServers, and behind them those of the user under
-// mcpServers. Of two with one name the project's counts, as it does there.
-func claudeCodeServers(path string) ([]config.Imported, error) {
-	data, err := readUpTo(path, claudeCodeLimit)
-	if err != nil {
-		return nil, err
-	}
-	var state struct {
-		Servers  json.RawMessage `json:"mcpServers"`
-		Projects map[string]struct {
-			Servers json.RawMessage `json:"mcpServers"`
-		} `json:"projects"`
-	}
-	if err := json.Unmarshal(data, &state); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return nil, err
-	}
-	for filepath.Dir(dir) != dir && len(state.Projects[dir].Servers) == 0 {
-		dir = filepath.Dir(dir)
-	}
-	var servers []config.Imported
-	for _, part := range []json.RawMessage{state.Projects[dir].Servers, state.Servers} {
-		if len(part) == 0 {
-			continue
-		}
-		// As many lines in front as in the file, so that errors name its lines.
-		above := bytes.Count(data[:bytes.Index(data, part)], []byte("\n"))
-		list, err := config.Import(path, slices.Concat(bytes.Repeat([]byte("\n"), above), []byte(`{"mcpServers": `), part, []byte("}")))
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range list {
-			if !slices.ContainsFunc(servers, func(o config.Imported) bool { return o.Name == s.Name }) {
-				servers = append(servers, s)
-			}
-		}
-	}
-	return servers, nil
 }
 
 // discover looks for a configuration in the project's folder first, as that may not be the current

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mcpfunc/mcpfunc/internal/importer"
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
@@ -37,34 +38,38 @@ func TestClaudeCodeKeepsServersByProjectAndByUser(t *testing.T) {
   },
   "mcpServers": {"both": {"command": "of-the-user"}, "mine": {"type": "stdio", "command": "mine", "env": {}}}
 }`
-	if err := os.WriteFile(claudeCodeName, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, where := range []string{".", "below"} {
-		if err := os.MkdirAll(where, 0o755); err != nil {
+	// It is known by what is in it.
+	for _, name := range []string{".claude.json", "backup.json"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Chdir(where)
-		servers, err := importable(filepath.Join(dir, claudeCodeName))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, s := range servers {
-			line := s.Name + ": " + s.Server.Command
-			if s.Err != nil {
-				line = strings.TrimPrefix(s.Err.Error(), dir+string(filepath.Separator))
+		for _, where := range []string{dir, filepath.Join(dir, "below")} {
+			if err := os.MkdirAll(where, 0o755); err != nil {
+				t.Fatal(err)
 			}
-			got = append(got, line)
+			t.Chdir(where)
+			env, _, _ := testEnv()
+			result, err := importFrom(t.Context(), env, filepath.Join(dir, name), importer.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, n := range result.LeftOut {
+				got = append(got, strings.TrimPrefix(n.String(), dir+string(filepath.Separator)))
+			}
+			for _, s := range result.Servers {
+				got = append(got, s.Name+": "+s.Parsed.Command)
+			}
+			want := []string{
+				name + `:8: server "far": is a remote server, which is served already, at example.org: mcpfunc serves programs that speak stdio`,
+				"both: of-the-project",
+				"mine: mine",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("in %s (-want +got):\n%s", where, diff)
+			}
 		}
-		want := []string{
-			`.claude.json:8: server "far": "type" is "sse", but mcpfunc serves only programs that speak stdio`,
-			"both: of-the-project",
-			"mine: mine",
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("in %s (-want +got):\n%s", where, diff)
-		}
+		t.Chdir(dir)
 	}
 }
 

@@ -118,6 +118,7 @@ func TestCommandLinesBecomeOptions(t *testing.T) {
 			initOptions{Dir: "app", Yes: true, Name: "n", Module: "m", AuthLevel: "admin", Config: "c", Force: true, DryRun: true, JSON: true}},
 		{"init --hosting flex --azd --github", initOptions{Dir: ".", Hosting: hosting{Kind: "flex", Extras: generator.Extras{AZD: true, GitHub: true}}}},
 		{"generate --hosting custom --docker", generateOptions{Project: ".", Hosting: hosting{Kind: "custom", Extras: generator.Extras{Docker: true}}}},
+		{"generate app --check", generateOptions{Project: "app", Check: true}},
 		{"init --server s --auth none --env A=1 -- uvx x --y", initOptions{Dir: ".", Server: "s", Auth: "none", Env: []string{"A=1"}, Command: []string{"uvx", "x", "--y"}}},
 		{"add-server s --project p --env A=1 --env B=2,3 --auth azure_obo --disabled -- npx -y x",
 			addServerOptions{Project: "p", Name: "s", Env: []string{"A=1", "B=2,3"}, Auth: "azure_obo", Disabled: true, Command: []string{"npx", "-y", "x"}}},
@@ -206,15 +207,16 @@ func TestMissingProgramsHaveACure(t *testing.T) {
 func TestServersAreNamedAfterWhatTheyRun(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"uvx mcp-server-time":                                "time",
-		"npx -y @modelcontextprotocol/server-everything@1.2": "everything",
-		"/usr/local/bin/github-mcp-server":                   "github",
-		"./server.exe":                                       "server",
-		"docker run -i --rm mcp/fetch":                       "run",
-		"dnx --source x Acme.Dates.Mcp@1.2.0 --yes":          "Acme-Dates-Mcp",
-		"dotnet tool exec Acme.Dates.Mcp -- x":               "Acme-Dates-Mcp",
-		"dotnet tool run acme-dates-mcp":                     "acme-dates",
-		"---":                                                "server",
+		"uvx mcp-server-time":                                    "time",
+		"npx -y @modelcontextprotocol/server-everything@1.2":     "everything",
+		"/usr/local/bin/github-mcp-server":                       "github",
+		"./server.exe":                                           "server",
+		"docker run -i --rm mcp/fetch":                           "fetch",
+		"dnx --source x Acme.Dates.Mcp@1.2.0 --yes":              "Acme-Dates-Mcp",
+		"dotnet tool exec Acme.Dates.Mcp -- x":                   "Acme-Dates-Mcp",
+		"dotnet tool run acme-dates-mcp":                         "acme-dates",
+		"uvx --from git+https://example.org/x.git acme-mcp==1.0": "acme",
+		"---": "server",
 	} {
 		entry, err := newEntry(strings.Fields(line), nil, "")
 		if err != nil {

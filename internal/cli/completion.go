@@ -34,7 +34,7 @@ func completeFlag(name string) cobra.CompletionFunc {
 	}
 	switch name {
 	case "config", "from":
-		return cobra.FixedCompletions([]string{"json", "jsonc"}, cobra.ShellCompDirectiveFilterFileExt)
+		return cobra.FixedCompletions([]string{"json", "jsonc", "toml", "yaml", "yml", "mcpb", "dxt"}, cobra.ShellCompDirectiveFilterFileExt)
 	case "project":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	case "auth":

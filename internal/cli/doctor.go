@@ -39,11 +39,8 @@ when something would fail; with --strict also for a warning.`,
   mcpfunc doctor --strict     in CI`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				if cmd.Flags().Changed("project") {
-					return misusef("%q and --project both name a folder", args[0])
-				}
-				opts.Project = args[0]
+			if err := projectArg(cmd, args, &opts.Project); err != nil {
+				return err
 			}
 			return run(cmd.Context(), env, opts)
 		},

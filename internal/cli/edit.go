@@ -12,21 +12,20 @@ import (
 )
 
 // applyEdit makes data the configuration of the project in dir and brings the generated files in
-// line. Nothing is written unless all of it can be.
-func applyEdit(env *Env, dir string, data []byte, asJSON bool) (*alignment, error) {
+// line. Nothing is written unless all of it can be. What was changed is returned.
+func applyEdit(env *Env, dir string, data []byte) (*alignment, []generator.Change, error) {
 	a, err := align(env, dir, data, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := writeConfig(dir, data); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	changes, err := a.write()
 	if err != nil {
-		return nil, withHint(fmt.Errorf("%s is changed, the generated files are not: %w", configName, err), `"mcpfunc generate" brings them in line`)
+		return nil, nil, withHint(fmt.Errorf("%s is changed, the generated files are not: %w", configName, err), `"mcpfunc generate" brings them in line`)
 	}
-	changes = append([]generator.Change{{Path: configName, Action: generator.Update}}, changes...)
-	return a, printChanges(env, changes, asJSON)
+	return a, append([]generator.Change{{Path: configName, Action: generator.Update}}, changes...), nil
 }
 
 // writeConfig replaces the configuration of the project in dir in one step: a reader, the dev

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/configedit"
+	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
 // newEntry describes a server by what stands on the command line.
@@ -63,51 +63,26 @@ func switchedOff(entry configedit.Entry) (configedit.Entry, error) {
 	if err != nil {
 		return entry, err
 	}
-	written, err := config.Import(configName, data)
-	if err != nil {
-		return entry, err
-	}
-	raw := bytes.Replace(written[0].Raw, []byte("{"), []byte("{\n  \"disabled\": true,"), 1)
-	return configedit.Entry{Raw: raw}, nil
+	// New has written it so: {"mcpServers": {"server": {...}}}, two blanks a level.
+	_, body, _ := strings.Cut(string(data), `"server": {`)
+	body = strings.TrimSuffix(body, "\n  }\n}\n")
+	raw := "{\n  \"disabled\": true," + strings.ReplaceAll(body, "\n    ", "\n")
+	return configedit.Entry{Raw: []byte(raw)}, nil
 }
 
-// importServers adds the servers of the configuration file at path to data, or only the one named.
-// Of all servers, those that cannot be served, remote ones mostly, are left out and named.
-func importServers(env *Env, data []byte, path, name string) ([]byte, error) {
-	servers, err := importable(path)
-	if err != nil {
-		return nil, err
-	}
-	added := 0
-	var names []string
+// addImported adds the servers of another configuration to data.
+func addImported(data []byte, servers []importer.Server) ([]byte, error) {
 	for _, s := range servers {
-		names = append(names, s.Name)
-		switch {
-		case name != "" && s.Name != name:
-			continue
-		case s.Err != nil && name != "":
-			return nil, s.Err
-		case s.Err != nil:
-			env.note("left out: %s", oneLine(s.Err.Error()))
-			continue
-		}
-		if data, err = configedit.AddServer(data, s.Name, configedit.Entry{Raw: s.Raw}); err != nil {
+		var err error
+		if data, err = configedit.AddServer(data, s.Name, s.Entry); err != nil {
 			return nil, err
 		}
-		added++
 	}
-	switch {
-	case added > 0:
-		return data, nil
-	case name != "" && len(names) > 0:
-		return nil, withHint(fmt.Errorf("%s: there is no server %q", path, name), "there are "+strings.Join(names, ", "))
-	default:
-		return nil, fmt.Errorf("%s: there is no server that can be served", path)
-	}
+	return data, nil
 }
 
 // readLimit is more than a configuration may hold, so that one that is too large is found to be.
-const readLimit = 2 << 20
+const readLimit = config.MaxSize + 1
 
 // readFile returns the beginning of a configuration file.
 func readFile(path string) ([]byte, error) { return readUpTo(path, readLimit) }

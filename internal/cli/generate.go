@@ -24,10 +24,11 @@ type generateOptions struct {
 func newGenerateCommand(env *Env, run func(context.Context, *Env, *generateOptions) error) *cobra.Command {
 	opts := &generateOptions{}
 	cmd := &cobra.Command{
-		Use:   "generate",
+		Use:   "generate [DIR]",
 		Short: "Bring the generated files in line with the configuration",
-		Long: `Bring what follows from mcp_config.json in line with it: host.json, a
-function.json a server and the carried runtime. Files of yours are left alone,
+		Long: `Bring what follows from the mcp_config.json of the project in DIR (default: the
+current folder) in line with it: host.json, one function.json per server and the
+carried runtime. Files of yours are left alone,
 but for a local.settings.json without a session key: it gets one. What was
 changed is printed, a line each. With --check nothing is written, and the
 command fails when something would be, local.settings.json apart, which stays on
@@ -37,10 +38,13 @@ The hosting that a project has is kept, unless --hosting changes it. --docker,
 --azd and --github add files that are yours from then on; those that are there
 stay as they are.`,
 		Example: `  mcpfunc generate
-  mcpfunc generate --check     in CI
+  mcpfunc generate myapp --check     in CI
   mcpfunc generate --hosting flex --azd`,
 		Args: usualArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := projectArg(cmd, args, &opts.Project); err != nil {
+				return err
+			}
 			if err := opts.Hosting.check(); err != nil {
 				return err
 			}

@@ -39,9 +39,8 @@ func (h *hosting) check() error {
 	return nil
 }
 
-// choose decides on the hosting of a new project where the command line did not. It says what speaks
-// for which, or, when the servers need what only one of the two has, asks if that is possible, and
-// reports whether there was an answer.
+// choose decides on the hosting of a new project where the command line did not: the one that has what
+// the servers are started with. It says why, or asks where it can, and reports whether there was an answer.
 func (h *hosting) choose(env *Env, ask bool, file *config.File) (answered bool, err error) {
 	if h.Kind != "" {
 		return false, nil
@@ -51,6 +50,9 @@ func (h *hosting) choose(env *Env, ask bool, file *config.File) (answered bool, 
 		return false, nil // the image has all that servers start with
 	}
 	stacks := generator.Stacks(file)
+	if len(stacks) > 0 {
+		h.Kind = string(generator.HostingFlex)
+	}
 	if len(stacks) != 1 || !ask {
 		env.note("%s", advice(file, stacks))
 		return false, nil
@@ -59,23 +61,23 @@ func (h *hosting) choose(env *Env, ask bool, file *config.File) (answered bool, 
 		fmt.Sprintf("flex: Flex Consumption, with %s, as %s", stackName(stacks[0]), startsWith(file, stacks[0])),
 		"custom: any plan, without " + stackName(stacks[0]),
 	})
-	if pick == 0 {
-		h.Kind = string(generator.HostingFlex)
+	if pick == 1 {
+		h.Kind = string(generator.HostingCustom)
 	}
 	return true, err
 }
 
-// advice is one sentence on the hosting that is taken and what would speak for another.
+// advice is one sentence on the hosting that is taken, and on what else there is.
 func advice(file *config.File, stacks []generator.Stack) string {
 	switch len(stacks) {
 	case 0:
 		return "hosting custom, as no server starts with Python or Node"
 	case 1:
-		return fmt.Sprintf("hosting custom, whose stack has no %s, but %s: --hosting flex is for one that has, --docker for an image",
+		return fmt.Sprintf("hosting flex, for an app on Flex Consumption with %s, as %s: --docker makes an image for other plans",
 			stackName(stacks[0]), startsWith(file, stacks[0]))
 	}
-	return fmt.Sprintf("hosting custom, whose stack has neither Python nor Node, but %s and %s: --hosting flex and mcpfunc pack --with-node bring both, and so does the image of --docker",
-		startsWith(file, stacks[0]), startsWith(file, stacks[1]))
+	return fmt.Sprintf("hosting flex, for an app on Flex Consumption with %s, as %s; %s, so that mcpfunc pack --with-node takes Node along: --docker makes an image with both for other plans",
+		stackName(stacks[0]), startsWith(file, stacks[0]), startsWith(file, stacks[1]))
 }
 
 // startsWith names the first server that needs the stack, and its command.

@@ -15,13 +15,15 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
 type initOptions struct {
 	Dir       string
-	Config    string // empty: found, or asked for
-	Name      string // empty: that of the folder
-	Module    string // empty: the name
+	Config    string   // empty: found, or asked for
+	As        []string // other names for servers of it
+	Name      string   // empty: that of the folder
+	Module    string   // empty: the name
 	Hosting   hosting
 	AuthLevel string // empty: by server
 	DryRun    bool
@@ -48,12 +50,18 @@ default the current folder. Its servers come from --config, from the command
 after "--", from the configuration that is found (here, ~, ~/.config/mcp), or,
 on a terminal, from answers.
 
+A configuration may be of any client, whatever it is called: JSON of Claude,
+Cursor, VS Code, Windsurf, Cline, Zed, Gemini, opencode and others, Codex's
+TOML, YAML of Goose, Continue and LibreChat, a registry's server.json or an MCP
+bundle. What cannot be served, remote servers and containers mostly, is left out
+with its reason, and what had to be changed is told.
+
 The files that were made are printed. When anything in DIR is in the way, every
 conflict is named and nothing is written. No ${NAME} is replaced: no secret of
 this machine gets into the project, and one that is written out is warned of. A
 new session key is in local.settings.json, which stays on this machine.`,
 		Example: `  mcpfunc init myapp
-  mcpfunc init myapp --config ~/.cursor/mcp.json --dry-run
+  mcpfunc init myapp --config ~/.codex/config.toml --dry-run
   mcpfunc init myapp --server time -- uvx mcp-server-time
   mcpfunc init myapp --hosting flex --azd --github`,
 		Args: cobra.ArbitraryArgs,
@@ -66,10 +74,11 @@ new session key is in local.settings.json, which stays on this machine.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.Config, "config", "", "take the servers from this `file`, of any accepted shape")
+	flags.StringVar(&opts.Config, "config", "", "take the servers from this `file` or URL, of any client, registry or bundle")
+	flags.StringArrayVar(&opts.As, "as", nil, "call the server this `name`, or OLD=NAME for one of several; may be repeated")
 	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
 	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
-	opts.Hosting.bind(cmd, "custom, with advice")
+	opts.Hosting.bind(cmd, "flex where servers start with Python or Node, else custom")
 	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin (default: function, and anonymous where tokens guard a server)")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known (`method`): none, azure_default, azure_obo or oauth2_bearer")
@@ -102,14 +111,20 @@ func (o *initOptions) take(args []string, dash int) error {
 	if err := o.Hosting.check(); err != nil {
 		return err
 	}
+	if _, err := parseAs(o.As); err != nil {
+		return err
+	}
+	if len(o.Command) > 0 && len(o.As) > 0 {
+		return misusef("--as names a server of a configuration; --server names the one of a command")
+	}
 	return checkAuthMethod(o.Auth)
 }
 
 // asks reports whether questions may be asked.
 func (o *initOptions) asks(env *Env) bool { return env.Prompter != nil && !o.Yes }
 
-func runInit(_ context.Context, env *Env, opts *initOptions) error {
-	src, err := chooseSource(env, opts)
+func runInit(ctx context.Context, env *Env, opts *initOptions) error {
+	src, err := chooseSource(ctx, env, opts)
 	if err != nil {
 		return err
 	}
@@ -155,10 +170,17 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 	if err != nil {
 		return err
 	}
+	var servers []importer.Server
+	if src.imported != nil {
+		servers = src.imported.Servers
+	}
+	if err := bundleConflict(opts.Dir, servers); err != nil {
+		return err
+	}
 	conflicts := withAction(changes, generator.Conflict)
 	switch {
 	case opts.DryRun:
-		if err := printInit(env, opts, file, changes); err != nil {
+		if err := printInit(env, opts, src, file, changes); err != nil {
 			return err
 		}
 		if len(conflicts) > 0 {
@@ -183,9 +205,14 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 		}
 		return fmt.Errorf("%s: %w", opts.Dir, err)
 	}
-	if err := printInit(env, opts, file, pending(changes)); err != nil {
+	laid, err := layBundles(opts.Dir, servers)
+	if err != nil {
+		return fmt.Errorf("%s: %w", opts.Dir, err)
+	}
+	if err := printInit(env, opts, src, file, append(pending(changes), laid...)); err != nil {
 		return err
 	}
+	warnOfPaths(env, file, opts.Dir, src.origin)
 	nextSteps(env, opts.Dir, file)
 	return nil
 }
@@ -196,16 +223,17 @@ func initConflict(conflicts []generator.Change) error {
 }
 
 // printInit prints what was or would be done.
-func printInit(env *Env, opts *initOptions, file *config.File, changes []generator.Change) error {
+func printInit(env *Env, opts *initOptions, src source, file *config.File, changes []generator.Change) error {
 	if !opts.JSON {
 		return printChanges(env, changes, false)
 	}
 	return printJSON(env.Stdout, struct {
-		Dir     string             `json:"dir"`
-		DryRun  bool               `json:"dry_run,omitempty"`
-		Servers []listedServer     `json:"servers"`
+		Dir     string         `json:"dir"`
+		DryRun  bool           `json:"dry_run,omitempty"`
+		Servers []listedServer `json:"servers"`
+		importReport
 		Changes []generator.Change `json:"changes"`
-	}{opts.Dir, opts.DryRun, listServers(file), changes})
+	}{opts.Dir, opts.DryRun, listServers(file), reportOf(src.imported), changes})
 }
 
 // summarize shows what is about to be written. It belongs to the question that follows, so that --quiet
@@ -233,7 +261,7 @@ func typedFlags(cmd *cobra.Command) []string {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
 		case "yes", "quiet", "verbose", // change nothing in the project
-			"config", "server", "auth": // the source says them
+			"config", "server", "auth", "as": // the source says them
 			return
 		}
 		if list, ok := f.Value.(pflag.SliceValue); ok {

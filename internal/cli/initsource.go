@@ -2,10 +2,11 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,23 +15,26 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/configedit"
-	"github.com/mcpfunc/mcpfunc/internal/nuget"
+	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
 // A source is where the servers of a new project come from.
 type source struct {
-	path    string // names it in messages
+	path    string // names data in messages
+	origin  string // the file that the servers come from; empty where they were described
 	data    []byte // what the project's mcp_config.json will hold
 	flags   []string
 	command []string // with flags, what names the same source on the command line
+
+	imported *importer.Result // nil where the servers were described
 }
 
 // chooseSource finds the servers: what the command line names, else what a person picks, else what
 // is found.
-func chooseSource(env *Env, opts *initOptions) (source, error) {
+func chooseSource(ctx context.Context, env *Env, opts *initOptions) (source, error) {
 	switch {
 	case opts.Config != "":
-		return fileSource(env, opts.Config)
+		return fileSource(ctx, env, opts, opts.Config)
 	case len(opts.Command) > 0:
 		entry, err := newEntry(opts.Command, opts.Env, opts.Auth)
 		if err != nil {
@@ -42,40 +46,53 @@ func chooseSource(env *Env, opts *initOptions) (source, error) {
 		}
 		return describedSource(name, entry)
 	case opts.asks(env):
-		return askSource(env, opts.Dir)
+		return askSource(ctx, env, opts)
 	}
 	path, err := discover(env, opts.Dir)
 	if err != nil {
 		return source{}, err
 	}
 	env.note("servers from %s", path)
-	return fileSource(env, path)
+	return fileSource(ctx, env, opts, path)
 }
 
-// fileSource reads a configuration. A file that holds more than servers, the settings of an editor
-// or of a desktop app, gives its servers only; so does a client's own list when some of it cannot be
-// served.
-func fileSource(env *Env, path string) (source, error) {
-	src := source{path: path, flags: []string{"--config", path}}
-	data, err := readFile(path)
+// fileSource reads a configuration of any client. What belongs to an mcp_config.json and nothing else is
+// taken as it is, but for what had to change; anything else gives its servers only. The project's own
+// file is taken as it is, whatever is in it: it is not written over.
+func fileSource(ctx context.Context, env *Env, opts *initOptions, path string) (source, error) {
+	src := source{path: path, origin: path, flags: []string{"--config", path}}
+	for _, as := range opts.As {
+		src.flags = append(src.flags, "--as", as)
+	}
+	if own := filepath.Join(opts.Dir, configName); sameFile(path, own) {
+		var err error
+		src.data, err = readFile(path)
+		return src, err
+	}
+	as, err := parseAs(opts.As)
 	if err != nil {
 		return src, err
 	}
-	src.data = data
-	imports := ownedByApp(path)
-	if ofClient(path) {
-		_, err := config.Parse(path, data, nil)
-		imports = err != nil
-	}
-	if imports {
-		empty, err := configedit.New()
-		if err != nil {
-			return src, err
-		}
-		src.data, err = importServers(env, empty, path, "")
+	src.imported, err = importFrom(ctx, env, path, importer.Options{As: as})
+	if err != nil {
+		tellNone(env, err)
 		return src, err
 	}
+	tell(env, src.imported.LeftOut, src.imported.Changed)
+	if src.data = src.imported.Config; !src.imported.Same {
+		src.path = filepath.Join(opts.Dir, configName) // whose lines are others
+	}
 	return src, nil
+}
+
+// sameFile reports whether two names are of one file that is there.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 func describedSource(name string, entry configedit.Entry) (source, error) {
@@ -103,8 +120,8 @@ func described(name string, entry configedit.Entry) ([]byte, error) {
 }
 
 // askSource lets a person pick a file or describe a server.
-func askSource(env *Env, dir string) (source, error) {
-	files := candidates(env, dir)
+func askSource(ctx context.Context, env *Env, opts *initOptions) (source, error) {
+	files := candidates(ctx, env, opts.Dir)
 	pick := 0
 	if len(files) > 0 {
 		var err error
@@ -114,7 +131,7 @@ func askSource(env *Env, dir string) (source, error) {
 		}
 	}
 	if pick < len(files) {
-		return fileSource(env, files[pick].path)
+		return fileSource(ctx, env, opts, files[pick].path)
 	}
 	return askServer(env)
 }
@@ -210,10 +227,7 @@ func splitCommand(line string) ([]string, error) {
 }
 
 // checkServerName lets the configuration's own rule judge a name.
-func checkServerName(name string) error {
-	_, err := described(strings.TrimSpace(name), configedit.Entry{Command: "any"})
-	return err
-}
+func checkServerName(name string) error { return config.CheckName(strings.TrimSpace(name)) }
 
 func askAuthLevel(p Prompter) (string, error) {
 	pick, err := p.Select("Which Functions key do callers need?", []string{
@@ -225,25 +239,5 @@ func askAuthLevel(p Prompter) (string, error) {
 	return []string{"", "anonymous", "function", "admin"}[pick], err
 }
 
-// serverName offers a name for a server by what its command runs: "time" for uvx mcp-server-time.
-func serverName(entry configedit.Entry) string {
-	program := entry.Command
-	for _, arg := range entry.Args {
-		if !strings.HasPrefix(arg, "-") {
-			program = arg
-			break
-		}
-	}
-	if c, err := nuget.ParseCommand(entry.Command, entry.Args); err == nil { // whose options take values
-		program = cmp.Or(c.Package, c.Tool)
-	}
-	name := strings.TrimSuffix(path.Base(filepath.ToSlash(program)), ".exe")
-	name, _, _ = strings.Cut(name, "@") // a version
-	for _, affix := range []string{"mcp-server-", "server-", "mcp-"} {
-		name = strings.TrimPrefix(name, affix)
-	}
-	for _, affix := range []string{"-mcp-server", "-mcp", "-server"} {
-		name = strings.TrimSuffix(name, affix)
-	}
-	return nameFrom(name, "server")
-}
+// serverName offers a name for a server by what its command runs.
+func serverName(entry configedit.Entry) string { return importer.NameFor(entry.Command, entry.Args) }

@@ -22,16 +22,21 @@ type listOptions struct {
 func newListCommand(env *Env, run func(context.Context, *Env, *listOptions) error) *cobra.Command {
 	opts := &listOptions{}
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use:   "list [DIR]",
 		Short: "List the servers of the configuration",
-		Long: `List the servers of a project in the order of its mcp_config.json, with the path
-each is served at. A server that is switched off has none; the one marked *
-answers at /api/mcp too.`,
+		Long: `List the servers of the project in DIR (default: the current folder) in the
+order of its mcp_config.json, with the path each is served at. A server that is
+switched off has none; the one marked * answers at /api/mcp too.`,
 		Example: `  mcpfunc list
-  mcpfunc list --json --project myapp
+  mcpfunc list myapp --json
   mcpfunc list --config ~/.cursor/mcp.json`,
 		Args: usualArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := configArg(cmd, args, &opts.Project); err != nil {
+				return err
+			}
+			return run(cmd.Context(), env, opts)
+		},
 	}
 	bindProject(cmd, &opts.Project)
 	cmd.Flags().StringVar(&opts.Config, "config", "", "list this `file` instead")
@@ -103,6 +108,14 @@ func listServers(file *config.File) []listedServer {
 
 // serverPath is where a server is served.
 func serverPath(name string) string { return "/api/mcp/" + name }
+
+// configArg is projectArg for a command that --config sends to a file instead.
+func configArg(cmd *cobra.Command, args []string, dir *string) error {
+	if len(args) > 0 && cmd.Flags().Changed("config") {
+		return misusef("%q and --config both name a configuration", args[0])
+	}
+	return projectArg(cmd, args, dir)
+}
 
 // configPath returns file, or the configuration of the project in dir when file is empty.
 func configPath(dir, file string) string {

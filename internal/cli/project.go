@@ -24,6 +24,18 @@ func bindProject(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "project", ".", "`folder` of the project")
 }
 
+// projectArg takes the folder of the project from the argument DIR of cmd, which stands for --project.
+func projectArg(cmd *cobra.Command, args []string, dir *string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.Flags().Changed("project") {
+		return misusef("%q and --project both name a folder", args[0])
+	}
+	*dir = args[0]
+	return nil
+}
+
 // readConfig reads the configuration file at path. Its warnings are printed.
 func readConfig(env *Env, path string) (*config.File, error) {
 	file, err := config.Load(path, nil)

@@ -43,6 +43,9 @@ func runRemoveServer(_ context.Context, env *Env, opts *removeServerOptions) err
 	if data, err = configedit.RemoveServer(data, opts.Name); err != nil {
 		return inProject(opts.Project, err)
 	}
-	_, err = applyEdit(env, opts.Project, data, opts.JSON)
-	return err
+	_, changes, err := applyEdit(env, opts.Project, data)
+	if err != nil {
+		return err
+	}
+	return printChanges(env, changes, opts.JSON)
 }

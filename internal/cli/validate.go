@@ -22,19 +22,24 @@ type validateOptions struct {
 func newValidateCommand(env *Env, run func(context.Context, *Env, *validateOptions) error) *cobra.Command {
 	opts := &validateOptions{}
 	cmd := &cobra.Command{
-		Use:   "validate",
+		Use:   "validate [DIR]",
 		Short: "Check the configuration",
-		Long: `Check the mcp_config.json of a project, or another file, by the rules of the
-runtime. The first error is shown with its line and makes the command fail;
-warnings, of packages that are not pinned or secrets that are written out for
-example, do not. With --resolve every ${NAME} must have a value in the
-environment or in local.settings.json, as when the app starts; values are not
-shown.`,
+		Long: `Check the mcp_config.json of the project in DIR (default: the current folder),
+or another file, by the rules of the runtime. The first error is shown with its
+line and makes the command fail; warnings, of packages that are not pinned or
+secrets that are written out for example, do not. With --resolve every ${NAME}
+must have a value in the environment or in local.settings.json, as when the app
+starts; values are not shown.`,
 		Example: `  mcpfunc validate
-  mcpfunc validate --resolve
+  mcpfunc validate myapp --resolve
   mcpfunc validate --config ~/.cursor/mcp.json --json`,
 		Args: usualArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := configArg(cmd, args, &opts.Project); err != nil {
+				return err
+			}
+			return run(cmd.Context(), env, opts)
+		},
 	}
 	bindProject(cmd, &opts.Project)
 	cmd.Flags().StringVar(&opts.Config, "config", "", "check this `file` instead")

@@ -54,6 +54,9 @@ func read(path string, data []byte) (*document, error) {
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty")}).hint(`a configuration begins with {"mcpServers": {`)
 	}
+	if onlyComments(d.text) {
+		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty: all of it is comments")}).hint(`a configuration begins with {"mcpServers": {`)
+	}
 	if i := tooDeep(d.text); i >= 0 {
 		return nil, &Error{Path: path, Line: d.line(i), Err: fmt.Errorf("nests deeper than %d levels", maxDepth)}
 	}
@@ -140,6 +143,18 @@ func tooDeep(text []byte) int {
 		}
 	}
 	return -1
+}
+
+// onlyComments reports whether text holds nothing but comments and blanks.
+func onlyComments(text []byte) bool {
+	for {
+		text = bytes.TrimLeft(text, " \t\r\n")
+		n := CommentLen(text)
+		if n == 0 {
+			return len(text) == 0
+		}
+		text = text[n:]
+	}
 }
 
 // CommentLen returns the length of the comment that text begins with, without the newline that

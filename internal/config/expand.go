@@ -12,12 +12,11 @@ type expander struct {
 
 // A reference is what stands between "${" and "}".
 type reference struct {
-	name       string // of the variable
-	fallback   string
-	defaulted  bool // a fallback is there, be it empty
-	whenEmpty  bool // the fallback also stands in for an empty value, as in a shell
-	secret     bool
-	editorOnly bool // one of the names that VS Code fills in
+	name      string // of the variable
+	fallback  string
+	defaulted bool // a fallback is there, be it empty
+	whenEmpty bool // the fallback also stands in for an empty value, as in a shell
+	secret    bool
 }
 
 // expand replaces the variables of s, a string of n. With no lookup it returns s itself.
@@ -64,10 +63,12 @@ func (x *expander) reference(n node, body string) (reference, error) {
 	if strings.Contains(ref.fallback, "${") {
 		return ref, n.fail("puts a variable into the default of another").hint("defaults are plain text")
 	}
+	if what, hint, ok := EditorVariable(ref.name); ok {
+		return ref, n.fail("uses ${%s}, %s, which no app on Azure has", ref.name, what).hint("%s", hint)
+	}
 	scheme, name, schemed := strings.Cut(ref.name, ":")
 	switch {
 	case !schemed:
-		ref.editorOnly = ref.name == "workspaceFolder" || ref.name == "userHome"
 	case scheme == "env":
 		ref.name = name
 	case scheme == "input":
@@ -79,7 +80,7 @@ func (x *expander) reference(n node, body string) (reference, error) {
 			}
 		}
 	case variableName(scheme):
-		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).hint("write ${NAME} and set NAME as an app setting")
+		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).hint(hintSetting)
 	}
 	if !variableName(ref.name) {
 		return ref, n.fail("holds a ${...} that names no variable").hint("write $${ for a literal ${")
@@ -104,8 +105,6 @@ func (x *expander) resolve(n node, ref reference) (string, error) {
 		return value, nil
 	case ref.defaulted:
 		return ref.fallback, nil
-	case ref.editorOnly:
-		return "", n.fail("uses ${%s}, which only an editor knows", ref.name).hint("write a path that is relative to the app")
 	}
 	return "", n.fail("needs the variable %s, which is not set", ref.name).
 		hint("set %s in the app settings, or write ${%[1]s:-default}", ref.name)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,25 +10,24 @@ import (
 
 func TestVariablesAreReplaced(t *testing.T) {
 	t.Parallel()
-	lookup := environ("A", "1", "EMPTY", "", "QUOTE", `"}, "b": {`, "AGAIN", "${A}", "workspaceFolder", "/app", "MY_ID", "x")
+	lookup := environ("A", "1", "EMPTY", "", "QUOTE", `"}, "b": {`, "AGAIN", "${A}", "MY_ID", "x")
 	for in, want := range map[string]string{
-		`plain $A $(A) {A}`:    `plain $A $(A) {A}`,
-		`${A}`:                 `1`,
-		`a${A}b${A}`:           `a1b1`,
-		`${env:A}`:             `1`,
-		`${EMPTY}`:             ``,
-		`${EMPTY:-d}`:          `d`,
-		`${NONE:-d: -x}`:       `d: -x`,
-		`${NONE:-}`:            ``,
-		`${A:-d}`:              `1`,
-		`${QUOTE}`:             `"}, "b": {`,
-		`${AGAIN}`:             `${A}`,
-		`$${A}`:                `${A}`,
-		`$$${A}`:               `$${A}`,
-		`${A}$`:                `1$`,
-		`${workspaceFolder}/x`: `/app/x`,
-		`${input:my-id}`:       `x`,
-		`${input:other:-d}`:    `d`,
+		`plain $A $(A) {A}`: `plain $A $(A) {A}`,
+		`${A}`:              `1`,
+		`a${A}b${A}`:        `a1b1`,
+		`${env:A}`:          `1`,
+		`${EMPTY}`:          ``,
+		`${EMPTY:-d}`:       `d`,
+		`${NONE:-d: -x}`:    `d: -x`,
+		`${NONE:-}`:         ``,
+		`${A:-d}`:           `1`,
+		`${QUOTE}`:          `"}, "b": {`,
+		`${AGAIN}`:          `${A}`,
+		`$${A}`:             `${A}`,
+		`$$${A}`:            `$${A}`,
+		`${A}$`:             `1$`,
+		`${input:my-id}`:    `x`,
+		`${input:other:-d}`: `d`,
 	} {
 		f, err := one(t, `"command": "x", "args": ["`+escape(in)+`"]`, lookup)
 		if err != nil {
@@ -58,8 +58,10 @@ func TestVariableThatCannotBeReplacedIsAnError(t *testing.T) {
 		`${NONE}`:        `needs the variable NONE, which is not set | set NONE in the app settings, or write ${NONE:-default}`,
 		`${env:NONE}`:    `needs the variable NONE, which is not set | set NONE in the app settings, or write ${NONE:-default}`,
 		`${input:my-id}`: `needs the variable MY_ID, which is not set | set MY_ID in the app settings, or write ${MY_ID:-default}`,
-		`${userHome}`:    `uses ${userHome}, which only an editor knows | write a path that is relative to the app`,
-		`${config:a.b}`:  `uses a ${config:...} variable, which only an editor can resolve | write ${NAME} and set NAME as an app setting`,
+		`${userHome}`:    `uses ${userHome}, the home folder of whoever uses the editor, which no app on Azure has | copy what it names into the project, and write a path that is relative to the project`,
+		`${config:a.b}`:  `uses ${config:a.b}, a setting of the editor, which no app on Azure has | write ${NAME} and set NAME as an app setting`,
+		`${/}`:           `uses ${/}, the path separator of the editor's machine, which no app on Azure has | write "/"`,
+		`${other:a.b}`:   `uses a ${other:...} variable, which only an editor can resolve | write ${NAME} and set NAME as an app setting`,
 		`${A`:            `opens a variable with ${ and does not close it` + literal,
 		`${}`:            `holds a ${...} that names no variable` + literal,
 		`${A B}`:         `holds a ${...} that names no variable` + literal,
@@ -80,6 +82,19 @@ func TestMalformedVariableIsAnErrorForTheGeneratorToo(t *testing.T) {
 	want := `c.json:1: server "s": "command" opens a variable with ${ and does not close it | write $${ for a literal ${`
 	if got := sentence(t, err); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func TestVariablesOfEditorsAreErrorsWhoeverReads(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"workspaceFolder", "workspaceFolder:web", "workspaceFolderBasename", "userHome", "pathSeparator", "/",
+		"config:a.b", "command:c", "CLAUDE_PLUGIN_ROOT", "__dirname", "user_config.token", "extensionPath"} {
+		for _, lookup := range []func(string) (string, bool){nil, environ(name, "x")} {
+			_, err := one(t, `"command": "x", "args": ["${`+name+`}"]`, lookup)
+			if got := sentence(t, err); !strings.Contains(got, "uses ${"+name+"}, ") {
+				t.Errorf("${%s}: %s", name, got)
+			}
+		}
 	}
 }
 

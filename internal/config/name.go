@@ -3,7 +3,10 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/tailscale/hujson"
 )
 
 // A server's name is a segment of its URL, the name of its function and a folder of the scaffold,
@@ -58,6 +61,19 @@ func suggestName(name string) string {
 		return ""
 	}
 	return name
+}
+
+// comment reports whether a member of the servers object is a remark, as people write them into JSON
+// that has no comments: text, or a list of it, under a name that no server can have.
+func (m member) comment() bool {
+	if serverName.MatchString(m.name) && !strings.EqualFold(m.name, "comment") {
+		return false
+	}
+	list := []hujson.Value{m.val}
+	if array, ok := m.val.Value.(*hujson.Array); ok {
+		list = array.Elements
+	}
+	return !slices.ContainsFunc(list, func(v hujson.Value) bool { return v.Value.Kind() != '"' })
 }
 
 // place makes a member of the servers object speak as the server of that name.

@@ -60,9 +60,8 @@ func (e *readError) Unwrap() error { return e.err }
 //	${input:ID}        the variable Input.EnvName, else the input's default
 //	$${                a literal ${
 //
-// Names are passed to lookup as they are written. A caller that knows what VS Code's
-// ${workspaceFolder} and ${userHome} are may therefore answer these names; os.LookupEnv does not,
-// and the error then says so.
+// Names are passed to lookup as they are written. A variable that only an editor or another client
+// fills in (EditorVariable) is an error with and without a lookup.
 //
 // "type", "auth.method" and what says whether a server is on must be written out: a scaffold
 // depends on them.

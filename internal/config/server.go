@@ -2,6 +2,7 @@ package config
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ func (p *parser) servers() error {
 	}
 	seen := make(map[string]member, len(fields)) // by name in lower case
 	for _, f := range fields {
+		if f.comment() {
+			continue
+		}
 		f.place(f.name)
 		if err := checkName(f.at, f.name); err != nil {
 			return err
@@ -75,6 +79,11 @@ func (p *parser) server(m member) (Server, error) {
 	}}
 	if d.Enabled, err = switchedOn(members); err != nil {
 		return Server{}, err
+	}
+	if elsewhere := servedElsewhere(members); d.Enabled && elsewhere != nil {
+		p.warn(elsewhere)
+		d.Enabled = false
+		return d.Server, nil
 	}
 	vars := p.on
 	if !d.Enabled {
@@ -173,9 +182,12 @@ func (d *draft) set(m member) (err error) {
 	case "type":
 		err = checkType(m)
 	default:
-		if d.remote == nil && (m.name == "url" || m.name == "serverUrl" || m.name == "httpUrl") {
+		if d.remote == nil && slices.Contains(remoteKeys, m.name) {
 			d.remote = &m
 			return nil
+		}
+		if Guard(m.name, m.val) {
+			return guarded(m)
 		}
 		d.unknown = append(d.unknown, m)
 		d.parser.unknown(m, serverKeys)
@@ -196,6 +208,34 @@ func (d *draft) setDir(m member) error {
 	return nil
 }
 
+// servedElsewhere says why an entry is left out, nothing else of it being read: clients reach the server
+// without us, by a transport that is not ours. It returns nil for any other entry.
+func servedElsewhere(members []member) *Error {
+	if m, ok := find(members, "type"); ok && m.val.Value.Kind() == '"' {
+		switch kind := m.written(); {
+		case kind == "stdio" || kind == "local" || strings.Contains(kind, "${") || Nearest(kind, []string{"stdio"}) != "":
+		case slices.Contains(remoteTypes, kind):
+			return m.fail("is %q: a remote server is served already, so it is left out", kind)
+		default:
+			return m.fail(`is %q and not "stdio", which is what mcpfunc serves, so this server is left out`, kind)
+		}
+	}
+	if _, ok := find(members, "command"); ok {
+		return nil
+	}
+	for _, name := range remoteKeys {
+		if m, ok := find(members, name); ok {
+			return m.fail("makes it a remote server, which is served already, so it is left out")
+		}
+	}
+	return nil
+}
+
+var (
+	remoteTypes = []string{"http", "sse", "streamable-http", "streamableHttp", "remote", "ws"}
+	remoteKeys  = []string{"url", "serverUrl", "httpUrl"}
+)
+
 // checkType refuses every transport but ours. The word stands in the file: whether there is
 // something to scaffold cannot wait for a variable.
 func checkType(m member) error {
@@ -204,9 +244,9 @@ func checkType(m member) error {
 	switch {
 	case err != nil:
 		return err
-	case s == "stdio":
+	case s == "stdio" || s == "local":
 		return nil
-	case s == "http" || s == "sse" || s == "streamable-http" || s == "streamableHttp" || s == "ws":
+	case slices.Contains(remoteTypes, s):
 		return m.fail("is %q, but mcpfunc serves only programs that speak stdio", s).hint(leaveOut)
 	}
 	e := m.fail(`must be "stdio", not %q`, s)
@@ -216,7 +256,8 @@ func checkType(m member) error {
 	return e.hint(`did you mean "stdio"?`)
 }
 
-// environment reads "env". Numbers and booleans become their text exactly as it is written.
+// environment reads "env". Numbers and booleans become their text exactly as it is written, and null
+// leaves its variable alone, as it does in VS Code.
 func environment(n node) (map[string]string, error) {
 	members, err := n.members()
 	if err != nil {
@@ -234,6 +275,7 @@ func environment(n node) (map[string]string, error) {
 			}
 		case '0', 't', 'f':
 			env[m.name] = string(m.val.Value.(hujson.Literal))
+		case 'n':
 		default:
 			return nil, m.fail("must be a string, a number, true or false, not %s", kind(m.val))
 		}

@@ -21,6 +21,7 @@ func (p *Project) Deployment(ctx context.Context) []Finding {
 	all = append(all, p.generated()...)
 	all = append(all, p.host()...)
 	all = append(all, p.stack()...)
+	all = append(all, p.paths()...)
 	all = append(all, p.access()...)
 	all = append(all, p.settingsFile(ctx)...)
 	return append(all, p.size()...)

@@ -1,0 +1,52 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+)
+
+// guards are keys by which clients keep a server's tools from being called, or its process from
+// reaching out. A server that was tried behind such a guard must not be put on a network without it.
+var guards = []string{
+	"disabledTools", "disabled_tools", "excludeTools", "exclude_tools", // all but these
+	"includeTools", "include_tools", "enabledTools", "enabled_tools", "allowedTools", "available_tools", "tools", // only these
+	"sandbox", "sandboxEnabled",
+}
+
+// Guard reports whether the member key of a server's entry, with this value, guards it. A guard that
+// lets everything pass, as "tools": ["*"] does, is none.
+func Guard(key string, value hujson.Value) bool {
+	if !slices.Contains(guards, key) {
+		return false
+	}
+	switch v := value.Value.(type) {
+	case hujson.Literal:
+		all := v.Kind() == '"' && v.String() == "*" && !refuses(key)
+		return v.Kind() != 'n' && v.Kind() != 'f' && !all
+	case *hujson.Object:
+		return len(v.Members) > 0
+	case *hujson.Array:
+		for _, e := range v.Elements {
+			if l, ok := e.Value.(hujson.Literal); ok && l.Kind() == '"' && l.String() == "*" {
+				return refuses(key)
+			}
+		}
+		// An empty list of what is refused refuses nothing; one of what is allowed allows nothing. Goose
+		// writes an empty list for a server of which everything is available.
+		return len(v.Elements) > 0 || !(refuses(key) || key == "available_tools")
+	}
+	return false
+}
+
+// refuses reports whether a guard lists what may not be called.
+func refuses(key string) bool {
+	return strings.HasPrefix(key, "disabled") || strings.HasPrefix(key, "exclude")
+}
+
+// guarded is the error of a guard that this version cannot keep up.
+func guarded(m member) *Error {
+	return m.at.fail("guards this server, and mcpfunc cannot do that yet, so it does not serve it").
+		hint(`remove "%s" if everybody who may call the server may do everything with it; else serve it elsewhere`, m.name)
+}
