@@ -64,14 +64,14 @@ type upload struct {
 	left     int64
 	moved    func()
 	tooLarge func()
-	closed   atomic.Bool
+	ended    atomic.Bool // nothing is to be read any more
 }
 
 func (u *upload) Read(p []byte) (int, error) {
-	if u.closed.Load() {
-		return 0, http.ErrBodyReadAfterClose
-	}
 	n, err := u.body.Read(p)
+	if err != nil {
+		u.ended.Store(true)
+	}
 	if n > 0 {
 		u.moved()
 		u.left -= int64(n + len(strconv.FormatInt(int64(n), 16)) + len("\r\n\r\n"))

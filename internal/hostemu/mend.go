@@ -3,6 +3,7 @@ package hostemu
 import (
 	"bytes"
 	"net"
+	"regexp"
 )
 
 // mending is a listener whose connections take request targets that net/http refuses and the host's
@@ -21,17 +22,13 @@ func (m mending) Accept() (net.Conn, error) {
 // goroutine at a time, as net/http does.
 type mended struct {
 	net.Conn
-	atLine bool   // what comes next is a request line
-	line   []byte // read and not handed on
+	atLine bool   // what comes next should be a request line
+	ready  []byte // read and not handed on
 }
 
-// next says that a request has been answered, so that the next one begins. A request that came before
-// that is left as it is.
-func (m *mended) next() {
-	if len(m.line) == 0 {
-		m.atLine = true
-	}
-}
+// next says that a request has been answered, so that the next one begins. What was sent before that
+// net/http has already read.
+func (m *mended) next() { m.atLine = len(m.ready) == 0 }
 
 func (m *mended) Read(p []byte) (int, error) {
 	if m.atLine {
@@ -40,13 +37,17 @@ func (m *mended) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if len(m.line) > 0 {
-		n := copy(p, m.line)
-		m.line = m.line[n:]
+	if len(m.ready) > 0 {
+		n := copy(p, m.ready)
+		m.ready = m.ready[n:]
 		return n, nil
 	}
 	return m.Conn.Read(p)
 }
+
+// requestLine is how one begins. A client that does not wait for answers may have sent half a request
+// before: the rest of that is none, and passes as it is.
+var requestLine = regexp.MustCompile(`^[A-Za-z]+ /`)
 
 // readLine reads a request line, as far as it is allowed to be, and mends its path.
 func (m *mended) readLine() error {
@@ -54,19 +55,20 @@ func (m *mended) readLine() error {
 	for n := 0; ; {
 		read, err := m.Conn.Read(buf[n:])
 		n += read
-		end := bytes.IndexByte(buf[:n], '\n')
-		if err != nil && n == 0 {
+		if n == 0 {
 			return err
 		}
-		if end < 0 && n < len(buf) && err == nil {
-			continue
+		m.ready = buf[:n] // an error comes again
+		if !requestLine.Match(m.ready) {
+			return nil
 		}
-		if end < 0 {
-			m.line = buf[:n]
-			return nil // too long, or cut: not ours to judge; an error comes again
+		if end := bytes.IndexByte(m.ready, '\n'); end >= 0 {
+			m.ready = append(mendPercent(buf[:end]), buf[end:n]...)
+			return nil
 		}
-		m.line = append(mendPercent(buf[:end]), buf[end:n]...)
-		return nil
+		if err != nil || n == len(buf) {
+			return nil // cut, or too long: not ours to judge
+		}
 	}
 }
 

@@ -31,14 +31,22 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, in invocation) (beg
 	defer idle.stop()
 	moved := func() { idle.touch(); in.front.touch() }
 
+	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // a handler may answer before all of the body is here; only HTTP/1 needs telling
 	x := in.outgoing(r)
 	if x.body != nil {
 		up := &upload{body: x.body, left: math.MaxInt64, moved: moved, tooLarge: func() { cancel(errTooLarge) }}
 		if x.length < 0 {
 			up.left = in.life.maxBody
 		}
-		defer up.closed.Store(true)
+		defer up.ended.Store(true)
 		x.body = up
+		stop := context.AfterFunc(ctx, func() {
+			if !up.ended.Load() {
+				_ = control.SetReadDeadline(time.Now()) // nobody waits for the client any more
+			}
+		})
+		defer stop()
 	}
 	resp, err := h.reach(ctx, in, x)
 	if err != nil {
@@ -47,7 +55,6 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, in invocation) (beg
 	defer resp.Body.Close()
 	moved()
 
-	control := http.NewResponseController(w)
 	chunk := make([]byte, 32<<10)
 	for {
 		n, err := resp.Body.Read(chunk)
