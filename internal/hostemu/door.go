@@ -24,6 +24,9 @@ func open(l net.Listener, handler http.Handler) *door {
 		Handler:                      handler,
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     log.New(io.Discard, "", 0), // a client that breaks off is no news
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
 		ConnState: func(conn net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:

@@ -74,22 +74,18 @@ func isAuthority(host string) bool {
 	return hostName.MatchString(name)
 }
 
-// splitTarget returns the escaped path of a request's target, and its query.
+// splitTarget returns the escaped path of a request's target, and its query. Without a path, as in
+// "OPTIONS *", it is empty.
 func splitTarget(r *http.Request) (path, query string, hasQuery bool) {
 	target := r.RequestURI
-	if !strings.HasPrefix(target, "/") { // "*", or with scheme and authority
-		if _, rest, ok := strings.Cut(target, "://"); ok {
-			i := strings.IndexAny(rest, "/?")
-			if i < 0 {
-				i = len(rest)
-			}
-			target = rest[i:]
-		} else {
-			target = ""
+	if _, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") {
+		target = "/"
+		if i := strings.IndexAny(rest, "/?"); i >= 0 {
+			target = "/" + strings.TrimPrefix(rest[i:], "/")
 		}
-		if !strings.HasPrefix(target, "/") {
-			target = "/" + target
-		}
+	}
+	if !strings.HasPrefix(target, "/") { // of OPTIONS or CONNECT
+		target = ""
 	}
 	return strings.Cut(target, "?")
 }

@@ -3,7 +3,9 @@ package hostemu
 import (
 	"bytes"
 	"net"
+	"net/http"
 	"regexp"
+	"sync/atomic"
 )
 
 // mending is a listener whose connections take request targets that net/http refuses and the host's
@@ -22,13 +24,32 @@ func (m mending) Accept() (net.Conn, error) {
 // goroutine at a time, as net/http does.
 type mended struct {
 	net.Conn
-	atLine bool   // what comes next should be a request line
-	ready  []byte // read and not handed on
+	broken atomic.Bool // to be reset, not closed
+	atLine bool        // what comes next should be a request line
+	ready  []byte      // read and not handed on
 }
 
 // next says that a request has been answered, so that the next one begins. What was sent before that
 // net/http has already read.
 func (m *mended) next() { m.atLine = len(m.ready) == 0 }
+
+// Close ends the connection by a reset when an answer on it was cut.
+func (m *mended) Close() error {
+	if tcp, ok := m.Conn.(*net.TCPConn); ok && m.broken.Load() {
+		_ = tcp.SetLinger(0) // only how the end looks
+	}
+	return m.Conn.Close()
+}
+
+type connKey struct{}
+
+// abort ends a request's connection by a reset, and does not return.
+func abort(r *http.Request) {
+	if m, ok := r.Context().Value(connKey{}).(*mended); ok {
+		m.broken.Store(true)
+	}
+	panic(http.ErrAbortHandler)
+}
 
 func (m *mended) Read(p []byte) (int, error) {
 	if m.atLine {

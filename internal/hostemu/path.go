@@ -103,6 +103,9 @@ func encodeTarget(path, query string, hasQuery bool) string {
 	for i := range len(path) {
 		escapeUnless(&b, path[i], inPath)
 	}
+	if path == "" {
+		b.WriteByte('/')
+	}
 	if !hasQuery {
 		return b.String()
 	}

@@ -27,8 +27,8 @@ func (h *Host) seenAs(r *http.Request) (scheme, host string) {
 		scheme, host = h.public.Scheme, h.public.Host
 	}
 	if h.opts.TrustFront {
-		if proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ","); strings.TrimSpace(proto) != "" {
-			scheme = strings.ToLower(strings.TrimSpace(proto))
+		if proto := r.Header.Get("X-Forwarded-Proto"); proto != "" {
+			scheme = proto // as it stands
 		}
 		if name := r.Header.Get("Disguised-Host"); name != "" {
 			host = name

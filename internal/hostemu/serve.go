@@ -74,7 +74,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, in invocati
 	status, err := h.admit(ctx, r, &in)
 	switch {
 	case context.Cause(ctx) != nil, errors.Is(err, errNotRunning):
-		panic(http.ErrAbortHandler) // nobody is there to answer, or to be answered
+		abort(r) // nobody is there to answer, or to be answered
 	case err != nil: // the host gives up, but answers first
 		h.opts.Logf("%s: %v", in.path, err)
 		finish(w, r, http.StatusInternalServerError)
@@ -101,10 +101,10 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, in invocati
 	switch {
 	case r.Context().Err() != nil:
 		h.opts.Logf("%s: the client disconnected", in.function.Name)
-		panic(http.ErrAbortHandler)
+		abort(r)
 	case begun || errors.Is(err, errFrontIdle):
 		h.opts.Logf("%s: connection aborted: %v", in.function.Name, err)
-		panic(http.ErrAbortHandler) // a response cut short must not look complete
+		abort(r) // a response cut short must not look complete
 	default:
 		// Whichever status was in mind (413, 502, 504), the exception that follows it ends in
 		// ExceptionMiddleware, which makes it 500.
