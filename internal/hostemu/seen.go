@@ -7,6 +7,12 @@ import (
 	"strings"
 )
 
+// CheckPublic reports what is wrong with an address for Options.Public. Nothing is with an empty one.
+func CheckPublic(address string) error {
+	_, err := publicAddress(address)
+	return err
+}
+
 // publicAddress reads Options.Public.
 func publicAddress(text string) (*url.URL, error) {
 	if text == "" {
