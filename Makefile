@@ -4,7 +4,7 @@
 LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 
-.PHONY: help demo test unit e2e scale chaos chaos-short fuzz lint generate golden bench
+.PHONY: help demo test unit e2e e2e-front scale chaos chaos-short fuzz lint generate golden bench
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,12 @@ unit: ## the hermetic tests
 e2e: ## real servers, real clients, the official conformance suite
 	test/e2e/tools/install.sh
 	go test -tags e2e -v -timeout 20m ./test/e2e ./internal/broker ./internal/shared
+
+FRONT = ../shared/tools/front/front
+
+e2e-front: ## the same through the host's own HTTP front, FRONT, where that is
+	e2e/tools/install.sh
+	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./e2e
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh

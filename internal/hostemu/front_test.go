@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,69 +18,20 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/fronttest"
 )
 
 // frontProgram is the HTTP path of the host, made of the host's own parts.
 const frontProgram = "../../../shared/tools/front/front"
 
-// A front is one that runs, before the handler of a bench.
-type front struct{ url string }
-
 // startFront puts the front before b's handler, or skips the test where there is none.
-func startFront(t *testing.T, b *bench, args ...string) front {
+func startFront(t *testing.T, b *bench, args ...string) (url string) {
 	t.Helper()
 	if _, err := os.Stat(frontProgram); errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("%s is not here", frontProgram)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := front{"http://" + l.Addr().String()}
-	l.Close()
-	cmd := exec.Command(frontProgram, append([]string{
-		"--listen", f.url, "--project", b.opts.Dir, "--handler", strconv.Itoa(b.port()),
-	}, args...)...)
-	cmd.Env = b.opts.Env
-	cmd.WaitDelay = time.Second
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan string)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		lines, said := bufio.NewScanner(stderr), ""
-		for lines.Scan() {
-			if said += lines.Text() + "\n"; strings.HasPrefix(lines.Text(), "front: ready") {
-				ready <- ""
-				break
-			}
-		}
-		_, _ = io.Copy(io.Discard, stderr)
-		select {
-		case ready <- said:
-		default:
-		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		_ = cmd.Wait()
-	})
-	select {
-	case said := <-ready:
-		if said != "" {
-			t.Fatalf("the front ended: %s", said)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("the front is not ready")
-	}
-	return f
+	return fronttest.Start(t, frontProgram, b.opts.Dir, b.opts.Env, strconv.Itoa(b.port()), args...)
 }
 
 // A reply is what a client and the handler see of one request, without what differs by nature.
@@ -250,7 +200,7 @@ func TestTheEmulatorAnswersAsTheFront(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := startFront(t, b, "--keys", file)
+	front := startFront(t, b, "--keys", file)
 	all := probes()
 	var asking sync.WaitGroup
 	slots := make(chan struct{}, 8)
@@ -258,7 +208,7 @@ func TestTheEmulatorAnswersAsTheFront(t *testing.T) {
 		slots <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-slots }()
-			want := askRaw(f.url, strings.Replace(request, "SIDE", "front", 1))
+			want := askRaw(front, strings.Replace(request, "SIDE", "front", 1))
 			got := askRaw(b.URL(), strings.Replace(request, "SIDE", "emulator", 1))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-front +emulator):\n%s", name, diff)
@@ -288,14 +238,14 @@ func TestTheEmulatorAnswersAsTheFront(t *testing.T) {
 func TestTheEmulatorBelievesTheFrontEndOfAzureAsTheFrontDoes(t *testing.T) {
 	t.Parallel()
 	b := launch(t, proxyProject(t), "serve", func(o *Options, _ *pace) { o.TrustFront = true }).ready()
-	f := startFront(t, b, "--azure")
+	front := startFront(t, b, "--azure")
 	for _, claim := range []string{
 		"X-Forwarded-Proto: https", "X-Forwarded-Proto: HTTPS", "X-Forwarded-Proto: https, http", "X-Forwarded-Proto: ", "DISGUISED-HOST: app.example.net",
 		"DISGUISED-HOST: app.example.net\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil", "X-Forwarded-Host: evil",
 	} {
 		request := "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + claim + "\r\n\r\n"
 		var told [2]string
-		for i, url := range []string{f.url, b.URL()} {
+		for i, url := range []string{front, b.URL()} {
 			_, body, _ := strings.Cut(raw(t, url, request), "\r\n\r\n")
 			var s seen
 			if i := strings.IndexByte(body, '{'); i >= 0 { // after the length of a chunk

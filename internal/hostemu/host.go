@@ -227,6 +227,12 @@ func (h *Host) URL() string {
 	return "http://" + h.address()
 }
 
+// HandlerAddress returns where the handler listens or will listen, as host:port. A restart changes it.
+func (h *Host) HandlerAddress() string {
+	st, _ := h.current()
+	return st.life.address()
+}
+
 // Functions returns the functions as they are now, with their URLs.
 func (h *Host) Functions() []Function {
 	st, _ := h.current()
