@@ -161,8 +161,12 @@ func (a *App) fallback() *server {
 	return a.byName[strings.ToLower(a.cfg.DefaultServer)]
 }
 
-// ServeHTTP answers one request.
-func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request, and takes all of its body in, even that of a request that it refuses.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	deadline := time.Now().Add(intakeTime)
+	a.handler.ServeHTTP(w, r)
+	takeIn(w, r, deadline)
+}
 
 // Close refuses new sessions, lets calls finish for Options.Drain, ends every session and returns
 // once every process is gone. Further calls wait for the first.
