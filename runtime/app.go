@@ -164,8 +164,14 @@ func (a *App) fallback() *server {
 // ServeHTTP answers one request, and takes all of its body in, even that of a request that it refuses.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
-	a.handler.ServeHTTP(w, r)
+	a.answer(&headed{ResponseWriter: w}, r)
 	takeIn(w, r, deadline)
+}
+
+// answer answers one request, whatever happens.
+func (a *App) answer(w *headed, r *http.Request) {
+	defer a.answerPanic(w, r)
+	a.handler.ServeHTTP(w, r)
 }
 
 // Close refuses new sessions, lets calls finish for Options.Drain, ends every session and returns
