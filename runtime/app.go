@@ -164,8 +164,12 @@ func (a *App) fallback() *server {
 // ServeHTTP answers one request, and takes all of its body in, even that of a request that it refuses.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
-	a.answer(&headed{ResponseWriter: w}, r)
-	takeIn(w, r, deadline)
+	h := headeds.Get().(*headed)
+	*h = headed{ResponseWriter: w}
+	a.answer(h, r)
+	takeIn(w, r, deadline, &h.rest)
+	*h = headed{}
+	headeds.Put(h)
 }
 
 // answer answers one request, whatever happens.

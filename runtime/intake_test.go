@@ -146,7 +146,7 @@ func TestABodyWithoutEndIsNotTakenIn(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		begin := time.Now()
-		takeIn(w, r, begin.Add(200*time.Millisecond))
+		takeIn(w, r, begin.Add(200*time.Millisecond), new(io.LimitedReader))
 		done <- time.Since(begin)
 	}))
 	defer srv.Close()

@@ -2,14 +2,20 @@ package mcpfunc
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
+	"sync"
 )
+
+// headeds are those that are not in use: one per request is an allocation.
+var headeds = sync.Pool{New: func() any { return new(headed) }}
 
 // A headed response knows whether its head was written.
 type headed struct {
 	http.ResponseWriter
 	written bool
+	rest    io.LimitedReader // of the request's body, for takeIn
 }
 
 func (h *headed) WriteHeader(status int) {
