@@ -60,6 +60,7 @@ type App struct {
 	posts    int           // calls being answered; guarded by mu
 	draining chan struct{} // closed when posts is 0 after Close has begun; nil before
 	closed   sync.Once
+	hurry    chan struct{} // closed when Close must not wait for calls
 }
 
 // budget is how many bytes large messages may have in memory together, and budgetWait how long one
@@ -72,7 +73,7 @@ const (
 // New checks cfg and returns an App. No process starts before its first request but those that
 // Prewarm asks for. Close must be called.
 func New(cfg *Config, opts *Options) (*App, error) {
-	a := &App{cfg: *cfg, byName: map[string]*server{}, started: time.Now()}
+	a := &App{cfg: *cfg, byName: map[string]*server{}, started: time.Now(), hurry: make(chan struct{})}
 	if opts != nil {
 		a.opts = *opts
 	}
@@ -188,6 +189,7 @@ func (a *App) Close() error {
 		a.watch.Close()
 		select {
 		case <-a.drained():
+		case <-a.hurry:
 		case <-time.After(a.opts.Drain):
 			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
 		}
