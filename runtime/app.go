@@ -27,7 +27,7 @@ import (
 type Options struct {
 	Middleware  []func(http.Handler) http.Handler // around everything; the first is outermost
 	Launcher    Launcher                          // nil means ExecLauncher
-	Logger      *slog.Logger                      // nil means JSON on stdout, which the Functions host expects
+	Logger      *slog.Logger                      // nil means JSON: warnings and errors on stderr, the rest on stdout, as the Functions host files them
 	Grace       time.Duration                     // that a process gets on each rung when it is stopped; zero 3 s
 	Drain       time.Duration                     // that calls get to finish when the app stops; zero 10 s
 	StreamLimit time.Duration                     // of one SSE answer, below the host's functionTimeout; zero 25 min
@@ -150,7 +150,7 @@ func (a *App) defaults() {
 		a.opts.Launcher = ExecLauncher{}
 	}
 	if a.log = a.opts.Logger; a.log == nil {
-		a.log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: a.cfg.LogLevel}))
+		a.log = slog.New(newSeverity(os.Stdout, os.Stderr, a.cfg.LogLevel))
 	}
 }
 
