@@ -26,8 +26,8 @@ e2e: ## real servers, real clients, the official conformance suite
 FRONT = ../shared/tools/front/front
 
 e2e-front: ## the same through the host's own HTTP front, FRONT, where that is
-	e2e/tools/install.sh
-	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./e2e
+	test/e2e/tools/install.sh
+	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./test/e2e
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh
