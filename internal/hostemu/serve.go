@@ -79,7 +79,9 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, in invocati
 		h.opts.Logf("%s: %v", in.path, err)
 		finish(w, r, http.StatusInternalServerError)
 		_ = http.NewResponseController(w).Flush()
-		_ = h.give(ctx, order{giveUp: err}) // closing and leaving end in the same
+		h.calls.Go(func() { // the end waits for this call, and the client may be gone
+			_ = h.give(context.WithoutCancel(ctx), order{giveUp: err}) // closing and leaving end in the same
+		})
 		return
 	case status == http.StatusServiceUnavailable:
 		http.Error(w, "Function host is not running.", status)
