@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e servers scale chaos chaos-short fuzz deadcode lint generate golden bench
+.PHONY: help demo test unit e2e e2e-front servers scale chaos chaos-short fuzz deadcode lint generate golden bench
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,12 @@ e2e: ## real servers, real clients, the official conformance suite
 
 servers: ## real servers from NuGet, packed and asked for their tools: SERVERS="ID ID@VERSION"
 	test/e2e/tools/nuget-servers.sh $(SERVERS)
+
+FRONT = ../shared/tools/front/front
+
+e2e-front: ## the same through the host's own HTTP front, FRONT, where that is
+	test/e2e/tools/install.sh
+	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./test/e2e
 
 scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh

@@ -49,6 +49,7 @@ type App struct {
 	posts    int           // calls being answered; guarded by mu
 	draining chan struct{} // closed when posts is 0 after Close has begun; nil before
 	closed   sync.Once
+	hurry    chan struct{} // closed when Close must not wait for calls
 }
 
 // budget is how many bytes large messages may have in memory together, and budgetWait how long one
@@ -67,14 +68,14 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}
 	}
-	a := &App{byName: map[string]*server{}, started: time.Now()}
+	a := &App{byName: map[string]*server{}, started: time.Now(), hurry: make(chan struct{})}
 	if opts != nil {
 		a.opts = *opts
 	}
 	a.opts = a.opts.withDefaults()
 	a.cfg = cfg.withDefaults(a.opts)
 	if a.log = a.opts.Logger; a.log == nil {
-		a.log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: a.cfg.LogLevel}))
+		a.log = slog.New(newSeverity(os.Stdout, os.Stderr, a.cfg.LogLevel))
 	}
 	var err error
 	if a.prefix, err = checkPrefix(a.opts.Prefix); err != nil {
@@ -171,8 +172,22 @@ func (a *App) fallback() *server {
 	return a.byName[strings.ToLower(a.cfg.DefaultServer)]
 }
 
-// ServeHTTP answers one request.
-func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request, and takes all of its body in, even that of a request that it refuses.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	deadline := time.Now().Add(intakeTime)
+	h := headeds.Get().(*headed)
+	*h = headed{ResponseWriter: w}
+	a.answer(h, r)
+	takeIn(w, r, deadline, &h.rest)
+	*h = headed{}
+	headeds.Put(h)
+}
+
+// answer answers one request, whatever happens.
+func (a *App) answer(w *headed, r *http.Request) {
+	defer a.answerPanic(w, r)
+	a.handler.ServeHTTP(w, r)
+}
 
 // Close refuses new sessions, lets calls finish for Options.Drain, ends every session and returns
 // once every process is gone. No goroutine and no descriptor of the App is left then. Further calls wait for
@@ -185,6 +200,7 @@ func (a *App) Close() error {
 		a.watch.Close()
 		select {
 		case <-a.drained():
+		case <-a.hurry:
 		case <-time.After(a.opts.Drain):
 			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
 		}

@@ -27,6 +27,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUNTIME_TEST_SERVER") != "" {
 		mcptest.Main()
 	}
+	if os.Getenv("RUNTIME_TEST_HOST") != "" {
+		playHost()
+		return
+	}
+	if os.Getenv("RUNTIME_TEST_APP") != "" {
+		playApp()
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -22,7 +22,7 @@ type Options struct {
 	// be ignored, and New says so.
 	Auth Auth
 
-	Logger *slog.Logger // nil means JSON on stdout from Config.LogLevel on, which the Functions host expects
+	Logger *slog.Logger // nil means JSON from Config.LogLevel on: warnings and errors on stderr, the rest on stdout, as the Functions host files them
 	// LogMessages logs every message between the App and its servers, whatever level the log has: the first
 	// 4 KiB of it, without secrets. The app setting MCPFUNC_DEBUG is "wire" for the same.
 	LogMessages bool

@@ -28,7 +28,7 @@ func FunctionsAddr() string {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
-func listenAndServe(ctx context.Context, addr string, a *App) error {
+func listenAndServe(ctx context.Context, addr string, a *App) (err error) {
 	defer a.Close()
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -49,15 +49,20 @@ func listenAndServe(ctx context.Context, addr string, a *App) error {
 	defer tune()()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(patientListener{listener}) }()
+	gone, stop := watchHost()
+	defer stop()
 	select {
 	case err = <-served:
 	case <-ctx.Done():
 		err = nil
+	case <-gone:
+		a.deserted()
+		defer func() { err = errDeserted }()
 	}
 	a.Close() // which ends all streams, so that Shutdown has nothing to wait for
-	stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	bound, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if srv.Shutdown(stop) != nil {
+	if srv.Shutdown(bound) != nil {
 		srv.Close()
 	}
 	if err != nil {

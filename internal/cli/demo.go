@@ -85,7 +85,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 		}
 	}()
 	start := time.Now()
-	host, err := serve(ctx, env, d.dir, opts.Port, log)
+	host, err := serve(ctx, env, d.dir, opts.Port, "", log)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

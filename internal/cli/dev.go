@@ -19,6 +19,8 @@ type devOptions struct {
 	Dir  string
 	Port int // zero means any free one
 	JSON bool
+
+	PublicURL string // empty: as each request says, by http
 }
 
 func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error) *cobra.Command {
@@ -34,21 +36,30 @@ can take them over ("on_lost" in the guide), and end otherwise. The endpoints
 are printed, a line each, once they answer, and the address of a page that shows
 sessions as they live and calls tools.
 
+With --public-url the handler is told, as on Azure, that clients came by that
+address, so that what it announces of itself begins with it. A tunnel may lead
+there. The page is for this machine alone, and is not served then.
+
 Ctrl-C ends the host, the handler and every server. As that is how dev is meant
 to end, the exit code is then 0.`,
 		Example: `  mcpfunc dev
-  mcpfunc dev myapp --port 8080`,
+  mcpfunc dev myapp --port 8080
+  mcpfunc dev --public-url https://app.example.net`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = dirArg(args)
 			if opts.Port < 0 || opts.Port > 65535 {
 				return misusef("--port %d is no port", opts.Port)
 			}
+			if err := hostemu.CheckPublic(opts.PublicURL); err != nil {
+				return misusef("--public-url: %v", err)
+			}
 			return run(cmd.Context(), env, opts)
 		},
 	}
 	cmd.Flags().IntVar(&opts.Port, "port", defaultPort, "listen on this `port`; 0 takes a free one")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the endpoints as a list of objects")
+	cmd.Flags().StringVar(&opts.PublicURL, "public-url", "", "answer as if clients came by this `url`")
 	return cmd
 }
 
@@ -63,7 +74,10 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 		return err
 	}
 	key := rand.Text()
-	host, err := serve(ctx, withPage(served, key), opts.Dir, opts.Port, env.Stderr)
+	if opts.PublicURL == "" {
+		served = withPage(served, key)
+	}
+	host, err := serve(ctx, served, opts.Dir, opts.Port, opts.PublicURL, env.Stderr)
 	if err != nil {
 		return err
 	}
@@ -73,7 +87,9 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	if err := showEndpoints(env, host, file, opts.JSON); err != nil {
 		return err
 	}
-	env.note("%s %s\n", styleFor(env, env.Stderr).bold("Page:"), pageURL(host, key))
+	if opts.PublicURL == "" {
+		env.note("%s %s\n", styleFor(env, env.Stderr).bold("Page:"), pageURL(host, key))
+	}
 	return reloadOnChange(ctx, env, opts.Dir, host)
 }
 

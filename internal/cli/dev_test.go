@@ -90,6 +90,14 @@ func body(t *testing.T, url string) string {
 	return string(data)
 }
 
+func TestDevRefusesAPublicURLThatIsNone(t *testing.T) {
+	t.Parallel()
+	env, _, stderr := testEnv()
+	if code := run(t.Context(), []string{"dev", "--public-url", "app.example.net"}, env); code == 0 || !strings.Contains(stderr.String(), "want one like https://app.example.net") {
+		t.Errorf("code %d: %s", code, stderr)
+	}
+}
+
 func TestDevReloadsAndKeepsServing(t *testing.T) {
 	t.Parallel()
 	env, dir, _, _ := stubProject(t)

@@ -59,8 +59,8 @@ func warnMissing(env *Env, dir string, file *config.File) {
 }
 
 // serve starts the built-in host on 127.0.0.1:port (zero: any free one) and waits until the handler
-// answers. What the two of them say goes to log.
-func serve(ctx context.Context, env *Env, dir string, port int, log io.Writer) (*hostemu.Host, error) {
+// answers. What the two of them say goes to log. public is how clients know the host, if not by itself.
+func serve(ctx context.Context, env *Env, dir string, port int, public string, log io.Writer) (*hostemu.Host, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, withHint(fmt.Errorf("port %d is taken", port), "another dev server or func start may run; --port takes another one")
@@ -73,6 +73,7 @@ func serve(ctx context.Context, env *Env, dir string, port int, log io.Writer) (
 		Dir:      dir,
 		Listener: listener,
 		Env:      env.Environ,
+		Public:   public,
 		Output:   log,
 		Logf:     func(format string, args ...any) { fmt.Fprintf(log, prefix+format+"\n", args...) },
 	})

@@ -16,6 +16,11 @@ type App struct {
 	Profile     string // configurationProfile; empty for the default one
 	RoutePrefix string // "api" unless host.json says otherwise
 	Functions   []Function
+	Dropped     []Dropped // functions that the host leaves out
+
+	// Fault is why the host cannot run the app at all: it is in the state "Error" then, starts no
+	// handler and answers 503 to everything but the paths below /admin/host.
+	Fault error
 
 	FunctionTimeout time.Duration // negative means none
 	InitTimeout     time.Duration // to the handler's first answer
@@ -39,7 +44,8 @@ const (
 )
 
 // Load reads the project in dir with env as the host's environment: host.json, local.settings.json
-// and each function.json. An error names the file and the key, and says what the real host would say.
+// and each function.json. An error names the file and the key. What the host bears with is none: see
+// App.Dropped and App.Fault.
 func Load(dir string, env []string) (*App, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -59,13 +65,14 @@ func Load(dir string, env []string) (*App, error) {
 	if err := app.configure(s); err != nil {
 		return nil, err
 	}
-	if app.Functions, err = readFunctions(dir, env); err != nil {
+	if app.Functions, app.Dropped, err = readFunctions(dir, env); err != nil {
 		return nil, err
 	}
 	if err := app.addRoutes(s); err != nil {
 		return nil, err
 	}
-	return app, app.route()
+	app.Fault = app.route()
+	return app, nil
 }
 
 // readSettings reads host.json and lets the environment override it.
@@ -156,9 +163,15 @@ func (a *App) addRoutes(s settings) error {
 	if len(elements) == 0 {
 		return nil
 	}
-	if len(a.Functions) > 0 {
-		return fmt.Errorf("host.json: customHandler.http.routes (which configurationProfile sets too) and %s/function.json exclude each other",
-			a.Functions[0].Name)
+	var others []string
+	for _, f := range a.Functions {
+		others = append(others, f.Name)
+	}
+	for _, d := range a.Dropped {
+		others = append(others, d.Name)
+	}
+	if len(others) > 0 {
+		return fmt.Errorf("host.json: customHandler.http.routes (which configurationProfile sets too) and %s/function.json exclude each other", others[0])
 	}
 	if name, ok := lookup(a.env, "FUNCTIONS_WORKER_RUNTIME"); ok && a.Profile == "" && !strings.EqualFold(name, "custom") {
 		return keyError(routes, "is only allowed with FUNCTIONS_WORKER_RUNTIME custom or a configurationProfile, not with %s", name)
@@ -186,24 +199,26 @@ func (a *App) addRoutes(s settings) error {
 	return nil
 }
 
-// route puts the prefix before the functions' routes and sorts them.
+// route puts the prefix before the functions' routes. An error is one template that cannot be parsed,
+// for which the host does not start.
 func (a *App) route() error {
 	for i := range a.Functions {
 		f := &a.Functions[i]
 		if f.Trigger != "httpTrigger" {
 			continue
 		}
-		if f.Route == "" && f.source != "host.json" {
-			f.Route = f.Name
+		text := f.Route
+		if a.RoutePrefix != "" {
+			text = a.RoutePrefix + "/" + f.Route
 		}
-		f.Route = strings.Trim(a.RoutePrefix+"/"+f.Route, "/")
+		f.Route = strings.Trim(strings.TrimPrefix(text, "~"), "/")
 		var err error
-		if f.template, err = parseTemplate(f.Route); err != nil {
-			return fmt.Errorf("%s: route %q: %w", f.source, f.Route, err)
+		if f.template, err = parseTemplate(text); err != nil {
+			return fmt.Errorf("%s: route %q: %w", f.source, text, err)
 		}
 		a.routed = append(a.routed, *f)
 	}
-	slices.SortStableFunc(a.routed, func(f, g Function) int { return f.template.before(g.template) })
+	slices.SortStableFunc(a.routed, func(f, g Function) int { return compareNames(f.Name, g.Name) })
 	return nil
 }
 

@@ -116,11 +116,6 @@ func TestLoadNamesFileAndKey(t *testing.T) {
 	host := func(members string) map[string]string {
 		return map[string]string{"host.json": `{"version":"2.0","customHandler":{` + description + members + `}}`}
 	}
-	function := func(text string) map[string]string {
-		files := host("")
-		files["one/function.json"] = text
-		return files
-	}
 	tests := map[string]struct {
 		files map[string]string
 		env   []string
@@ -141,18 +136,9 @@ func TestLoadNamesFileAndKey(t *testing.T) {
 		"route level":        {host(`,"http":{"routes":[{"route":"a","authorizationLevel":"user"}]}`), nil, `"customHandler.http.routes.0.authorizationLevel" must be "anonymous"`},
 		"routes, other runtime": {host(`,"http":{"routes":[{"route":"a"}]}`), []string{"FUNCTIONS_WORKER_RUNTIME=node"},
 			`"customHandler.http.routes" is only allowed with FUNCTIONS_WORKER_RUNTIME custom`},
-		"body limit":    {host(""), []string{"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=1MB"}, `"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT" must be a number of bytes`},
-		"encrypted":     {map[string]string{"local.settings.json": `{"IsEncrypted":true}`}, nil, "local.settings.json: encrypted settings cannot be read here"},
-		"nested value":  {map[string]string{"local.settings.json": `{"Values":{"a":{}}}`}, nil, `local.settings.json: "Values.a" must be a string`},
-		"no trigger":    {function(`{"bindings":[]}`), nil, `one/function.json: "bindings" has no trigger`},
-		"no type":       {function(`{"bindings":[{"name":"req"}]}`), nil, `one/function.json: "bindings.0.type" is missing`},
-		"no name":       {function(`{"bindings":[{"type":"httpTrigger"}]}`), nil, `one/function.json: "bindings.0.name" is missing`},
-		"direction":     {function(`{"bindings":[{"type":"httpTrigger","name":"r","direction":"up"}]}`), nil, `"bindings.0.direction" must be "in" or "out", not "up"`},
-		"two triggers":  {function(`{"bindings":[{"type":"httpTrigger","name":"r"},{"type":"timerTrigger","name":"t"}]}`), nil, `"bindings.1" is a second trigger`},
-		"level":         {function(`{"bindings":[{"type":"httpTrigger","name":"r","authLevel":"none"}]}`), nil, `one/function.json: "authLevel" must be "anonymous"`},
-		"methods":       {function(`{"bindings":[{"type":"httpTrigger","name":"r","methods":"get"}]}`), nil, `one/function.json: line 1: "bindings.methods" must not be a string`},
-		"route":         {function(`{"bindings":[{"type":"httpTrigger","name":"r","route":"a/{b"}]}`), nil, `one/function.json: route "api/a/{b": segment "{b" has unbalanced braces`},
-		"function name": {map[string]string{"host.json": host("")["host.json"], "1st/function.json": timerFunction}, nil, `1st/function.json: folder "1st" is no function name`},
+		"body limit":   {host(""), []string{"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=1MB"}, `"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT" must be a number of bytes`},
+		"encrypted":    {map[string]string{"local.settings.json": `{"IsEncrypted":true}`}, nil, "local.settings.json: encrypted settings cannot be read here"},
+		"nested value": {map[string]string{"local.settings.json": `{"Values":{"a":{}}}`}, nil, `local.settings.json: "Values.a" must be a string`},
 		"functions and profile": {map[string]string{
 			"host.json":         `{"version":"2.0","configurationProfile":"mcp-custom-handler","customHandler":{` + description + `}}`,
 			"one/function.json": timerFunction,
@@ -166,6 +152,82 @@ func TestLoadNamesFileAndKey(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestFunctionsInErrorAreLeftOutAndTheOthersRun(t *testing.T) {
+	t.Parallel()
+	http := func(more string) string {
+		return `{"bindings":[{"type":"httpTrigger","direction":"in","name":"r"` + more + `},{"type":"http","direction":"out","name":"res"}]}`
+	}
+	tests := map[string]struct{ folder, text, want string }{
+		"broken JSON":         {"one", `{`, "one/function.json: line 1"},
+		"no trigger":          {"one", `{"bindings":[]}`, `one/function.json: "bindings" has no trigger`},
+		"no type":             {"one", `{"bindings":[{"name":"req"}]}`, `"bindings.0.type" is missing`},
+		"no name":             {"one", `{"bindings":[{"type":"httpTrigger"}]}`, `"bindings.0.name" is missing`},
+		"direction":           {"one", `{"bindings":[{"type":"httpTrigger","name":"r","direction":"up"}]}`, `"bindings.0.direction" must be "in" or "out", not "up"`},
+		"output without one":  {"one", `{"bindings":[{"type":"httpTrigger","name":"r"},{"type":"http","name":"res"}]}`, `"bindings.1.direction" must be "out"`},
+		"two triggers":        {"one", `{"bindings":[{"type":"httpTrigger","name":"r"},{"type":"timerTrigger","name":"t"}]}`, `"bindings.1" is a second trigger`},
+		"unknown trigger":     {"one", `{"bindings":[{"type":"fooTrigger","name":"r"}]}`, `trigger "fooTrigger" is not known`},
+		"level":               {"one", http(`,"authLevel":"none"`), `one/function.json: "authLevel" must be "anonymous"`},
+		"methods":             {"one", http(`,"methods":"get"`), `one/function.json: line 1: "bindings.methods" must not be a string`},
+		"a number for a name": {"1st", timerFunction, `folder "1st" is no function name`},
+		"the name host":       {"Host", timerFunction, `folder "Host" is no function name`},
+		"an own route":        {"one", http(`,"route":"/adminx"`), `route "/adminx" begins with "admin"`},
+		"an own name":         {"runtimes", http(""), `route "runtimes" begins with`},
+		"a route twice":       {"other2", http(`,"route":"Other"`), `route "Other" is that of function "other" too`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			app, err := Load(project(t, map[string]string{
+				"host.json":                    hostJSON(""),
+				"other/function.json":          http(""),
+				test.folder + "/function.json": test.text,
+			}), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(app.Functions) != 1 || app.Functions[0].Name != "other" || app.Fault != nil {
+				t.Errorf("functions %+v, fault %v", app.Functions, app.Fault)
+			}
+			if len(app.Dropped) != 1 || app.Dropped[0].Name != test.folder || !strings.Contains(app.Dropped[0].Err.Error(), test.want) {
+				t.Errorf("left out: %v, want %s", app.Dropped, test.want)
+			}
+		})
+	}
+}
+
+func TestOneRouteForOtherMethodsIsNoConflict(t *testing.T) {
+	t.Parallel()
+	function := func(methods string) string {
+		return strings.Replace(proxyFunction, `"route"`, `"methods":[`+methods+`],"route"`, 1)
+	}
+	app, err := Load(project(t, map[string]string{
+		"host.json": hostJSON(""), "a/function.json": function(`"get"`), "b/function.json": function(`"post","GET"`), "c/function.json": function(`"put"`),
+	}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(app.Functions) != 2 || app.Functions[1].Name != "c" || len(app.Dropped) != 1 || app.Dropped[0].Name != "b" {
+		t.Errorf("functions %+v, left out %v", app.Functions, app.Dropped)
+	}
+}
+
+func TestOnlySettingsDisableAFunction(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"host.json": hostJSON("")}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		files[name+"/function.json"] = strings.Replace(timerFunction, `{`, `{"disabled":true,`, 1)
+	}
+	app, err := Load(project(t, files), []string{"AzureWebJobs.a.Disabled=True", "AzureWebJobs_b_Disabled=1", "AzureWebJobs.c.Disabled=yes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, true, false, false} {
+		if f := app.Functions[i]; f.disabled != want {
+			t.Errorf("%s: disabled is %v", f.Name, f.disabled)
+		}
 	}
 }
 

@@ -16,9 +16,12 @@ import (
 )
 
 // forward sends the request itself, and the response when all of it is there, so that a stream never
-// arrives (DefaultHttpWorkerService.cs: ProcessHttpInAndOutInvocationRequest). A body without a
-// Content-Length is lost on the way: the host copies it only then.
+// arrives (DefaultHttpWorkerService.cs: ProcessHttpInAndOutInvocationRequest). A body in chunks fails:
+// the header that says so is copied, and the body is not.
 func (h *Host) forward(w http.ResponseWriter, r *http.Request, in invocation) error {
+	if r.ContentLength < 0 {
+		return errors.New("a body without a Content-Length cannot be forwarded")
+	}
 	header := r.Header.Clone()
 	for _, name := range []string{"Connection", "Transfer-Encoding"} { // the client library's own
 		header.Del(name)
@@ -26,8 +29,11 @@ func (h *Host) forward(w http.ResponseWriter, r *http.Request, in invocation) er
 	in.sign(header)
 	out := (&http.Request{
 		Method: r.Method,
-		URL:    in.handlerURL(rebuilt(r.URL.Query())),
-		Host:   r.Host,
+		URL: &url.URL{
+			Scheme: "http", Host: in.target(), Path: in.path, RawPath: encodeTarget(in.path, "", false),
+			RawQuery: rebuilt(r.URL.Query()),
+		},
+		Host:   in.host,
 		Header: header,
 		Body:   http.NoBody,
 	}).WithContext(r.Context())
@@ -77,11 +83,11 @@ type result struct {
 
 // serveEnvelope calls an HTTP function by envelope and answers with its http output.
 func (h *Host) serveEnvelope(w http.ResponseWriter, r *http.Request, in invocation) error {
-	data, err := in.httpData(r)
+	data, metadata, err := in.httpData(r)
 	if err != nil {
 		return err
 	}
-	res, err := h.envelope(r.Context(), in, data)
+	res, err := h.envelope(r.Context(), in, data, metadata)
 	if err != nil {
 		return err
 	}
@@ -98,17 +104,19 @@ func (h *Host) serveEnvelope(w http.ResponseWriter, r *http.Request, in invocati
 // envelope posts JSON to /FunctionName and reads the JSON that comes back. A status other than 2xx
 // fails the invocation. An empty body or null never completes it: it hangs until functionTimeout, and
 // the handler is restarted then.
-func (h *Host) envelope(ctx context.Context, in invocation, data any) (*result, error) {
+// metadata are the values that bindings of the function may name, to which "sys" is added.
+func (h *Host) envelope(ctx context.Context, in invocation, data any, metadata map[string]any) (*result, error) {
+	metadata["sys"] = map[string]any{
+		"MethodName": in.function.Name,
+		"UtcNow":     time.Now().UTC(),
+		"RandGuid":   newGUID(),
+	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(map[string]any{
-		"Data": map[string]any{in.function.input: data},
-		"Metadata": map[string]any{"sys": map[string]any{
-			"MethodName": in.function.Name,
-			"UtcNow":     time.Now().UTC(),
-			"RandGuid":   newGUID(),
-		}},
+		"Data":     map[string]any{in.function.input: data},
+		"Metadata": metadata,
 	}); err != nil {
 		return nil, err
 	}
@@ -148,36 +156,78 @@ func (h *Host) envelope(ctx context.Context, in invocation, data any) (*result, 
 	return &res, nil
 }
 
-// httpData is an HTTP request inside an envelope.
-func (in invocation) httpData(r *http.Request) (any, error) {
+// httpData is an HTTP request inside an envelope, and the values in it that bindings may name.
+func (in invocation) httpData(r *http.Request) (data any, metadata map[string]any, err error) {
 	query := map[string]string{}
 	for name, values := range r.URL.Query() {
 		query[name] = strings.Join(values, ",")
 	}
 	headers := map[string][]string(r.Header.Clone())
-	headers["Host"] = []string{r.Host}
-	data := map[string]any{
-		"Url":        "http://" + r.Host + r.URL.RequestURI(),
+	headers["Host"] = []string{in.host}
+	request := map[string]any{
+		"Url":        in.url(r),
 		"Method":     r.Method,
 		"Query":      query,
 		"Headers":    headers,
 		"Params":     in.params,
-		"Identities": []any{},
+		"Identities": []any{anonymous()},
 	}
-	if r.ContentLength <= 0 {
-		return data, nil
+	metadata = map[string]any{}
+	add := func(name string, value any) { // the first one counts
+		for given := range metadata {
+			if strings.EqualFold(given, name) {
+				return
+			}
+		}
+		metadata[name] = value
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
+	if r.ContentLength > 0 {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, nil, err
+		}
+		media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if media == "application/octet-stream" || strings.HasPrefix(media, "multipart/") {
+			request["Body"] = body // base64
+		} else {
+			request["Body"] = string(body)
+		}
+		for name, value := range members(media, body) {
+			add(name, value)
+		}
 	}
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if media == "application/octet-stream" || strings.HasPrefix(media, "multipart/") {
-		data["Body"] = body // base64
-	} else {
-		data["Body"] = string(body)
+	for name, value := range query {
+		add(name, value)
 	}
-	return data, nil
+	for name, value := range in.params {
+		add(name, value)
+	}
+	flat := map[string]string{}
+	for name, values := range headers {
+		flat[name] = strings.Join(values, ",")
+	}
+	add("Query", query)
+	add("Headers", flat)
+	return request, metadata, nil
+}
+
+// members are the members of a JSON object, of which bindings may name each.
+func members(media string, body []byte) map[string]any {
+	var object map[string]any
+	if media != "application/json" || json.Unmarshal(body, &object) != nil {
+		return nil
+	}
+	return object
+}
+
+// anonymous is the identity that the host always finds, without Easy Auth.
+func anonymous() any {
+	return map[string]any{
+		"AuthenticationType": nil, "IsAuthenticated": false, "Actor": nil, "BootstrapContext": nil,
+		"Claims": []any{}, "Label": nil, "Name": nil,
+		"NameClaimType": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
+		"RoleClaimType": "http://schemas.microsoft.com/ws/2008/06/identity/claims/role",
+	}
 }
 
 // timerData is a timer's state inside an envelope. Nothing is stored, so it never ran before.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
@@ -84,6 +85,12 @@ func handlerMux() http.Handler {
 		fmt.Fprintln(os.Stderr, "leaving")
 		os.Exit(code)
 	})
+	// Ends the first handler, and is answered by the next.
+	mux.HandleFunc("/exit-once", func(http.ResponseWriter, *http.Request) {
+		if starts, _ := os.ReadFile(os.Getenv("STARTS")); bytes.Count(starts, []byte("\n")) == 1 {
+			os.Exit(1)
+		}
+	})
 	// A head at once, then an event for each request to /step.
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -99,7 +106,45 @@ func handlerMux() http.Handler {
 			}
 		}
 	})
+	// How often each path below it was asked for; nobody gets an answer.
+	var drops sync.Map
+	mux.HandleFunc("/drop/", func(w http.ResponseWriter, r *http.Request) {
+		count, _ := drops.LoadOrStore(r.URL.Path, new(atomic.Int64))
+		count.(*atomic.Int64).Add(1)
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		conn.Close()
+	})
+	mux.HandleFunc("/dropped/", func(w http.ResponseWriter, r *http.Request) {
+		if count, ok := drops.Load("/drop/" + strings.TrimPrefix(r.URL.Path, "/dropped/")); ok {
+			fmt.Fprint(w, count.(*atomic.Int64).Load())
+		}
+	})
+	// An answer at once. The body is taken in where the query says so, and else the connection ends.
+	mux.HandleFunc("/refuse", func(w http.ResponseWriter, r *http.Request) {
+		conn, buf, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		if r.URL.RawQuery == "drain" {
+			_, _ = io.Copy(io.Discard, buf) // until the host has read the answer and closes
+		}
+	})
+	mux.HandleFunc("/say", func(http.ResponseWriter, *http.Request) {
+		fmt.Printf("LanguageWorkerConsoleLog to the host\nno LanguageWorkerConsoleLog\n%s\n", strings.Repeat("x", 300_000))
+		fmt.Fprint(os.Stderr, "a Warning\nLanguageWorkerConsoleLog x\nwithout an end")
+	})
 	mux.HandleFunc("/step", func(http.ResponseWriter, *http.Request) { steps <- struct{}{} })
+	// A call that waits for /end; /begun returns when it has begun.
+	begun, end := make(chan struct{}), make(chan struct{})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case begun <- struct{}{}:
+			<-end
+		case <-end:
+		}
+		fmt.Fprint(w, "done")
+	})
+	mux.HandleFunc("/begun", func(http.ResponseWriter, *http.Request) { <-begun })
+	mux.HandleFunc("/end", func(http.ResponseWriter, *http.Request) { end <- struct{}{} })
 	mux.HandleFunc("/aborted", func(http.ResponseWriter, *http.Request) { <-aborted })
 	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Keep-Alive", "timeout=5")
@@ -150,12 +195,15 @@ const (
 )
 
 // hostJSON is a host.json for the handler above; more are members, each with a comma before it.
-func hostJSON(more string) string {
+func hostJSON(more string) string { return hostJSONWith("", more) }
+
+// hostJSONWith is hostJSON with a route prefix.
+func hostJSONWith(prefix, more string) string {
 	exe, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
-	return fmt.Sprintf(`{"version":"2.0","extensions":{"http":{"routePrefix":""}},"customHandler":{"description":{"defaultExecutablePath":%q}%s}}`, exe, more)
+	return fmt.Sprintf(`{"version":"2.0","extensions":{"http":{"routePrefix":%q}},"customHandler":{"description":{"defaultExecutablePath":%q}%s}}`, prefix, exe, more)
 }
 
 func proxyProject(t *testing.T) string {

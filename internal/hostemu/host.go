@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -19,19 +19,22 @@ type Host struct {
 	opts      Options
 	pace      pace
 	listener  net.Listener
-	transport *http.Transport // to the handler
+	public    *url.URL        // Options.Public
+	client    client          // to the handler
+	transport *http.Transport // to the handler, for what is not proxied
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	orders   chan order
-	lines    chan string    // the handler's output
+	lines    chan line      // the handler's output
 	workers  sync.WaitGroup // processes and what reads their output
-	conns    sync.WaitGroup // clients' connections
+	calls    sync.WaitGroup // of functions, for which nobody waits
 	finished chan struct{}  // closed when every goroutine has ended
 
 	mu      sync.Mutex
 	state   state
 	changed chan struct{} // closed when state is replaced
+	door    *door         // nil while the host is gone
 }
 
 // A life is one host life: an app and the port that its handler keeps over all restarts.
@@ -40,6 +43,9 @@ type life struct {
 	port int
 	env  []string // the handler's, but for its worker id
 }
+
+// address is where the handler listens, as host:port.
+func (l *life) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(l.port)) }
 
 // Start loads the project, starts its handler and listens. It returns as soon as it listens; Ready
 // waits for the handler. The host owns opts.Listener from here on, and runs until Close, which must
@@ -58,6 +64,13 @@ func start(ctx context.Context, opts Options, p pace) (*Host, error) {
 	if opts.Logf == nil {
 		opts.Logf = func(string, ...any) {}
 	}
+	if opts.Lines == nil {
+		opts.Lines = func(Level, string) {}
+	}
+	public, err := publicAddress(opts.Public)
+	if err != nil {
+		return nil, err
+	}
 	if opts.IdleTimeout == 0 {
 		opts.IdleTimeout = defaultIdle
 	}
@@ -72,9 +85,10 @@ func start(ctx context.Context, opts Options, p pace) (*Host, error) {
 		opts:      opts,
 		pace:      p,
 		listener:  opts.Listener,
+		public:    public,
 		transport: newTransport(),
 		orders:    make(chan order),
-		lines:     make(chan string, 64),
+		lines:     make(chan line, 64),
 		finished:  make(chan struct{}),
 		changed:   make(chan struct{}),
 	}
@@ -95,53 +109,56 @@ func start(ctx context.Context, opts Options, p pace) (*Host, error) {
 // run holds everything that the host does, and ends when all of it has ended.
 func (h *Host) run(first *life) {
 	defer close(h.finished)
-	server := &http.Server{
-		Handler:  h,
-		ErrorLog: log.New(io.Discard, "", 0), // a client that breaks off is no news
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				h.conns.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				h.conns.Done()
-			}
-		},
-	}
-	var serving, printing sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(h.listener) })
+	var printing sync.WaitGroup
 	silent := make(chan struct{})
 	printing.Go(func() { h.print(silent) })
+	h.enter(h.listener)
 
 	h.supervise(first) // until Close; the handler is dead then
 
-	_ = server.Close() // with the listener
-	serving.Wait()
-	h.conns.Wait()
+	h.vanish()
+	h.calls.Wait()
+	h.client.closeIdle()
 	h.transport.CloseIdleConnections()
 	h.workers.Wait()
 	close(silent)
 	printing.Wait()
 }
 
-// print writes the handler's lines until it is silent and all of them are written.
-func (h *Host) print(silent <-chan struct{}) {
-	write := func(line string) { _, _ = io.WriteString(h.opts.Output, line+"\n") }
-	for {
-		select {
-		case line := <-h.lines:
-			write(line)
-			continue
-		case <-silent:
-		}
-		for {
-			select {
-			case line := <-h.lines:
-				write(line)
-			default:
-				return
-			}
-		}
+// enter lets clients in.
+func (h *Host) enter(l net.Listener) {
+	d := open(l, h)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.door = d
+}
+
+// vanish is the end of the host as clients see it: their connections end, and nobody listens.
+func (h *Host) vanish() {
+	h.mu.Lock()
+	d := h.door
+	h.door = nil
+	h.mu.Unlock()
+	if d != nil {
+		d.close()
 	}
+}
+
+// appear undoes vanish, at the same address.
+func (h *Host) appear() error {
+	h.mu.Lock()
+	there := h.door != nil
+	h.mu.Unlock()
+	if there {
+		return nil
+	}
+	addr := h.listener.Addr()
+	l, err := net.Listen(addr.Network(), addr.String())
+	if err != nil {
+		return fmt.Errorf("listen again: %w", err)
+	}
+	h.enter(l)
+	return nil
 }
 
 func newTransport() *http.Transport {
@@ -186,7 +203,11 @@ func (h *Host) begin(app *App) (*life, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	return &life{App: app, port: port, env: hostEnv(app.env, h.address())}, nil
+	name := h.address()
+	if h.public != nil {
+		name = h.public.Host
+	}
+	return &life{App: app, port: port, env: hostEnv(app.env, name)}, nil
 }
 
 // address is host:port as the local host calls itself.
@@ -206,6 +227,12 @@ func (h *Host) URL() string {
 	return "http://" + h.address()
 }
 
+// HandlerAddress returns where the handler listens or will listen, as host:port. A restart changes it.
+func (h *Host) HandlerAddress() string {
+	st, _ := h.current()
+	return st.life.address()
+}
+
 // Functions returns the functions as they are now, with their URLs.
 func (h *Host) Functions() []Function {
 	st, _ := h.current()
@@ -220,13 +247,16 @@ func (h *Host) Functions() []Function {
 }
 
 // Ready waits until the handler has answered its first probe. It returns early with the reason when
-// waiting is no use: the host has stopped, the handler cannot be started, or there is no function.
+// waiting is no use: the host has stopped, it cannot run the app (App.Fault), the handler cannot be
+// started, or there is no function.
 func (h *Host) Ready(ctx context.Context) error {
 	for {
 		st, changed := h.current()
 		switch {
 		case st.phase == stopped && st.err == nil:
 			return errors.New("the host is closed")
+		case st.life.Fault != nil:
+			return st.life.Fault
 		case st.err != nil:
 			return st.err
 		case len(st.life.Functions) == 0:
@@ -242,9 +272,12 @@ func (h *Host) Ready(ctx context.Context) error {
 	}
 }
 
-// Restart reads the project again, kills the handler and starts the new one, on the same listener;
-// requests wait meanwhile. With a project that cannot be loaded everything stays as it was. It
+// Restart reads the project again, as the host does when host.json changes or a function comes or
+// goes: it starts a new handler on another port and kills the old one a moment later; requests wait
+// until the new one answers. With a project that cannot be loaded everything stays as it was. It
 // revives a host that has stopped by its own rules, and forgets the crashes.
+//
+// A port that host.json fixes is the old handler's until it is dead, so it is killed first then.
 func (h *Host) Restart(ctx context.Context) error {
 	app, err := h.load()
 	if err != nil {
@@ -275,6 +308,20 @@ func (h *Host) Wait() error {
 	}
 }
 
+// Shutdown ends the host as SIGTERM does: nobody is let in any more, running calls get until ctx ends,
+// or 30 seconds, and only then the handler is killed, without a warning. It closes the host.
+func (h *Host) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, h.pace.leave)
+	defer cancel()
+	h.mu.Lock()
+	d := h.door
+	h.mu.Unlock()
+	if d != nil {
+		d.leave(ctx)
+	}
+	return h.Close()
+}
+
 // Close kills the handler, not its children, and ends the host with all its goroutines. It may be
 // called again. It waits for opts.Output to take what the handler has written.
 func (h *Host) Close() error {
@@ -289,6 +336,9 @@ func (h *Host) TriggerTimer(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if st.life.Fault != nil {
+		return st.life.Fault
+	}
 	f, err := st.life.function(name)
 	if err != nil {
 		return err
@@ -296,10 +346,10 @@ func (h *Host) TriggerTimer(ctx context.Context, name string) error {
 	if f.Trigger != "timerTrigger" {
 		return fmt.Errorf("function %q has a %s, not a timerTrigger", f.Name, f.Trigger)
 	}
-	ctx, done := limit(ctx, st)
+	ctx, done := h.limit(ctx, st, f.Name)
 	defer done()
 	in := invocation{id: newGUID(), life: st.life, worker: st.worker, function: f}
-	if _, err := h.envelope(ctx, in, timerData()); err != nil {
+	if _, err := h.envelope(ctx, in, timerData(), map[string]any{}); err != nil {
 		return fmt.Errorf("function %q: %w", f.Name, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,24 +20,33 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
+// until waits for something that happens in other processes.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), testlimit.Wait())
+	defer cancel()
+	for !done() {
+		if pause(ctx, time.Millisecond) != nil {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
 // gone waits until no process has the id any more.
 func gone(t *testing.T, pid string) {
+	t.Helper()
+	until(t, "handler "+pid+" is gone", func() bool { return !lives(t, pid) })
+}
+
+// lives reports whether there is a process with the id.
+func lives(t *testing.T, pid string) bool {
 	t.Helper()
 	id, err := strconv.Atoi(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), testlimit.Wait())
-	defer cancel()
-	for {
-		p, err := os.FindProcess(id)
-		if err != nil || p.Signal(syscall.Signal(0)) != nil {
-			return
-		}
-		if pause(ctx, time.Millisecond) != nil {
-			t.Fatalf("handler %s is still there", pid)
-		}
-	}
+	p, err := os.FindProcess(id)
+	return err == nil && p.Signal(syscall.Signal(0)) == nil
 }
 
 func TestHandlerGetsTheHostsEnvironment(t *testing.T) {
@@ -80,15 +90,42 @@ func TestHandlerGetsTheHostsEnvironment(t *testing.T) {
 	}
 }
 
-func TestOutputComesALineAtATime(t *testing.T) {
+func TestOutputComesALineAtATimeWithItsLevel(t *testing.T) {
 	t.Parallel()
-	b := launch(t, proxyProject(t), "serve", nil).ready()
+	type said struct {
+		Level Level
+		Text  string
+	}
+	var lines []said
+	b := launch(t, proxyProject(t), "serve", func(o *Options, _ *pace) {
+		o.Lines = func(l Level, text string) { lines = append(lines, said{l, text}) } // until Close returns
+	}).ready()
+	b.do(http.MethodPost, "/say", "")
 	b.Close()
-	for _, line := range []string{"to stdout\n", "to stderr\n"} {
-		if !strings.Contains(b.output.String(), line) {
-			t.Errorf("output %q lacks %q", b.output, line)
+	long := strings.Repeat("x", 300_000)
+	for _, want := range []said{
+		{LevelInformation, "to stdout"}, {LevelError, "to stderr"}, {LevelInformation, " to the host"}, {LevelInformation, "no LanguageWorkerConsoleLog"},
+		{LevelWarning, "a Warning"}, {LevelError, "LanguageWorkerConsoleLog x"}, {LevelInformation, long}, {LevelError, "without an end"},
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("%s %.50q was not logged", want.Level, want.Text)
+		}
+		if !strings.Contains(b.output.String(), want.Text+"\n") {
+			t.Errorf("output lacks %.50q", want.Text)
 		}
 	}
+}
+
+// away waits until nobody listens where the host did.
+func (b *bench) away() {
+	b.t.Helper()
+	until(b.t, "nobody listens", func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL(), "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
 }
 
 func TestRequestsWaitForTheHandler(t *testing.T) {
@@ -108,16 +145,13 @@ func TestRequestsWaitForTheHandler(t *testing.T) {
 func TestRequestsWaitOnlySoLongAndThenTheHostStops(t *testing.T) {
 	t.Parallel()
 	b := launch(t, proxyProject(t), "deaf", func(_ *Options, p *pace) { p.wait = 500 * time.Millisecond })
-	resp, text := b.do(http.MethodGet, "/x", "")
-	if resp.StatusCode != http.StatusServiceUnavailable || text != "Function host is not running.\n" {
-		t.Errorf("got %s %q", resp.Status, text)
+	if got := b.status("/x"); got != http.StatusInternalServerError {
+		t.Errorf("status %d", got)
 	}
 	if err := b.Wait(); err == nil || !strings.Contains(err.Error(), "the handler was not ready within 500ms") {
 		t.Errorf("got %v", err)
 	}
-	if got := b.status("/x"); got != http.StatusServiceUnavailable {
-		t.Errorf("status %d after the stop", got)
-	}
+	b.away()
 	gone(t, b.pids()[0])
 }
 
@@ -134,9 +168,7 @@ func TestCrashesCountAndTheThirdStopsTheHost(t *testing.T) {
 	if got := len(b.pids()); got != 3 {
 		t.Errorf("started %d times, want 3", got)
 	}
-	if got := b.status("/x"); got != http.StatusServiceUnavailable {
-		t.Errorf("status %d", got)
-	}
+	b.away()
 }
 
 func TestCrashesFarApartAreForgotten(t *testing.T) {
@@ -240,12 +272,13 @@ func TestHandlerThatCannotBeStartedIsNoCrash(t *testing.T) {
 	if err := b.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "start the handler: fork/exec "+dir+"/handler: permission denied") {
 		t.Errorf("got %v", err)
 	}
-	if got := b.status("/api/x"); got != http.StatusServiceUnavailable {
+	if got := b.status("/api/x"); got != http.StatusInternalServerError {
 		t.Errorf("status %d", got)
 	}
 	if err := b.Wait(); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("got %v", err)
 	}
+	b.away()
 }
 
 func TestWithoutFunctionsThereIsNoHandler(t *testing.T) {

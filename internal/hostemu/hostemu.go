@@ -6,8 +6,9 @@
 // the real host is awkward (a held response head, a limit on restarts, SIGKILL without a warning) so
 // is this one, because a handler that works here must work there.
 //
-// What it leaves out: scale-out, Easy Auth, bindings other than HTTP and timer, WebSockets, the admin
-// API but for ping and status.
+// What it leaves out: scale-out, Easy Auth, bindings other than HTTP and timer, WebSockets, most of the
+// admin API, restarts when a file changes (see Host.Restart), the lowest rates at which a client may
+// send and read.
 package hostemu
 
 import (
@@ -37,17 +38,21 @@ type Options struct {
 	// balancer in front of Azure does after 230 s. Zero means none: there is none locally.
 	FrontIdleTimeout time.Duration
 
+	// Public is how clients know the host, such as "https://app.example.net", when something in front of
+	// it ends TLS. The handler is told of it as on Azure. Empty means as each request says, by http.
+	Public string
+
+	// TrustFront believes X-Forwarded-Proto and Disguised-Host of each request, by which the front end
+	// of Azure says how the client knows the host. Without it anybody could claim anything.
+	TrustFront bool
+
 	Output io.Writer // the handler's stdout and stderr, a line at a time; nil discards
+
+	// Lines takes the same lines with the level that the host logs them at, one at a time; nil discards.
+	Lines func(Level, string)
 
 	// Logf takes what the host itself has to say, from several goroutines; nil discards.
 	Logf func(format string, args ...any)
-}
-
-// Keys are the access keys that EnforceKeys asks for, in x-functions-key or ?code=.
-type Keys struct {
-	Master   string
-	Host     map[string]string            // any function
-	Function map[string]map[string]string // by function name
 }
 
 // The host's own figures, from its source.
@@ -61,8 +66,11 @@ const (
 // pace holds the figures that nobody but a test has a reason to change.
 type pace struct {
 	probe      time.Duration // between two readiness probes
-	wait       time.Duration // a request for a handler that is not ready: (3+1) × 30 s
+	wait       time.Duration // a request for a handler that is not ready: nominally (3+1) × 30 s
 	kill       time.Duration // for a killed handler to be gone
+	overlap    time.Duration // of the old handler and the new one at a restart of the host
+	grace      time.Duration // after functionTimeout
+	leave      time.Duration // for running calls to end at Shutdown
 	drain      time.Duration // for the output of a dead handler whose children still hold its pipes
 	retry      time.Duration // before the second attempt to reach the handler; doubles
 	retryMax   time.Duration
@@ -74,8 +82,11 @@ type pace struct {
 func realPace() pace {
 	return pace{
 		probe:      25 * time.Millisecond,
-		wait:       120 * time.Second,
+		wait:       137 * time.Second,
 		kill:       time.Second,
+		overlap:    50 * time.Millisecond,
+		grace:      2 * time.Second,
+		leave:      30 * time.Second,
 		drain:      100 * time.Millisecond,
 		retry:      50 * time.Millisecond,
 		retryMax:   250 * time.Millisecond,

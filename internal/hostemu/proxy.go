@@ -2,11 +2,12 @@ package hostemu
 
 import (
 	"context"
+	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
-	"net/url"
-	"sync/atomic"
+	"strings"
 	"time"
 )
 
@@ -31,10 +32,23 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, in invocation) (beg
 	moved := func() { idle.touch(); in.front.touch() }
 
 	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // a handler may answer before it has read the request; only HTTP/1 needs telling
-	up := &upload{body: r.Body, left: in.life.maxBody, moved: moved, tooLarge: func() { cancel(errTooLarge) }}
-	defer up.closed.Store(true)
-	resp, err := h.reach(in.outgoing(ctx, r, up))
+	_ = control.EnableFullDuplex() // a handler may answer before all of the body is here; only HTTP/1 needs telling
+	x := in.outgoing(r)
+	if x.body != nil {
+		up := &upload{body: x.body, left: math.MaxInt64, moved: moved, tooLarge: func() { cancel(errTooLarge) }}
+		if x.length < 0 {
+			up.left = in.life.maxBody
+		}
+		defer up.ended.Store(true)
+		x.body = up
+		stop := context.AfterFunc(ctx, func() {
+			if !up.ended.Load() {
+				_ = control.SetReadDeadline(time.Now()) // nobody waits for the client any more
+			}
+		})
+		defer stop()
+	}
+	resp, err := h.reach(ctx, in, x)
 	if err != nil {
 		return false, err
 	}
@@ -74,66 +88,100 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, in invocation) (beg
 }
 
 // outgoing builds the request for the handler.
-func (in invocation) outgoing(ctx context.Context, r *http.Request, body io.ReadCloser) *http.Request {
-	header := r.Header.Clone()
-	for _, name := range hopByHop() {
-		header.Del(name)
+func (in invocation) outgoing(r *http.Request) *exchange {
+	x := &exchange{
+		method:  in.method(r),
+		address: in.target(),
+		target:  encodeTarget(in.path, in.query, in.hasQuery),
+		header:  joined(r.Header),
+		content: r.ContentLength != 0,
+		length:  r.ContentLength,
 	}
-	if _, ok := header["User-Agent"]; !ok {
-		header.Set("User-Agent", "") // else net/http adds its own
+	if r.ContentLength != 0 {
+		x.body = r.Body
+	}
+	for name := range x.header {
+		x.content = x.content || isContentHeader(name)
+	}
+	for _, name := range append(hopByHop(), "Content-Length", "Forwarded") {
+		x.header.Del(name)
 	}
 	from, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		from = r.RemoteAddr
 	}
-	header.Set("X-Forwarded-For", from)
-	header.Set("X-Forwarded-Host", r.Host)
-	header.Set("X-Forwarded-Proto", "http")
-	header.Del("X-Forwarded-Prefix") // set to the path base, and there is none
-	header.Set("X-Azure-Functions-Hostversion", HostVersion)
-	header.Set("X-Azure-Functions-Invocationid", in.id)
-	header.Set("X-Ms-Invocation-Id", in.id)
+	x.header.Set("X-Forwarded-For", from)
+	x.header.Set("X-Forwarded-Host", in.host)
+	x.header.Set("X-Forwarded-Proto", in.scheme)
+	x.header.Del("X-Forwarded-Prefix") // set to the path base, and there is none
+	x.header.Set("X-Azure-Functions-Hostversion", HostVersion)
+	x.header.Set("X-Azure-Functions-Invocationid", in.id)
+	x.header.Set("X-Ms-Invocation-Id", in.id)
+	return x
+}
 
-	out := (&http.Request{
-		Method:        r.Method,
-		URL:           in.handlerURL(r.URL.RawQuery),
-		Header:        header,
-		Body:          body,
-		ContentLength: r.ContentLength,
-	}).WithContext(ctx)
-	if r.ContentLength == 0 {
-		out.Body = http.NoBody
+// joined is a header with one value a name, as .NET writes it.
+func joined(header http.Header) http.Header {
+	one := make(http.Header, len(header))
+	for name, values := range header {
+		separator := ", "
+		if name == "Cookie" {
+			separator = "; "
+		}
+		one[name] = []string{strings.Join(values, separator)}
 	}
-	return out
+	return one
 }
 
-// handlerURL is the request's path at the handler, with the route prefix in it.
-func (in invocation) handlerURL(query string) *url.URL {
-	u := &url.URL{Scheme: "http", Host: in.target(), RawPath: in.path, RawQuery: query}
-	u.Path, _ = url.PathUnescape(in.path) // it was a URL's
-	return u
+// isContentHeader reports whether .NET takes a header for one of the content. A request with one has
+// content to it, if only an empty one, and is repeated less often.
+func isContentHeader(name string) bool {
+	switch name {
+	case "Allow", "Expires", "Last-Modified", "Content-Disposition", "Content-Encoding", "Content-Language",
+		"Content-Length", "Content-Location", "Content-Md5", "Content-Range", "Content-Type":
+		return true
+	}
+	return false
 }
 
-// reach sends a request until a response's head is there: up to ten times, with pauses that double
-// from 50 to 250 ms (RetryProxyHandler.cs). Any failure is tried again while no byte of the body can
-// have been sent; with a body that is a failure to connect only.
-func (h *Host) reach(out *http.Request) (*http.Response, error) {
-	ctx, delay := out.Context(), h.pace.retry
+// method is the request's, in capitals where .NET knows it.
+func (in invocation) method(r *http.Request) string {
+	switch m := strings.ToUpper(r.Method); m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return m
+	}
+	return r.Method
+}
+
+// reach sends a request until a response's head is there: ten times, with pauses that double from 50
+// to 250 ms (RetryProxyHandler.cs), and by .NET's own rule four times each while there is no content
+// and the connection ends without an answer. Once some of a body was read the request is not sent
+// again, but the pauses are made all the same.
+func (h *Host) reach(ctx context.Context, in invocation, x *exchange) (*http.Response, error) {
+	const own = 4
+	delay := h.pace.retry
+	var err error
 	for attempt := 1; ; attempt++ {
-		resp, err := h.transport.RoundTrip(out)
-		if err == nil {
-			return resp, nil
+		for try := 1; !x.spent && (try == 1 || try <= own && !x.content && errors.Is(err, errUnanswered)); try++ {
+			var resp *http.Response
+			if resp, err = h.client.send(ctx, x); err == nil {
+				return resp, nil
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if attempt >= h.pace.attempts || out.Body != http.NoBody && !refused(err) {
+		if attempt >= h.pace.attempts {
 			return nil, err
 		}
 		if err := pause(ctx, delay); err != nil {
 			return nil, err
 		}
 		delay = min(2*delay, h.pace.retryMax)
+		if st, _ := h.current(); st.phase != stopped {
+			x.address = st.life.address() // a restart of the host moves the handler
+		}
 	}
 }
 
@@ -158,33 +206,6 @@ func causeOr(ctx context.Context, err error) error {
 	}
 	return err
 }
-
-// An upload is the client's request body on its way to the handler. The transport closes it after a
-// failed attempt; it stays readable for the next one until the invocation is over.
-type upload struct {
-	body     io.Reader
-	left     int64
-	moved    func()
-	tooLarge func()
-	closed   atomic.Bool
-}
-
-func (u *upload) Read(p []byte) (int, error) {
-	if u.closed.Load() {
-		return 0, http.ErrBodyReadAfterClose
-	}
-	n, err := u.body.Read(p)
-	if n > 0 {
-		u.moved()
-	}
-	if u.left -= int64(n); u.left < 0 {
-		u.tooLarge()
-		return 0, errTooLarge
-	}
-	return n, err
-}
-
-func (u *upload) Close() error { return nil }
 
 // A watch calls a function when it was not touched for some time. A nil one never does.
 type watch struct {

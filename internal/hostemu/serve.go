@@ -27,66 +27,74 @@ type invocation struct {
 	worker   *worker
 	function Function
 	params   map[string]string
-	path     string // escaped, without dot segments
+	path     string // decoded, without dot segments
+	query    string // as it came
+	hasQuery bool
+	scheme   string // as the client sees the host
+	host     string
 	front    *watch // nil without a front end's limit
 }
 
 // target is where the handler listens, as host:port.
-func (in invocation) target() string { return fmt.Sprintf("127.0.0.1:%d", in.life.port) }
+func (in invocation) target() string { return in.life.address() }
 
-// ServeHTTP answers a client: the admin endpoints itself, everything else by a function.
+// url is where the client asked.
+func (in invocation) url(r *http.Request) string {
+	return in.scheme + "://" + in.host + r.URL.RequestURI()
+}
+
+// ServeHTTP answers a client: the host's own paths itself, everything else by a function.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := withoutDots(r.URL.EscapedPath())
-	switch segments := splitPath(path); {
-	case len(segments) > 0 && (strings.EqualFold(segments[0], "admin") || strings.EqualFold(segments[0], "runtime")):
-		h.serveAdmin(w, r, strings.ToLower(strings.Join(segments, "/")))
-	default:
-		h.serveFunction(w, r, path)
+	if status := refusal(r); status != 0 {
+		w.Header().Set("Connection", "close")
+		finish(w, r, status)
+		return
 	}
+	escaped, query, hasQuery := splitTarget(r)
+	path, ok := decodePath(escaped)
+	if !ok {
+		w.Header().Set("Connection", "close")
+		finish(w, r, http.StatusBadRequest)
+		return
+	}
+	if h.serveOwn(w, r, path) {
+		return
+	}
+	h.serveFunction(w, r, invocation{id: newGUID(), path: path, query: query, hasQuery: hasQuery})
 }
 
-// serveAdmin answers what probes ask for. The rest of the admin API does not exist here.
-func (h *Host) serveAdmin(w http.ResponseWriter, r *http.Request, path string) {
-	switch {
-	case path == "admin/host/ping":
-		w.WriteHeader(http.StatusOK)
-	case h.opts.EnforceKeys && strings.HasPrefix(path, "admin") && !h.opts.Keys.admitsAdmin(r):
-		w.WriteHeader(http.StatusUnauthorized)
-	case path == "admin/host/status":
-		name := map[phase]string{starting: "Initialized", ready: "Running", stopped: "Offline"}
-		st, _ := h.current()
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_, _ = fmt.Fprintf(w, `{"state":%q,"version":%q}`, name[st.phase], HostVersion)
-	default:
-		w.WriteHeader(http.StatusNotFound)
-	}
-}
-
-func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, path string) {
+func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, in invocation) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	in := invocation{id: newGUID(), path: path}
+	in.scheme, in.host = h.seenAs(r)
 	if h.opts.FrontIdleTimeout > 0 {
 		in.front = newWatch(h.opts.FrontIdleTimeout, func() { cancel(errFrontIdle) })
 		defer in.front.stop()
 	}
-	status := h.admit(ctx, r, &in)
+	status, err := h.admit(ctx, r, &in)
 	switch {
-	case context.Cause(ctx) != nil:
-		panic(http.ErrAbortHandler) // nobody is there to answer
+	case context.Cause(ctx) != nil, errors.Is(err, errNotRunning):
+		abort(r) // nobody is there to answer, or to be answered
+	case err != nil: // the host gives up, but answers first
+		h.opts.Logf("%s: %v", in.path, err)
+		finish(w, r, http.StatusInternalServerError)
+		_ = http.NewResponseController(w).Flush()
+		h.calls.Go(func() { // the end waits for this call, and the client may be gone
+			_ = h.give(context.WithoutCancel(ctx), order{giveUp: err}) // closing and leaving end in the same
+		})
+		return
 	case status == http.StatusServiceUnavailable:
 		http.Error(w, "Function host is not running.", status)
 		return
-	case status == http.StatusOK && in.worker == nil: // the home page
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, "<!DOCTYPE html><title>Azure Functions</title><p>The host is up and running.\n")
+	case status == http.StatusOK && in.worker == nil:
+		h.serveHome(w)
 		return
 	case status != http.StatusOK:
-		w.WriteHeader(status)
+		finish(w, r, status)
 		return
 	}
 
-	ctx, done := limit(ctx, state{life: in.life, worker: in.worker})
+	ctx, done := h.limit(ctx, state{life: in.life, worker: in.worker}, in.function.Name)
 	defer done()
 	begun, err := h.invoke(w, r.WithContext(ctx), in)
 	if err == nil {
@@ -95,62 +103,66 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, path string
 	switch {
 	case r.Context().Err() != nil:
 		h.opts.Logf("%s: the client disconnected", in.function.Name)
-		panic(http.ErrAbortHandler)
+		abort(r)
 	case begun || errors.Is(err, errFrontIdle):
 		h.opts.Logf("%s: connection aborted: %v", in.function.Name, err)
-		panic(http.ErrAbortHandler) // a response cut short must not look complete
-	case errors.Is(err, errTooLarge):
-		fail(w, r, http.StatusRequestEntityTooLarge)
+		abort(r) // a response cut short must not look complete
 	default:
-		// Whichever status the proxy had in mind (502, 504), the exception that follows it ends in
+		// Whichever status was in mind (413, 502, 504), the exception that follows it ends in
 		// ExceptionMiddleware, which makes it 500.
 		h.opts.Logf("%s: %v", in.function.Name, err)
-		fail(w, r, http.StatusInternalServerError)
+		finish(w, r, http.StatusInternalServerError)
 	}
 }
 
-// fail answers with a status and no body. What is left of the request is read first, within reason: a
-// connection that is closed over unread bytes is reset, and the client may never see the answer.
-func fail(w http.ResponseWriter, r *http.Request, status int) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
-	_, _ = io.CopyN(io.Discard, r.Body, 256<<10) // whatever it ends with
-	w.WriteHeader(status)
+// serveHome answers at "/" when no function does.
+func (h *Host) serveHome(w http.ResponseWriter) {
+	st, _ := h.current()
+	if v, _ := lookup(st.life.env, "AzureWebJobsDisableHomepage"); strings.EqualFold(v, "true") {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = io.WriteString(w, "<!DOCTYPE html><title>Azure Functions</title><p>The host is up and running.\n")
 }
 
 // admit finds the function and the handler for a request, and fills in what it found. It returns 200,
-// with no worker for the home page, or the status to refuse with.
-func (h *Host) admit(ctx context.Context, r *http.Request, in *invocation) int {
+// with no worker for the home page, or the status to refuse with, or why the host gives up.
+func (h *Host) admit(ctx context.Context, r *http.Request, in *invocation) (int, error) {
 	for {
 		st, _ := h.current()
-		if st.phase == stopped {
-			return http.StatusServiceUnavailable
+		switch {
+		case st.phase == stopped:
+			return 0, errNotRunning
+		case st.life.Fault != nil:
+			return http.StatusServiceUnavailable, nil
 		}
 		f, params, ok := st.life.match(r.Method, in.path)
 		switch {
 		case !ok && in.path == "/":
-			return http.StatusOK
+			return http.StatusOK, nil
 		case !ok:
-			return http.StatusNotFound
+			return http.StatusNotFound, nil
 		case h.opts.EnforceKeys && !h.opts.Keys.admits(r, f):
-			return http.StatusUnauthorized
-		case f.disabled:
-			return http.StatusNotFound
-		case r.ContentLength > st.life.maxBody:
-			return http.StatusRequestEntityTooLarge
+			return http.StatusUnauthorized, nil
+		case f.disabled && !(h.opts.EnforceKeys && h.opts.Keys.isMaster(r)):
+			return http.StatusNotFound, nil
+		case !isAuthority(in.host) || r.Method == http.MethodConnect:
+			return http.StatusInternalServerError, nil
 		}
 		now, err := h.await(ctx)
 		if err != nil {
-			return http.StatusServiceUnavailable
+			return 0, err
 		}
 		if now.life == st.life {
 			in.life, in.worker, in.function, in.params = now.life, now.worker, f, params
-			return http.StatusOK
+			return http.StatusOK, nil
 		}
 	}
 }
 
-// await waits for a handler that is ready. After 120 s it tells the host to stop, as the real one
-// does, and fails.
+// await waits for a handler that is ready. An error other than errNotRunning is the host's reason to
+// stop: it has waited for too long.
 func (h *Host) await(ctx context.Context) (state, error) {
 	var late <-chan time.Time
 	for {
@@ -175,30 +187,40 @@ func (h *Host) await(ctx context.Context) (state, error) {
 			if st.err != nil {
 				why = fmt.Errorf("%w: %w", why, st.err)
 			}
-			_ = h.give(ctx, order{giveUp: why}) // closing and leaving end in the same answer
-			return st, errNotRunning
+			return st, why
 		}
 	}
 }
 
-// limit bounds an invocation by functionTimeout, at whose end the handler is killed and started anew.
-// done must be called.
-func limit(ctx context.Context, st state) (_ context.Context, done func()) {
-	if st.life.FunctionTimeout < 0 {
+// limit bounds an invocation by functionTimeout. The host logs its end, gives the invocation two
+// seconds more, and then kills the handler and starts a new one. done must be called.
+func (h *Host) limit(ctx context.Context, st state, function string) (_ context.Context, done func()) {
+	timeout := st.life.FunctionTimeout
+	if timeout < 0 {
 		return ctx, func() {}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, st.life.FunctionTimeout, errFunctionTimeout)
-	stop := context.AfterFunc(ctx, func() {
-		if errors.Is(context.Cause(ctx), errFunctionTimeout) {
-			st.worker.expire()
-		}
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(timeout, func() {
+		h.opts.Logf("%s: exceeded functionTimeout, %v; the handler is killed in %v", function, timeout, h.pace.grace)
 	})
-	return ctx, func() { stop(); cancel() }
+	end := time.AfterFunc(timeout+h.pace.grace, func() {
+		st.worker.expire()
+		cancel(errFunctionTimeout)
+	})
+	return ctx, func() { late.Stop(); end.Stop(); cancel(nil) }
 }
 
 // invoke passes the request on in the app's mode. It reports whether the client has got the head of a
 // response already.
 func (h *Host) invoke(w http.ResponseWriter, r *http.Request, in invocation) (begun bool, err error) {
+	if r.ContentLength > 0 {
+		whole, err := takeBody(r, in.life.maxBody)
+		if err != nil {
+			return false, causeOr(r.Context(), err)
+		}
+		defer whole.Close()
+		r.Body = io.NopCloser(whole)
+	}
 	switch {
 	case in.life.mode == proxying && in.function.simple:
 		return h.proxy(w, r, in)

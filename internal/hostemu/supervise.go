@@ -16,7 +16,7 @@ type phase int
 const (
 	starting phase = iota // the handler has not answered yet; requests wait
 	ready                 // requests go to the handler, alive or not
-	stopped               // by Close or by the host's own rules; requests get 503
+	stopped               // by Close or by the host's own rules; nobody listens
 )
 
 // A state is what requests see. It is replaced as a whole.
@@ -64,16 +64,32 @@ func (h *Host) give(ctx context.Context, o order) error {
 
 // supervise owns the handler's process. It lives one life after the other until Close.
 func (h *Host) supervise(l *life) {
+	var old *worker // of the life before, while it still runs
 	for l != nil {
-		o, why := h.live(l)
+		o, left, why := h.live(l, old)
 		if o.next == nil { // else requests wait for the next life
 			h.publish(state{life: l, phase: stopped, err: why})
+			h.vanish()
 		}
 		if why != nil {
 			h.opts.Logf("host stopped: %v", why)
 		}
-		l = h.next(l, o)
+		if left != nil && o.next.port != 0 { // which the new handler could not have otherwise
+			h.kill(left)
+			left = nil
+		}
+		if l = h.next(l, o); l == nil && left != nil {
+			h.kill(left)
+		}
+		old = left
 	}
+}
+
+// kill ends a handler, and with it the connections to it.
+func (h *Host) kill(w *worker) {
+	w.kill(h.pace.kill)
+	h.client.closeIdle()
+	h.transport.CloseIdleConnections()
 }
 
 // next waits, after a life has ended, for the app of the next one; o may hold it already. It returns
@@ -83,11 +99,15 @@ func (h *Host) next(old *life, o order) *life {
 		if o.next != nil {
 			l, err := h.begin(o.next)
 			if err == nil {
+				err = h.appear()
+			}
+			if err == nil {
 				h.publish(state{life: l, phase: starting})
 				o.begun <- nil
 				return l
 			}
 			h.publish(state{life: old, phase: stopped, err: err})
+			h.vanish()
 			o.begun <- err
 		}
 		select {
@@ -99,22 +119,24 @@ func (h *Host) next(old *life, o order) *life {
 }
 
 // live runs handlers until the host stops by its own rules, with the reason, or is told to stop, with
-// the order to begin a new life if there is one.
-func (h *Host) live(l *life) (order, error) {
+// the order to begin a new life if there is one, and then the handler that it replaces. old is the one
+// that this life replaces.
+func (h *Host) live(l *life, old *worker) (o order, left *worker, why error) {
 	var crashed crashes
 	for {
-		end := h.runWorker(l)
+		end := h.runWorker(l, old)
+		old = nil
 		switch {
 		case end.crash != nil:
 			if crashed.add(time.Now(), h.pace.forgetting) >= h.pace.crashes {
-				return order{}, fmt.Errorf("the handler failed %d times, each less than %v after the one before: %w",
+				return order{}, nil, fmt.Errorf("the handler failed %d times, each less than %v after the one before: %w",
 					h.pace.crashes, h.pace.forgetting, end.crash)
 			}
 			h.opts.Logf("restarting the handler: %v", end.crash)
 		case end.restart != "":
 			h.opts.Logf("restarting the handler: %s", end.restart)
 		default:
-			return end.order, end.order.giveUp
+			return end.order, end.left, end.order.giveUp
 		}
 	}
 }
@@ -140,6 +162,7 @@ type ending struct {
 	crash   error
 	restart string
 	order   order
+	left    *worker // still runs; with order.next only
 }
 
 // Exit codes with a meaning (WorkerConstants.cs).
@@ -148,13 +171,18 @@ const (
 	exitRestart = 200 // restarted, not counted
 )
 
-// runWorker runs the handler once. No process is left when it returns.
-func (h *Host) runWorker(l *life) (end ending) {
+// runWorker runs the handler once, and kills old a moment after it has started. No process is left when
+// it returns but ending.left.
+func (h *Host) runWorker(l *life, old *worker) (end ending) {
 	now := state{life: l, phase: starting} // as published already
 	var ended <-chan struct{}
 	var expired <-chan struct{}
 	var probed <-chan error
 	w, err := h.launch(l)
+	if old != nil {
+		_ = pause(h.ctx, h.pace.overlap) // or the end
+		h.kill(old)
+	}
 	switch {
 	case err != nil:
 		// The host raises no error event for this: requests wait until it gives up.
@@ -171,11 +199,14 @@ func (h *Host) runWorker(l *life) (end ending) {
 		ended, expired, probed = w.ended, w.expired, answer
 		defer func() {
 			h.publish(state{life: l, phase: starting}) // what comes from here on waits
-			w.kill(h.pace.kill)
+			if end.order.next != nil {
+				end.left = w
+			} else {
+				h.kill(w)
+			}
 			cancel()
 			for range answer {
 			}
-			h.transport.CloseIdleConnections()
 		}()
 	}
 	for {
@@ -193,6 +224,7 @@ func (h *Host) runWorker(l *life) (end ending) {
 			h.opts.Logf("handler answers on 127.0.0.1:%d", l.port)
 		case <-ended:
 			ended = nil
+			h.client.closeIdle()
 			h.transport.CloseIdleConnections()
 			switch w.code {
 			case exitRestart:
@@ -226,8 +258,16 @@ func crashError(w *worker) error {
 	return fmt.Errorf("the handler exited with code %d", w.code)
 }
 
-// launch starts the handler's process. Without functions the host starts none, and no error.
+// launch starts the handler's process. Without functions, or with a fault, the host starts none, and
+// that is no error.
 func (h *Host) launch(l *life) (*worker, error) {
+	for _, d := range l.Dropped {
+		h.opts.Logf("function %s is left out: %v", d.Name, d.Err)
+	}
+	if l.Fault != nil {
+		h.opts.Logf("the host cannot run the app, and answers 503: %v", l.Fault)
+		return nil, nil
+	}
 	if len(l.Functions) == 0 {
 		h.opts.Logf("no functions found, so that the handler is not started")
 		return nil, nil

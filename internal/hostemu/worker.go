@@ -1,8 +1,6 @@
 package hostemu
 
 import (
-	"bufio"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -27,7 +25,7 @@ type worker struct {
 
 // startWorker starts cmd and sends each line it writes to lines. stdin is the host's own, for that
 // is how the real host leaves it. The worker must be ended by kill, whatever became of it.
-func startWorker(cmd *exec.Cmd, lines chan<- string, drain time.Duration) (*worker, error) {
+func startWorker(cmd *exec.Cmd, lines chan<- line, drain time.Duration) (*worker, error) {
 	w := &worker{cmd: cmd, ended: make(chan struct{}), expired: make(chan struct{})}
 	w.expire = sync.OnceFunc(func() { close(w.expired) })
 	started := make(chan error)
@@ -41,7 +39,7 @@ func startWorker(cmd *exec.Cmd, lines chan<- string, drain time.Duration) (*work
 
 // run stays on one thread from start to end: where the system can end a process with its parent
 // (see endWithHost), it means the thread that started it.
-func (w *worker) run(lines chan<- string, drain time.Duration, started chan<- error) {
+func (w *worker) run(lines chan<- line, drain time.Duration, started chan<- error) {
 	defer close(w.ended)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -70,8 +68,8 @@ func (w *worker) run(lines chan<- string, drain time.Duration, started chan<- er
 		started <- err
 		return
 	}
-	readers.Go(func() { eachLine(pipes[0], func(line string) { lines <- line }) })
-	readers.Go(func() { eachLine(pipes[1], func(line string) { w.remember(line); lines <- line }) })
+	readers.Go(func() { eachLine(pipes[0], func(text string) { lines <- fromStdout(text) }) })
+	readers.Go(func() { eachLine(pipes[1], func(text string) { w.remember(text); lines <- fromStderr(text) }) })
 	started <- nil
 
 	_ = w.cmd.Wait() // the state says more than the error
@@ -116,18 +114,6 @@ func (w *worker) lastWords() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return strings.Join(w.errors, " / ")
-}
-
-// eachLine calls yield with every line of r, in pieces of 64 KiB when it is longer.
-func eachLine(r io.Reader, yield func(string)) {
-	lines := bufio.NewReaderSize(r, 64<<10)
-	for {
-		line, _, err := lines.ReadLine()
-		if err != nil {
-			return
-		}
-		yield(string(line))
-	}
 }
 
 // exitCode is .NET's: a signal counts as 128 and its number.

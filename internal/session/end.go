@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
@@ -30,9 +32,18 @@ func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
 	}
 	s.table.forget(s)
 	s.cancel()
-	s.log.Info("session ended", "why", f.Text, "reason", f.Reason)
+	s.log.Log(context.Background(), levelOf(f), "session ended", "why", f.Text, "reason", f.Reason)
 	s.rec.Ended(f.Text)
 	return true
+}
+
+// levelOf is a warning where somebody should look at the server: it ended without our doing.
+func levelOf(f *child.Failure) slog.Level {
+	switch f.Reason {
+	case child.ReasonClosed, child.ReasonCanceled, child.ReasonElsewhere, child.ReasonUnsure:
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }
 
 // stop is finish as far as it is done in one go.

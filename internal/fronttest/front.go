@@ -1,0 +1,69 @@
+// Package fronttest runs the HTTP path of the Azure Functions host, which is made of the host's own
+// parts, before a handler. It is for tests alone.
+package fronttest
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Start runs the front program on the project in dir, with the host's environment env, before the
+// handler that listens on a port of 127.0.0.1, until the test ends. It returns where clients connect.
+func Start(t testing.TB, program, dir string, env []string, handlerPort string, args ...string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + l.Addr().String()
+	l.Close()
+	cmd := exec.Command(program, append([]string{"--listen", url, "--project", dir, "--handler", handlerPort}, args...)...)
+	cmd.Env = env
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan error, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ready <- awaitReady(stderr)
+		_, _ = io.Copy(io.Discard, stderr)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+		_ = cmd.Wait() // it was killed
+	})
+	select {
+	case err := <-ready:
+		if err != nil {
+			t.Fatalf("start the front: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("start the front: it is not ready after a minute")
+	}
+	return url
+}
+
+// awaitReady reads until the front says that it is ready. What it said before its end is the error.
+func awaitReady(stderr io.Reader) error {
+	var said strings.Builder
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "front: ready") {
+			return nil
+		}
+		said.WriteString(lines.Text() + "\n")
+	}
+	return errors.New(said.String())
+}

@@ -1,0 +1,39 @@
+package mcpfunc
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// Bounds of a body that nobody wants. The Functions host lets 100 MiB through, whatever our own limit
+// is, and a body that is wanted has a minute to come, too.
+const (
+	intakeBytes = 100 << 20
+	intakeTime  = time.Minute
+)
+
+// takeIn reads what is left of a request's body and throws it away. The Functions host reads no answer
+// before it has sent all of the body: what refuses a large request and closes is never seen, and the
+// client gets 500 in its place. Nothing of the request is held meanwhile but its connection. deadline
+// is that of the whole request, and rest is room for what is read by.
+//
+// Without a deadline for reading, which HTTP/2 and test recorders lack or do not need, it does nothing.
+func takeIn(w http.ResponseWriter, r *http.Request, deadline time.Time, rest *io.LimitedReader) {
+	if r.ContentLength == 0 || r.Body == nil || r.ProtoMajor != 1 {
+		return
+	}
+	if setReadDeadline(w, deadline) != nil {
+		return
+	}
+	*rest = io.LimitedReader{R: r.Body, N: intakeBytes}
+	_, _ = io.Copy(io.Discard, rest) // it ends at the end, at a limit or with the client
+}
+
+// setReadDeadline asks net/http's own response directly: a controller is an allocation.
+func setReadDeadline(w http.ResponseWriter, deadline time.Time) error {
+	if own, ok := w.(interface{ SetReadDeadline(time.Time) error }); ok {
+		return own.SetReadDeadline(deadline)
+	}
+	return http.NewResponseController(w).SetReadDeadline(deadline)
+}

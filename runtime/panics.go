@@ -1,0 +1,61 @@
+package mcpfunc
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"sync"
+)
+
+// headeds are those that are not in use: one per request is an allocation.
+var headeds = sync.Pool{New: func() any { return new(headed) }}
+
+// A headed response knows whether its head was written.
+type headed struct {
+	http.ResponseWriter
+	written bool
+	rest    io.LimitedReader // of the request's body, for takeIn
+}
+
+func (h *headed) WriteHeader(status int) {
+	h.written = h.written || status >= http.StatusOK
+	h.ResponseWriter.WriteHeader(status)
+}
+
+func (h *headed) Write(p []byte) (int, error) {
+	h.written = true
+	return h.ResponseWriter.Write(p)
+}
+
+// Flush is for middleware that asks for an http.Flusher.
+func (h *headed) Flush() { _ = h.FlushError() }
+
+// FlushError is what http.ResponseController asks for.
+func (h *headed) FlushError() error {
+	h.written = true
+	return http.NewResponseController(h.ResponseWriter).Flush()
+}
+
+// Unwrap is for http.ResponseController.
+func (h *headed) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+// answerPanic turns a panic in a request into an answer of 500, as long as there is none. The Functions
+// host sends a request again whose connection ends without an answer, GET and DELETE up to 40 times; and
+// what is begun cannot be taken back, so that there the connection ends. It is deferred.
+func (a *App) answerPanic(w *headed, r *http.Request) {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	if reason != http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
+		a.log.Error("a request panicked", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
+			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	}
+	if w.written {
+		panic(http.ErrAbortHandler)
+	}
+	writeJSON(w, http.StatusInternalServerError, map[string]any{
+		"error": map[string]string{"code": "internal_error", "message": "The request failed"},
+	})
+}

@@ -1,0 +1,70 @@
+package mcpfunc
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"regexp"
+	"slices"
+)
+
+// A severity is a log handler that writes what an operator must act on to another stream than the rest.
+// The Functions host files a line by its stream: stdout is information, stderr an error, or a warning
+// when "warn" is in the line, in any case.
+type severity struct{ rest, grave slog.Handler }
+
+// newSeverity logs JSON lines: warnings and errors to stderr, the others to stdout.
+func newSeverity(stdout, stderr io.Writer, level slog.Leveler) slog.Handler {
+	options := &slog.HandlerOptions{Level: level}
+	return severity{slog.NewJSONHandler(stdout, options), slog.NewJSONHandler(errorLines{stderr}, options)}
+}
+
+func (s severity) Enabled(ctx context.Context, level slog.Level) bool {
+	return s.of(level).Enabled(ctx, level)
+}
+
+func (s severity) Handle(ctx context.Context, r slog.Record) error {
+	return s.of(r.Level).Handle(ctx, r)
+}
+
+func (s severity) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return severity{s.rest.WithAttrs(attrs), s.grave.WithAttrs(attrs)}
+}
+
+func (s severity) WithGroup(name string) slog.Handler {
+	return severity{s.rest.WithGroup(name), s.grave.WithGroup(name)}
+}
+
+func (s severity) of(level slog.Level) slog.Handler {
+	if level >= slog.LevelWarn {
+		return s.grave
+	}
+	return s.rest
+}
+
+// errorLines takes care that an error which speaks of a warning is not filed as one: JSON has two ways
+// to write a letter.
+type errorLines struct{ io.Writer }
+
+var (
+	isError = []byte(`"level":"ERROR"`)
+	warning = regexp.MustCompile(`(?i)warn`)
+)
+
+// Write takes one line, as slog's handlers write them.
+func (e errorLines) Write(line []byte) (int, error) {
+	text := line
+	if bytes.Contains(line, isError) {
+		text = warning.ReplaceAllFunc(line, func(word []byte) []byte {
+			if word[1] == 'A' {
+				return slices.Concat(word[:1], []byte(`\u0041`), word[2:])
+			}
+			return slices.Concat(word[:1], []byte(`\u0061`), word[2:])
+		})
+	}
+	if _, err := e.Writer.Write(text); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
