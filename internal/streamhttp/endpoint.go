@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -265,7 +266,8 @@ func (q *request) tooLarge() {
 func (q *request) checked(m *message.Message) bool {
 	e := m.Envelope()
 	switch {
-	case m.Kind() == message.Invalid || m.Kind() == message.Batch:
+	case m.Kind() == message.Invalid || m.Kind() == message.Batch,
+		e.NullID() && !strings.HasPrefix(e.Method(), "notifications/"): // it would wait for an answer that has no id
 		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
 	case !e.Version():
 		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)
