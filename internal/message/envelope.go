@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -124,6 +125,23 @@ var methods = func() map[string]string {
 	}
 	return known
 }()
+
+// FromClient reports whether the method is one that only clients use: from a server, such a message is
+// what it was asked, and no question of its own.
+func (e *Envelope) FromClient() bool {
+	switch method := e.Method(); method {
+	case "initialize", "notifications/initialized", "completion/complete", "logging/setLevel", "notifications/roots/list_changed",
+		"server/discover", "subscriptions/listen":
+		return true
+	default:
+		for _, room := range []string{"tools/", "resources/", "prompts/"} {
+			if strings.HasPrefix(method, room) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 func (e *Envelope) of(m member) []byte {
 	if !e.has(m) {

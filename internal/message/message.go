@@ -149,6 +149,10 @@ func (m *Message) Discard() {
 	m.dead = true
 }
 
+// Settle says that the bytes so far are one JSON value, and makes the envelope final. The bytes stay
+// what they are; End is still to be called.
+func (m *Message) Settle() error { return m.scan.End() }
+
 // End says that all bytes are there. Only then is the envelope final.
 func (m *Message) End() error {
 	if err := m.scan.End(); err != nil {
@@ -225,6 +229,7 @@ func (m *Message) InString() bool { return m.scan.InString() }
 
 // Head returns a copy of the first n bytes, or of fewer.
 func (m *Message) Head(n int) []byte {
+	n = min(n, m.size)
 	head := make([]byte, 0, n)
 	m.Each(func(part []byte) error {
 		head = append(head, part[:min(len(part), n-len(head))]...)
