@@ -220,6 +220,13 @@ func (q *request) body() *message.Message {
 		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
 		return nil
 	}
+	for _, coding := range q.r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
+			q.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
+			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity, or left out")
+			return nil
+		}
+	}
 	if q.r.ContentLength > q.MaxBody {
 		q.tooLarge()
 		return nil
