@@ -125,7 +125,7 @@ func listTools(ctx context.Context, env *Env, app http.Handler, name string) ([]
 		server.Close()
 		<-served
 	}()
-	session, err := newClient(env).Connect(ctx, &mcp.StreamableClientTransport{
+	session, err := newClient(env, new(heard)).Connect(ctx, &mcp.StreamableClientTransport{
 		Endpoint: "http://" + listener.Addr().String() + serverPath(name), MaxRetries: -1,
 	}, nil)
 	if err != nil {
