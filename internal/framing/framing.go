@@ -74,12 +74,13 @@ type Stream struct {
 	lo, hi int
 	err    error // of the reader, once what it gave is consumed
 
-	spoken Mode // how the first message came, in Auto; empty before it has
-	open   frame
+	spoken Mode    // how the first message came, in Auto; empty before it has
+	open   frame   // what may be a message over several lines; without m when there is none
 	held   *frame  // a line that is to be looked at before the next is read
 	lines  salvage // what is looked through for messages before that
 
 	headers atomic.Bool // write with headers
+	said    said
 }
 
 // New returns a Stream. A message of more than limit bytes, or of more than budget has room for, is
@@ -149,6 +150,7 @@ func (s *Stream) unread(text []byte) {
 // Write writes one message, whole: small ones in a single Write, so that no reader ever sees a part
 // of one. The caller keeps m.
 func (s *Stream) Write(m *message.Message) error {
+	s.said.note(m)
 	if s.headers.Load() {
 		return s.writeWithHeader(m)
 	}

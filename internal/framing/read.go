@@ -99,13 +99,14 @@ func (s *Stream) next() (f frame, err error) {
 
 // A frame is a message in the making.
 type frame struct {
-	m    *message.Message
-	size int64
-	done bool   // m is a message, and whole
-	bad  error  // why it is none
-	head []byte // the first bytes, once they are not stored
-	cut  bool   // the input ends within it: what that means, the end of the peer says better
-	cr   bool   // a CR has been consumed that may be of the line's end
+	m      *message.Message
+	size   int64
+	done   bool   // m is a message, and whole
+	bad    error  // why it is none
+	head   []byte // the first bytes, once they are not stored
+	behind bool   // it stands behind text: most likely it is in a log
+	cut    bool   // the input ends within it: what that means, the end of the peer says better
+	cr     bool   // a CR has been consumed that may be of the line's end
 }
 
 // errOther says that JSON is no message.

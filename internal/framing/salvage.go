@@ -13,6 +13,7 @@ type salvage struct {
 	from int    // where what has not been reported begins
 	at   int    // where to look on
 	cut  bool   // the input ends here
+	log  bool   // it stands behind text
 	work int    // bytes that may still be looked at: more than once, but not more often than a few times
 }
 
@@ -51,7 +52,7 @@ func (s *Stream) salvage() (*message.Message, error) {
 			return m, err
 		}
 		rest := l.text[l.from:end]
-		if i := headerWithin(rest); i >= 0 && end == len(l.text) && s.mayHaveHeaders() {
+		if i := headerWithin(rest); i >= 0 && end == len(l.text) && s.held == nil && s.mayHaveHeaders() {
 			s.report(rest[:i], int64(i))
 			header := frame{m: message.New(s.budget)}
 			s.add(&header, rest[i:], nil)
@@ -78,8 +79,8 @@ func (s *Stream) within(text []byte) (*message.Message, error) {
 		n, bad := m.AppendValue(text[c:], nil)
 		l.work -= n
 		if bad == nil && m.Complete() {
-			if !ours(m) || !m.Envelope().Version() && m.Kind() != message.Batch || m.Envelope().FromClient() {
-				m.Free() // a log record, or a log of what the server was asked
+			if !ours(m) || !m.Envelope().Version() && m.Kind() != message.Batch || m.Envelope().FromClient() || s.said.has(text[c:c+n]) {
+				m.Free() // a log record, or a log of what the server was told
 				l.at = c + n
 				continue
 			}
@@ -88,7 +89,16 @@ func (s *Stream) within(text []byte) (*message.Message, error) {
 			s.spoke(Lines)
 			return m, s.whole(m)
 		}
+		goesOn := bad == nil && !m.InString() && promising(text[c:]) && len(text) == len(l.text) && !l.cut && s.held == nil
 		m.Free()
+		if goesOn { // over several lines
+			s.report(text[l.from:c], int64(c-l.from))
+			first := frame{m: message.New(s.budget), behind: !invisible(text[l.from:c])}
+			s.add(&first, text[c:], nil)
+			s.held = &first
+			l.from, l.at = len(text), len(text)
+			return nil, nil
+		}
 		if bad == nil {
 			bad = message.ErrUnfinished
 		}
@@ -110,7 +120,7 @@ func (s *Stream) within(text []byte) (*message.Message, error) {
 		s.report(broken, int64(len(broken)))
 		l.from, l.at = stop, stop
 		// Behind text, what has no end is more likely a log of a message than a message.
-		answer := b.end >= 0 || invisible(before) && !(l.cut && stop == len(l.text))
+		answer := b.end >= 0 || invisible(before) && !l.log && !(l.cut && stop == len(l.text))
 		if err := b.error(broken, bad); err != nil && answer {
 			return nil, err
 		}
@@ -153,11 +163,19 @@ func candidate(text []byte, at int) int {
 			want = '{'
 		}
 		for j := at + 1; j < len(text); j++ {
-			if c := text[j]; c == want {
+			c := text[j]
+			if c == want {
 				return at
-			} else if c != ' ' && c != '\t' && c != '\r' {
+			}
+			if c != ' ' && c != '\t' && c != '\r' {
 				break
 			}
+			if j == len(text)-1 && want == '"' { // the first of several lines
+				return at
+			}
+		}
+		if at == len(text)-1 && want == '"' {
+			return at
 		}
 	}
 	return -1

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
 const (
@@ -42,6 +44,11 @@ func TestMessagesAreFoundWhereverTheyStand(t *testing.T) {
 		{"over several lines of Windows", crlf(pretty) + m1 + "\r\n", []string{flat, m1}},
 		{"over several lines, behind a byte order mark", "\ufeff" + pretty, []string{flat}},
 		{"over several lines, with noise behind", strings.TrimSuffix(pretty, "\n") + " notice\n" + m1 + "\n", []string{flat, "noise: notice 6", m1}},
+		{"over several lines, behind a prompt", "Password: " + pretty + m1 + "\n", []string{"noise: Password: 10", flat, m1}},
+		{"over several lines, behind colours", "\x1b[0m" + pretty, []string{"noise: \x1b[0m 4", flat}},
+		{"over several lines, behind another", m1 + pretty + m2 + "\n", []string{m1, flat, m2}},
+		{"code", "if (a) {\n" + m1 + "\n}\n", []string{"noise: if (a) 7", "noise: { 1", m1, "noise: } 1"}},
+		{"a cut log of a message over several lines", "sent {\"jsonrpc\":\"2.0\",\"id\":1,\n" + m1 + "\n", []string{"noise: sent 5", noise(`{"jsonrpc":"2.0","id":1,`), m1}},
 		{"a log record over several lines", "{\n  \"level\": 30\n}\n" + m1 + "\n", []string{"noise: { 1", `noise: "level": 30 13`, "noise: } 1", m1}},
 		{"behind a line that looks like the first of several", "{\n" + m1 + "\n{\n" + pretty, []string{"noise: { 1", m1, "noise: { 1", flat}},
 		{"within what looks like several", "{\n\"id\":\n" + m1 + "\n", []string{"noise: { 1", "noise: \"id\": 5", m1}},
@@ -114,6 +121,28 @@ func TestPrintedHeadersAreNoise(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
 		}
+	}
+}
+
+func TestALogOfWhatWasSaidIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	const roots = `{"jsonrpc":"2.0","id":1,"result":{"roots":[]}}`
+	var got []string
+	s := New(strings.NewReader("got "+roots+"\ngot "+m1+"\n"), io.Discard, Auto, 1<<20, nil, func(head []byte, _ int64) { got = append(got, "noise: "+string(head)) })
+	m, err := message.Parse([]byte(roots))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(m); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := s.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, string(answer.Bytes()))
+	if diff := cmp.Diff([]string{"noise: got " + roots, "noise: got", m1}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -56,11 +56,12 @@ func (s *Stream) join(f *frame) (*message.Message, error) {
 		}
 		text := given.m.Bytes()[:before]
 		given.m.Free()
-		if err := mend(text).error(text, message.ErrUnfinished); err != nil && !f.cut {
+		if err := mend(text).error(text, message.ErrUnfinished); err != nil && !f.cut && !given.behind {
 			s.report(text, int64(before))
 			return nil, err
 		}
 		s.lines.begin(text)
+		s.lines.log = given.behind
 		return nil, nil
 	case o.done, o.bad == errOther:
 		whole := *o
