@@ -19,6 +19,7 @@ import (
 	"io"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -72,7 +73,8 @@ type Stream struct {
 	back   []byte         // to be read again, before anything else
 	in     *message.Piece // read and not consumed: in[lo:hi]; nil when there is none
 	lo, hi int
-	err    error // of the reader, once what it gave is consumed
+	err    error      // of the reader, once what it gave is consumed
+	late   chan input // what a read that is going on will give; nil when there is none
 
 	spoken Mode    // how the first message came, in Auto; empty before it has
 	open   frame   // what may be a message over several lines; without m when there is none
@@ -123,14 +125,58 @@ func (s *Stream) fill() error {
 		if s.err != nil {
 			return s.err
 		}
-		if pr, ok := s.r.(PieceReader); ok {
-			s.in, s.hi, s.err = pr.ReadPiece()
+		if s.late != nil {
+			s.take(<-s.late)
 			continue
 		}
-		s.in = message.NewPiece()
-		s.hi, s.err = s.r.Read(s.in[:])
+		s.take(s.read())
 	}
 	return nil
+}
+
+// input is what was read.
+type input struct {
+	piece *message.Piece // nil for none
+	n     int
+	err   error
+}
+
+func (s *Stream) read() (in input) {
+	if pr, ok := s.r.(PieceReader); ok {
+		in.piece, in.n, in.err = pr.ReadPiece()
+		return in
+	}
+	in.piece = message.NewPiece()
+	in.n, in.err = s.r.Read(in.piece[:])
+	return in
+}
+
+func (s *Stream) take(in input) { s.in, s.hi, s.err, s.late = in.piece, in.n, in.err, nil }
+
+// fillWithin is fill that gives up after a time, and reports whether there is input, or will be none.
+// What comes later is not lost: the next fill waits for it.
+func (s *Stream) fillWithin(d time.Duration) bool {
+	if s.in != nil && s.lo < s.hi || len(s.back) > 0 || s.err != nil {
+		return true
+	}
+	if s.late == nil {
+		late := make(chan input, 1)
+		s.late = late
+		go func() { late <- s.read() }() // it ends with the reader at the latest
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case in := <-s.late:
+		if s.in != nil {
+			message.FreePiece(s.in)
+		}
+		s.lo = 0
+		s.take(in)
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // unread puts text before what comes next.

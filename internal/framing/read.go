@@ -76,6 +76,11 @@ func (s *Stream) next() (f frame, err error) {
 		f, s.held = *s.held, nil
 		return f, nil
 	}
+	if s.open.m != nil && !s.fillWithin(lineTime) {
+		if err := s.giveUp(); err != nil {
+			return frame{}, err
+		}
+	}
 	if err := s.fill(); err != nil { // before there is a message: who waits for one holds none
 		if s.open.m == nil {
 			return frame{}, err

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -152,13 +154,23 @@ func TestMessagesDoNotWait(t *testing.T) {
 	for _, in := range []string{
 		m1 + "\n", m1, "noise\n" + m1, "{\n" + m1 + "\n", pretty, "x " + m1 + "\n", "Content-Length: 1256\n\n" + m1, framedAs(m1),
 		nan + "\n", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"a\n", "Content-Type: text/html\n" + m1, framedAs(nan), m1 + " notice",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\n", "{\n\"jsonrpc\":\"2.0\",\n\"id\":1,\n", "\x1b[0m{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\n",
 	} {
-		r, w := io.Pipe()
-		s := New(r, nil, Auto, 1<<20, nil, func([]byte, int64) {})
-		go io.WriteString(w, in) // and then nothing
-		if _, err := s.Read(); err == io.EOF {
-			t.Errorf("%q: %v", in, err)
-		}
-		w.Close()
+		synctest.Test(t, func(t *testing.T) {
+			r, w := io.Pipe()
+			s := New(r, nil, Auto, 1<<20, nil, func([]byte, int64) {})
+			go io.WriteString(w, in) // and then nothing
+			start := time.Now()
+			if _, err := s.Read(); err == io.EOF || time.Since(start) > lineTime {
+				t.Errorf("%q: %v after %s", in, err, time.Since(start))
+			}
+			go func() { // what was cut off does not cost what follows
+				io.WriteString(w, "\n\"x\"}\n"+m2+"\n")
+				w.Close()
+			}()
+			if m, err := s.Read(); err != nil || string(m.Bytes()) != m2 {
+				t.Errorf("behind %q: %v", in, err)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package framing
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -27,6 +28,26 @@ func promising(line []byte) bool {
 		}
 	}
 	return false
+}
+
+// lineTime is how long the next line of a message over several may take. After that it is taken for
+// one that was cut off.
+const lineTime = 3 * time.Second
+
+// giveUp returns a *BrokenError if what has come of a message over several lines shows who waits for
+// it. The lines that may still come are noise then.
+func (s *Stream) giveUp() error {
+	if s.open.behind {
+		return nil
+	}
+	text := s.open.m.Bytes()
+	err := mend(text).error(text, message.ErrUnfinished)
+	if err != nil {
+		s.report(text, s.open.size)
+		s.open.m.Free()
+		s.open = frame{}
+	}
+	return err
 }
 
 // join adds a line to what may be a message over several, and returns that once it is whole. A line
