@@ -23,13 +23,17 @@ type function struct {
 // server may be called "health", or "con".
 const serverPrefix = "mcp-"
 
+// mcpMethods are what MCP endpoints hear of. HEAD is refused there, by the handler: the host's own
+// answer to a method that is not listed is 404, which says that there is no such server.
+var mcpMethods = []string{"get", "head", "post", "delete", "options"}
+
 // serverFunction serves /api/mcp/NAME and one more segment of letters: sse and message, the pair of
 // endpoints of MCP 2024-11-05.
 func serverFunction(server string, level AuthLevel) function {
 	return function{
 		Name:    serverPrefix + server,
 		Route:   "api/mcp/" + server + "/{endpoint:alpha?}",
-		Methods: []string{"get", "post", "delete", "options"},
+		Methods: mcpMethods,
 		Level:   level,
 	}
 }
@@ -39,9 +43,9 @@ func serverFunction(server string, level AuthLevel) function {
 // for a server.
 func defaultFunctions(level AuthLevel) []function {
 	return []function{
-		{Name: "mcp", Route: "api/mcp", Methods: []string{"get", "post", "delete", "options"}, Level: level},
-		{Name: "sse", Route: "api/mcp/sse", Methods: []string{"get", "options"}, Level: level},
-		{Name: "message", Route: "api/mcp/message", Methods: []string{"post", "options"}, Level: level},
+		{Name: "mcp", Route: "api/mcp", Methods: mcpMethods, Level: level},
+		{Name: "sse", Route: "api/mcp/sse", Methods: []string{"get", "head", "options"}, Level: level},
+		{Name: "message", Route: "api/mcp/message", Methods: []string{"post", "head", "options"}, Level: level},
 	}
 }
 

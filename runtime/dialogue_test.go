@@ -368,7 +368,7 @@ func (p *player) send(who, what, data string) {
 
 // shown are the header fields that dialogues show.
 var shown = []string{
-	"Content-Type", "Mcp-Session-Id", "Allow", "Retry-After", "X-Accel-Buffering", "WWW-Authenticate",
+	"Content-Type", "Mcp-Session-Id", "Allow", "Accept-Encoding", "Retry-After", "X-Accel-Buffering", "WWW-Authenticate",
 	"Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Expose-Headers",
 }
 

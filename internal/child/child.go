@@ -30,6 +30,7 @@ type Child struct {
 	answered chan struct{} // closed at its first message
 	spoke    bool          // answered is closed; of the reader
 	noise    limiter       // of what is logged that is no message; of the reader
+	skipped  skipped       // before its first message
 
 	writing chan struct{} // held by who writes; capacity 1
 	stall   stall         // kills a process that does not read
@@ -115,28 +116,19 @@ func (c *Child) Kill(why *Failure) {
 // before.
 func (c *Child) KillAfter(limit time.Duration, method string) (stop func() bool) {
 	return time.AfterFunc(limit, func() {
-		c.Kill(&Failure{
+		f := &Failure{
 			Text: "the server did not answer " + method + " within " + limit.String(), Reason: ReasonTimeout, Retryable: true,
 			Hint: "raise timeout_seconds",
-		})
+		}
+		c.skipped.explain(f)
+		c.Kill(f)
 	}).Stop
 }
-
-// noiseBytes is how much of what is no message is logged.
-const noiseBytes = 256
 
 // Skip frees m, which is no message for anybody, and logs its beginning.
 func (c *Child) Skip(m *message.Message) {
 	c.logNoise(m.Head(noiseBytes), int64(m.Len()))
 	m.Free()
-}
-
-// logNoise reports what the process wrote to its stdout that is no message. It is logged and skipped: a
-// print statement that was left in a server must not end a session.
-func (c *Child) logNoise(head []byte, size int64) {
-	if c.noise.allow(c.log) {
-		c.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", c.redact(string(head)), "bytes", size)
-	}
 }
 
 // Read returns the next message of the process. An answer over the limit is replaced by an error;
@@ -145,16 +137,16 @@ func (c *Child) Read() (*message.Message, error) {
 	for {
 		m, err := c.pipes.Read()
 		if err == nil {
-			if !c.spoke {
-				c.spoke = true
-				close(c.answered)
-				c.releaseSlot(true)
-			}
+			c.speaks()
 			c.rec.Received(m)
 			return m, nil
 		}
 		var large *message.TooLargeError
+		var broken *framing.BrokenError
 		switch {
+		case errors.As(err, &broken):
+			c.speaks()
+			return c.brokenAnswer(broken), nil
 		case errors.As(err, &large):
 			e := m.Envelope()
 			c.log.Warn("the server wrote a message over the limit", "kind", e.Kind().String(), "limit", large.Limit)
@@ -171,6 +163,15 @@ func (c *Child) Read() (*message.Message, error) {
 		default:
 			return nil, err
 		}
+	}
+}
+
+// speaks notes that the process has answered.
+func (c *Child) speaks() {
+	if !c.spoke {
+		c.spoke = true
+		close(c.answered)
+		c.releaseSlot(true)
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	ReasonDeaf      = "does_not_read"  // it does not read its stdin
 	ReasonFlood     = "runaway_output" // a message without end
 	ReasonLarge     = "answer_too_large"
+	ReasonBroken    = "answer_not_json"
 	ReasonSlow      = "request_timeout"
 	ReasonCanceled  = "cancelled"
 	ReasonClosed    = "session_closed" // DELETE, idle end, eviction, shutdown
@@ -35,6 +36,7 @@ type Failure struct {
 	Retryable    bool     `json:"retryable"`
 	RestartsLeft int      `json:"restarts_left"`
 	Stderr       []string `json:"stderr,omitempty"` // the last lines, redacted
+	Head         string   `json:"head,omitempty"`   // the beginning of an answer that is no JSON, redacted
 	Hint         string   `json:"hint,omitempty"`
 }
 

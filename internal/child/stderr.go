@@ -23,14 +23,15 @@ const (
 )
 
 // A stderrTail drains a process's stderr: a log record a line, and the last lines at hand. It reads
-// whatever comes, so that the process never blocks on it, but logs no more than it may.
+// whatever comes, so that the process never blocks on it, but logs no more than it may. A line that is
+// not logged costs no more than to be read: secrets are taken out of what leaves alone.
 type stderrTail struct {
 	log    *slog.Logger
 	redact func(string) string
 	done   chan struct{}
 
 	mu   sync.Mutex
-	tail []string
+	tail tail
 	rec  *watch.Recorder // nil for none
 }
 
@@ -88,20 +89,25 @@ func (t *stderrTail) drain(r io.Reader) {
 func (t *stderrTail) line(line []byte, lines *limiter) {
 	line = bytes.TrimRight(line, "\r")
 	if len(bytes.TrimSpace(line)) == 0 {
+		t.mu.Lock()
+		t.tail.pause()
+		t.mu.Unlock()
 		return
 	}
-	text := t.redact(string(bytes.ToValidUTF8(line, []byte("\uFFFD"))))
 	t.mu.Lock()
-	if len(t.tail) == tailLines {
-		t.tail = append(t.tail[:0], t.tail[1:]...)
-	}
-	t.tail = append(t.tail, text[:min(len(text), tailBytes)])
+	t.tail.add(line)
 	rec := t.rec
 	t.mu.Unlock()
-	rec.Stderr(text)
 	if lines.allow(t.log) {
+		text := t.clean(line)
+		rec.Stderr(text)
 		t.log.Info("stderr", "line", text)
 	}
+}
+
+// clean returns a line as it may be shown.
+func (t *stderrTail) clean(line []byte) string {
+	return t.redact(string(bytes.ToValidUTF8(line, []byte("\uFFFD"))))
 }
 
 // end waits until stderr has been read, though not long: a process that escaped may hold it.
@@ -112,11 +118,17 @@ func (t *stderrTail) end() {
 	}
 }
 
-// lines returns the last lines.
+// lines returns the lines that say why, as they may be shown.
 func (t *stderrTail) lines() []string {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]string(nil), t.tail...)
+	lines := t.tail.lines()
+	t.mu.Unlock()
+	var shown []string
+	for _, line := range lines {
+		text := t.clean(line)
+		shown = append(shown, text[:min(len(text), tailBytes)])
+	}
+	return shown
 }
 
 // record lets rec hear of what is written, and of what was written before by a process that was started
@@ -124,9 +136,8 @@ func (t *stderrTail) lines() []string {
 func (t *stderrTail) record(rec *watch.Recorder) {
 	t.mu.Lock()
 	t.rec = rec
-	said := append([]string(nil), t.tail...)
 	t.mu.Unlock()
-	for _, line := range said {
+	for _, line := range t.lines() {
 		rec.Stderr(line)
 	}
 }

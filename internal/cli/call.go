@@ -57,7 +57,7 @@ func runCall(ctx context.Context, env *Env, opts *callOptions) error {
 			return misusef("argument %q is not of the form name=value", arg)
 		}
 	}
-	return opts.withSession(ctx, env, func(ctx context.Context, session *mcp.ClientSession) error {
+	return opts.withSession(ctx, env, func(ctx context.Context, session *clientSession) error {
 		if len(opts.Args) > 0 {
 			tool, err := findTool(ctx, session, opts.Tool)
 			if err != nil {
@@ -92,8 +92,8 @@ func readArguments(text string, stdin io.Reader) (map[string]json.RawMessage, er
 	return arguments, nil
 }
 
-func findTool(ctx context.Context, session *mcp.ClientSession, name string) (*mcp.Tool, error) {
-	tools, err := allTools(ctx, session)
+func findTool(ctx context.Context, session *clientSession, name string) (*mcp.Tool, error) {
+	tools, err := allTools(ctx, session.ClientSession)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func argumentValue(tool *mcp.Tool, name, value string) json.RawMessage {
 }
 
 // callTool calls a tool and prints its answer.
-func callTool(ctx context.Context, env *Env, session *mcp.ClientSession, tool string, arguments any, asJSON bool) error {
+func callTool(ctx context.Context, env *Env, session *clientSession, tool string, arguments any, asJSON bool) error {
 	params := &mcp.CallToolParams{Name: tool, Arguments: arguments}
 	params.SetProgressToken("mcpfunc-call")
 	var result *mcp.CallToolResult

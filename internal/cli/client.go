@@ -1,20 +1,15 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 )
@@ -102,7 +97,7 @@ func (o *clientOptions) deadline(ctx context.Context) (context.Context, context.
 
 // withSession connects to the server that o names, runs use and ends the session. Notifications
 // are shown on standard error while it lasts.
-func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(context.Context, *mcp.ClientSession) error) error {
+func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(context.Context, *clientSession) error) error {
 	endpoint, err := o.endpoint()
 	if err != nil {
 		return err
@@ -114,10 +109,11 @@ func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(cont
 	ctx, cancel := o.deadline(ctx)
 	defer cancel()
 
-	door := &door{env: env, host: endpoint.Host, header: header}
-	var session *mcp.ClientSession
+	heard := new(heard)
+	door := &door{env: env, host: endpoint.Host, header: header, heard: heard}
+	session := &clientSession{heard: heard}
 	err = env.during("waiting for "+shown(endpoint), func() (err error) {
-		session, err = newClient(env).Connect(ctx, &mcp.StreamableClientTransport{
+		session.ClientSession, err = newClient(env, heard).Connect(ctx, &mcp.StreamableClientTransport{
 			Endpoint:   endpoint.String(),
 			HTTPClient: &http.Client{Transport: door},
 			MaxRetries: -1, // a smoke test that needs a second try has failed
@@ -126,13 +122,29 @@ func (o *clientOptions) withSession(ctx context.Context, env *Env, use func(cont
 	})
 	if err == nil {
 		err = use(ctx, session)
+	}
+	if err != nil { // explained before the farewell, which may be refused as well
+		err = fmt.Errorf("%s: %w", shown(endpoint), door.explain(ctx, err))
+	}
+	if session.ClientSession != nil {
 		// The answer is in; whether the farewell arrives changes nothing.
 		_ = session.Close()
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", shown(endpoint), door.explain(ctx, err))
-	}
-	return nil
+	return err
+}
+
+// A clientSession is a session whose notifications are shown in time.
+type clientSession struct {
+	*mcp.ClientSession
+	heard *heard
+}
+
+// CallTool calls a tool. When it returns, what the server said before its answer has been shown: the
+// SDK passes answers on at once, and notifications when it gets to them.
+func (s *clientSession) CallTool(ctx context.Context, params *mcp.CallToolParams) (*mcp.CallToolResult, error) {
+	result, err := s.ClientSession.CallTool(ctx, params)
+	s.heard.settle(ctx)
+	return result, err
 }
 
 // shown is u as it may be printed: a query may hold a Functions key (?code=), and a URL a password.
@@ -142,7 +154,8 @@ func shown(u *url.URL) string {
 	return bare.String()
 }
 
-func newClient(env *Env) *mcp.Client {
+// newClient returns a client that shows progress and log messages, and counts them as shown.
+func newClient(env *Env, heard *heard) *mcp.Client {
 	style := styleFor(env, env.Stderr)
 	return mcp.NewClient(&mcp.Implementation{Name: "mcpfunc", Version: buildVersion()}, &mcp.ClientOptions{
 		Capabilities: &mcp.ClientCapabilities{}, // we have no roots, and nobody to ask
@@ -150,125 +163,34 @@ func newClient(env *Env) *mcp.Client {
 			p := req.Params
 			of := ""
 			if p.Total > 0 {
-				of = fmt.Sprintf("/%v", p.Total)
+				of = "/" + number(p.Total)
 			}
-			env.note("%s %v%s %s", style.dim("progress"), p.Progress, of, p.Message)
+			env.note("%s", strings.TrimRight(style.dim("progress")+" "+number(p.Progress)+of+" "+p.Message, " "))
+			heard.shown()
 		},
 		LoggingMessageHandler: func(_ context.Context, req *mcp.LoggingMessageRequest) {
-			env.note("%s %s: %v", style.dim("log"), req.Params.Level, req.Params.Data)
+			logger := ""
+			if req.Params.Logger != "" {
+				logger = " " + req.Params.Logger
+			}
+			env.note("%s %s%s: %s", style.dim("log"), req.Params.Level, logger, logText(req.Params.Data))
+			heard.shown()
 		},
 	})
 }
 
-// A door is the HTTP side of a client: it adds the headers, and remembers how the last request was
-// refused, which the SDK reports by the status text alone.
-type door struct {
-	env     *Env
-	host    string // the headers hold a credential: no other host, by redirect, sees them
-	header  http.Header
-	refusal atomic.Pointer[refusal]
-}
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
-// A refusal is an HTTP answer of 4xx or 5xx.
-type refusal struct {
-	status int
-	reason string
-}
-
-func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Host == d.host {
-		req = req.Clone(req.Context())
-		for name, values := range d.header {
-			req.Header[name] = values
-		}
+// logText is the data of a log message as a person reads it: text as it is, anything else as JSON.
+func logText(data any) string {
+	if text, ok := data.(string); ok {
+		return text
 	}
-	start := time.Now()
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err == nil {
-		d.env.debug("%s %s: %s after %s", req.Method, shown(req.URL), resp.Status, since(start))
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(data); err != nil {
+		return fmt.Sprint(data) // not reached: it came as JSON
 	}
-	if err == nil && req.Method == http.MethodPost && resp.StatusCode < 400 {
-		// What was refused before was a question that had another answer: a client asks for 2026-07-28
-		// first, and initializes where that is refused.
-		d.refusal.Store(nil)
-	}
-	// A server without a GET stream says so by 405; that refuses nothing.
-	if err != nil || resp.StatusCode < 400 || resp.StatusCode == http.StatusMethodNotAllowed {
-		return resp, err
-	}
-	head, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return resp, err
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
-	d.refusal.Store(&refusal{resp.StatusCode, reasonIn(head)})
-	return resp, nil
-}
-
-// reasonIn returns the message of the body of a refusal: {"error":{"message":...}} is the form of
-// JSON-RPC and of the auth errors alike.
-func reasonIn(body []byte) string {
-	var doc struct {
-		Error struct {
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(body, &doc) != nil {
-		return ""
-	}
-	return doc.Error.Message
-}
-
-// inFull adds to an error of the server what the runtime says of a process that died or did not start:
-// the end of its stderr, and the hint.
-func inFull(err error) error {
-	answer := (*jsonrpc.Error)(nil)
-	var data struct {
-		Stderr []string `json:"stderr"`
-		Hint   string   `json:"hint"`
-	}
-	if !errors.As(err, &answer) || json.Unmarshal(answer.Data, &data) != nil {
-		return err
-	}
-	if n := len(data.Stderr); n > 0 {
-		err = fmt.Errorf("%w; it said: %s", err, strings.Join(data.Stderr[max(0, n-3):], "; "))
-	}
-	if data.Hint != "" {
-		err = withHint(err, data.Hint)
-	}
-	return err
-}
-
-// explain says what err means to a person.
-func (d *door) explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return withHint(errors.New("nothing listens there"), `"mcpfunc dev" serves a project`)
-	}
-	r := d.refusal.Load()
-	if failed := (*url.Error)(nil); r == nil && errors.As(err, &failed) {
-		return failed.Err // without the URL, whose query may hold a key
-	}
-	if r == nil {
-		return inFull(err)
-	}
-	said := fmt.Errorf("%d %s", r.status, http.StatusText(r.status))
-	if r.reason != "" {
-		said = fmt.Errorf("%w: %s", said, r.reason)
-	}
-	switch r.status {
-	case http.StatusUnauthorized:
-		return withHint(said, "the server wants to know who calls: --token TOKEN, or --header x-functions-key:KEY for a Functions key")
-	case http.StatusForbidden:
-		return withHint(said, "the token is valid but not enough; ask for one with the scopes that are named")
-	case http.StatusNotFound:
-		return withHint(said, `"mcpfunc list" shows the servers of a project and their paths`)
-	default:
-		return said
-	}
+	return strings.TrimSuffix(text.String(), "\n")
 }

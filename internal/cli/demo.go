@@ -251,12 +251,12 @@ func (d *demo) build(ctx context.Context) (string, error) {
 func (d *demo) talk(ctx context.Context, url string) error {
 	opts := clientOptions{Target: url, Timeout: time.Minute}
 	start := time.Now()
-	return opts.withSession(ctx, d.env, func(ctx context.Context, session *mcp.ClientSession) error {
+	return opts.withSession(ctx, d.env, func(ctx context.Context, session *clientSession) error {
 		greeting := session.InitializeResult()
 		d.done("connect", start, "MCP "+greeting.ProtocolVersion+" at "+url)
 
 		err := d.step("list", func() (string, error) {
-			tools, err := allTools(ctx, session)
+			tools, err := allTools(ctx, session.ClientSession)
 			names := make([]string, len(tools))
 			for i, tool := range tools {
 				names[i] = tool.Name

@@ -123,7 +123,7 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 	}
 	if !opts.NoProbe {
 		prober := &packprobe.Prober{
-			Environ: env.Environ, Client: newClient(env),
+			Environ: env.Environ, Client: newClient(env, new(heard)),
 			Resolve: func() (*config.File, error) { return resolveConfig(env, opts.Dir) },
 		}
 		task.Probe = prober.Probe

@@ -36,10 +36,10 @@ server named SERVER of the app that runs locally (or at --url).`,
 }
 
 func runTools(ctx context.Context, env *Env, opts *toolsOptions) error {
-	return opts.withSession(ctx, env, func(ctx context.Context, session *mcp.ClientSession) error {
+	return opts.withSession(ctx, env, func(ctx context.Context, session *clientSession) error {
 		var tools []*mcp.Tool
 		err := env.during("listing the tools", func() (err error) {
-			tools, err = allTools(ctx, session)
+			tools, err = allTools(ctx, session.ClientSession)
 			return err
 		})
 		if err != nil {

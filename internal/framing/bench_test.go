@@ -2,6 +2,7 @@ package framing
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,6 +44,36 @@ func BenchmarkRead(b *testing.B) {
 				m.Free()
 			}
 		})
+	}
+}
+
+// noises are what a server may print without a line's end. All of them cost about the same a byte: time
+// is linear in what is read, whatever it is.
+var noises = []struct{ name, unit string }{
+	{"text", "Loading model: 20%\r"}, {"braces", "{"}, {"keys", `{"`}, {"objects", `{"jsonrpc":"2.0","id":`},
+	{"records", `{"a":1}`}, {"arrays", "[{"}, {"cut", `{"jsonrpc":"2.0","id":1,"result":"`}, {"quotes", `{"jsonrpc":"2.0",NaN"`},
+	{"headers", "Content-Length: 900000\n\n{\"a\":[x"}, {"lines", "{\n\"id\":\n"},
+}
+
+func BenchmarkReadNoise(b *testing.B) {
+	for _, bb := range noises {
+		for _, size := range []int{1 << 16, 1 << 20} {
+			in := strings.Repeat(bb.unit, size/len(bb.unit)) + "\n"
+			b.Run(bb.name+"/size="+strconv.Itoa(size), func(b *testing.B) {
+				b.SetBytes(int64(len(in)))
+				b.ReportAllocs()
+				for b.Loop() {
+					s := New(strings.NewReader(in), nil, Auto, 2<<20, nil, func([]byte, int64) {})
+					for {
+						if m, err := s.Read(); err == io.EOF {
+							break
+						} else if m != nil {
+							m.Free()
+						}
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -9,7 +9,8 @@
 // progress token of a request and of a notification, the request that a cancellation names, the
 // task or the subscription that a message is related to, and what HTTP headers repeat. Where a key
 // stands twice the last one counts, as it does for most JSON parsers that the peers use; the
-// envelope says so where that matters.
+// envelope says so where that matters. A member that is null is as good as absent, but for a result:
+// there are serializers that write every member of a class.
 //
 // Of ids and tokens the scan also knows the place, so that Splice can put others there.
 package message

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -40,6 +41,7 @@ type form uint8
 
 const (
 	absent form = iota
+	null        // as good as absent: there are serializers that write every member
 	scalarString
 	scalarOther // a number or a literal
 	kindContainer
@@ -62,6 +64,9 @@ func (e *Envelope) Version() bool { return string(e.of(version)) == `"2.0"` }
 // ID returns the id of a request or a response.
 func (e *Envelope) ID() []byte { return e.of(id) }
 
+// NullID reports whether the id is null, which no request may have ("basic", Requests).
+func (e *Envelope) NullID() bool { return e.seen[id] == null }
+
 // ProgressToken returns the token under which the sender of a request wants to hear of progress.
 func (e *Envelope) ProgressToken() []byte { return e.of(progressToken) }
 
@@ -78,11 +83,11 @@ func (e *Envelope) RelatedTask() []byte { return e.of(taskID) }
 func (e *Envelope) TaskOf() []byte { return e.of(taskOf) }
 
 // IsError reports whether a response carries an error.
-func (e *Envelope) IsError() bool { return e.seen[failure] != absent }
+func (e *Envelope) IsError() bool { return e.present(failure) }
 
 // Modern reports whether the message names its own protocol version, as every request does from
 // 2026-07-28 on (basic, "_meta").
-func (e *Envelope) Modern() bool { return e.seen[protocol] != absent }
+func (e *Envelope) Modern() bool { return e.present(protocol) }
 
 // WantsLog reports whether a request asks for log messages while it runs (2026-07-28).
 func (e *Envelope) WantsLog() bool { return e.seen[logLevel] == scalarString }
@@ -121,12 +126,35 @@ var methods = func() map[string]string {
 	return known
 }()
 
+// FromClient reports whether the method is one that only clients use: from a server, such a message is
+// what it was asked, and no question of its own.
+func (e *Envelope) FromClient() bool {
+	switch method := e.Method(); method {
+	case "initialize", "notifications/initialized", "completion/complete", "logging/setLevel", "notifications/roots/list_changed",
+		"server/discover", "subscriptions/listen":
+		return true
+	default:
+		for _, room := range []string{"tools/", "resources/", "prompts/"} {
+			if strings.HasPrefix(method, room) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (e *Envelope) of(m member) []byte {
-	if e.seen[m] == absent || e.seen[m] == kindContainer {
+	if !e.has(m) {
 		return nil
 	}
 	return e.text[e.spans[m].from:e.spans[m].to]
 }
+
+// present reports whether the message has m, with a value.
+func (e *Envelope) present(m member) bool { return e.seen[m] > null }
+
+// has reports whether m is there and no object or array.
+func (e *Envelope) has(m member) bool { return e.seen[m] == scalarString || e.seen[m] == scalarOther }
 
 func (e *Envelope) note(m member, f form) {
 	if m != none {
@@ -136,9 +164,13 @@ func (e *Envelope) note(m member, f form) {
 
 // open begins m, a scalar whose first byte is c and stands at this offset.
 func (e *Envelope) open(m member, c byte, offset int64) {
-	e.seen[m] = scalarOther
-	if c == '"' {
+	switch c {
+	case '"':
 		e.seen[m] = scalarString
+	case 'n':
+		e.seen[m] = null
+	default:
+		e.seen[m] = scalarOther
 	}
 	e.spans[m] = span{from: int32(len(e.text)), to: int32(len(e.text))}
 	if m < placed {
@@ -172,11 +204,11 @@ func (e *Envelope) settle() {
 	switch {
 	case e.array:
 		e.kind = Batch
-	case e.seen[method] == scalarString && e.seen[id] == absent:
+	case e.seen[method] == scalarString && !e.present(id):
 		e.kind = Notification
 	case e.seen[method] == scalarString && e.idUsable():
 		e.kind = Request
-	case e.seen[method] == absent && (e.seen[result] != absent || e.seen[failure] != absent) && e.idUsable():
+	case !e.present(method) && (e.seen[result] != absent || e.present(failure)) && e.idUsable(): // a result may be null
 		e.kind = Response
 	default:
 		e.kind = Invalid

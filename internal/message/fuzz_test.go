@@ -17,6 +17,9 @@ func FuzzScan(f *testing.F) {
 	} {
 		f.Add([]byte(in), uint(3))
 	}
+	for _, in := range everyNull() {
+		f.Add([]byte(in), uint(5))
+	}
 	f.Fuzz(func(t *testing.T, in []byte, cut uint) {
 		m := New(nil)
 		defer m.Free()
@@ -58,7 +61,54 @@ func FuzzScan(f *testing.F) {
 		if json.Unmarshal(members["method"], &method) == nil && e.Kind() == Request && e.Method() != method {
 			t.Errorf("method %q, want %q", e.Method(), method)
 		}
+		if e.IsError() != (given(members["error"])) {
+			t.Errorf("is an error: %t, of %s", e.IsError(), in)
+		}
+		if e.Modern() != given(meta["io.modelcontextprotocol/protocolVersion"]) {
+			t.Errorf("names its version: %t, of %s", e.Modern(), in)
+		}
+		if want := kindOf(members); e.Kind() != want {
+			t.Errorf("%s, want %s, of %s", e.Kind(), want, in)
+		}
 	})
+}
+
+// given reports whether a member is there and not null.
+func given(raw json.RawMessage) bool { return len(raw) > 0 && string(bytes.TrimSpace(raw)) != "null" }
+
+// kindOf says what a message is, where null is absence for all members but a result.
+func kindOf(members map[string]json.RawMessage) Kind {
+	first := func(name string) byte {
+		if raw := bytes.TrimSpace(members[name]); given(raw) {
+			return raw[0]
+		}
+		return 0
+	}
+	id, method := first("id"), first("method")
+	usable := id == '"' || id == '-' || '0' <= id && id <= '9'
+	switch {
+	case method == '"' && id == 0:
+		return Notification
+	case method == '"' && usable:
+		return Request
+	case method == 0 && usable && (len(members["result"]) > 0 || first("error") != 0):
+		return Response
+	}
+	return Invalid
+}
+
+// everyNull returns messages as serializers write them that leave no member out.
+func everyNull() []string {
+	return []string{
+		`{"jsonrpc":"2.0","id":1,"method":null,"params":null,"result":{},"error":null}`,
+		`{"jsonrpc":"2.0","id":"1","method":null,"params":null,"result":null,"error":{"code":1,"message":"","data":null}}`,
+		`{"jsonrpc":"2.0","id":1,"result":null,"error":null}`,
+		`{"jsonrpc":"2.0","id":null,"method":"a","params":null,"result":null,"error":null}`,
+		`{"jsonrpc":"2.0","id":1,"method":"a","params":{"_meta":{"progressToken":null,"io.modelcontextprotocol/protocolVersion":null,` +
+			`"io.modelcontextprotocol/related-task":null},"requestId":null,"progressToken":null,"taskId":null},"result":null}`,
+		`{"jsonrpc":"2.0","id":null,"method":null,"params":null,"result":null,"error":null}`,
+		`{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse"}}`,
+	}
 }
 
 func same(t *testing.T, what string, got, want []byte) {
@@ -78,7 +128,7 @@ func object(raw json.RawMessage) map[string]json.RawMessage {
 
 func scalar(raw json.RawMessage) []byte {
 	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' {
+	if len(raw) == 0 || string(raw) == "null" || raw[0] == '{' || raw[0] == '[' {
 		return nil
 	}
 	return raw

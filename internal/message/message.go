@@ -110,21 +110,41 @@ func (m *Message) Append(p []byte) error {
 	return err
 }
 
+// AppendValue is Append, but it stops behind the object or array that the message is, once that is
+// Complete. It returns how many of the bytes it took: all of them where they cannot be JSON. With a
+// piece, they are its first len(p) bytes, and the piece is given away if all are taken.
+func (m *Message) AppendValue(p []byte, piece *bufpool.Piece) (n int, err error) {
+	if n, err = m.scan.ScanValue(p); err != nil {
+		n = len(p)
+	}
+	if piece != nil && n == len(p) {
+		m.adopt(piece, n)
+	} else {
+		m.store(p[:n])
+	}
+	return n, err
+}
+
 // AppendPiece is Append for the first n bytes of a piece, which it takes over: no byte is copied.
 func (m *Message) AppendPiece(p *bufpool.Piece, n int) error {
 	err := m.scan.Scan(p[:n])
+	m.adopt(p, n)
+	return err
+}
+
+// adopt stores the first n bytes of a piece by keeping it.
+func (m *Message) adopt(p *bufpool.Piece, n int) {
 	if m.dead {
 		bufpool.Put(p)
-		return err
+		return
 	}
 	m.spill()
 	if !m.charge() {
 		bufpool.Put(p)
-		return err
+		return
 	}
 	m.pieces, m.ends = append(m.pieces, p), append(m.ends, n)
 	m.size += n
-	return err
 }
 
 // Discard forgets the bytes, and all that will come, and goes on scanning: of a message over the
@@ -133,6 +153,10 @@ func (m *Message) Discard() {
 	m.drop()
 	m.dead = true
 }
+
+// Settle says that the bytes so far are one JSON value, and makes the envelope final. The bytes stay
+// what they are; End is still to be called.
+func (m *Message) Settle() error { return m.scan.End() }
 
 // End says that all bytes are there. Only then is the envelope final.
 func (m *Message) End() error {
@@ -202,8 +226,15 @@ func (m *Message) Kind() Kind { return m.scan.env.kind }
 // IsContainer reports whether m is a JSON object or array, which a message always is.
 func (m *Message) IsContainer() bool { return m.scan.container }
 
+// Complete reports whether the object or array that m is has ended. End is still to be called.
+func (m *Message) Complete() bool { return m.scan.Complete() }
+
+// InString reports whether the bytes so far end within a string.
+func (m *Message) InString() bool { return m.scan.InString() }
+
 // Head returns a copy of the first n bytes, or of fewer.
 func (m *Message) Head(n int) []byte {
+	n = min(n, m.size)
 	head := make([]byte, 0, n)
 	m.Each(func(part []byte) error {
 		head = append(head, part[:min(len(part), n-len(head))]...)

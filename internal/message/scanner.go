@@ -111,6 +111,23 @@ func (s *Scanner) End() error {
 
 // Scan consumes the next piece of the message. After an error every further call returns it.
 func (s *Scanner) Scan(p []byte) error {
+	_, err := s.scan(p, false)
+	return err
+}
+
+// ScanValue is Scan, but it stops behind the object or array that the value is, once that is Complete.
+// It returns how many bytes it has consumed.
+func (s *Scanner) ScanValue(p []byte) (int, error) { return s.scan(p, true) }
+
+// Complete reports whether the value is an object or array and has ended.
+func (s *Scanner) Complete() bool { return s.state == finished && s.container }
+
+// InString reports whether the next byte is one of a string: a line break cannot be.
+func (s *Scanner) InString() bool {
+	return s.state == inString || s.state == inEscape || s.state == inHex
+}
+
+func (s *Scanner) scan(p []byte, one bool) (int, error) {
 	i := 0
 	for i < len(p) {
 		c := p[i]
@@ -150,7 +167,13 @@ func (s *Scanner) Scan(p []byte) error {
 			default:
 				s.unexpected(i, c, "a colon")
 			}
-		case wantEnd, finished:
+		case finished:
+			if one && s.container {
+				s.off += int64(i)
+				return i, nil
+			}
+			s.after(c, i)
+		case wantEnd:
 			s.after(c, i)
 		case inEscape:
 			s.keep(c)
@@ -181,7 +204,7 @@ func (s *Scanner) Scan(p []byte) error {
 				s.endValue(i + 1)
 			}
 		case failed:
-			return s.err
+			return i, s.err
 		default:
 			if s.number(c, i) {
 				continue // c is not of the number; look at it again
@@ -190,7 +213,7 @@ func (s *Scanner) Scan(p []byte) error {
 		i++
 	}
 	s.off += int64(len(p))
-	return s.err
+	return len(p), s.err
 }
 
 // begin starts the value whose first byte is c.

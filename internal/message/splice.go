@@ -90,8 +90,6 @@ func (m *Message) replace(from, to int, text []byte) {
 	m.ends = slices.Insert(m.ends, k+1, tail)
 }
 
-func (e *Envelope) has(m member) bool { return e.seen[m] == scalarString || e.seen[m] == scalarOther }
-
 // text returns a copy of the JSON text of a scalar, or nil.
 func (m *Message) text(of member) []byte {
 	e := m.Envelope()

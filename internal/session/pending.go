@@ -76,6 +76,7 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 		Text: "the server did not answer initialize within " + limit.String(), Reason: child.ReasonTimeout, Retryable: true,
 		Hint: "raise timeout_seconds", Stderr: l.Stderr(),
 	}
+	l.ExplainSilence(f)
 	if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
 		f.Text += "; its first start goes on, so try again soon"
 		f.Hint = ""

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -219,6 +220,13 @@ func (q *request) body() *message.Message {
 		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
 		return nil
 	}
+	for _, coding := range q.r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
+			q.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
+			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity, or left out")
+			return nil
+		}
+	}
 	if q.r.ContentLength > q.MaxBody {
 		q.tooLarge()
 		return nil
@@ -265,7 +273,8 @@ func (q *request) tooLarge() {
 func (q *request) checked(m *message.Message) bool {
 	e := m.Envelope()
 	switch {
-	case m.Kind() == message.Invalid || m.Kind() == message.Batch:
+	case m.Kind() == message.Invalid || m.Kind() == message.Batch,
+		e.NullID() && !strings.HasPrefix(e.Method(), "notifications/"): // it would wait for an answer that has no id
 		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
 	case !e.Version():
 		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)

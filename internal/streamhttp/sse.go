@@ -1,8 +1,11 @@
 package streamhttp
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -36,13 +39,25 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	q.begin()
 	out := newEvents(q)
 	defer out.free()
-	out.buffer().WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + "\n\n")
+	out.buffer().WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + key(r.URL.Query()) + "\n\n")
 	if out.flush() != nil {
 		return
 	}
 	end := time.NewTimer(q.streamLimit())
 	defer end.Stop()
 	out.follow(reader, r.Context().Done(), end.C, e.Keepalive)
+}
+
+// key returns the part of a URL's query that carries a key of the Functions host, if there is one. A
+// client that was let in by it knows no other way, so the URL that is announced has it too. The host
+// does not mind the parameter's case, and takes the first.
+func key(query url.Values) string {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if strings.EqualFold(name, "code") {
+			return "&" + name + "=" + url.QueryEscape(query.Get(name))
+		}
+	}
+	return ""
 }
 
 // ServeMessage answers a POST of one message to a session that ServeSSE opened.

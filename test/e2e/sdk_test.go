@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
@@ -27,10 +28,10 @@ func playAll(t *testing.T, config string) {
 	b := bridge(t, config)
 	t.Run("client", func(t *testing.T) { // the group waits for its parallel tests before the bridge is taken down
 		for _, client := range sdks() {
-			if client.play == nil {
-				continue
-			}
 			for _, scenario := range slices.Sorted(maps.Keys(scenarios)) {
+				if !client.knows(scenario) {
+					continue
+				}
 				t.Run(client.name+"/"+scenario, func(t *testing.T) {
 					t.Parallel()
 					client.play(t, b.Endpoint("everything"), scenario)
@@ -38,6 +39,13 @@ func playAll(t *testing.T, config string) {
 			}
 		}
 	})
+	var left metrics
+	if !e2etest.Eventually(10*time.Second, func() bool {
+		left = b.metrics(t)
+		return left.ActiveSessions == 0 && left.TotalProcesses == 0
+	}) {
+		t.Errorf("the clients are gone, and left %+v: each ends its session by DELETE", left)
+	}
 }
 
 // pythonServer is our server on the Python SDK, which can do what server-everything does and more.

@@ -4,8 +4,9 @@
 #
 #   test/e2e/tools/install.sh          into ${MCPFUNC_E2E_TOOLS:-~/.cache/mcpfunc-e2e}
 #
-# It needs node 20 with npm, and python3 3.10 with venv; uv and Node 22 (for the conformance suite)
-# come from PyPI and npm. The registries are the ones that pip and npm are configured for.
+# It needs go, node 20 with npm, python3 3.10 with venv, and cargo 1.88; uv and Node 22 (for the
+# conformance suite) come from PyPI and npm. The registries are the ones that pip, npm and cargo are
+# configured for.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,6 +25,7 @@ debian() { # debian PROGRAM PACKAGE...
 debian redis-server redis-server
 debian chromium chromium fonts-dejavu-core
 
+PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin" # where rustup puts it, and no shell profile has been read
 missing=()
 need() { # need PROGRAM HINT
 	command -v "$1" >/dev/null || missing+=("$1 ($2)")
@@ -37,6 +39,7 @@ need node "version 20 or later"
 need npm "comes with node"
 need npx "comes with npm"
 need python3 "version 3.10 or later"
+need cargo "version 1.88 or later, of rustup.rs: Debian's is too old for the SDK for Rust"
 if ((${#missing[@]})); then
 	printf 'install.sh: missing: %s\n' "${missing[@]}" >&2
 	exit 1
@@ -47,6 +50,11 @@ node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || {
 }
 python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' || {
 	echo "install.sh: python3 must be 3.10 or later, with venv (apt-get install python3-venv)" >&2
+	exit 1
+}
+rust=$(cargo --version | cut -d' ' -f2)
+[[ $(printf '1.88\n%s\n' "$rust" | sort -V | head -n1) == 1.88 ]] || {
+	echo "install.sh: cargo $rust is too old: rmcp needs 1.88 or later" >&2
 	exit 1
 }
 
@@ -88,6 +96,13 @@ python_packages() {
 	"$tools/python2/bin/python" -c 'import mcp'
 }
 
+# Of langchain's adapters a third: they name their own version of mcp.
+langchain() {
+	python3 -m venv --clear --without-pip "$tools/langchain"
+	"$tools/python/bin/uv" pip install --python "$tools/langchain/bin/python" --no-deps -r "$here/requirements-langchain.txt"
+	"$tools/langchain/bin/python" -c 'import langchain_mcp_adapters.client'
+}
+
 # What scaffolds hold besides Go is looked at by its own linters.
 linters() {
 	python3 -m venv --clear --without-pip "$tools/lint"
@@ -100,9 +115,16 @@ if [[ $(cat "$tools/stamp" 2>/dev/null) != "$want" ]]; then
 	rm -f "$tools/stamp"
 	timed "npm: clients, conformance suites, Node 22" node_packages
 	timed "PyPI: mcp 1 and 2, uv" python_packages
+	timed "PyPI: langchain-mcp-adapters" langchain
 	timed "linters: hadolint, tree-sitter for Bicep, actionlint" linters
 	echo "$want" >"$tools/stamp"
 fi
+
+# Clients that are compiled. Their lock files pin what they are made of; what is built is not built again.
+rust_client() { cargo build --locked --manifest-path "$here/../clients/rust/Cargo.toml" --target-dir "$tools/rust"; }
+mcpgo_client() { GOFLAGS=-mod=readonly go build -C "$here/../clients/mcpgo" -o "$tools/mcpgo/client" .; }
+timed "crates.io: rmcp, built" rust_client
+timed "mcp-go, built" mcpgo_client
 
 # The servers start by npx and uvx, as a user's do, so it is their caches that must be warm.
 export PATH="$tools/python/bin:$PATH" UV_PYTHON_DOWNLOADS=never

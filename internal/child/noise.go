@@ -1,0 +1,78 @@
+package child
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+
+	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// noiseBytes is how much of what is no message is logged.
+const noiseBytes = 256
+
+// logNoise reports what the process wrote to its stdout that is no message. It is logged and skipped: a
+// print statement that was left in a server must not end a session.
+func (c *Child) logNoise(head []byte, size int64) {
+	text := c.redact(string(uncut(head)))
+	if !c.spoke {
+		c.skipped.note(text)
+	}
+	if c.noise.allow(c.log) {
+		c.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", text, "bytes", size)
+	}
+}
+
+// uncut returns head without a last word that its cut may have gone through: a secret in it would not
+// be recognized.
+func uncut(head []byte) []byte {
+	if len(head) < noiseBytes {
+		return head
+	}
+	return head[:bytes.LastIndexAny(head, " \t\r\n\"',;&={}[]()")+1]
+}
+
+// ExplainSilence adds to f, which says that the process did not answer, what it wrote to its stdout
+// instead.
+func (c *Child) ExplainSilence(f *Failure) { c.skipped.explain(f) }
+
+// skipped is what a process wrote to its stdout before its first message.
+type skipped struct {
+	mu    sync.Mutex
+	lines int
+	first string
+}
+
+func (s *skipped) note(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lines++; s.lines == 1 {
+		s.first = text
+	}
+}
+
+// explain adds to f, which says that the process did not answer, what it wrote instead.
+func (s *skipped) explain(f *Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.lines {
+	case 0:
+		return
+	case 1:
+		f.Text += fmt.Sprintf("; what it wrote to its stdout is no message: %q", s.first)
+	default:
+		f.Text += fmt.Sprintf("; what it wrote to its stdout, %d lines, is no message: %q", s.lines, s.first)
+	}
+	f.Hint = "stdout is for messages alone: make the server print to stderr, or see whether the command starts an MCP server over stdio"
+}
+
+// brokenAnswer returns an error in place of an answer that is no JSON, for the request that it shows.
+func (c *Child) brokenAnswer(b *framing.BrokenError) *message.Message {
+	c.log.Warn("the server wrote an answer that is no JSON; its request gets an error", "id", string(b.ID), "error", b.Err)
+	f := &Failure{
+		Text: "the server's answer is not valid JSON: " + b.Err.Error(), Reason: ReasonBroken, Head: c.redact(string(uncut(b.Head))),
+		Hint: "a server that writes NaN, or line breaks within strings, is at fault: its stdout must be JSON, a message a line",
+	}
+	return f.Answer(b.ID)
+}
