@@ -25,7 +25,10 @@ require (
 	golang.org/x/tools v0.52.0
 )
 
-require github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50 // indirect
+require (
+	github.com/elastic/go-seccomp-bpf v1.6.0 // indirect
+	github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50 // indirect
+)
 
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect

@@ -76,7 +76,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	}
 	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(cfg.SessionKeys, ","), []string{cfg.RedisURL, cfg.devKey}, cfg.secrets)...)
 	a.observe(secrets)
-	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
+	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport, Listener: a.tokenShares})
 	for i := range cfg.Servers {
 		s, err := a.newServer(cfg.Servers[i])
 		if err != nil {

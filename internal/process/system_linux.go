@@ -11,7 +11,7 @@ import (
 // tier, and kills them.
 type system struct {
 	supervisor *Supervisor
-	landlock   int // ABI, 0 for none
+	walls      *walls
 	marks      *marks
 	guard      guard
 
@@ -29,9 +29,9 @@ type system struct {
 
 func (s *system) open(sup *Supervisor) {
 	s.supervisor = sup
-	s.landlock = landlockABI()
+	s.walls = newWalls()
 	s.marks = newMarks()
-	s.guard = guard{nonce: s.marks.nonce, log: sup.log, groups: map[int]bool{}}
+	s.guard = guard{nonce: s.marks.prefix(), log: sup.log, groups: map[int]bool{}}
 	s.tier = &marked{marks: s.marks}
 	s.wake, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
@@ -41,8 +41,13 @@ func (s *system) takeProcess() {
 	if err != nil {
 		s.supervisor.log.Warn("cannot become a sub-reaper", "error", err)
 	} else {
+		own := adopted{marked: marked{marks: s.marks}}
+		var best tier = &own
+		if s.walls.filter != nil && s.marks.pin() {
+			best = &pinned{own}
+		}
 		s.mu.Lock()
-		s.tier, s.giveUp = &adopted{marked: marked{marks: s.marks}}, giveUp
+		s.tier, s.giveUp = best, giveUp
 		s.mu.Unlock()
 	}
 	s.guard.allow()
@@ -56,27 +61,33 @@ func (s *system) currentTier() tier {
 
 func (s *system) isolation() string {
 	means := []string{"process group", "parent-death signal"}
-	if _, ok := s.currentTier().(*adopted); ok {
+	switch s.currentTier().(type) {
+	case *adopted:
 		means = append(means, "sub-reaper")
+	case *pinned:
+		means = append(means, "sub-reaper", "pinned marks")
 	}
 	if s.guard.allowed() {
 		means = append(means, "guard")
 	}
-	switch {
-	case s.landlock == 0:
+	if s.walls.filter != nil {
+		means = append(means, "seccomp")
+	}
+	switch abi := s.walls.abi; {
+	case abi == 0:
 		return strings.Join(means, ", ") + "; no Landlock: children can read each other's environment"
-	case s.landlock < 6:
-		means = append(means, fmt.Sprintf("Landlock (ABI %d: no signal scope)", s.landlock))
+	case abi < 6:
+		means = append(means, fmt.Sprintf("Landlock (ABI %d: no signal scope)", abi))
 	default:
-		means = append(means, fmt.Sprintf("Landlock (ABI %d)", s.landlock))
+		means = append(means, fmt.Sprintf("Landlock (ABI %d)", abi))
 	}
 	return strings.Join(means, ", ")
 }
 
-// limitation tells of the kernels 5.13 to 5.18: see enterDomain. Programs that copy where they cannot
+// limitation tells of the kernels 5.13 to 5.18: see newRuleset. Programs that copy where they cannot
 // move, as mv does, get on with it; package runners fail while they install.
 func (s *system) limitation() (text, hint string) {
-	if s.landlock != 1 {
+	if s.walls.abi != 1 {
 		return "", ""
 	}
 	return "this kernel lets no process that is kept apart move or link a file from one folder to another (Landlock ABI 1), and uvx, npx and git may fail for that",
@@ -84,7 +95,7 @@ func (s *system) limitation() (text, hint string) {
 }
 
 // starting returns the mark of a child that is about to start.
-func (s *system) starting() string {
+func (s *system) starting() mark {
 	s.once.Do(func() { go s.sweepOnWake() })
 	s.guard.begin()
 	return s.marks.add()
@@ -149,6 +160,7 @@ func (s *system) close() {
 		}
 	}
 	s.guard.dismiss()
+	s.walls.close()
 	s.mu.Lock()
 	giveUp := s.giveUp
 	s.giveUp = nil
