@@ -29,6 +29,8 @@ require (
 	golang.org/x/tools v0.52.0
 )
 
+require github.com/elastic/go-seccomp-bpf v1.6.0
+
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -88,7 +88,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.providers = a.opts.transport; a.providers == nil {
 		a.providers = authn.NewTransport(a.cfg.development, false)
 	}
-	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport})
+	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport, Listener: a.tokenShares})
 	for _, spec := range cfg.Servers {
 		s, err := a.newServer(spec.withDefaults())
 		if err != nil {

@@ -48,7 +48,7 @@ func listenAndServe(ctx context.Context, addr string, a *App) (err error) {
 	}
 	defer tune()()
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(patientListener{listener}) }()
+	go func() { served <- srv.Serve(patientListener{a.outsiders(listener)}) }()
 	gone, stop := watchHost()
 	defer stop()
 	select {

@@ -43,6 +43,10 @@ type Options struct {
 	// LookupEnv reads the app's own environment, at every use. Nil means os.LookupEnv.
 	LookupEnv func(name string) (value string, ok bool)
 
+	// Listener wraps the listener for the processes' requests, to refuse some of their connections. Nil
+	// refuses none.
+	Listener func(net.Listener) net.Listener
+
 	Now func() time.Time // nil means time.Now
 }
 
@@ -53,6 +57,7 @@ type Broker struct {
 	client *http.Client
 	lookup func(string) (string, bool)
 	now    func() time.Time
+	wrap   func(net.Listener) net.Listener // nil for none
 
 	server http.Server
 	served chan struct{}  // closed when nothing is accepted any more
@@ -71,6 +76,7 @@ func New(o Options) *Broker {
 		log:    o.Logger,
 		lookup: o.LookupEnv,
 		now:    o.Now,
+		wrap:   o.Listener,
 		served: make(chan struct{}),
 		leases: make(map[string]*Lease),
 	}
@@ -165,6 +171,9 @@ func (b *Broker) register(l *Lease) (origin string, err error) {
 			return "", fmt.Errorf("listen for token requests: %w", err)
 		}
 		b.origin = "http://" + ln.Addr().String()
+		if b.wrap != nil {
+			ln = b.wrap(ln)
+		}
 		go func() {
 			defer close(b.served)
 			if err := b.server.Serve(ln); err != http.ErrServerClosed {

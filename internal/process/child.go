@@ -28,8 +28,8 @@ type Child struct {
 	wide       int           // pipes that were widened; guarded by supervisor.mu
 
 	// On Linux.
-	oomKills int64  // that there had been when it was started
-	mark     string // what its descendants carry in their environment
+	oomKills int64 // that there had been when it was started
+	mark     mark  // what its descendants carry
 }
 
 // start runs spec. The caller has made supervisor account for it.

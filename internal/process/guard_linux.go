@@ -36,12 +36,9 @@ type guard struct {
 // no guard.
 const guardShell = "/bin/sh"
 
-// guardScript keeps the groups until its stdin ends, and then kills whatever is of a group or a session of
-// the app's children, or carries a mark of theirs, until it meets none. It needs nothing but a POSIX shell:
-// of other programs only sleep, and that only between rounds. Its argument is the first half of the marks.
-//
-// read drops the bytes of zero that separate an environment's entries, and a name in /proc/pid/stat may
-// hold anything, lines as well.
+// guardScript keeps the groups until its stdin ends, and then kills what is left of them, and whatever carries a
+// mark of the app's children (mark_linux.go), until it meets none. It needs a POSIX shell, grep and sleep. Its
+// argument is what all marks begin with.
 const guardScript = `
 set -f
 nonce=$1 groups=' '
@@ -52,35 +49,18 @@ while read -r line; do
 	-*) case $groups in *" $group "*) groups="${groups%%" $group "*} ${groups#*" $group "}" ;; esac ;;
 	esac
 done
-all() {
-	text=
-	while read -r part || [ -n "$part" ]; do text="$text$part "; done
-}
-of_group() {
-	{ all <"/proc/$1/stat"; } 2>/dev/null || return 1
-	set -- ${text##*)}
-	[ "$1" = Z ] && return 1
-	case $groups in *" $3 "*|*" $4 "*) return 0 ;; esac
-	return 1
-}
-is_marked() {
-	{ all <"/proc/$1/environ"; } 2>/dev/null || return 1
-	case $text in *"` + markName + `=$nonce."*) return 0 ;; esac
-	return 1
-}
 round=0
 while [ $round -lt 100 ]; do
 	round=$((round + 1)) met=
-	set +f
-	set -- /proc/[0-9]*
-	set -f
-	for belongs in of_group is_marked; do
-		for dir; do
-			pid=${dir#/proc/}
-			if [ "$pid" != $$ ] && $belongs "$pid"; then
-				kill -s KILL "$pid" 2>/dev/null && met=1
-			fi
-		done
+	for group in $groups; do
+		kill -s KILL -- "-$group" 2>/dev/null && met=1
+	done
+	for file in $(set +f; grep -ls "^Max realtime timeout *$nonce" /proc/[0-9]*/limits; grep -las "` + markName + `=$nonce" /proc/[0-9]*/environ); do
+		dir=${file%/*}
+		pid=${dir#/proc/}
+		{ read -r stat <"$dir/stat"; } 2>/dev/null
+		case ${stat##*)} in ' Z'*) continue ;; esac
+		[ "$pid" != $$ ] && kill -s KILL "$pid" 2>/dev/null && met=1
 	done
 	[ -z "$met" ] && exit
 	sleep 0.02 2>/dev/null || sleep 1

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"net"
 	"os/exec"
 	"syscall"
 )
@@ -32,5 +33,7 @@ func (*system) takeProcess()      {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "process group" }
+
+func (*system) peer(net.Conn) (child uint64, ours bool) { return 0, false }
 
 func (*system) limitation() (text, hint string) { return "", "" }

@@ -5,36 +5,31 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // launch starts the child from a thread of its own, which then waits for it, as a thread must for
 // every child. The thread is what makes PR_SET_PDEATHSIG safe, since that signal comes when the
-// thread that forked ends (prctl(2)), and what gives the child a Landlock domain, since a domain
-// is a thread's and is inherited.
+// thread that forked ends (prctl(2)), and what gives the child its walls, since those are a thread's and
+// are inherited.
 func (c *Child) launch(cmd *exec.Cmd) error {
 	sys := &c.supervisor.sys
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.starting()
-	cmd.Env = append(cmd.Env, markName+"="+c.mark)
+	cmd.Env = append(cmd.Env, markName+"="+c.mark.text)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
+	ready, start, started := make(chan error), make(chan bool), make(chan error)
 	onOwnThread(func() {
-		if sys.landlock > 0 {
-			if err := enterDomain(sys.landlock); err != nil {
-				sys.marks.drop(c.mark)
-				started <- err
-				return
-			}
+		err := sys.walls.enter()
+		ready <- err
+		if err != nil {
+			return
+		}
+		if !<-start {
+			return
 		}
 		if err := c.run(cmd); err != nil {
-			var ee *exec.Error
-			if errors.As(err, &ee) {
-				err = ee.Err
-			}
-			sys.marks.drop(c.mark)
 			started <- err
 			return
 		}
@@ -43,7 +38,23 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 		started <- nil
 		c.wait()
 	})
-	return <-started
+	err := <-ready
+	if err == nil {
+		var unstamp func()
+		unstamp, err = sys.marks.stamp(c.mark) // here, since nobody can behind the walls
+		start <- err == nil
+		if err == nil {
+			err = <-started
+			unstamp()
+		}
+	}
+	if err != nil {
+		sys.marks.drop(c.mark)
+		if ee := (*exec.Error)(nil); errors.As(err, &ee) {
+			err = ee.Err
+		}
+	}
+	return err
 }
 
 // openFiles is how many files a child may have open, at first and at most.
@@ -85,72 +96,6 @@ func onOwnThread(f func()) {
 		<-locked
 		runtime.UnlockOSThread()
 	}()
-}
-
-// landlockABI returns the version of Landlock that the kernel offers, or 0.
-func landlockABI() int {
-	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return 0
-	}
-	return int(v)
-}
-
-// enterDomain puts the calling thread, and all that it forks, into a Landlock domain of its own.
-// The domain itself is the point: a process can only trace, and so read the environment and memory
-// of, what is in its own domain or below (landlock(7), "Ptrace restrictions"), and from ABI 6 on
-// only signal that. Files are not its affair.
-//
-// Before ABI 6 Landlock wants to handle some access to files, and whatever that is, it then refuses to
-// move and link files from one folder to another, which breaks uv, git and many a server, unless a
-// rule allows that (LANDLOCK_ACCESS_FS_REFER). ABI 1 has no such rule: there they have to copy.
-func enterDomain(abi int) error {
-	attr := unix.LandlockRulesetAttr{}
-	switch {
-	case abi >= 6:
-		attr.Scoped = unix.LANDLOCK_SCOPE_SIGNAL | unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
-	case abi >= 2:
-		attr.Handled_access_fs = unix.LANDLOCK_ACCESS_FS_REFER
-	default:
-		attr.Handled_access_fs = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR // which no server does anyway
-	}
-	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
-	if errno != 0 {
-		return errno
-	}
-	defer unix.Close(int(fd))
-	if attr.Handled_access_fs == unix.LANDLOCK_ACCESS_FS_REFER {
-		if err := allowEverywhere(fd, unix.LANDLOCK_ACCESS_FS_REFER); err != nil {
-			return err
-		}
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
-		return errno
-	}
-	// Under root these would let the child past the domain, and no server has a use for them. Who
-	// may not drop them does not have them.
-	for _, capability := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_PERFMON} {
-		unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
-	}
-	return nil
-}
-
-// allowEverywhere adds a rule to a ruleset that allows an access to all files.
-func allowEverywhere(ruleset uintptr, access uint64) error {
-	root, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(root)
-	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(root)}
-	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // reap waits for the child and takes its group with it. In between it stays a zombie, so that its

@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"net"
 	"os/exec"
 	"syscall"
 	"unsafe"
@@ -89,5 +90,7 @@ func (*system) takeProcess()      {}
 func (*system) ended(*Child)      {}
 func (*system) close()            {}
 func (*system) isolation() string { return "job object" }
+
+func (*system) peer(net.Conn) (child uint64, ours bool) { return 0, false }
 
 func (*system) limitation() (text, hint string) { return "", "" }

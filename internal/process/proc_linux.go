@@ -92,20 +92,6 @@ func read(path string, buf []byte) []byte {
 	return buf[:max(n, 0)]
 }
 
-// markOf returns the mark in a process's environment, or "".
-func markOf(pid int) string {
-	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return ""
-	}
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		if value, ok := bytes.CutPrefix(entry, []byte(markName+"=")); ok {
-			return string(value)
-		}
-	}
-	return ""
-}
-
 // pidfds returns the processes that a descriptor of ours refers to, and whether the system has such
 // descriptors. Go keeps one of every process that it has started and not waited for.
 func pidfds() (pids map[int]bool, ok bool) {

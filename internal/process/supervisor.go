@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 )
 
@@ -105,6 +106,11 @@ func (s *Supervisor) pids() map[int]bool {
 
 // Isolation says in a few words how far children are kept apart here.
 func (s *Supervisor) Isolation() string { return s.sys.isolation() }
+
+// Peer reports whether a connection that was just accepted comes from a child or from what one has started,
+// and by a number, which it is. The number is 0 where that is known of the whole only. Where the system does not
+// tell, ours is false.
+func (s *Supervisor) Peer(c net.Conn) (child uint64, ours bool) { return s.sys.peer(c) }
 
 // Limitation says what being kept apart denies children here that servers may need, and what helps.
 // Both are empty where it denies nothing.

@@ -62,7 +62,7 @@ func (s *system) sweep() (met int) {
 }
 
 // marked is the tier that changes nothing about the program it is in. It finds processes by their mark,
-// wherever the system has moved them to. One that has left its session and cleared its environment as
+// wherever the system has moved them to. One that has left its session and changed its environment as
 // well is not found.
 type marked struct {
 	marks *marks
@@ -78,8 +78,8 @@ func (t *marked) left(p process) bool {
 	if t.children[p.session] {
 		return false // saves to look at the environment of nearly all
 	}
-	mark := markOf(p.pid)
-	if !t.marks.ours(mark) {
+	mark := t.marks.of(p.pid)
+	if mark == 0 {
 		return false
 	}
 	t.known[p.pid] = true
@@ -100,14 +100,14 @@ func (t *marked) abandoned(p process) (yes, later bool) {
 type adopted struct {
 	marked
 	zombies, dead map[int]bool     // that nothing is known of: in the last round, in this one
-	strays, alone map[int][]string // orphans without a mark, with the children alive when each was first seen: as above
+	strays, alone map[int][]uint64 // orphans without a mark, with the children alive when each was first seen: as above
 	held          map[int]bool     // processes that another part of the program will wait for; nil until asked for
 }
 
 func (t *adopted) begin(r round) {
 	t.marked.begin(r)
 	t.zombies, t.dead = t.dead, map[int]bool{}
-	t.strays, t.alone = t.alone, map[int][]string{}
+	t.strays, t.alone = t.alone, map[int][]uint64{}
 	t.held = nil
 }
 
@@ -118,7 +118,7 @@ func (t *adopted) left(p process) bool {
 	if p.parent != t.self.pid {
 		return false
 	}
-	if markOf(p.pid) != "" {
+	if t.marks.of(p.pid) != 0 {
 		return t.marked.left(p)
 	}
 	if t.marks.appConfined || !confined(p.pid) || t.startedByOthers(p.pid) {
@@ -130,6 +130,17 @@ func (t *adopted) left(p process) bool {
 	}
 	t.alone[p.pid] = owners
 	return !slices.ContainsFunc(owners, t.marks.isLive)
+}
+
+// pinned is the tier of such a process whose children cannot change their mark. Whatever carries one of a child
+// that is gone is left, wherever it is and whatever it says of itself.
+type pinned struct{ adopted }
+
+func (t *pinned) left(p process) bool {
+	if p.parent == t.self.pid && t.startedByOthers(p.pid) {
+		return false // it was started while a child was, and has the mark by that
+	}
+	return t.marked.left(p)
 }
 
 // abandoned takes a zombie for an orphan if no other part of the program has started it. It lets a round

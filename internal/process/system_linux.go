@@ -11,7 +11,7 @@ import (
 // tier, and kills them.
 type system struct {
 	supervisor *Supervisor
-	landlock   int // ABI, 0 for none
+	walls      *walls
 	marks      *marks
 	guard      guard
 
@@ -30,9 +30,9 @@ type system struct {
 
 func (s *system) open(sup *Supervisor) {
 	s.supervisor = sup
-	s.landlock = landlockABI()
+	s.walls = newWalls()
 	s.marks = newMarks()
-	s.guard = guard{shell: guardShell, nonce: s.marks.nonce, log: sup.log, groups: map[int]bool{}}
+	s.guard = guard{shell: guardShell, nonce: s.marks.prefix(), log: sup.log, groups: map[int]bool{}}
 	s.tier = &marked{marks: s.marks}
 	s.wake, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
@@ -49,7 +49,11 @@ func (s *system) takeProcess() {
 		s.supervisor.log.Warn("cannot become a sub-reaper", "error", err)
 		return
 	}
-	s.tier, s.giveUp = &adopted{marked: marked{marks: s.marks}}, giveUp
+	own := adopted{marked: marked{marks: s.marks}}
+	s.tier, s.giveUp = &own, giveUp
+	if s.walls.filter != nil && s.marks.pin() {
+		s.tier = &pinned{own}
+	}
 }
 
 func (s *system) currentTier() tier {
@@ -60,27 +64,34 @@ func (s *system) currentTier() tier {
 
 func (s *system) isolation() string {
 	means := []string{"process group", "parent-death signal", "mark"}
-	if _, ok := s.currentTier().(*adopted); ok {
+	switch s.currentTier().(type) {
+	case *adopted:
+		means = append(means, "sub-reaper")
+	case *pinned:
+		means[2] = "pinned mark"
 		means = append(means, "sub-reaper")
 	}
 	if s.guard.allowed() {
 		means = append(means, "guard")
 	}
-	switch {
-	case s.landlock == 0:
+	if s.walls.filter != nil {
+		means = append(means, "seccomp")
+	}
+	switch abi := s.walls.abi; {
+	case abi == 0:
 		return strings.Join(means, ", ") + "; no Landlock: children can read each other's environment"
-	case s.landlock < 6:
-		means = append(means, fmt.Sprintf("Landlock (ABI %d: no signal scope)", s.landlock))
+	case abi < 6:
+		means = append(means, fmt.Sprintf("Landlock (ABI %d: no signal scope)", abi))
 	default:
-		means = append(means, fmt.Sprintf("Landlock (ABI %d)", s.landlock))
+		means = append(means, fmt.Sprintf("Landlock (ABI %d)", abi))
 	}
 	return strings.Join(means, ", ")
 }
 
-// limitation tells of the kernels 5.13 to 5.18: see enterDomain. Programs that copy where they cannot
+// limitation tells of the kernels 5.13 to 5.18: see newRuleset. Programs that copy where they cannot
 // move, as mv does, get on with it; package runners fail while they install.
 func (s *system) limitation() (text, hint string) {
-	if s.landlock != 1 {
+	if s.walls.abi != 1 {
 		return "", ""
 	}
 	return "this kernel lets no process that is kept apart move or link a file from one folder to another (Landlock ABI 1), and uvx, npx and git may fail for that",
@@ -88,7 +99,7 @@ func (s *system) limitation() (text, hint string) {
 }
 
 // starting returns the mark of a child that is about to start.
-func (s *system) starting() string {
+func (s *system) starting() mark {
 	s.once.Do(func() { go s.sweepOnWake() })
 	s.guard.begin()
 	return s.marks.add()
@@ -152,6 +163,7 @@ func (s *system) close() {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
+	s.walls.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -22,6 +22,10 @@ import (
 // TestMain lets the test binary be an app that starts a child and waits to be killed.
 func TestMain(m *testing.M) {
 	testlimit.NoExitSleep()
+	if len(os.Args) > 1 && os.Args[1] == "hostile" {
+		hostile(os.Args[2:])
+		return
+	}
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
 		s := Open(slog.New(slog.DiscardHandler))
 		s.TakeProcess()
@@ -98,7 +102,7 @@ func TestNothingSurvivesAChild(t *testing.T) {
 			c := shell(t, s, tt.script)
 			pids := pidsOf(t, c)
 			c.Kill()
-			if tt.script == bare { // whose it is cannot be told while others live
+			if _, ok := s.sys.currentTier().(*adopted); ok && tt.script == bare { // whose it is cannot be told while others live
 				eventually(t, "end of the child", func() bool { return !alive(c.PID()) })
 				other.Kill()
 			}
@@ -223,7 +227,11 @@ func TestProcessIsGivenBack(t *testing.T) {
 }
 
 func TestNothingSurvivesTheApp(t *testing.T) {
-	for name, script := range map[string]string{"wrapper": wrapper, "daemon": daemon, "odd name": odd} {
+	for name, script := range map[string]string{
+		"wrapper": wrapper, "daemon": daemon, "odd name": odd,
+		"daemon that cleared its environment": bare,
+		"daemon with a forged mark":           strings.Replace(bare, "env -i", "env -i "+markName+"=123456789000000001", 1),
+	} {
 		t.Run(name, func(t *testing.T) {
 			app := exec.Command("/proc/self/exe")
 			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script)
@@ -277,8 +285,8 @@ func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
 
 func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 	s := open(t)
-	if s.sys.landlock < 6 {
-		t.Logf("Landlock ABI %d: only what it offers is tested", s.sys.landlock)
+	if s.sys.walls.abi < 6 {
+		t.Logf("Landlock ABI %d: only what it offers is tested", s.sys.walls.abi)
 	}
 	victim := shell(t, s, `echo ready; cat`)
 	line(t, victim)
@@ -286,7 +294,7 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 		spy := shell(t, s, fmt.Sprintf(`cat /proc/%d/environ; kill -STOP %d 2>/dev/null && echo signalled; echo end`, pid, pid))
 		got, _ := io.ReadAll(spy)
 		want := "end\n"
-		if s.sys.landlock == 0 {
+		if s.sys.walls.abi == 0 {
 			want = string(got)
 		}
 		if string(got) != want {
@@ -294,7 +302,7 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 			t.Errorf("%s: the spy saw %q", name, got)
 		}
 	}
-	if s.sys.landlock == 0 && os.Getenv("CI") != "" {
+	if s.sys.walls.abi == 0 && os.Getenv("CI") != "" {
 		t.Error("this kernel has no Landlock, so nothing was tested")
 	}
 }
@@ -302,7 +310,7 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
 	s := open(t)
 	for abi := range 8 {
-		s.sys.landlock = abi
+		s.sys.walls.abi = abi
 		if text, hint := s.Limitation(); (text != "") != (abi == 1) || (hint != "") != (abi == 1) {
 			t.Errorf("ABI %d: %q, %q", abi, text, hint)
 		}
@@ -313,11 +321,11 @@ func TestOnlyTheFirstLandlockDeniesWhatServersNeed(t *testing.T) {
 func TestChildrenMoveFilesBetweenFolders(t *testing.T) {
 	for _, abi := range []int{2, 6} {
 		s := open(t)
-		if s.sys.landlock < abi {
-			t.Logf("Landlock ABI %d: %d is not tested", s.sys.landlock, abi)
+		if s.sys.walls.abi < abi {
+			t.Logf("Landlock ABI %d: %d is not tested", s.sys.walls.abi, abi)
 			continue
 		}
-		s.sys.landlock = abi // what newer ones offer is left alone
+		s.sys.walls.abi = abi // what newer ones offer is left alone
 		dir := t.TempDir()
 		mover := shell(t, s, fmt.Sprintf(`cd %q && mkdir a b && echo x > a/f && ln a/f b/f && cat b/f; grep NoNewPrivs /proc/self/status`, dir))
 		if got, _ := io.ReadAll(mover); string(got) != "x\nNoNewPrivs:\t1\n" {

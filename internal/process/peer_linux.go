@@ -1,0 +1,165 @@
+package process
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// peer finds who has the other end of a connection. It reads what processes have open: a millisecond or so, once
+// for a connection.
+//
+// Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
+// has open. Then whoever is none of ours has to be found with it; a socket that nobody is found with is
+// somebody's who hides it.
+func (s *system) peer(c net.Conn) (child uint64, ours bool) {
+	if !s.marks.any() {
+		return 0, false
+	}
+	remote, ok1 := addrPort(c.RemoteAddr())
+	local, ok2 := addrPort(c.LocalAddr())
+	if !ok1 || !ok2 || !remote.Addr().IsLoopback() && remote.Addr() != local.Addr() {
+		return 0, false // it comes from another machine
+	}
+	inode, err := inodeOf(remote, local)
+	if err != nil {
+		return 0, false // without sock_diag(7) nothing can be told
+	}
+	if inode == 0 {
+		return 0, true // closed already
+	}
+	socket := "socket:[" + strconv.FormatUint(uint64(inode), 10) + "]"
+	var others []int
+	hidden := uint64(0)
+	for _, p := range processes() {
+		mark := s.marks.of(p.pid)
+		if mark == 0 {
+			others = append(others, p.pid)
+			continue
+		}
+		switch holds, err := hasOpen(p.pid, socket); {
+		case holds:
+			return mark, true
+		case errors.Is(err, os.ErrPermission):
+			hidden = mark
+		}
+	}
+	if hidden == 0 {
+		return 0, false
+	}
+	for _, pid := range others {
+		if holds, _ := hasOpen(pid, socket); holds {
+			return 0, false
+		}
+	}
+	return hidden, true
+}
+
+func addrPort(a net.Addr) (netip.AddrPort, bool) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, false
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
+}
+
+// hasOpen reports whether a process has a descriptor that /proc shows as target.
+func hasOpen(pid int, target string) (bool, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/fd"
+	dir, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		if link, err := os.Readlink(path + "/" + name); err == nil && link == target {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// The messages of sock_diag(7) for one TCP connection, in the host's byte order but for addresses and ports.
+const (
+	diagRequestBytes = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
+	diagAnswerBytes  = 16 + 72 // struct nlmsghdr, struct inet_diag_msg
+	diagInode        = 16 + 68 // of idiag_inode
+	sockDiagByFamily = 20
+	anyState         = ^uint32(0)
+	noCookie         = ^uint32(0)
+)
+
+// inodeOf returns the number of the socket at one end of a connection whose other end is far; 0 if no process
+// has it any more.
+func inodeOf(end, far netip.AddrPort) (uint32, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	families := []byte{unix.AF_INET, unix.AF_INET6} // a socket of the latter takes connections of the former
+	if end.Addr().Is6() {
+		families = families[1:]
+	}
+	for _, family := range families {
+		inode, err := askDiag(fd, family, end, far)
+		if err == unix.ENOENT {
+			continue
+		}
+		return inode, err
+	}
+	return 0, nil
+}
+
+func askDiag(fd int, family byte, end, far netip.AddrPort) (uint32, error) {
+	native := binary.NativeEndian
+	m := make([]byte, diagRequestBytes)
+	native.PutUint32(m, diagRequestBytes)
+	native.PutUint16(m[4:], sockDiagByFamily)
+	native.PutUint16(m[6:], unix.NLM_F_REQUEST)
+	request := m[16:]
+	request[0], request[1] = family, unix.IPPROTO_TCP
+	native.PutUint32(request[4:], anyState)
+	id := request[8:]
+	binary.BigEndian.PutUint16(id, end.Port())
+	binary.BigEndian.PutUint16(id[2:], far.Port())
+	putAddr(id[4:20], family, end.Addr())
+	putAddr(id[20:36], family, far.Addr())
+	native.PutUint32(id[40:], noCookie)
+	native.PutUint32(id[44:], noCookie)
+	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, err
+	}
+	answer := make([]byte, 4<<10)
+	n, _, err := unix.Recvfrom(fd, answer, 0)
+	if err != nil {
+		return 0, err
+	}
+	if n >= 20 && native.Uint16(answer[4:]) == unix.NLMSG_ERROR {
+		return 0, unix.Errno(-int32(native.Uint32(answer[16:])))
+	}
+	if n < diagAnswerBytes || native.Uint16(answer[4:]) != sockDiagByFamily {
+		return 0, unix.EPROTO
+	}
+	return native.Uint32(answer[diagInode:]), nil
+}
+
+func putAddr(to []byte, family byte, a netip.Addr) {
+	if family == unix.AF_INET {
+		b := a.As4()
+		copy(to, b[:])
+		return
+	}
+	b := a.As16()
+	copy(to, b[:])
+}

@@ -1,0 +1,311 @@
+package process
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// hostile tries on the process with the number args[0] what the same user may do to it, on itself what it
+// needs, and to take its mark off. It prints what succeeded, a word a line.
+func hostile(args []string) {
+	if args[0] == "dial" {
+		dial(args[1], args[2])
+		return
+	}
+	pid, _ := strconv.Atoi(args[0])
+	try := func(what string, err error) {
+		if err == nil || err == syscall.Errno(0) {
+			fmt.Println(what)
+		}
+	}
+	raw := func(number uintptr, args ...uintptr) error {
+		var a [6]uintptr
+		copy(a[:], args)
+		_, _, errno := syscall.Syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
+		return errno
+	}
+	limit := func(cur uint64) *unix.Rlimit { return &unix.Rlimit{Cur: cur, Max: unix.RLIM_INFINITY} }
+	write := func(path, text string) error {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = f.WriteString(text)
+		return err
+	}
+	var scheduled [16]uint32
+	scheduled[0] = uint32(unsafe.Sizeof(scheduled))
+	var none unix.Rlimit
+	const high = 1 << 32 // above what the kernel reads of an int
+
+	try("prlimit of another", unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: 1 << 40, Max: 1 << 40}, nil))
+	try("prlimit of another's files", unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1 << 9, Max: 1 << 9}, nil))
+	try("setpriority of another", unix.Setpriority(unix.PRIO_PROCESS, pid, 19))
+	try("setpriority of all", unix.Setpriority(unix.PRIO_USER, 0, 19))
+	try("setpriority of all, in 64 bits", raw(unix.SYS_SETPRIORITY, high|unix.PRIO_USER, 0, 19))
+	try("setpriority of another's group", unix.Setpriority(unix.PRIO_PGRP, pid, 19))
+	try("ioprio_set of another", raw(unix.SYS_IOPRIO_SET, 1, uintptr(pid), 3<<13))
+	try("ioprio_set of all", raw(unix.SYS_IOPRIO_SET, 3, 0, 3<<13))
+	try("sched_setscheduler of another", raw(unix.SYS_SCHED_SETSCHEDULER, uintptr(pid), unix.SCHED_BATCH, uintptr(unsafe.Pointer(new(int32)))))
+	try("sched_setaffinity of another", unix.SchedSetaffinity(pid, &unix.CPUSet{1}))
+	try("sched_setparam of another", raw(unix.SYS_SCHED_SETPARAM, uintptr(pid), uintptr(unsafe.Pointer(new(int32)))))
+	try("sched_setattr of another", raw(unix.SYS_SCHED_SETATTR, uintptr(pid), uintptr(unsafe.Pointer(&scheduled)), 0))
+	try("oom_score_adj of another", write(fmt.Sprintf("/proc/%d/oom_score_adj", pid), "900"))
+	try("timerslack of another", write(fmt.Sprintf("/proc/%d/timerslack_ns", pid), "1"))
+	try("autogroup of another", write(fmt.Sprintf("/proc/%d/autogroup", pid), "10"))
+	try("signal to another", syscall.Kill(pid, syscall.SIGCONT))
+	try("memory of another", func() error {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+		if err == nil {
+			f.Close()
+		}
+		return err
+	}())
+	try("mark taken off", unix.Setrlimit(unix.RLIMIT_RTTIME, limit(unix.RLIM_INFINITY)))
+	try("mark taken off by prlimit", unix.Prlimit(0, unix.RLIMIT_RTTIME, limit(1), nil))
+	try("mark taken off, in 64 bits", raw(unix.SYS_PRLIMIT64, 0, high|unix.RLIMIT_RTTIME, uintptr(unsafe.Pointer(limit(1))), 0))
+	try("mark taken off by number", unix.Prlimit(os.Getpid(), unix.RLIMIT_RTTIME, limit(1), nil))
+
+	// What servers do.
+	try("own: reads limits", unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &none))
+	try("own: sets a limit", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
+	try("own: is nice", unix.Setpriority(unix.PRIO_PROCESS, 0, 5))
+	try("own: writes a file", os.WriteFile(os.TempDir()+"/walls-"+strconv.Itoa(os.Getpid()), nil, 0o600))
+	try("own: starts a program", exec.Command("/bin/true").Run())
+	os.Remove(os.TempDir() + "/walls-" + strconv.Itoa(os.Getpid()))
+}
+
+// dial connects to addr and says hello, hidden from others of its user or gone before it is looked for.
+func dial(addr, how string) {
+	if how == "hidden" {
+		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		panic(err)
+	}
+	io.WriteString(c, "hello")
+	if how == "gone" {
+		c.Close()
+	}
+	fmt.Println("said")
+	answer, _ := io.ReadAll(c)
+	fmt.Printf("heard %q\n", answer)
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// The app is told from what it hosts by who holds the other end of a connection.
+func TestPeerIsKnown(t *testing.T) {
+	s := open(t)
+	s.TakeProcess()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	addr := listener.Addr().String()
+	accept := func() (uint64, bool) {
+		c, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return s.Peer(c)
+	}
+	own := func(when string) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if child, ours := accept(); ours {
+			t.Errorf("%s: the app's own connection is said to be of child %d", when, child)
+		}
+	}
+	own("before there is a child")
+	for _, how := range []string{"plain", "gone", "hidden"} {
+		c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", addr, how}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line(t, c)
+		child, ours := accept()
+		if !ours || how != "gone" && child != c.mark.number {
+			t.Errorf("%s: of child %d, ours %t; want child %d", how, child, ours, c.mark.number)
+		}
+		own("beside one that is " + how)
+	}
+}
+
+// A child is closed out before a byte of it is read, others are served, and who leaves gives its share back.
+func TestPeerListenerAdmits(t *testing.T) {
+	s := open(t)
+	s.TakeProcess()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	left := make(chan struct{}, 1)
+	listener := PeerListener{Listener: inner, Supervisor: s, Admit: func(_ uint64, ours bool) (func(), bool) {
+		return func() { left <- struct{}{} }, !ours
+	}}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := c.Read(make([]byte, 5)); err == nil {
+					io.WriteString(c, "welcome")
+				}
+			}()
+		}
+	}()
+	child, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", inner.Addr().String(), "plain"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewScanner(child)
+	out.Scan()
+	if out.Scan(); out.Text() != `heard ""` {
+		t.Errorf("the child %s", out.Text())
+	}
+	c, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "hello")
+	if answer, err := io.ReadAll(c); string(answer) != "welcome" {
+		t.Errorf("the app's own connection heard %q, %v", answer, err)
+	}
+	<-left
+}
+
+// A child with the app's user id can do nothing to the app or to a sibling, and everything that a server needs.
+func TestChildrenCannotHarmOthers(t *testing.T) {
+	s := open(t)
+	s.TakeProcess()
+	if s.sys.walls.abi < 6 || s.sys.walls.filter == nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("this kernel has no walls to test: %s", s.Isolation())
+		}
+		t.Skipf("this kernel has no walls to test: %s", s.Isolation())
+	}
+	victim := shell(t, s, `echo ready; cat`)
+	line(t, victim)
+	want := []string{"own: reads limits", "own: sets a limit", "own: is nice", "own: writes a file", "own: starts a program"}
+	for name, pid := range map[string]int{"sibling": victim.PID(), "app": os.Getpid()} {
+		c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", strconv.Itoa(pid)}, Env: []string{"TMPDIR=" + t.TempDir()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		did, _ := io.ReadAll(c)
+		if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(did)), "\n")); diff != "" {
+			t.Errorf("a child did to the %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// Whatever a daemon says of itself, it dies with the child that it came of, and no other does.
+func TestForgedMarksDoNotHelp(t *testing.T) {
+	s := open(t)
+	s.TakeProcess()
+	if _, ok := s.sys.currentTier().(*pinned); !ok {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("marks cannot be pinned here: %s", s.Isolation())
+		}
+		t.Skipf("marks cannot be pinned here: %s", s.Isolation())
+	}
+	sibling := shell(t, s, daemon)
+	siblings := pidsOf(t, sibling)
+	for name, forged := range map[string]string{
+		"none": "", "a foreign one": markName + "=123456789000000001", "a sibling's": markName + "=" + sibling.mark.text,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := shell(t, s, strings.Replace(bare, "env -i", "env -i "+forged, 1))
+			pids := pidsOf(t, c)
+			c.Kill()
+			for _, pid := range pids {
+				eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
+			}
+			for _, pid := range siblings {
+				if !alive(pid) {
+					t.Errorf("%d of the sibling was killed", pid)
+				}
+			}
+		})
+	}
+
+	// A child that takes its sibling's mark on does not take the sibling with it, and its own end counts.
+	thief := shell(t, s, "export "+markName+"="+sibling.mark.text+"; "+daemon)
+	pids := pidsOf(t, thief)
+	sibling.Kill()
+	for _, pid := range siblings {
+		eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
+	}
+	for _, pid := range pids {
+		if !alive(pid) {
+			t.Errorf("%d has the mark of another in its environment, and died with that", pid)
+		}
+	}
+}
+
+// The mark of a child is no limit of the app's, and of nothing else that it starts.
+func TestPinnedMarkIsTheChildsAlone(t *testing.T) {
+	s := open(t)
+	s.TakeProcess()
+	var before, after unix.Rlimit
+	unix.Getrlimit(markLimit, &before)
+	c := shell(t, s, `echo ready; cat`)
+	line(t, c)
+	unix.Getrlimit(markLimit, &after)
+	if before != after {
+		t.Errorf("the app's own limit was %v and is %v", before, after)
+	}
+	if got := s.sys.marks.of(c.PID()); got != c.mark.number {
+		t.Errorf("the child's mark is %d, want %d", got, c.mark.number)
+	}
+	if got := pinnedMark(os.Getpid()); s.sys.marks.ours(got) {
+		t.Errorf("the app has the mark %d", got)
+	}
+}
+
+// Root has means that others have not, so both are tried.
+func TestWallsHoldForNobody(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be somebody else; the tests of this package ran as who they are")
+	}
+	const nobody = 65534
+	dir, err := os.MkdirTemp("", "walls-nobody-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run", "^(TestNothingSurvives.*|TestChildrenCannot.*|TestForgedMarksDoNotHelp|TestPinnedMark.*|TestPeerIsKnown)$")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(out), "\n--- PASS") < 7 {
+		t.Errorf("as nobody: %v\n%s", err, out)
+	}
+}
