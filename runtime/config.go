@@ -91,6 +91,9 @@ func LoadConfig(path string) (*Config, error) {
 		return nil, typed(err)
 	}
 	cfg.secrets = secrets
+	for _, w := range file.Warnings {
+		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
+	}
 	if err := cfg.startPacked(path); err != nil {
 		return nil, typed(err)
 	}
