@@ -16,6 +16,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/configedit"
 	"github.com/mcpfunc/mcpfunc/internal/importer"
+	"github.com/mcpfunc/mcpfunc/internal/nuget"
 )
 
 // A source is where the servers of a new project come from.
@@ -240,4 +241,9 @@ func askAuthLevel(p Prompter) (string, error) {
 }
 
 // serverName offers a name for a server by what its command runs.
-func serverName(entry configedit.Entry) string { return importer.NameFor(entry.Command, entry.Args) }
+func serverName(entry configedit.Entry) string {
+	if c, err := nuget.ParseCommand(entry.Command, entry.Args); err == nil { // whose options take values
+		return importer.NameFor(cmp.Or(c.Package, c.Tool), nil)
+	}
+	return importer.NameFor(entry.Command, entry.Args)
+}

@@ -7,8 +7,7 @@ import "github.com/tailscale/hujson"
 type Source struct {
 	Text []byte // without a byte order mark
 	Root hujson.Value
-
-	doc *document
+	Line func(offset int) int // numbers the line that holds an offset, from 1
 }
 
 // ReadSource parses a file under the limits that Parse has. Errors are *Error, and the same.
@@ -17,11 +16,8 @@ func ReadSource(path string, data []byte) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{Text: d.text, Root: d.root, doc: d}, nil
+	return &Source{Text: d.text, Root: d.root, Line: d.line}, nil
 }
-
-// Line numbers the line that holds an offset, from 1.
-func (s *Source) Line(offset int) int { return s.doc.line(offset) }
 
 // MaxSize bounds a configuration, in bytes.
 const MaxSize = maxSize

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/nuget"
 )
 
 // maxName is how long a server's name may be.
@@ -53,9 +51,6 @@ func NameFor(command string, args []string) string {
 		if program != command {
 			break
 		}
-	}
-	if c, err := nuget.ParseCommand(command, args); err == nil { // whose options take values
-		program = cmp.Or(c.Package, c.Tool)
 	}
 	name := path.Base(strings.ReplaceAll(program, `\`, "/"))
 	name, _, _ = strings.Cut(name, "==") // a version of PyPI
