@@ -113,7 +113,7 @@ func TestShellsCompleteServersAndValues(t *testing.T) {
 		"add-server new --auth azure_":      "none\nazure_default\nazure_obo\noauth2_bearer\n:4\n",
 		"init --auth-level a":               "anonymous\nfunction\nadmin\n:4\n",
 		"init --hosting ":                   "custom\nflex\n:4\n",
-		"init --config ":                    "json\njsonc\n:8\n",
+		"init --config ":                    "json\njsonc\ntoml\nyaml\nyml\nmcpb\ndxt\n:8\n",
 		"init ":                             ":16\n",
 		"publish my-app ":                   ":16\n",
 		"publish ":                          ":4\n",

@@ -55,7 +55,10 @@ func NameFor(command string, args []string) string {
 	name := path.Base(strings.ReplaceAll(program, `\`, "/"))
 	name, _, _ = strings.Cut(name, "==") // a version of PyPI
 	name, _, _ = strings.Cut(name, "@")  // one of npm
-	name = strings.TrimSuffix(name, path.Ext(strings.ReplaceAll(name, "-", "x")))
+	switch ext := path.Ext(name); strings.ToLower(ext) {
+	case ".py", ".js", ".mjs", ".cjs", ".ts", ".exe", ".cmd", ".sh", ".jar", ".dll":
+		name = strings.TrimSuffix(name, ext)
+	}
 	for _, affix := range []string{"mcp-server-", "server-", "mcp-"} {
 		name = strings.TrimPrefix(name, affix)
 	}

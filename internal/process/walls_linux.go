@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +21,7 @@ type walls struct {
 func newWalls() *walls {
 	w := &walls{abi: landlockABI(), ruleset: -1}
 	if filtersSystemCalls() {
-		w.filter = childFilter()
+		w.filter = childFilter
 	}
 	return w
 }
@@ -63,17 +62,4 @@ func (w *walls) close() {
 		unix.Close(w.ruleset)
 		w.ruleset = -1
 	}
-}
-
-// sockFilter is the form in which the kernel takes a program.
-func sockFilter(program []bpf.Instruction) ([]unix.SockFilter, error) {
-	raw, err := bpf.Assemble(program)
-	if err != nil {
-		return nil, err
-	}
-	filter := make([]unix.SockFilter, len(raw))
-	for i, in := range raw {
-		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
-	}
-	return filter, nil
 }
