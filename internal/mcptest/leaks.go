@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
@@ -18,17 +19,25 @@ const (
 	OwnerVariable = "MCPTEST_OWNER"
 )
 
+// guarded are the names of tests at whose end NoLeaks looks.
+var guarded sync.Map
+
 // NoLeaks fails the test if, at its end, goroutines run that came of it after this call, or processes
 // that are our children and have its name in OwnerVariable. They get as long to go as tests wait for
 // anything.
 //
 // A goroutine belongs to the test that started it, or that started who did: it inherits a label. Other
-// tests may run at the same time.
+// tests may run at the same time. Of several calls in one test the first counts: what it began before the last
+// ends after it.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	name := t.Name()
 	pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), pprof.Labels(ownerLabel, name)))
+	if _, again := guarded.LoadOrStore(name, true); again {
+		return
+	}
 	t.Cleanup(func() {
+		guarded.Delete(name)
 		pprof.SetGoroutineLabels(context.Background()) // of this one, which goes on
 		var stacks, pids []string
 		if !testlimit.Eventually(func() bool {
