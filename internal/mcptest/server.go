@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -17,7 +18,7 @@ const crashCode = 7
 // Server is an MCP server on stdio that does what its tools are named for. It handles every request
 // in a goroutine of its own, and ends when in does.
 //
-// Tools, with their arguments: echo{text}, pid{}, env{name}, big{size}, progress{count, ms}, log{text},
+// Tools, with their arguments: echo{text}, pid{}, env{name}, get{text} (a URL), big{size}, progress{count, ms}, log{text},
 // ask{} (sampling), changed{}, sleep{ms}, crash{}, exit{}, noise{}, complain{text} and silent{}.
 func Server(in io.Reader, out io.Writer, complain io.Writer, exit func(code int)) {
 	s := &server{pen: make(chan struct{}, 1), out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}}
@@ -114,6 +115,13 @@ func (s *server) tool(m rpc) (text string, ok bool) {
 		return fmt.Sprint(os.Getpid()), true
 	case "env":
 		return os.Getenv(arg.Name), true
+	case "get":
+		resp, err := http.Get(arg.Text)
+		if err != nil {
+			return "no answer", true
+		}
+		resp.Body.Close()
+		return resp.Status, true
 	case "big":
 		return strings.Repeat("x", arg.Size), true
 	case "progress":
