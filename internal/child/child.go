@@ -187,9 +187,18 @@ func (c *Child) Ask(request *message.Message, other func(*message.Message)) (*me
 		if err != nil {
 			return nil, err
 		}
-		if m.Kind() == message.Response && message.Key(m.Envelope().ID()) == id {
+		if m.Kind() == message.Response && answers(m.Envelope().ID(), id) {
 			return m, nil
 		}
 		other(m)
 	}
+}
+
+// answers reports whether the id of an answer is the one under this key, however the process writes it.
+func answers(id []byte, key string) bool {
+	if message.Key(id) == key {
+		return true
+	}
+	_, ok := message.Nearest(id, func(yield func(string) bool) { yield(key) })
+	return ok
 }

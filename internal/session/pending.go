@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
@@ -11,7 +12,9 @@ import (
 type pending struct {
 	post   *post
 	id     string // as the client wrote it
-	key    string
+	key    string // of the id that the process knows it by
+	client string // of the id that the client wrote, if the process knows another; else ""
+	sent   string // the id that the process knows it by, if that is ours; else ""
 	token  string // "" for none
 	task   string // "" for none
 	method string
@@ -66,7 +69,7 @@ func (l *link) onTimeout(p *pending, limit time.Duration) {
 		return
 	}
 	if l.fail(p, child.TooSlow(limit)) {
-		l.Cancel(p.id, "timeout")
+		l.Cancel(cmp.Or(p.sent, p.id), "timeout")
 	}
 }
 
@@ -84,7 +87,7 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 	return f
 }
 
-// fail answers one request with f. It reports false if it has been answered already.
+// fail answers one request with f, which the process may still answer. It reports false if it has been answered already.
 func (l *link) fail(p *pending, f *child.Failure) bool {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -93,5 +96,6 @@ func (l *link) fail(p *pending, f *child.Failure) bool {
 	}
 	f.RestartsLeft = l.s.restarts.Left(time.Now())
 	l.s.router.fail(p, f)
+	l.s.router.late.add(p.key)
 	return true
 }
