@@ -13,11 +13,17 @@ import (
 // post sends the messages of a POST and gives the answers.
 func (q *request) post() {
 	jsonBody, stream := q.accepts()
+	m := q.early
 	if !jsonBody && !stream {
+		if m != nil {
+			m.Free()
+		}
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list application/json and text/event-stream")
 		return
 	}
-	m := q.body()
+	if m == nil {
+		m = q.body()
+	}
 	if m == nil {
 		return
 	}
@@ -46,7 +52,7 @@ func (q *request) post() {
 		}
 	}
 	id := firstID(q.id[:0], messages)
-	initialize := len(messages) == 1 && m.Kind() == message.Request && m.Envelope().Method() == "initialize"
+	initialize := len(messages) == 1 && isInitialize(m)
 	mode := session.OnStream
 	if !stream {
 		mode = session.AnswersOnly
@@ -82,7 +88,7 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 	if !ok {
 		return nil, false, false
 	}
-	initialize := m.Kind() == message.Request && m.Envelope().Method() == "initialize"
+	initialize := isInitialize(m)
 	var err error
 	switch {
 	case id == "" && initialize, q.chosen(id) && initialize:
