@@ -36,9 +36,14 @@ func (p *pending) fill(to *post, e *message.Envelope) {
 // prepareLocked sets the timer of a request that is about to be sent, and what its answer is recorded for.
 func (l *link) prepareLocked(p *pending, m *message.Message) {
 	limit := l.s.server.CallTimeout
+	whole := limit
 	switch p.method {
 	case "initialize":
 		limit = l.s.server.StartTimeout
+		whole = limit
+		if since := l.s.handshake.since; !since.IsZero() && l.s.table.starter.Patience(l.s.server.Spec) > 0 {
+			limit = max(limit-time.Since(since), time.Nanosecond) // it has waited behind another's download
+		}
 		request := recorded(m)
 		l.s.handshake.asked = request
 		p.record = func(answer *message.Message) { child.OnOwnStack(func() { l.recordInitialize(request, answer) }) }
@@ -47,7 +52,7 @@ func (l *link) prepareLocked(p *pending, m *message.Message) {
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
 	}
 	if limit > 0 {
-		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, limit) })
+		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole) })
 	}
 }
 
@@ -80,7 +85,9 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 		Hint: "raise timeout_seconds", Stderr: l.Stderr(),
 	}
 	l.ExplainSilence(f)
-	if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
+	if last := l.s.table.firstStarts.failure(l.s); last != nil {
+		blame(f, last)
+	} else if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
 		f.Text += "; its first start goes on, so try again soon"
 		f.Hint = ""
 	}

@@ -35,6 +35,7 @@ type Table struct {
 	count       counters
 	tombstones  *tombstones
 	permissions *permissions
+	firstStarts firstStarts
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
