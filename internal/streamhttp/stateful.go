@@ -59,20 +59,26 @@ func (q *request) post() {
 	}
 	sent := messages
 	messages = nil
-	reader, err := s.Send(q.r.Context(), sent, mode)
-	if err != nil {
+	a := &answer{
+		request: q, s: s, batch: len(sent) > 1, json: jsonBody, stream: stream,
+		opened: opened, asks: id != nil, initialize: initialize,
+	}
+	if err := a.send(sent, mode); err != nil {
 		if opened {
-			s.Abandon()
+			defer s.Abandon()
 		}
-		q.failed(err, id)
+		if q.begun {
+			a.fail(err, id)
+		} else {
+			q.failed(err, id)
+		}
 		return
 	}
-	if reader == nil {
+	if a.reader == nil {
 		q.w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	defer reader.Leave()
-	a := &answer{request: q, s: s, reader: reader, batch: len(sent) > 1, json: jsonBody, stream: stream, opened: opened}
+	defer a.reader.Leave()
 	switch err := a.write(); {
 	case initialize && opened && err != nil:
 		s.Abandon()
