@@ -7,10 +7,11 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 )
 
-// Abandon ends a session whose id its client never learned. It does not wait for that. The first start
+// Abandon ends a session that its client cannot use, since it never learned its id or had an error for an
+// answer to initialize. It does not wait for that. The first start
 // of a package runner is not thrown away: it goes on, and the next session finds what it downloaded.
-func (s *Session) Abandon() {
-	f := &child.Failure{Text: "the client went away before it learned the session's id", Reason: child.ReasonClosed}
+func (s *Session) Abandon(why string) {
+	f := &child.Failure{Text: why, Reason: child.ReasonClosed}
 	if goesOn(s) == 0 {
 		s.end(f)
 		return

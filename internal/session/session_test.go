@@ -293,7 +293,7 @@ func TestWhyAFirstStartFailedIsToldToTheNextCaller(t *testing.T) {
 			if err == nil {
 				err = errors.New(got[0])
 			}
-			s.Abandon()
+			s.Abandon("the client went away before it learned the session's id")
 			return err
 		}
 		if err := start("a"); err == nil || !strings.Contains(err.Error(), "try again soon") {
@@ -346,7 +346,7 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 				got, err := b.call(s, initialize)
 				if err != nil {
 					done <- err.Error()
-					s.Abandon()
+					s.Abandon("the client went away before it learned the session's id")
 					return
 				}
 				done <- got[0]

@@ -65,7 +65,7 @@ func (q *request) post() {
 	}
 	if err := a.send(sent, mode); err != nil {
 		if opened {
-			defer s.Abandon()
+			defer s.Abandon("there was no process for it, or none in time")
 		}
 		if q.begun {
 			a.fail(err, id)
@@ -81,9 +81,9 @@ func (q *request) post() {
 	defer a.reader.Leave()
 	switch err := a.write(); {
 	case initialize && opened && err != nil:
-		s.Abandon()
+		s.Abandon("the client went away before it learned the session's id")
 	case initialize && a.refused:
-		s.Close("the server refused to initialize")
+		s.Abandon("the server refused to initialize, or did not answer in time")
 	}
 }
 
