@@ -110,6 +110,9 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		s, err = q.Table.Find(q.key(id))
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
+		case initialize: // the client has kept the id of a session that is over, and begins anew
+			s, err = q.open("", "", true)
+			opened = true
 		case session.Minted(id):
 			if s, err = q.takeOver(id, m); s == nil && err == nil {
 				return nil, false, false

@@ -28,10 +28,6 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 			q.refuse(http.StatusServiceUnavailable, codeInternal, "the process that asked this is not here: it has ended, or is on another instance")
 		}
 		return nil, nil
-	case message.Request:
-		if m.Envelope().Method() == "initialize" {
-			return nil, session.ErrUnknown // a new session has no id yet
-		}
 	}
 	said := q.Table.Protocol(o)
 	s, err := q.Table.TakeOver(q.r.Context(), o)
