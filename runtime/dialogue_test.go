@@ -155,6 +155,10 @@ func dialogueOption(t *testing.T, option string, cfg *Config, s *Server) {
 		s.Era = option
 	case "stateless":
 		s.Stateless = true
+	case "npx":
+		s.Command, s.Args = "npx", []string{"-y", "fake"}
+	case "404":
+		s.OnLost = "404"
 	case "two sessions":
 		cfg.MaxSessions = 2
 	default:

@@ -38,8 +38,8 @@ type Server struct {
 	// session slept, or was evicted, or because the request has reached another instance of the app.
 	// "resurrect": another process is told what the client said at the beginning, and takes it over.
 	// "notify": the same, and the client is told that lists may have changed. "404": it is over, and the
-	// client begins anew. Empty means "resurrect" if Stateless, or if all tools say that they are read-only
-	// or idempotent, and "404" otherwise.
+	// client begins anew. Empty means "resurrect" if Stateless, if all tools say that they are read-only or
+	// idempotent, or if there are none, and "404" otherwise.
 	OnLost string
 
 	IdleTimeout     time.Duration // of a session that nobody uses; zero 1 h

@@ -38,6 +38,8 @@ type Child struct {
 	gone   chan struct{}           // closed when the process has been waited for
 	exit   error                   // of that wait; set before gone is closed
 	killed atomic.Pointer[Failure] // why we ended it, if we did
+
+	stopped atomic.Bool // it was there when the context of its start ended
 }
 
 // Run calls serve, which reads until Read fails, and returns once the process is gone: by itself, or
@@ -46,6 +48,12 @@ func (c *Child) Run(serve func()) *Failure {
 	stopped := make(chan struct{})
 	unless := context.AfterFunc(c.ctx, func() {
 		defer close(stopped)
+		select {
+		case <-c.gone: // by itself
+			return
+		default:
+			c.stopped.Store(true)
+		}
 		process.Stop(c.p, c.gone, c.grace)
 	})
 	serve()
@@ -102,6 +110,9 @@ func (c *Child) Answered() <-chan struct{} { return c.answered }
 
 // Gone is closed when the process is.
 func (c *Child) Gone() <-chan struct{} { return c.gone }
+
+// Stopped reports whether the process was ended because the context of its start was.
+func (c *Child) Stopped() bool { return c.stopped.Load() }
 
 // Stderr returns the last lines that the process wrote to its stderr, redacted.
 func (c *Child) Stderr() []string { return c.stderr.lines() }
@@ -187,9 +198,18 @@ func (c *Child) Ask(request *message.Message, other func(*message.Message)) (*me
 		if err != nil {
 			return nil, err
 		}
-		if m.Kind() == message.Response && message.Key(m.Envelope().ID()) == id {
+		if m.Kind() == message.Response && answers(m.Envelope().ID(), id) {
 			return m, nil
 		}
 		other(m)
 	}
+}
+
+// answers reports whether the id of an answer is the one under this key, however the process writes it.
+func answers(id []byte, key string) bool {
+	if message.Key(id) == key {
+		return true
+	}
+	_, ok := message.Nearest(id, func(yield func(string) bool) { yield(key) })
+	return ok
 }

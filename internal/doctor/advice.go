@@ -54,14 +54,21 @@ func advise(rule Rule, file *config.File, s *config.Server, key, hint, text stri
 	return Advice{rule, w}
 }
 
-// sessionAdvice finds processes that are to be started ahead and cannot be.
+// sessionAdvice finds processes that are to be started ahead and cannot be, and sessions that end with
+// their instance.
 func sessionAdvice(file *config.File, s config.Server) []Advice {
-	if s.Sessions.Prewarm == 0 || s.Auth.Method == config.AuthNone {
-		return nil
+	var all []Advice
+	if s.Sessions.Prewarm > 0 && s.Auth.Method != config.AuthNone {
+		all = append(all, advise(RuleSessions, file, &s, "sessions.prewarm",
+			"remove it: such a process can only be started when its caller is known",
+			"starts nothing ahead, as with auth.method %q a process holds something of its caller", s.Auth.Method))
 	}
-	return []Advice{advise(RuleSessions, file, &s, "sessions.prewarm",
-		"remove it: such a process can only be started when its caller is known",
-		"starts nothing ahead, as with auth.method %q a process holds something of its caller", s.Auth.Method)}
+	if s.Sessions.OnLost == config.OnLostNotFound {
+		all = append(all, advise(RuleSessions, file, &s, "sessions.on_lost",
+			`write "resurrect" or "notify" if the server can go on without what its process remembers; else keep one instance that is always ready`,
+			"ends a session when its instance is replaced or a request of it reaches another one, and most clients do not begin anew after a 404"))
+	}
+	return all
 }
 
 // dotnetAdvice finds what starts something of .NET that is on one machine alone, and says what to write instead.

@@ -2,21 +2,29 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
 )
 
-// Abandon ends a session whose id its client never learned. The first start of a package runner is
-// not thrown away: it goes on, and the next session finds what it downloaded.
-func (s *Session) Abandon() {
-	s.abandon(&child.Failure{Text: "the client went away before it learned the session's id", Reason: child.ReasonClosed})
+// Abandon ends a session that its client cannot use, since it never learned its id or had an error for an
+// answer to initialize. It does not wait for that. The first start
+// of a package runner is not thrown away: it goes on, and the next session finds what it downloaded.
+func (s *Session) Abandon(why string) {
+	f := &child.Failure{Text: why, Reason: child.ReasonClosed}
+	if goesOn(s) == 0 {
+		s.end(f)
+		return
+	}
+	s.table.background(func(context.Context) { s.abandon(f) })
 }
 
+// abandon is Abandon for any reason. It returns when the session has ended.
 func (s *Session) abandon(f *child.Failure) {
 	s.mu.Lock()
 	s.router.failAll(f)
 	s.mu.Unlock()
-	if patience := s.table.starter.Patience(s.server.Spec); patience > 0 {
+	if patience := goesOn(s); patience > 0 {
 		s.table.forget(s)
 		s.log.Info("the first start goes on without its client")
 		ctx, cancel := context.WithTimeout(s.ctx, patience)
@@ -26,6 +34,15 @@ func (s *Session) abandon(f *child.Failure) {
 		cancel()
 	}
 	s.end(f)
+}
+
+// goesOn is how long the process of s may go on without a client. One that has not been started
+// yet, since it waits for another's download, is started for nobody.
+func goesOn(s *Session) time.Duration {
+	if !s.started.Load() {
+		return 0
+	}
+	return s.table.starter.Patience(s.server.Spec)
 }
 
 // awaitAnswer returns when the process has answered for the first time, or will not, or when ctx ends.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -15,6 +16,7 @@ import (
 // when the session began, and the state that it asked for since. It is guarded by the session's mu.
 type handshake struct {
 	asked         record         // initialize, as soon as the client has sent it
+	since         time.Time      // when that was
 	request       record         // the same, once it was answered; empty if it was too large
 	version       string         // that the server answered; "" until it has
 	capabilities  []byte         // that it answered, as JSON
@@ -48,6 +50,18 @@ func (h *handshake) confirm(m *message.Message) {
 	if h.confirmation = recorded(m); h.confirmation == "" || h.confirmation == initialized {
 		h.confirmation = initialized // which many clients say to the letter
 	}
+}
+
+// noteAsked notes what the client says to begin s, which its id may have to say before the
+// process has heard it.
+func noteAsked(s *Session, messages []*message.Message) {
+	if !s.sealable || len(messages) != 1 || messages[0].Kind() != message.Request || messages[0].Envelope().Method() != "initialize" {
+		return
+	}
+	request := recorded(messages[0])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handshake.asked, s.handshake.since = request, time.Now()
 }
 
 // initializeResult is what we read of the answer to initialize.

@@ -79,7 +79,10 @@ func (l *link) pass(m *message.Message) {
 // route passes on one message of the process, which it takes over, and returns the stream that it
 // went to, or nil. It does not block.
 func (l *link) route(m *message.Message) *stream.Stream {
-	st, p := l.dispatch(m)
+	st, p, retyped := l.dispatch(m)
+	if retyped {
+		l.s.log.Warn("the server answers with ids of another type than it was asked with, which JSON-RPC forbids; its answers are passed on with the ids of the requests")
+	}
 	if p == nil {
 		return st
 	}
@@ -87,15 +90,18 @@ func (l *link) route(m *message.Message) *stream.Stream {
 	return l.deliver(p, m)
 }
 
-// dispatch is router.route, while somebody can read the message.
-func (l *link) dispatch(m *message.Message) (*stream.Stream, *pending) {
+// dispatch is router.route, while somebody can read the message. It reports whether the process has
+// answered with an id of another type for the first time.
+func (l *link) dispatch(m *message.Message) (st *stream.Stream, p *pending, retyped bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	if l.s.why != nil {
 		m.Free()
-		return nil, nil
+		return nil, nil, false
 	}
-	return l.s.router.route(m)
+	before := l.s.router.retyped
+	st, p = l.s.router.route(m)
+	return st, p, l.s.router.retyped && !before
 }
 
 // deliver passes on an answer that was recorded, unless the request was answered by a failure meanwhile.
@@ -130,6 +136,7 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 		}
 		err := l.ensureInitialized(m)
 		if err == nil {
+			l.readdress(m)
 			err = l.write(ctx, m)
 		}
 		switch {
@@ -176,7 +183,7 @@ func (l *link) register(messages []*message.Message, mode ReplyMode) (reader *st
 			p = new(pending)
 		}
 		p.fill(to, m.Envelope())
-		if !s.router.add(p) {
+		if !s.router.add(p, m) {
 			for _, earlier := range requests {
 				s.router.remove(earlier)
 			}
@@ -212,12 +219,25 @@ func (l *link) wants(m *message.Message) bool {
 	return true
 }
 
+// readdress makes a cancellation name its request as the process knows it.
+func (l *link) readdress(m *message.Message) {
+	if m.Kind() != message.Notification || m.Envelope().Method() != "notifications/cancelled" {
+		return
+	}
+	l.s.mu.Lock()
+	p := l.s.router.renamed[message.Key(m.Envelope().Cancels())]
+	l.s.mu.Unlock()
+	if p != nil {
+		m.Splice(message.Edit{Part: message.PartCancels, Text: []byte(p.sent)})
+	}
+}
+
 // takeServerRequest takes the server's request with this id from those in flight, and reports whether it was.
 func (l *link) takeServerRequest(id []byte) bool {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	_, ok := find(l.s.router.serverRequests, id)
-	delete(l.s.router.serverRequests, message.Key(id))
+	key, _, ok := find(l.s.router.serverRequests, id)
+	delete(l.s.router.serverRequests, key)
 	return ok
 }
 
@@ -233,7 +253,7 @@ func (l *link) afterwards(m *message.Message) {
 		l.s.handshake.confirm(m)
 		l.s.initialized.Store(true)
 	case "notifications/cancelled":
-		p, ok := find(l.s.router.pending, m.Envelope().Cancels())
+		p, ok := l.s.router.ofClient(m.Envelope().Cancels())
 		if !ok || p.method == "initialize" {
 			return
 		}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
@@ -11,7 +12,9 @@ import (
 type pending struct {
 	post   *post
 	id     string // as the client wrote it
-	key    string
+	key    string // of the id that the process knows it by
+	client string // of the id that the client wrote, if the process knows another; else ""
+	sent   string // the id that the process knows it by, if that is ours; else ""
 	token  string // "" for none
 	task   string // "" for none
 	method string
@@ -33,9 +36,14 @@ func (p *pending) fill(to *post, e *message.Envelope) {
 // prepareLocked sets the timer of a request that is about to be sent, and what its answer is recorded for.
 func (l *link) prepareLocked(p *pending, m *message.Message) {
 	limit := l.s.server.CallTimeout
+	whole := limit
 	switch p.method {
 	case "initialize":
 		limit = l.s.server.StartTimeout
+		whole = limit
+		if since := l.s.handshake.since; !since.IsZero() && l.s.table.starter.Patience(l.s.server.Spec) > 0 {
+			limit = max(limit-time.Since(since), time.Nanosecond) // it has waited behind another's download
+		}
 		request := recorded(m)
 		l.s.handshake.asked = request
 		p.record = func(answer *message.Message) { child.OnOwnStack(func() { l.recordInitialize(request, answer) }) }
@@ -44,7 +52,7 @@ func (l *link) prepareLocked(p *pending, m *message.Message) {
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
 	}
 	if limit > 0 {
-		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, limit) })
+		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole) })
 	}
 }
 
@@ -66,7 +74,7 @@ func (l *link) onTimeout(p *pending, limit time.Duration) {
 		return
 	}
 	if l.fail(p, child.TooSlow(limit)) {
-		l.Cancel(p.id, "timeout")
+		l.Cancel(cmp.Or(p.sent, p.id), "timeout")
 	}
 }
 
@@ -77,14 +85,16 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 		Hint: "raise timeout_seconds", Stderr: l.Stderr(),
 	}
 	l.ExplainSilence(f)
-	if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
+	if last := l.s.table.firstStarts.failure(l.s); last != nil {
+		blame(f, last)
+	} else if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
 		f.Text += "; its first start goes on, so try again soon"
 		f.Hint = ""
 	}
 	return f
 }
 
-// fail answers one request with f. It reports false if it has been answered already.
+// fail answers one request with f, which the process may still answer. It reports false if it has been answered already.
 func (l *link) fail(p *pending, f *child.Failure) bool {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -93,5 +103,6 @@ func (l *link) fail(p *pending, f *child.Failure) bool {
 	}
 	f.RestartsLeft = l.s.restarts.Left(time.Now())
 	l.s.router.fail(p, f)
+	l.s.router.late.add(p.key)
 	return true
 }

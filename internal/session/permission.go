@@ -155,11 +155,13 @@ type toolPage struct {
 
 const codeNoMethod = -32601 // JSON-RPC 2.0, "Error object"
 
-// harmless reports whether there are tools and all say that they are read-only or idempotent (MCP
-// 2025-11-25, schema, "ToolAnnotations"). These are hints, and no proof that the process remembers
-// nothing; a server whose author says nothing is not taken for one of that kind.
+// harmless reports whether all tools say that they are read-only or idempotent (MCP 2025-11-25, schema,
+// "ToolAnnotations"). These are hints, and no proof that the process remembers nothing; a server whose
+// author says nothing is not taken for one of that kind. Where there are no tools the server must not
+// announce any either: what it has then, prompts and resources, is read.
 func harmless(ctx context.Context, s *Session) (bool, error) {
-	cursor, some := "{}", false
+	announced := announcesTools(s)
+	cursor, some := "{}", !announced
 	for page := range maxPages {
 		answer, err := query(ctx, s, fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-tools-%d","method":"tools/list","params":%s}`, page, cursor))
 		if err != nil {
@@ -172,7 +174,7 @@ func harmless(ctx context.Context, s *Session) (bool, error) {
 		case err != nil:
 			return false, fmt.Errorf("list of tools: %w", err)
 		case got.Error != nil && got.Error.Code == codeNoMethod:
-			return false, nil
+			return !announced, nil
 		case got.Error != nil:
 			return false, fmt.Errorf("list of tools: %s", s.table.starter.Redact(got.Error.Message))
 		}
@@ -189,6 +191,15 @@ func harmless(ctx context.Context, s *Session) (bool, error) {
 		cursor = `{"cursor":` + string(next) + `}`
 	}
 	return false, nil
+}
+
+// announcesTools reports whether the process says that it has tools.
+func announcesTools(s *Session) bool {
+	var can struct{ Tools *struct{} }
+	s.mu.Lock()
+	capabilities := s.handshake.capabilities
+	s.mu.Unlock()
+	return json.Unmarshal(capabilities, &can) != nil || can.Tools != nil
 }
 
 // query sends a request of ours and returns its answer. It takes no part in where other messages go.

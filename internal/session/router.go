@@ -1,8 +1,8 @@
 package session
 
 import (
+	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -22,6 +22,10 @@ type router struct {
 	tasks          map[string]*post    // tasks/result requests in flight, by task
 	serverRequests map[string]*post    // requests of the server that were not answered yet: where they went
 	posts          []*post             // those that wait for answers, oldest first
+	late           late                // answers that nobody waits for
+	renamed        map[string]*pending // requests in flight under ids of ours, by message.Key of the client's
+	renames        int                 // that there ever were
+	retyped        bool                // the process has answered with an id of another type than it was asked with
 }
 
 // maxServerRequests bounds how many requests of its own a server may have open. Of those beyond, the
@@ -32,7 +36,7 @@ func newRouter(streams *stream.Set) router {
 	return router{
 		streams: streams, listener: post{stream: streams.Standalone()},
 		pending: map[string]*pending{}, tokens: map[string]*pending{},
-		tasks: map[string]*post{}, serverRequests: map[string]*post{},
+		tasks: map[string]*post{}, serverRequests: map[string]*post{}, renamed: map[string]*pending{},
 	}
 }
 
@@ -51,10 +55,13 @@ type newPost struct {
 	list    [1]*pending
 }
 
-// add registers a request. It reports false if one with this id is in flight.
-func (x *router) add(p *pending) bool {
-	if x.pending[p.key] != nil {
+// add registers a request, which m is. It reports false if one with this id is in flight.
+func (x *router) add(p *pending, m *message.Message) bool {
+	if x.pending[p.key] != nil || x.renamed[p.key] != nil {
 		return false
+	}
+	if x.late.has(p.key) {
+		x.rename(p, m)
 	}
 	x.pending[p.key] = p
 	if p.token != "" {
@@ -72,6 +79,9 @@ func (x *router) add(p *pending) bool {
 // remove takes a request out: it is answered, or will never be.
 func (x *router) remove(p *pending) {
 	delete(x.pending, p.key)
+	if p.client != "" {
+		delete(x.renamed, p.client)
+	}
 	if x.tokens[p.token] == p {
 		delete(x.tokens, p.token)
 	}
@@ -106,33 +116,20 @@ func (x *router) failAll(f *child.Failure) {
 		x.fail(p, f)
 	}
 	clear(x.serverRequests)
+	x.late.clear()
 }
 
-// find looks up an id or a token. A server may write a number otherwise than the client
-// did (1.0 for 1, or a float for an integer beyond 2^53), so that the value decides when the text
-// does not.
-func find[V any](m map[string]V, id []byte) (v V, ok bool) {
-	if v, ok = m[string(id)]; ok || len(id) == 0 {
-		return v, ok
+// find looks up an id or a token, and the key that it is under. If no key is it to the letter it is the
+// one that is nearest.
+func find[V any](m map[string]V, id []byte) (key string, v V, ok bool) {
+	key = message.Key(id)
+	if v, ok = m[key]; ok {
+		return key, v, true
 	}
-	if id[0] == '"' {
-		v, ok = m[message.Key(id)]
-		return v, ok
+	if key, ok = message.Nearest(id, maps.Keys(m)); ok {
+		v = m[key]
 	}
-	want, err := strconv.ParseFloat(string(id), 64)
-	if err != nil {
-		return v, false
-	}
-	for key, candidate := range m {
-		if got, err := strconv.ParseFloat(key, 64); err == nil && got == want {
-			if ok {
-				var none V
-				return none, false // two are as near: neither is it
-			}
-			v, ok = candidate, true
-		}
-	}
-	return v, ok
+	return key, v, ok
 }
 
 // toListener are the notifications that concern no request, whatever is in flight.
@@ -158,7 +155,7 @@ func (x *router) reachable(p *post) bool {
 //     listens there, else to the newest POST; with none, to the standalone stream, which keeps it.
 func (x *router) place(e *message.Envelope, method string) *post {
 	if task := e.RelatedTask(); task != nil {
-		if p, ok := find(x.tasks, task); ok && x.reachable(p) {
+		if _, p, ok := find(x.tasks, task); ok && x.reachable(p) {
 			return p
 		}
 	}
@@ -185,12 +182,17 @@ func (x *router) place(e *message.Envelope, method string) *post {
 func (x *router) route(m *message.Message) (*stream.Stream, *pending) {
 	e := m.Envelope()
 	if e.Kind() == message.Response {
-		p, ok := find(x.pending, e.ID())
-		switch {
-		case !ok:
+		p := x.answered(e.ID())
+		if p == nil {
 			m.Free()
 			return nil, nil
-		case p.record != nil:
+		}
+		other := (e.ID()[0] == '"') != (p.key[0] == '"')
+		x.retyped = x.retyped || other
+		if other || p.sent != "" {
+			m.Splice(message.Edit{Part: message.PartID, Text: []byte(p.id)})
+		}
+		if p.record != nil {
 			return nil, p
 		}
 		x.answer(p, m)
@@ -210,13 +212,13 @@ func (x *router) destination(e *message.Envelope) *post {
 	if e.Kind() == message.Notification {
 		switch method {
 		case "notifications/progress":
-			if p, ok := find(x.tokens, e.ProgressOf()); ok && !p.post.plain {
+			if _, p, ok := find(x.tokens, e.ProgressOf()); ok && !p.post.plain {
 				return p.post
 			}
 			return &x.listener // of a task that outlives its request
 		case "notifications/cancelled":
-			if to, ok := find(x.serverRequests, e.Cancels()); ok {
-				delete(x.serverRequests, message.Key(e.Cancels()))
+			if key, to, ok := find(x.serverRequests, e.Cancels()); ok {
+				delete(x.serverRequests, key)
 				if to.waiting > 0 || to == &x.listener {
 					return to
 				}

@@ -47,6 +47,7 @@ type Session struct {
 	streams       *stream.Set
 	sealable      bool // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
+	started       atomic.Bool // there has been a process
 	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
 
 	mu           sync.Mutex
@@ -169,6 +170,7 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 			m.Free()
 		}
 	}()
+	noteAsked(s, messages)
 	for {
 		l, err := s.ready(ctx)
 		if err != nil {
@@ -200,10 +202,20 @@ func (s *Session) ready(ctx context.Context) (*link, error) {
 	if l, _, err := s.state(); l != nil || err != nil {
 		return l, err
 	}
-	limit := s.server.StartTimeout
-	late, cancel := context.WithTimeoutCause(ctx, limit, child.StillStarting(limit))
+	late, cancel := context.WithTimeout(ctx, s.server.StartTimeout)
 	defer cancel()
-	return s.awaitLink(late)
+	l, err := s.awaitLink(late)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = s.table.firstStarts.stillStarting(s)
+	}
+	return l, err
+}
+
+// Ready reports whether Send will not have to wait for a process: there is one that can be talked to, or
+// there will be none.
+func (s *Session) Ready() bool {
+	l, _, err := s.state()
+	return l != nil || err != nil
 }
 
 // awaitLink returns the process once it can be talked to. It fails with why the session has ended, or
@@ -262,7 +274,9 @@ func (s *Session) supervise() {
 		}
 		s.pid.Store(int64(c.PID()))
 		l := &link{Child: c, s: s}
+		s.started.Store(true)
 		f := c.Run(l.serve)
+		s.table.firstStarts.note(l, f)
 		s.pid.Store(0)
 		l.detach()
 		if s.ctx.Err() != nil || !l.maybeRestart(f) {

@@ -271,6 +271,51 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 	}
 }
 
+// A download fails after those who waited for it have given up: the next caller hears why.
+func TestWhyAFirstStartFailedIsToldToTheNextCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, limits{})
+		b.server.Runner = "npx\x00broken"
+		b.server.Launch = func(context.Context, any) (process.Process, error) {
+			return mcptest.Run(func(in io.Reader, out io.Writer) error {
+				bufio.NewReader(in).ReadString('\n') // as the kernel keeps what a process does not read yet
+				time.Sleep(40 * time.Second)
+				return errors.New("npm error code EAI_AGAIN")
+			}), nil
+		}
+		start := func(who string) error {
+			s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+			if err != nil {
+				return err
+			}
+			defer s.Leave()
+			got, err := b.call(s, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`)
+			if err == nil {
+				err = errors.New(got[0])
+			}
+			s.Abandon("the client went away before it learned the session's id")
+			return err
+		}
+		if err := start("a"); err == nil || !strings.Contains(err.Error(), "try again soon") {
+			t.Errorf("the first caller got %v", err)
+		}
+		time.Sleep(time.Second)
+		// One waits behind the first start, and another one for its own.
+		for _, pause := range []time.Duration{0, time.Minute} {
+			time.Sleep(pause)
+			began := time.Now()
+			err := start("b")
+			if err == nil || !strings.Contains(err.Error(), "EAI_AGAIN") || strings.Contains(err.Error(), "try again soon") {
+				t.Errorf("the next caller got %v", err)
+			}
+			if took := time.Since(began); took > b.server.StartTimeout {
+				t.Errorf("and that after %s", took)
+			}
+		}
+		time.Sleep(time.Minute) // for the processes to end
+	})
+}
+
 func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, limits{})
@@ -301,7 +346,7 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 				got, err := b.call(s, initialize)
 				if err != nil {
 					done <- err.Error()
-					s.Abandon()
+					s.Abandon("the client went away before it learned the session's id")
 					return
 				}
 				done <- got[0]
@@ -322,6 +367,9 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 			t.Errorf("%d starts at a time", n)
 		}
 		time.Sleep(20 * time.Second)
+		if n := starts.Load(); n != 1 {
+			t.Errorf("%d starts after the download, for nobody", n-1)
+		}
 		start := time.Now()
 		if got := <-open("c"); !strings.Contains(got, "protocolVersion") || time.Since(start) > time.Second {
 			t.Errorf("after the download: %s after %v", got, time.Since(start))

@@ -72,7 +72,8 @@ func (t *Table) heldAs(id string) (held *Session) {
 // Announce returns the id by which the client is to know the session, just before it is told. That
 // of a session which a client initialized is sealed now and not before, because it says what the
 // server answered. When something else comes before that answer, the id goes out with it and says
-// what the client asked for: who serves the session later then insists on that version.
+// what the client asked for alone: who serves the session later takes the version that its process
+// answers to that.
 func (s *Session) Announce() string {
 	keys := s.table.sharing.Keys
 	s.mu.Lock()
@@ -87,9 +88,6 @@ func (s *Session) Announce() string {
 	}
 	params := paramsOf(request)
 	tk := ticket.Ticket{Version: h.version, Initialize: params, Result: h.digest, Created: s.created}
-	if tk.Version == "" {
-		tk.Version = askedVersion(params)
-	}
 	id, err := keys.Seal(holder(s.Key), tk)
 	if err != nil {
 		if !errors.Is(err, ticket.ErrTooLong) {
@@ -111,13 +109,4 @@ func paramsOf(request record) []byte {
 	}
 	json.Unmarshal([]byte(request), &r)
 	return r.Params
-}
-
-// askedVersion is the protocol version that a client asked for.
-func askedVersion(params []byte) string {
-	var p struct {
-		ProtocolVersion string `json:"protocolVersion"`
-	}
-	json.Unmarshal(params, &p)
-	return p.ProtocolVersion
 }

@@ -35,6 +35,7 @@ type Table struct {
 	count       counters
 	tombstones  *tombstones
 	permissions *permissions
+	firstStarts firstStarts
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -84,6 +85,21 @@ func (t *Table) Find(key admission.Key) (*Session, error) {
 		return nil, ErrUnknown
 	}
 	return s, nil
+}
+
+// Protocol is the protocol version that the session of o negotiated, here or elsewhere, or "" if there
+// is none or it has not.
+func (t *Table) Protocol(o Opening) string {
+	t.mu.Lock()
+	s := t.sessions[o.key()]
+	t.mu.Unlock()
+	if s != nil {
+		return s.Protocol()
+	}
+	if tk, err := t.takeoverTicket(o); err == nil {
+		return tk.Version
+	}
+	return ""
 }
 
 // Await waits until a session is opened under key, and returns it, entered: Leave must follow. It

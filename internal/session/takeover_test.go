@@ -276,6 +276,21 @@ func TestServerThatMayRememberIsNotResurrected(t *testing.T) {
 	})
 }
 
+func TestServerWithoutToolsIsResurrected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}
+		for capabilities, want := range map[string]error{`{"prompts":{},"resources":{}}`: nil, `{"prompts":{},"tools":{}}`: ErrUnknown} {
+			here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
+			for _, in := range []*instance{here, there} {
+				in.tools, in.capabilities = `[]`, capabilities
+			}
+			if err := there.use(there.opening("u", here.initialize("u"))); err != want {
+				t.Errorf("%s: %v, want %v", capabilities, err, want)
+			}
+		}
+	})
+}
+
 func TestAnotherVersionIsAnotherSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -23,12 +24,15 @@ type answer struct {
 	batch        bool // the POST had several messages
 	json, stream bool // what the client takes
 	opened       bool // the POST opened the session
+	asks         bool // the POST has a request
+	initialize   bool // the POST is initialize
 	refused      bool // the answer was an error
 }
 
 // write returns errGone if the client has not got everything.
 func (a *answer) write() error {
-	if !a.json {
+	hold := a.opened && a.initialize // the head has the session's id, which says what the server answers
+	if a.begun || !a.json && !hold {
 		return a.events(nil)
 	}
 	var first [1]stream.Event // most have one
@@ -41,14 +45,17 @@ func (a *answer) write() error {
 		case stream.Taken:
 			taken = append(taken, e)
 			a.refused = e.Envelope().IsError()
-			if e.Kind() != message.Response && a.stream {
+			switch other := e.Kind() != message.Response; {
+			case other && a.stream && (!hold || len(taken) == maxHeld), e.Last && !a.wantsBody(taken):
 				return a.events(taken)
-			}
-			if e.Last {
+			case e.Last:
 				return a.body(taken)
 			}
 			continue
 		case stream.Ended, stream.Cut:
+			if !a.wantsBody(taken) {
+				return a.events(taken)
+			}
 			return a.body(taken)
 		}
 		select {
@@ -62,6 +69,60 @@ func (a *answer) write() error {
 			return errGone
 		}
 	}
+}
+
+// maxHeld bounds what is held back until the server has answered initialize.
+const maxHeld = 64
+
+// wantsBody reports whether what has come, and is all, goes out as one JSON body.
+func (a *answer) wantsBody(taken []stream.Event) bool {
+	return a.json && (a.batch || len(taken) <= 1)
+}
+
+// send passes messages on to the session. While that has no process yet, or none again, a client that
+// waits for an answer and takes a stream hears every Keepalive that it is to go on waiting.
+func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error {
+	ctx := a.r.Context()
+	var err error
+	if !a.stream || !a.asks || a.s.Ready() {
+		a.reader, err = a.s.Send(ctx, messages, mode)
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		a.reader, err = a.s.Send(ctx, messages, mode)
+		done <- err
+	}()
+	keepalive := time.NewTicker(a.Keepalive)
+	defer keepalive.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-keepalive.C:
+			a.announce()
+			a.begin()
+			out := newEvents(a.request)
+			out.comment("the server is being started")
+			out.flush() // an error is that the client is gone, which ends Send
+			out.free()
+		}
+	}
+}
+
+// fail gives err as the answer to the request with this id on a stream that has begun.
+func (a *answer) fail(err error, id []byte) {
+	f, ok := errors.AsType[*child.Failure](err)
+	if !ok {
+		f = &child.Failure{Text: err.Error(), Reason: child.ReasonClosed}
+	}
+	out := newEvents(a.request)
+	defer out.free()
+	m := f.Answer(id)
+	defer m.Free()
+	out.event(stream.Event{Message: m})
+	out.flush()
 }
 
 // timer returns a timer that was used before, if there is one: a new one is most of what an answer
@@ -117,7 +178,7 @@ func (a *answer) body(answers []stream.Event) error {
 // announce tells the client the id of the session that it opened, unless the answer refuses to
 // initialize: there is none then.
 func (a *answer) announce() {
-	if a.opened && !(a.refused && a.s.Protocol() == "") {
+	if a.opened && !a.begun && !(a.refused && a.s.Protocol() == "") {
 		a.w.Header().Set(HeaderSession, a.s.Announce())
 	}
 }

@@ -102,6 +102,9 @@ type request struct {
 	caller Caller
 	begun  bool // the head of an SSE answer is written
 
+	negotiated bool             // its session speaks the version of its header, which is none of ours
+	early      *message.Message // its body, if it had to be read to judge that header; else nil
+
 	alone [1]*message.Message // of a POST that is no batch
 	id    [40]byte            // room for the id of its request
 }

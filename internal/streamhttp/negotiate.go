@@ -14,28 +14,54 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
-// versionSpoken reports whether the request's protocol version, if it names one, is spoken here. It
-// has answered when it returns false: with 400, and with the error by which a client of a newer
-// revision learns what to fall back to (MCP 2026-07-28, basic/versioning).
+// versionSpoken reports whether the request's protocol version, if it names one, is spoken here: one
+// of ours, or the one that its session negotiated, whatever that is. On initialize the body negotiates,
+// and the header says nothing. It has answered when it returns false: with 400, and with the error by
+// which a client of a newer revision learns what to fall back to (MCP 2026-07-28, basic/versioning).
 func (q *request) versionSpoken() bool {
 	v := q.r.Header.Get(HeaderVersion)
-	if v == "" || slices.Contains(versions, v) || pool.Modern(v) {
+	if v == "" || slices.Contains(versions, v) {
 		return true
 	}
-	var id []byte
-	if q.r.Method == http.MethodPost {
-		m := message.New(q.Budget)
-		if m.Fill(q.r.Body, q.MaxBody) == nil && m.Kind() == message.Request {
-			if m.Envelope().Modern() {
-				q.stateless(m)
-				return false
-			}
-			id = m.Envelope().ID()
-		}
-		defer m.Free()
+	spoken := q.protocol()
+	if q.negotiated = spoken == v; q.negotiated || pool.Modern(v) {
+		return true
 	}
-	q.unsupported(v, id, versions)
+	if spoken == "" && session.Minted(q.r.Header.Get(HeaderSession)) {
+		return true // and hear that there is no such session, of which who knows what it spoke
+	}
+	if q.r.Method != http.MethodPost {
+		q.unsupported(v, nil, versions)
+		return false
+	}
+	m := q.body()
+	switch {
+	case m == nil:
+		return false
+	case isInitialize(m):
+		q.early = m
+		return true
+	case m.Kind() == message.Request && m.Envelope().Modern():
+		q.stateless(m)
+		return false
+	}
+	q.unsupported(v, firstID(q.id[:0], []*message.Message{m}), versions)
+	m.Free()
 	return false
+}
+
+// protocol is the version of the session that the request names, or "" if there is none.
+func (q *request) protocol() string {
+	id := q.r.Header.Get(HeaderSession)
+	if id == "" {
+		return ""
+	}
+	return q.Table.Protocol(q.opening(id))
+}
+
+// isInitialize reports whether m asks for a session.
+func isInitialize(m *message.Message) bool {
+	return m.Kind() == message.Request && m.Envelope().Method() == "initialize"
 }
 
 // usualAccept is what the SDKs send.

@@ -13,11 +13,17 @@ import (
 // post sends the messages of a POST and gives the answers.
 func (q *request) post() {
 	jsonBody, stream := q.accepts()
+	m := q.early
 	if !jsonBody && !stream {
+		if m != nil {
+			m.Free()
+		}
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list application/json and text/event-stream")
 		return
 	}
-	m := q.body()
+	if m == nil {
+		m = q.body()
+	}
 	if m == nil {
 		return
 	}
@@ -46,32 +52,38 @@ func (q *request) post() {
 		}
 	}
 	id := firstID(q.id[:0], messages)
-	initialize := len(messages) == 1 && m.Kind() == message.Request && m.Envelope().Method() == "initialize"
+	initialize := len(messages) == 1 && isInitialize(m)
 	mode := session.OnStream
 	if !stream {
 		mode = session.AnswersOnly
 	}
 	sent := messages
 	messages = nil
-	reader, err := s.Send(q.r.Context(), sent, mode)
-	if err != nil {
+	a := &answer{
+		request: q, s: s, batch: len(sent) > 1, json: jsonBody, stream: stream,
+		opened: opened, asks: id != nil, initialize: initialize,
+	}
+	if err := a.send(sent, mode); err != nil {
 		if opened {
-			s.Abandon()
+			defer s.Abandon("there was no process for it, or none in time")
 		}
-		q.failed(err, id)
+		if q.begun {
+			a.fail(err, id)
+		} else {
+			q.failed(err, id)
+		}
 		return
 	}
-	if reader == nil {
+	if a.reader == nil {
 		q.w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	defer reader.Leave()
-	a := &answer{request: q, s: s, reader: reader, batch: len(sent) > 1, json: jsonBody, stream: stream, opened: opened}
+	defer a.reader.Leave()
 	switch err := a.write(); {
 	case initialize && opened && err != nil:
-		s.Abandon()
+		s.Abandon("the client went away before it learned the session's id")
 	case initialize && a.refused:
-		s.Close("the server refused to initialize")
+		s.Abandon("the server refused to initialize, or did not answer in time")
 	}
 }
 
@@ -82,7 +94,7 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 	if !ok {
 		return nil, false, false
 	}
-	initialize := m.Kind() == message.Request && m.Envelope().Method() == "initialize"
+	initialize := isInitialize(m)
 	var err error
 	switch {
 	case id == "" && initialize, q.chosen(id) && initialize:
@@ -98,6 +110,9 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		s, err = q.Table.Find(q.key(id))
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
+		case initialize: // the client has kept the id of a session that is over, and begins anew
+			s, err = q.open("", "", true)
+			opened = true
 		case session.Minted(id):
 			if s, err = q.takeOver(id, m); s == nil && err == nil {
 				return nil, false, false

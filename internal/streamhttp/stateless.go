@@ -30,14 +30,15 @@ type source interface {
 // postOnly reports whether the request uses a method that its protocol version, or its server's, has
 // no more.
 func (q *request) postOnly() bool {
-	return q.r.Method != http.MethodPost && (q.Pool.Era == pool.ModernEra || pool.Modern(q.r.Header.Get(HeaderVersion)))
+	return q.r.Method != http.MethodPost && (q.Pool.Era == pool.ModernEra || !q.negotiated && pool.Modern(q.r.Header.Get(HeaderVersion)))
 }
 
 // otherEra answers a POST that does not belong to a session: one of 2026-07-28, or any other to a
 // server that speaks nothing else. It takes m over if it reports true.
 func (q *request) otherEra(m *message.Message) bool {
 	switch {
-	case m.Envelope().Modern() || pool.Modern(q.r.Header.Get(HeaderVersion)):
+	case m.Envelope().Modern() && !q.negotiated,
+		pool.Modern(q.r.Header.Get(HeaderVersion)) && !q.negotiated && !isInitialize(m):
 		q.stateless(m)
 	case q.Pool.Era == pool.ModernEra:
 		q.unsupported(q.asked(m), firstID(q.id[:0], []*message.Message{m}), []string{pool.Stateless})

@@ -28,10 +28,16 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 			q.refuse(http.StatusServiceUnavailable, codeInternal, "the process that asked this is not here: it has ended, or is on another instance")
 		}
 		return nil, nil
-	case message.Request:
-		if m.Envelope().Method() == "initialize" {
-			return nil, session.ErrUnknown // a new session has no id yet
-		}
 	}
-	return q.Table.TakeOver(q.r.Context(), o)
+	said := q.Table.Protocol(o)
+	s, err := q.Table.TakeOver(q.r.Context(), o)
+	if err != nil || said != "" {
+		return s, err
+	}
+	// The id does not say what version was negotiated; the client may.
+	if v := q.r.Header.Get(HeaderVersion); v != "" && v != s.Protocol() {
+		s.Leave()
+		return nil, session.ErrUnknown
+	}
+	return s, nil
 }
