@@ -8,8 +8,8 @@ import (
 )
 
 // Abandon ends a session that its client cannot use, since it never learned its id or had an error for an
-// answer to initialize. It does not wait for that. The first start
-// of a package runner is not thrown away: it goes on, and the next session finds what it downloaded.
+// answer to initialize. It does not wait for that. The first start of a package runner is not thrown away:
+// it goes on, and the next session finds what it downloaded.
 func (s *Session) Abandon(why string) {
 	f := &child.Failure{Text: why, Reason: child.ReasonClosed}
 	if goesOn(s) == 0 {

@@ -130,6 +130,7 @@ func (l *link) write(ctx context.Context, m *message.Message) error {
 
 // send passes messages, whose requests are registered, to the process. It fails if no answer will come.
 func (l *link) send(ctx context.Context, messages []*message.Message, requests []*pending) error {
+	sent := 0 // of requests
 	for _, m := range messages {
 		if !l.wants(m) {
 			continue
@@ -141,9 +142,11 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 		}
 		switch {
 		case err == nil:
-			l.afterwards(m)
+			if l.afterwards(m); m.Kind() == message.Request {
+				sent++
+			}
 		case ctx.Err() != nil:
-			l.withdraw(requests)
+			l.withdraw(requests, sent)
 			return ctx.Err()
 		case len(requests) > 0:
 			return nil // the process is dying; its end answers all requests, with the reason

@@ -56,13 +56,16 @@ func (l *link) prepareLocked(p *pending, m *message.Message) {
 	}
 }
 
-// withdraw takes back requests that were not sent.
-func (l *link) withdraw(requests []*pending) {
+// withdraw takes back requests, of which the first few were sent: those the process may still answer.
+func (l *link) withdraw(requests []*pending, sent int) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	for _, p := range requests {
-		if l.s.router.waits(p) {
-			l.s.router.remove(p)
+	for i, p := range requests {
+		if !l.s.router.waits(p) {
+			continue
+		}
+		if l.s.router.remove(p); i < sent {
+			l.s.router.late.add(p.key)
 		}
 	}
 }

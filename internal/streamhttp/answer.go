@@ -88,18 +88,23 @@ func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error
 		a.reader, err = a.s.Send(ctx, messages, mode)
 		return err
 	}
-	done := make(chan error, 1)
+	type sent struct {
+		reader *stream.Reader
+		err    error
+	}
+	done := make(chan sent, 1)
+	s := a.s
 	go func() {
-		var err error
-		a.reader, err = a.s.Send(ctx, messages, mode)
-		done <- err
+		reader, err := s.Send(ctx, messages, mode)
+		done <- sent{reader, err}
 	}()
 	keepalive := time.NewTicker(a.Keepalive)
 	defer keepalive.Stop()
 	for {
 		select {
-		case err := <-done:
-			return err
+		case d := <-done:
+			a.reader = d.reader
+			return d.err
 		case <-keepalive.C:
 			a.announce()
 			a.begin()
