@@ -68,9 +68,10 @@ func (l *authLab) on(c *client, server string) *client {
 	return &client{t: c.t, url: l.url + "/api/mcp/" + server, header: c.header, session: c.session}
 }
 
-// attempts are what is tried with an id of somebody else's.
+// attempts are what is tried with an id of somebody else's. initialize is not among them: whatever the id, it opens a
+// new session of the one who sends it.
 var attempts = []struct{ method, body, header string }{
-	{"POST", listTools, "X: 1"}, {"POST", initialize, "X: 1"}, {"POST", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X: 1"},
+	{"POST", listTools, "X: 1"}, {"POST", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X: 1"},
 	{"POST", `{"jsonrpc":"2.0","id":1,"result":{}}`, "X: 1"}, {"POST", "[" + listTools + "]", "X: 1"},
 	{"GET", "", "X: 1"}, {"GET", "", "Last-Event-ID: 0-1-AAAAAA"}, {"GET", "", "Last-Event-ID: 2-1-AAAAAA-MQ"}, {"DELETE", "", "X: 1"},
 }
@@ -87,6 +88,28 @@ func (c *client) unknown(what string) {
 		if got.status != http.StatusNotFound || fmt.Sprint(got) != fmt.Sprint(want) {
 			c.t.Errorf("%s, %s %s: %v, an unknown id gets %v", what, try.method, try.body, got, want)
 		}
+	}
+}
+
+// An initialize that carries somebody else's id opens a session of its sender's own, and ends no other.
+func TestT31InitializeWithAnIDOfAnotherOpensANewSession(t *testing.T) {
+	key := sessionKey()
+	all := instances(t, key, key)
+	here, there := all[0], all[1]
+	victim := here.connect(t, "entra", here.token(alice))
+	for _, at := range all {
+		attacker := at.client(t, "entra", at.token(alice, func(t *fakeentra.Token) { t.ObjectID = bob }))
+		attacker.session = victim.session
+		r := attacker.do("POST", initialize)
+		if id := r.header.Get("Mcp-Session-Id"); r.status != http.StatusOK || id == "" || id == victim.session {
+			t.Errorf("%d with the id %q", r.status, id)
+		}
+	}
+	if _, err := victim.tool("echo", `"text":"x"`); err != nil {
+		t.Errorf("the victim: %v", err)
+	}
+	if n := len(there.started()); n != 1 {
+		t.Errorf("%d processes on the other instance, want the attacker's own", n)
 	}
 }
 
