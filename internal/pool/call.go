@@ -38,6 +38,9 @@ func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.subscribes() {
+		w.pools.served(w.pool) // it counts no more
+	}
 	ours := strconv.AppendInt(nil, c.number, 10)
 	m.Splice(message.Edit{Part: message.PartID, Text: ours}, message.Edit{Part: message.PartToken, Text: ours})
 	if err := proc.Write(ctx, m); err != nil && ctx.Err() != nil {

@@ -441,3 +441,117 @@ func TestDiscoverIsJSON(t *testing.T) {
 		t.Errorf("%s is not JSON", discover)
 	}
 }
+
+// cold is a process that says nothing for this long.
+func cold(wait time.Duration, serve func(in io.Reader, out, complain io.Writer, exit func(int))) func(in io.Reader, out, complain io.Writer, exit func(int)) {
+	return func(in io.Reader, out, complain io.Writer, exit func(int)) {
+		time.Sleep(wait)
+		serve(in, out, complain, exit)
+	}
+}
+
+func TestNoCallWaitsForAColdProcessWhileAnotherIsFree(t *testing.T) {
+	const slow, calls = 12 * time.Second, 20
+	for name, test := range map[string]struct {
+		cold int // which of the processes
+		warm bool
+	}{
+		"the second, beside one that is ready": {1, true},
+		"the first of three":                   {0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 0, nil)
+				b.server.Era = BothEras
+				launch, n := b.server.Launch, 0
+				b.server.Launch = func(ctx context.Context, caller any) (process.Process, error) {
+					b.mu.Lock()
+					n++
+					first := n-1 == test.cold
+					b.mu.Unlock()
+					if first {
+						return b.launch(cold(slow, mcptest.Stateless))(ctx, caller)
+					}
+					return launch(ctx, caller)
+				}
+				if test.warm {
+					if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				start := time.Now()
+				var all sync.WaitGroup
+				for range calls {
+					all.Go(func() {
+						w, err := b.share("u")
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						time.Sleep(time.Second) // of work
+						w.Leave()
+					})
+				}
+				all.Wait()
+				if d := time.Since(start); d > 4*time.Second {
+					t.Errorf("%d calls took %v", calls, d)
+				}
+				if len(b.processes()) <= test.cold {
+					t.Error("no cold process was started")
+				}
+				time.Sleep(slow) // until nobody sleeps
+			})
+		})
+	}
+}
+
+func TestWhoWaitsForAProcessThatFailsIsServedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+			t.Fatal(err)
+		}
+		b.server.Launch = b.launch(func(in io.Reader, out, complain io.Writer, exit func(int)) {
+			bufio.NewReader(in).ReadString('\n')
+			time.Sleep(5 * time.Second)
+			exit(1)
+		})
+		start := time.Now()
+		for i := range 2 * maxCallsPerWorker {
+			_, leave, err := b.send("u", modernTool("late", "", 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer leave()
+			if d := time.Since(start); i < maxCallsPerWorker && d > 0 || d > 6*time.Second {
+				t.Errorf("call %d got a process after %v", i, d)
+			}
+		}
+	})
+}
+
+func TestWhoGivesUpWaitingLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		b.server.Era = BothEras
+		b.server.Launch = b.launch(cold(10*time.Second, mcptest.Stateless))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if _, err := b.pools.Share(ctx, b.server, Caller{Principal: "u"}); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		all.Wait()
+		if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * b.server.Idle)
+		for _, p := range b.processes() {
+			<-p.Gone()
+		}
+	})
+}

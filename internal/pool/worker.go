@@ -38,8 +38,8 @@ type Worker struct {
 	pid     atomic.Int64
 	outbox  chan *message.Message // what the goroutine that reads has to say
 	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
-	ready   chan struct{}         // closed once it is known whether calls can be taken
-	err     error                 // why not; set before ready is closed
+	settled bool                  // it is known whether calls can be taken; of the goroutine that reads
+	open    bool                  // it takes calls; guarded by Pools.mu
 
 	mu      sync.Mutex
 	clock   admission.Clock // of HTTP requests inside
@@ -59,11 +59,12 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	w := &Worker{
 		key: key, server: server, caller: caller.Value, pools: ps, pool: p, probe: probe, alias: alias,
 		log:    ps.log.With("server", server.Name, "pool", alias),
-		outbox: make(chan *message.Message, 16), ready: make(chan struct{}), calls: map[int64]*Call{},
+		outbox: make(chan *message.Message, 16), calls: map[int64]*Call{},
 	}
 	w.streams = stream.NewSet(w.log)
 	w.ctx, w.cancel = context.WithCancel(ps.ctx)
 	w.clock = admission.NewClock(&w.mu, w.onIdleTimerLocked)
+	w.clock.EnterLocked() // until it is settled: who starts is not idle
 	return w
 }
 
@@ -91,8 +92,14 @@ func (w *Worker) load() int {
 // Leave says that a request is done.
 func (w *Worker) Leave() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.busy--
+	w.leaveLocked()
+	w.mu.Unlock()
+	w.pools.served(w.pool)
+}
+
+// leaveLocked counts one out, and takes care of the worker if nobody is inside.
+func (w *Worker) leaveLocked() {
 	switch last := w.clock.LeaveLocked(); {
 	case last && w.retired:
 		w.cancel()
@@ -242,12 +249,10 @@ func (w *Worker) discover(c *child.Child) bool {
 
 // settle says whether calls can be taken. Only the first call counts.
 func (w *Worker) settle(err error, modern bool) {
-	select {
-	case <-w.ready:
+	if w.settled {
 		return
-	default:
 	}
-	w.err = err
+	w.settled = true
 	if w.probe != nil {
 		if err == nil || errors.Is(err, ErrLegacy) {
 			w.pools.decide(w.probe, modern)
@@ -256,7 +261,14 @@ func (w *Worker) settle(err error, modern bool) {
 			w.pools.undecided(w.server, w.probe)
 		}
 	}
-	close(w.ready)
+	if err == nil {
+		w.pools.opened(w)
+	} else {
+		w.pools.failed(w, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaveLocked()
 }
 
 // close says that the process has said its last: calls go to others from now on.
