@@ -88,22 +88,29 @@ type pool struct {
 // Share returns a process of the caller's pool, entered: Leave must follow. It is the one that has the
 // least to do, or, if all have plenty and there is room for another one, whichever is free or ready first.
 //
-// It fails with ErrLegacy, a *admission.FullError, a *child.Failure, admission.ErrClosed or ctx's error.
+// It fails with ErrLegacy, an *UndecidedError, a *admission.FullError, a *child.Failure, admission.ErrClosed or ctx's error.
 func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Worker, error) {
 	patience := server.StartTimeout
 	probe, err := ps.proven(ctx, server)
 	if err != nil {
 		return nil, err
 	}
+	if probe != nil {
+		patience = ps.patience(server, probe)
+	}
 	late := error(child.StillStarting(patience))
 	if probe != nil {
-		patience, late = probeTimeout, ErrLegacy
+		late = &UndecidedError{child.StillStarting(patience)}
 	}
 	t, err := ps.queue(ctx, server, caller, probe)
 	if err != nil {
 		return nil, err
 	}
-	return ps.await(ctx, t, patience, late)
+	w, err := ps.await(ctx, t, patience, late)
+	if probe != nil && err == late {
+		ps.log.Warn("the era of a server is not known yet", "server", server.Name, "waited", patience.String())
+	}
+	return w, err
 }
 
 // queue returns a turn at the caller's pool, which has a process, or one that is on the way. probe, if there
@@ -125,7 +132,7 @@ func (ps *Pools) queue(ctx context.Context, server *Server, caller Caller, probe
 			}
 		}
 		if probe != nil && (t == nil || !t.probes) {
-			ps.undecided(server, probe)
+			ps.abandon(server, probe)
 		}
 		return t, err
 	}

@@ -217,11 +217,7 @@ func (w *Worker) over() {
 // discover asks the process for its era, and reports whether calls may be passed to it. Nothing
 // else is said to a process before.
 func (w *Worker) discover(c *child.Child) bool {
-	limit := w.server.StartTimeout
-	if w.probe != nil {
-		limit = probeTimeout
-	}
-	stop := c.KillAfter(max(limit, w.pools.starter.Patience(w.server.Spec)), "server/discover")
+	stop := c.KillAfter(max(w.server.StartTimeout, w.pools.starter.Patience(w.server.Spec)), "server/discover")
 	defer stop()
 	request, _ := message.Parse([]byte(discover))
 	defer request.Free()
@@ -254,12 +250,7 @@ func (w *Worker) settle(err error, modern bool) {
 	}
 	w.settled = true
 	if w.probe != nil {
-		if err == nil || errors.Is(err, ErrLegacy) {
-			w.pools.decide(w.probe, modern)
-			w.log.Info("era of a server", "modern", modern)
-		} else {
-			w.pools.undecided(w.server, w.probe)
-		}
+		err = w.conclude(err, modern)
 	}
 	if err == nil {
 		w.pools.opened(w)
@@ -269,6 +260,24 @@ func (w *Worker) settle(err error, modern bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.leaveLocked()
+}
+
+// conclude settles the verdict that the process was to decide, and returns what its callers are told. Only
+// an answer of the server decides it: silence and death may have any cause.
+func (w *Worker) conclude(err error, modern bool) error {
+	failure, failed := errors.AsType[*child.Failure](err)
+	switch {
+	case err == nil || errors.Is(err, ErrLegacy):
+		w.pools.decide(w.probe, modern)
+		w.log.Info("era of a server", "modern", modern)
+	case failed && failure.Reason != child.ReasonStart && failure.Reason != child.ReasonClosed:
+		pause := w.pools.undecided(w.probe, failure)
+		w.log.Warn("the era of a server was not found out", "why", failure.Text, "reason", failure.Reason, "stderr", failure.Stderr, "again_in", pause.String())
+		return &UndecidedError{failure}
+	default: // of the app, or of this caller's environment
+		w.pools.abandon(w.server, w.probe)
+	}
+	return err
 }
 
 // close says that the process has said its last: calls go to others from now on.
@@ -289,8 +298,6 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	case w.pools.ctx.Err() != nil:
 		f = &child.Failure{Text: admission.ErrClosed.Error(), Reason: child.ReasonClosed, Retryable: true}
 		w.settle(admission.ErrClosed, false)
-	case died && unproven:
-		w.settle(ErrLegacy, false) // there are servers that exit when they are asked anything but initialize
 	default:
 		w.settle(f, false)
 	}
