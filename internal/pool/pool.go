@@ -83,6 +83,7 @@ type pool struct {
 	queue    []*turn   // the longest wait first
 	restarts child.RestartBudget
 	tools    map[string][]ParamHeader
+	states   states
 }
 
 // Share returns a process of the caller's pool, entered: Leave must follow. It is the one that has the
@@ -224,6 +225,7 @@ func (ps *Pools) forget(w *Worker) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	delete(ps.workers, w)
+	w.pool.states.ended(w)
 }
 
 // Refuse makes Share fail with admission.ErrClosed from now on, and ends subscriptions, which have no end

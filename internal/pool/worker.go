@@ -82,6 +82,18 @@ func (w *Worker) enter() {
 	w.busy++
 }
 
+// enterAlive counts a request in unless the worker takes no more calls.
+func (w *Worker) enterAlive() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.retired {
+		return false
+	}
+	w.clock.EnterLocked()
+	w.busy++
+	return true
+}
+
 // load is how many requests are inside that are no subscription.
 func (w *Worker) load() int {
 	w.mu.Lock()

@@ -119,7 +119,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 	const attempts = 3
 	var undecided *pool.UndecidedError
 	for attempt := 1; ; attempt++ {
-		w, err := q.Pools.Share(q.r.Context(), q.Pool, pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value})
+		w, err := q.worker(m)
 		switch {
 		case errors.Is(err, pool.ErrLegacy):
 			q.withSessions(m, version, id, nil)
@@ -165,6 +165,16 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			return nil, nil
 		}
 	}
+}
+
+// worker returns the process that a request is passed on to, entered: the one that minted its
+// requestState, if it has any.
+func (q *request) worker(m *message.Message) (*pool.Worker, error) {
+	caller := pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value}
+	if state, ok := m.RequestState(); ok {
+		return q.Pools.Continue(q.Pool, caller, state)
+	}
+	return q.Pools.Share(q.r.Context(), q.Pool, caller)
 }
 
 // withSessions answers for a server that is to be spoken to with sessions: it speaks nothing else, or, if
