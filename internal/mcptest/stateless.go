@@ -2,6 +2,7 @@ package mcptest
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,13 +12,14 @@ import (
 // Stateless is Server for 2026-07-28: it answers server/discover, knows neither initialize nor
 // sessions, and takes cancellations. It has these tools besides: late{}, which waits until it is
 // cancelled and then reports progress and answers all the same, and cancelled{}, which says how many
-// cancellations came.
+// cancellations came. ask{} needs input: its first answer has a requestState, with which a second call
+// brings the text of the first; of another process it is refused.
 //
 // A subscriptions/listen is acknowledged, and told of every call of changed{} until it is cancelled.
 func Stateless(in io.Reader, out io.Writer, complain io.Writer, exit func(code int)) {
 	s := &stateless{
 		server: server{pen: make(chan struct{}, 1), out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}},
-		calls:  map[string]chan struct{}{}, listeners: map[string]bool{},
+		calls:  map[string]chan struct{}{}, listeners: map[string]bool{}, asked: map[string]string{},
 	}
 	defer s.end()
 	lines := bufio.NewReaderSize(in, 64<<10)
@@ -49,6 +51,7 @@ type statelessRPC struct {
 	Params struct {
 		RequestID json.RawMessage
 		Name      string
+		State     string `json:"requestState"`
 		Arguments struct {
 			Text  string
 			Count int
@@ -65,6 +68,7 @@ type stateless struct {
 	calls     map[string]chan struct{} // in flight, closed when cancelled; guarded by mu
 	listeners map[string]bool          // guarded by mu
 	cancelled int                      // guarded by mu
+	asked     map[string]string        // texts, by requestState; guarded by mu
 }
 
 func (s *stateless) cancel(id string) {
@@ -143,6 +147,22 @@ func (s *stateless) use(m statelessRPC, cancelled chan struct{}, result func(str
 		<-cancelled
 		progress(0)
 		say("too late")
+	case "ask":
+		s.mu.Lock()
+		text, ours := s.asked[m.Params.State]
+		state := rand.Text()
+		if m.Params.State == "" {
+			s.asked[state] = m.Params.Arguments.Text
+		}
+		s.mu.Unlock()
+		switch {
+		case m.Params.State == "":
+			result(`{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create"}},"requestState":"` + state + `"}`)
+		case ours:
+			say(text)
+		default:
+			s.write(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"Invalid or expired requestState"}}`, m.ID)
+		}
 	case "cancelled":
 		s.mu.Lock()
 		n := s.cancelled

@@ -18,6 +18,8 @@ const (
 	name          // params.name
 	uri           // params.uri
 	code          // error.code
+	retryState    // params.requestState: what the retry of a call brings back
+	resultState   // result.requestState: what a call needs to be brought back
 	placed        // how many those are
 
 	version
@@ -40,7 +42,7 @@ var memberNames = [members]string{
 	cancelled: "params.requestId", relatedTask: "related-task", taskID: "related-task.taskId", taskOf: "params.taskId",
 	subscription: "params._meta.subscriptionId", closing: "result._meta.subscriptionId",
 	protocol: "params._meta.protocolVersion", logLevel: "params._meta.logLevel",
-	name: "params.name", uri: "params.uri", code: "error.code", resultMeta: "result._meta",
+	name: "params.name", uri: "params.uri", code: "error.code", retryState: "params.requestState", resultState: "result.requestState", resultMeta: "result._meta",
 }
 
 func (m member) String() string { return memberNames[m] }
@@ -94,6 +96,8 @@ func (r room) member(key []byte) member {
 			return name
 		case "uri":
 			return uri
+		case "requestState":
+			return retryState
 		}
 	case inMeta:
 		switch string(key) {
@@ -113,8 +117,11 @@ func (r room) member(key []byte) member {
 			return taskID
 		}
 	case inResult:
-		if string(key) == "_meta" {
+		switch string(key) {
+		case "_meta":
 			return resultMeta
+		case "requestState":
+			return resultState
 		}
 	case inResultMeta:
 		if string(key) == "io.modelcontextprotocol/subscriptionId" {
@@ -131,7 +138,7 @@ func (r room) member(key []byte) member {
 // lookalikes are keys that parsers which do not mind case take for the keys of a request that count.
 var lookalikes = [...][]string{
 	inMessage: {"id", "method", "params"},
-	inParams:  {"_meta", "name", "uri"},
+	inParams:  {"_meta", "name", "uri", "requestState"},
 	inMeta:    {"progressToken", "io.modelcontextprotocol/protocolVersion"},
 }
 
@@ -179,7 +186,7 @@ func (m member) kept() bool {
 // unique reports whether a second m in a request leaves open which of the two its reader takes.
 func (m member) unique() bool {
 	switch m {
-	case id, method, params, meta, progressToken, protocol, name, uri:
+	case id, method, params, meta, progressToken, protocol, name, uri, retryState:
 		return true
 	}
 	return false
@@ -197,7 +204,7 @@ func (m member) within() []member {
 	case result:
 		return resultMembers[:]
 	case resultMeta:
-		return resultMembers[1:]
+		return resultMembers[1:3]
 	case failure:
 		return errorMembers[:]
 	}
@@ -207,8 +214,8 @@ func (m member) within() []member {
 var (
 	paramsMembers = [...]member{
 		params, meta, progressToken, protocol, subscription, logLevel, relatedTask, taskID,
-		progressOf, cancelled, taskOf, name, uri,
+		progressOf, cancelled, taskOf, name, uri, retryState,
 	}
-	resultMembers = [...]member{result, resultMeta, closing}
+	resultMembers = [...]member{result, resultMeta, closing, resultState}
 	errorMembers  = [...]member{failure, code}
 )

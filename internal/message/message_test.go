@@ -223,3 +223,21 @@ func TestScanOfSmallMessageDoesNotAllocate(t *testing.T) {
 
 const small200 = `{"jsonrpc":"2.0","id":12345,"method":"tools/call","params":{"name":"echo","arguments":{"text":"` +
 	`the quick brown fox jumps over the lazy dog, twice, and once more"},"_meta":{"progressToken":12}}}`
+
+func TestRequestState(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"requestState":"no"}},"requestState":"s1"}}`: "s1",
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"requestState":"no"},"requestState":"a\u002fb"}}`:             "a/b",
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"requestState":"no"}}}`:                                       "",
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":7}}`:                                                        "",
+	} {
+		m, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := m.RequestState(); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %t, want %q", text, got, ok, want)
+		}
+		m.Free()
+	}
+}

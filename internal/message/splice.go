@@ -129,6 +129,15 @@ func (m *Message) Name() (string, bool) { return m.word(name) }
 // URI returns "uri" of a request's params.
 func (m *Message) URI() (string, bool) { return m.word(uri) }
 
+// RequestState returns what a server that needs input wants to have back, in its answer, or in the request
+// that brings it back (2026-07-28, patterns, "Multi Round-Trip Requests").
+func (m *Message) RequestState() (string, bool) {
+	if text, ok := m.word(retryState); ok {
+		return text, true
+	}
+	return m.word(resultState)
+}
+
 // Subscription returns the id of the subscription that brings a notification, as JSON, or nil.
 func (m *Message) Subscription() []byte { return m.text(subscription) }
 

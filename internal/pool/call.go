@@ -38,6 +38,9 @@ func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.subscribes() {
+		w.pools.served(w.pool) // it counts no more
+	}
 	ours := strconv.AppendInt(nil, c.number, 10)
 	m.Splice(message.Edit{Part: message.PartID, Text: ours}, message.Edit{Part: message.PartToken, Text: ours})
 	if err := proc.Write(ctx, m); err != nil && ctx.Err() != nil {
@@ -169,8 +172,13 @@ func (c *Call) Ready() <-chan struct{} { return c.reader.Ready() }
 // Take returns the next message, if there is one. It does not wait.
 func (c *Call) Take() (stream.Event, stream.State) {
 	e, state := c.reader.Take()
-	if state == stream.Taken && c.method == "tools/list" && e.Kind() == message.Response {
-		c.w.learn(e.Bytes()) // before the client can make use of it
+	if state == stream.Taken && e.Kind() == message.Response { // before the client can make use of it
+		if c.method == "tools/list" {
+			c.w.learn(e.Bytes())
+		}
+		if minted, ok := e.RequestState(); ok {
+			c.w.pools.minted(c.w, minted)
+		}
 	}
 	return e, state
 }

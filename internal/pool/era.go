@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
@@ -29,22 +30,36 @@ const Stateless = "2026-07-28"
 var ErrLegacy = errors.New("the server speaks no protocol version without sessions")
 
 const (
-	probeTimeout  = 10 * time.Second // for a server of unknown era to answer
-	legacyVerdict = time.Hour        // after which a server may have been replaced by one that speaks both
+	legacyVerdict  = time.Hour        // after which a server may have been replaced by one that speaks both
+	firstPause     = time.Second      // before a server whose era was not found out is asked again
+	longestPause   = 10 * time.Second // to which the pause is doubled
+	laterPatience  = 5 * time.Second  // of who asks after a probe has taken too long
+	killedPatience = time.Second      // until a process that is ended for its silence says so
 )
 
-// A verdict is what is known of a server's era. Its fields but decided are guarded by Pools.mu.
-type verdict struct {
-	decided chan struct{} // closed when there is one, or when nobody could find out
-	modern  bool
-	until   time.Time // when it must be found out anew; zero for never
+// An UndecidedError says that it is not known yet whether a server speaks the modern era, and why: its
+// process said nothing in time, or died. It will be asked again within seconds.
+type UndecidedError struct{ Why *child.Failure }
+
+func (e *UndecidedError) Error() string {
+	return "the server's protocol versions are not known yet: " + e.Why.Text
 }
 
-// proven returns nil if the server is known to speak the modern era, ErrLegacy if it is not, and an
-// open verdict if the caller has to find out and then call decide. Only one does so at a time.
-//
-// Who waits for another's finding longer than it should take gets ErrLegacy, which is not
-// remembered: every client that speaks both eras goes on from there.
+func (e *UndecidedError) Unwrap() error { return e.Why }
+
+// A verdict is what is known of a server's era. Its fields but the first two are guarded by Pools.mu.
+type verdict struct {
+	decided chan struct{} // closed when there is one, or when nobody could find out
+	began   time.Time     // the probe, or the first of those in a row that took too long
+	modern  bool
+	until   time.Time      // when it must be found out anew; zero for never
+	why     *child.Failure // it was not found out; nil if it was
+	tries   int            // that found out nothing, in a row
+}
+
+// proven returns nil if the server is known to speak the modern era, ErrLegacy if it is not, an
+// *UndecidedError if that is not known and is not to be asked right now, and an open verdict if the caller
+// has to find out. Only one does so at a time.
 func (ps *Pools) proven(ctx context.Context, server *Server) (*verdict, error) {
 	switch server.Era {
 	case LegacyEra:
@@ -52,34 +67,58 @@ func (ps *Pools) proven(ctx context.Context, server *Server) (*verdict, error) {
 	case ModernEra, BothEras:
 		return nil, nil
 	}
-	late := time.NewTimer(probeTimeout)
-	defer late.Stop()
 	for {
 		v, first := ps.verdictOf(server)
 		if first {
 			return v, nil
 		}
-		select {
-		case <-v.decided:
-		case <-late.C:
-			return nil, ErrLegacy
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := ps.hear(ctx, server, v); err != nil {
+			return nil, err
 		}
-		switch modern, known := ps.read(v); {
-		case modern:
-			return nil, nil
-		case known:
-			return nil, ErrLegacy
+		if known, err := ps.read(v); known {
+			return nil, err
 		}
 	}
 }
 
-// read returns what v is; it is not known if who was to find out gave up.
-func (ps *Pools) read(v *verdict) (modern, known bool) {
+// hear waits until v is decided.
+func (ps *Pools) hear(ctx context.Context, server *Server, v *verdict) error {
+	patience := ps.patience(server, v)
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-v.decided:
+		return nil
+	case <-late.C:
+		return &UndecidedError{child.StillStarting(patience)}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// patience is how long a request waits for v: as long as a start may take, and not that long again for a
+// server that has been silent for all that time before.
+func (ps *Pools) patience(server *Server, v *verdict) time.Duration {
+	left := server.StartTimeout - time.Since(v.began)
+	if ps.starter.Patience(server.Spec) == 0 {
+		left += killedPatience
+	}
+	return max(left, min(laterPatience, server.StartTimeout))
+}
+
+// read returns what v is, as proven does; it is not known if who was to find out gave up.
+func (ps *Pools) read(v *verdict) (known bool, err error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	return v.modern, v.modern || !v.until.IsZero()
+	switch {
+	case v.modern:
+		return true, nil
+	case v.why != nil:
+		return true, &UndecidedError{v.why}
+	case !v.until.IsZero():
+		return true, ErrLegacy
+	}
+	return false, nil
 }
 
 // verdictOf returns what is known of a server. first says that nothing is, and that the caller is the
@@ -87,11 +126,18 @@ func (ps *Pools) read(v *verdict) (modern, known bool) {
 func (ps *Pools) verdictOf(server *Server) (v *verdict, first bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	v = ps.eras[server.ID()]
-	if v != nil && (v.until.IsZero() || time.Now().Before(v.until)) {
-		return v, false
+	now := time.Now()
+	before := ps.eras[server.ID()]
+	if before != nil && (before.until.IsZero() || now.Before(before.until)) {
+		return before, false
 	}
-	v = &verdict{decided: make(chan struct{})}
+	v = &verdict{decided: make(chan struct{}), began: now}
+	if before != nil && before.why != nil {
+		v.tries = before.tries
+		if before.why.Reason == child.ReasonTimeout {
+			v.began = before.began
+		}
+	}
 	ps.eras[server.ID()] = v
 	return v, true
 }
@@ -106,8 +152,22 @@ func (ps *Pools) decide(v *verdict, modern bool) {
 	close(v.decided)
 }
 
-// undecided gives v up: whoever comes next tries again.
-func (ps *Pools) undecided(server *Server, v *verdict) {
+// undecided settles v for the seconds until the server may be asked again, which it returns. Others are told
+// why, but not what a process printed that was started for one caller.
+func (ps *Pools) undecided(v *verdict, why *child.Failure) (pause time.Duration) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	told := *why
+	told.Stderr, told.Head = nil, ""
+	pause = min(firstPause<<min(v.tries, 10), longestPause)
+	v.tries++
+	v.why, v.until = &told, time.Now().Add(pause)
+	close(v.decided)
+	return pause
+}
+
+// abandon gives v up without having asked: whoever comes next does.
+func (ps *Pools) abandon(server *Server, v *verdict) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.eras[server.ID()] == v {

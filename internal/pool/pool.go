@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -81,14 +80,16 @@ func New(log *slog.Logger, starter *child.Starter, controller *admission.Control
 // are kept apart as in sessions. Its fields are guarded by Pools.mu.
 type pool struct {
 	workers  []*Worker // that take calls, or will
+	queue    []*turn   // the longest wait first
 	restarts child.RestartBudget
 	tools    map[string][]ParamHeader
+	states   states
 }
 
-// Share returns the process of the caller's pool that has the least to do, entered: Leave must
-// follow. It starts one if there is none, or if all have plenty to do and there is room.
+// Share returns a process of the caller's pool, entered: Leave must follow. It is the one that has the
+// least to do, or, if all have plenty and there is room for another one, whichever is free or ready first.
 //
-// It fails with ErrLegacy, a *admission.FullError, a *child.Failure, admission.ErrClosed or ctx's error.
+// It fails with ErrLegacy, an *UndecidedError, a *admission.FullError, a *child.Failure, admission.ErrClosed or ctx's error.
 func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Worker, error) {
 	patience := server.StartTimeout
 	probe, err := ps.proven(ctx, server)
@@ -96,37 +97,29 @@ func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Wor
 		return nil, err
 	}
 	if probe != nil {
-		patience = probeTimeout
+		patience = ps.patience(server, probe)
 	}
-	w, err := ps.acquire(ctx, server, caller, probe)
+	late := error(child.StillStarting(patience))
+	if probe != nil {
+		late = &UndecidedError{child.StillStarting(patience)}
+	}
+	t, err := ps.queue(ctx, server, caller, probe)
 	if err != nil {
 		return nil, err
 	}
-	late := time.NewTimer(patience)
-	defer late.Stop()
-	select {
-	case <-w.ready:
-		err = w.err
-	case <-late.C:
-		if err = child.StillStarting(patience); probe != nil {
-			err = ErrLegacy
-		}
-	case <-ctx.Done():
-		err = ctx.Err()
+	w, err := ps.await(ctx, t, patience, late)
+	if probe != nil && err == late {
+		ps.log.Warn("the era of a server is not known yet", "server", server.Name, "waited", patience.String())
 	}
-	if err != nil {
-		w.Leave()
-		return nil, err
-	}
-	return w, nil
+	return w, err
 }
 
-// acquire returns a worker for caller, entered: one that is there or a new one. probe, if there is one,
-// is decided by the new one's start, or given up.
-func (ps *Pools) acquire(ctx context.Context, server *Server, caller Caller, probe *verdict) (*Worker, error) {
+// queue returns a turn at the caller's pool, which has a process, or one that is on the way. probe, if there
+// is one, is decided by the start of that one, or given up.
+func (ps *Pools) queue(ctx context.Context, server *Server, caller Caller, probe *verdict) (*turn, error) {
 	for {
 		ps.admission.Measure()
-		w, pause, victim, err := ps.enter(server, caller, probe)
+		t, pause, victim, err := ps.enter(server, caller, probe)
 		switch {
 		case victim != nil:
 			victim.Evict()
@@ -139,54 +132,55 @@ func (ps *Pools) acquire(ctx context.Context, server *Server, caller Caller, pro
 				err = ctx.Err()
 			}
 		}
-		if probe != nil && (w == nil || w.probe != probe) {
-			ps.undecided(server, probe)
+		if probe != nil && (t == nil || !t.probes) {
+			ps.abandon(server, probe)
 		}
-		return w, err
+		return t, err
 	}
 }
 
-// enter returns a worker, entered: the one with the least to do, or another one if all have plenty. When
-// there is no other, it says how long to wait until one may be started, or who has to make room before.
-func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (w *Worker, pause time.Duration, victim admission.Tenant, err error) {
+// enter returns a turn, and starts another process if all have plenty to do. When there is none and none
+// may be started, it says how long to wait until one may, or who has to make room before.
+func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, pause time.Duration, victim admission.Tenant, err error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.closed {
 		return nil, 0, nil, admission.ErrClosed
 	}
 	p := ps.poolLocked(server, caller)
-	least, calls := p.leastBusy()
-	if least != nil && (calls < maxCallsPerWorker || len(p.workers) >= server.workers()) {
-		least.enter()
-		return least, 0, nil, nil
+	least, calls, starting := p.leastBusy()
+	started := false
+	crowded := least == nil || calls >= maxCallsPerWorker
+	if crowded && len(p.queue) >= starting*maxCallsPerWorker && len(p.workers) < server.workers() {
+		if pause, err = p.restarts.Wait(time.Now()); pause == 0 && err == nil {
+			victim, err = ps.addWorkerLocked(p, server, caller, probe)
+			started = victim == nil && err == nil
+		}
+		if _, full := errors.AsType[*admission.FullError](err); full && len(p.workers) == 0 {
+			ps.refused++
+		}
+		if victim != nil || len(p.workers) == 0 { // else there is one, and it is better than none
+			return nil, pause, victim, err
+		}
 	}
-	if pause, err = p.restarts.Wait(time.Now()); pause == 0 && err == nil {
-		w, victim, err = ps.addWorkerLocked(p, server, caller, probe)
-	}
-	if least != nil && w == nil && victim == nil { // it has plenty to do, and is better than none
-		least.enter()
-		return least, 0, nil, nil
-	}
-	if _, full := errors.AsType[*admission.FullError](err); full {
-		ps.refused++
-	}
-	return w, pause, victim, err
+	t = &turn{pool: p, probes: started && probe != nil, given: make(chan struct{})}
+	p.queue = append(p.queue, t)
+	p.serveLocked()
+	return t, 0, nil, nil
 }
 
-// addWorkerLocked starts another worker of p, and returns it, entered. Without room it returns who has to
-// end first, or an error.
-func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *verdict) (*Worker, admission.Tenant, error) {
+// addWorkerLocked starts another worker of p. Without room it returns who has to end first, or an error.
+func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *verdict) (admission.Tenant, error) {
 	w := newWorker(ps, p, server, caller, probe)
-	w.enter()
 	if victim, err := ps.admission.Admit(w, w.key, server.Limits); victim != nil || err != nil {
 		w.cancel()
-		return nil, victim, err
+		return victim, err
 	}
 	w.rec = ps.watch.Open(server.Name, w.alias, true)
 	p.workers = append(p.workers, w)
 	ps.workers[w] = struct{}{}
 	ps.running.Go(w.live)
-	return w, nil, nil
+	return nil, nil
 }
 
 // poolLocked returns the pool of a caller, which is new if there is none.
@@ -201,22 +195,11 @@ func (ps *Pools) poolLocked(server *Server, caller Caller) *pool {
 	return p
 }
 
-// leastBusy returns the worker with the fewest calls, and how many it has, or nil. Subscriptions do not
-// count: they wait.
-func (p *pool) leastBusy() (least *Worker, calls int) {
-	for _, w := range p.workers {
-		if n := w.load(); least == nil || n < calls {
-			least, calls = w, n
-		}
-	}
-	return least, calls
-}
-
 // sweepLocked forgets pools that have neither a process nor a death to remember.
 func (ps *Pools) sweepLocked() {
 	now := time.Now()
 	for key, p := range ps.pools {
-		if len(p.workers) == 0 && p.restarts.Untouched(now) {
+		if len(p.workers) == 0 && len(p.queue) == 0 && p.restarts.Untouched(now) {
 			delete(ps.pools, key)
 		}
 	}
@@ -226,7 +209,7 @@ func (ps *Pools) sweepLocked() {
 func (ps *Pools) withdraw(w *Worker) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	w.pool.workers = slices.DeleteFunc(w.pool.workers, func(other *Worker) bool { return other == w })
+	w.pool.remove(w)
 }
 
 // died takes the death of w from the budget of its pool, and returns how many more there may be.
@@ -242,6 +225,7 @@ func (ps *Pools) forget(w *Worker) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	delete(ps.workers, w)
+	w.pool.states.ended(w)
 }
 
 // Refuse makes Share fail with admission.ErrClosed from now on, and ends subscriptions, which have no end

@@ -371,16 +371,28 @@ func TestCallThatTakesTooLongIsCancelled(t *testing.T) {
 	})
 }
 
-func TestServerOfUnknownEraIsAskedOnce(t *testing.T) {
+func silent(in io.Reader, out, complain io.Writer, exit func(int)) { io.Copy(io.Discard, in) }
+
+// undecided fails the test unless err is an UndecidedError for this reason.
+func undecided(t *testing.T, err error, reason string) {
+	t.Helper()
+	if u, ok := errors.AsType[*UndecidedError](err); !ok || u.Why.Reason != reason {
+		t.Errorf("got %v, want an UndecidedError for reason %s", err, reason)
+	}
+}
+
+func TestServerOfUnknownEraIsAskedOnceAndForAsLongAsAStartMayTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0, nil)
-		silent := func(in io.Reader, out, complain io.Writer, exit func(int)) { io.Copy(io.Discard, in) }
 		b.server.Launch = b.launch(silent)
+		start := time.Now()
 		var all sync.WaitGroup
 		for i := range 20 {
 			all.Go(func() {
-				if _, err := b.share(fmt.Sprint(i)); !errors.Is(err, ErrLegacy) {
-					t.Errorf("client %d: %v", i, err)
+				_, err := b.share(fmt.Sprint(i))
+				undecided(t, err, child.ReasonTimeout)
+				if d := time.Since(start); d < b.server.StartTimeout || d > b.server.StartTimeout+killedPatience {
+					t.Errorf("client %d was told after %v", i, d)
 				}
 			})
 		}
@@ -391,8 +403,75 @@ func TestServerOfUnknownEraIsAskedOnce(t *testing.T) {
 	})
 }
 
+// A server may be slow, or crash, for a hundred reasons, none of which says what it speaks.
+func TestSilenceAndDeathAreNoVerdict(t *testing.T) {
+	dies := func(in io.Reader, out, complain io.Writer, exit func(int)) {
+		bufio.NewReader(in).ReadString('\n')
+		exit(1)
+	}
+	for reason, serve := range map[string]func(in io.Reader, out, complain io.Writer, exit func(int)){
+		child.ReasonTimeout: silent, child.ReasonExited: dies,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 0, nil)
+				b.server.Launch = b.launch(serve)
+				_, err := b.share("u")
+				undecided(t, err, reason)
+				_, err = b.share("u") // at once
+				undecided(t, err, reason)
+				if n := len(b.processes()); n != 1 {
+					t.Errorf("%d processes at once, want 1", n)
+				}
+				for range 20 { // the pause grows, and not without end
+					time.Sleep(longestPause)
+					start := time.Now()
+					_, err = b.share("u")
+					undecided(t, err, reason)
+					if d := time.Since(start); d > laterPatience {
+						t.Errorf("told after %v", d)
+					}
+					time.Sleep(b.server.StartTimeout)
+				}
+				if n := len(b.processes()); n != 21 {
+					t.Errorf("asked %d times, want 21", n)
+				}
+				b.server.Launch = b.launch(mcptest.Stateless)
+				time.Sleep(longestPause)
+				if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+					t.Errorf("once it speaks: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestServerThatStartsSlowlyIsOfTheEraThatItSpeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		b.server.Launch = b.launch(cold(12*time.Second, mcptest.Stateless))
+		if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What a process printed that was started for one caller is for that caller alone.
+func TestOthersAreNotToldWhatAProbePrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		v, _ := b.pools.verdictOf(b.server)
+		b.pools.undecided(v, &child.Failure{Text: "it died", Reason: child.ReasonExited, Stderr: []string{"secret"}, Head: "secret"})
+		_, err := b.share("u")
+		undecided(t, err, child.ReasonExited)
+		if u, ok := errors.AsType[*UndecidedError](err); ok && (u.Why.Stderr != nil || u.Why.Head != "") {
+			t.Errorf("told %+v", u.Why)
+		}
+	})
+}
+
 // What a package runner downloads takes longer than a client waits. It is not thrown away.
-func TestFirstStartGoesOnAfterTheAnswerThatItIsLegacy(t *testing.T) {
+func TestFirstStartGoesOnAfterItsCallerGaveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0, nil)
 		b.server.Runner = "npx thing"
@@ -403,8 +482,14 @@ func TestFirstStartGoesOnAfterTheAnswerThatItIsLegacy(t *testing.T) {
 			mcptest.Stateless(io.MultiReader(strings.NewReader(ask), r), out, complain, exit)
 		})
 		start := time.Now()
-		if _, err := b.share("u"); !errors.Is(err, ErrLegacy) || time.Since(start) != probeTimeout {
-			t.Errorf("after %v: %v", time.Since(start), err)
+		_, err := b.share("u")
+		if undecided(t, err, child.ReasonTimeout); time.Since(start) != b.server.StartTimeout {
+			t.Errorf("after %v", time.Since(start))
+		}
+		start = time.Now()
+		_, err = b.share("u")
+		if undecided(t, err, child.ReasonTimeout); time.Since(start) != laterPatience {
+			t.Errorf("the second after %v", time.Since(start))
 		}
 		time.Sleep(time.Minute)
 		if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
@@ -440,4 +525,118 @@ func TestDiscoverIsJSON(t *testing.T) {
 	if !json.Valid([]byte(discover)) {
 		t.Errorf("%s is not JSON", discover)
 	}
+}
+
+// cold is a process that says nothing for this long.
+func cold(wait time.Duration, serve func(in io.Reader, out, complain io.Writer, exit func(int))) func(in io.Reader, out, complain io.Writer, exit func(int)) {
+	return func(in io.Reader, out, complain io.Writer, exit func(int)) {
+		time.Sleep(wait)
+		serve(in, out, complain, exit)
+	}
+}
+
+func TestNoCallWaitsForAColdProcessWhileAnotherIsFree(t *testing.T) {
+	const slow, calls = 12 * time.Second, 20
+	for name, test := range map[string]struct {
+		cold int // which of the processes
+		warm bool
+	}{
+		"the second, beside one that is ready": {1, true},
+		"the first of three":                   {0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 0, nil)
+				b.server.Era = BothEras
+				launch, n := b.server.Launch, 0
+				b.server.Launch = func(ctx context.Context, caller any) (process.Process, error) {
+					b.mu.Lock()
+					n++
+					first := n-1 == test.cold
+					b.mu.Unlock()
+					if first {
+						return b.launch(cold(slow, mcptest.Stateless))(ctx, caller)
+					}
+					return launch(ctx, caller)
+				}
+				if test.warm {
+					if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				start := time.Now()
+				var all sync.WaitGroup
+				for range calls {
+					all.Go(func() {
+						w, err := b.share("u")
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						time.Sleep(time.Second) // of work
+						w.Leave()
+					})
+				}
+				all.Wait()
+				if d := time.Since(start); d > 4*time.Second {
+					t.Errorf("%d calls took %v", calls, d)
+				}
+				if len(b.processes()) <= test.cold {
+					t.Error("no cold process was started")
+				}
+				time.Sleep(slow) // until nobody sleeps
+			})
+		})
+	}
+}
+
+func TestWhoWaitsForAProcessThatFailsIsServedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+			t.Fatal(err)
+		}
+		b.server.Launch = b.launch(func(in io.Reader, out, complain io.Writer, exit func(int)) {
+			bufio.NewReader(in).ReadString('\n')
+			time.Sleep(5 * time.Second)
+			exit(1)
+		})
+		start := time.Now()
+		for i := range 2 * maxCallsPerWorker {
+			_, leave, err := b.send("u", modernTool("late", "", 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer leave()
+			if d := time.Since(start); i < maxCallsPerWorker && d > 0 || d > 6*time.Second {
+				t.Errorf("call %d got a process after %v", i, d)
+			}
+		}
+	})
+}
+
+func TestWhoGivesUpWaitingLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		b.server.Era = BothEras
+		b.server.Launch = b.launch(cold(10*time.Second, mcptest.Stateless))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if _, err := b.pools.Share(ctx, b.server, Caller{Principal: "u"}); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		all.Wait()
+		if _, err := b.ask("u", modernTool("echo", "", 0)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * b.server.Idle)
+		for _, p := range b.processes() {
+			<-p.Gone()
+		}
+	})
 }

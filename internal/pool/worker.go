@@ -38,8 +38,8 @@ type Worker struct {
 	pid     atomic.Int64
 	outbox  chan *message.Message // what the goroutine that reads has to say
 	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
-	ready   chan struct{}         // closed once it is known whether calls can be taken
-	err     error                 // why not; set before ready is closed
+	settled bool                  // it is known whether calls can be taken; of the goroutine that reads
+	open    bool                  // it takes calls; guarded by Pools.mu
 
 	mu      sync.Mutex
 	clock   admission.Clock // of HTTP requests inside
@@ -59,11 +59,12 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	w := &Worker{
 		key: key, server: server, caller: caller.Value, pools: ps, pool: p, probe: probe, alias: alias,
 		log:    ps.log.With("server", server.Name, "pool", alias),
-		outbox: make(chan *message.Message, 16), ready: make(chan struct{}), calls: map[int64]*Call{},
+		outbox: make(chan *message.Message, 16), calls: map[int64]*Call{},
 	}
 	w.streams = stream.NewSet(w.log)
 	w.ctx, w.cancel = context.WithCancel(ps.ctx)
 	w.clock = admission.NewClock(&w.mu, w.onIdleTimerLocked)
+	w.clock.EnterLocked() // until it is settled: who starts is not idle
 	return w
 }
 
@@ -81,6 +82,18 @@ func (w *Worker) enter() {
 	w.busy++
 }
 
+// enterAlive counts a request in unless the worker takes no more calls.
+func (w *Worker) enterAlive() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.retired {
+		return false
+	}
+	w.clock.EnterLocked()
+	w.busy++
+	return true
+}
+
 // load is how many requests are inside that are no subscription.
 func (w *Worker) load() int {
 	w.mu.Lock()
@@ -91,8 +104,14 @@ func (w *Worker) load() int {
 // Leave says that a request is done.
 func (w *Worker) Leave() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.busy--
+	w.leaveLocked()
+	w.mu.Unlock()
+	w.pools.served(w.pool)
+}
+
+// leaveLocked counts one out, and takes care of the worker if nobody is inside.
+func (w *Worker) leaveLocked() {
 	switch last := w.clock.LeaveLocked(); {
 	case last && w.retired:
 		w.cancel()
@@ -210,11 +229,7 @@ func (w *Worker) over() {
 // discover asks the process for its era, and reports whether calls may be passed to it. Nothing
 // else is said to a process before.
 func (w *Worker) discover(c *child.Child) bool {
-	limit := w.server.StartTimeout
-	if w.probe != nil {
-		limit = probeTimeout
-	}
-	stop := c.KillAfter(max(limit, w.pools.starter.Patience(w.server.Spec)), "server/discover")
+	stop := c.KillAfter(max(w.server.StartTimeout, w.pools.starter.Patience(w.server.Spec)), "server/discover")
 	defer stop()
 	request, _ := message.Parse([]byte(discover))
 	defer request.Free()
@@ -242,21 +257,39 @@ func (w *Worker) discover(c *child.Child) bool {
 
 // settle says whether calls can be taken. Only the first call counts.
 func (w *Worker) settle(err error, modern bool) {
-	select {
-	case <-w.ready:
+	if w.settled {
 		return
-	default:
 	}
-	w.err = err
+	w.settled = true
 	if w.probe != nil {
-		if err == nil || errors.Is(err, ErrLegacy) {
-			w.pools.decide(w.probe, modern)
-			w.log.Info("era of a server", "modern", modern)
-		} else {
-			w.pools.undecided(w.server, w.probe)
-		}
+		err = w.conclude(err, modern)
 	}
-	close(w.ready)
+	if err == nil {
+		w.pools.opened(w)
+	} else {
+		w.pools.failed(w, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaveLocked()
+}
+
+// conclude settles the verdict that the process was to decide, and returns what its callers are told. Only
+// an answer of the server decides it: silence and death may have any cause.
+func (w *Worker) conclude(err error, modern bool) error {
+	failure, failed := errors.AsType[*child.Failure](err)
+	switch {
+	case err == nil || errors.Is(err, ErrLegacy):
+		w.pools.decide(w.probe, modern)
+		w.log.Info("era of a server", "modern", modern)
+	case failed && failure.Reason != child.ReasonStart && failure.Reason != child.ReasonClosed:
+		pause := w.pools.undecided(w.probe, failure)
+		w.log.Warn("the era of a server was not found out", "why", failure.Text, "reason", failure.Reason, "stderr", failure.Stderr, "again_in", pause.String())
+		return &UndecidedError{failure}
+	default: // of the app, or of this caller's environment
+		w.pools.abandon(w.server, w.probe)
+	}
+	return err
 }
 
 // close says that the process has said its last: calls go to others from now on.
@@ -277,8 +310,6 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	case w.pools.ctx.Err() != nil:
 		f = &child.Failure{Text: admission.ErrClosed.Error(), Reason: child.ReasonClosed, Retryable: true}
 		w.settle(admission.ErrClosed, false)
-	case died && unproven:
-		w.settle(ErrLegacy, false) // there are servers that exit when they are asked anything but initialize
 	default:
 		w.settle(f, false)
 	}

@@ -89,7 +89,7 @@ func (q *request) stateless(m *message.Message) {
 		version = q.r.Header.Get(HeaderVersion)
 	}
 	if q.Pool.Era == pool.LegacyEra {
-		q.unsupported(version, id, versions)
+		q.withSessions(m, version, id, nil)
 		return
 	}
 	if code, text := q.mismatch(m); code != 0 {
@@ -118,11 +118,15 @@ func (q *request) stateless(m *message.Message) {
 // just ended. It has answered when it returns nil.
 func (q *request) call(m *message.Message, id []byte, version string) (*pool.Call, *pool.Worker) {
 	const attempts = 3
+	var undecided *pool.UndecidedError
 	for attempt := 1; ; attempt++ {
-		w, err := q.Pools.Share(q.r.Context(), q.Pool, pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value})
+		w, err := q.worker(m)
 		switch {
 		case errors.Is(err, pool.ErrLegacy):
-			q.unsupported(version, id, versions)
+			q.withSessions(m, version, id, nil)
+			return nil, nil
+		case errors.As(err, &undecided) && m.Envelope().Method() == methodDiscover:
+			q.withSessions(m, version, id, undecided.Why)
 			return nil, nil
 		case err != nil:
 			q.failed(err, id)
@@ -164,12 +168,44 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 	}
 }
 
+// worker returns the process that a request is passed on to, entered: the one that minted its
+// requestState, if it has any.
+func (q *request) worker(m *message.Message) (*pool.Worker, error) {
+	caller := pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value}
+	if state, ok := m.RequestState(); ok {
+		return q.Pools.Continue(q.Pool, caller, state)
+	}
+	return q.Pools.Share(q.r.Context(), q.Pool, caller)
+}
+
+// withSessions answers for a server that is to be spoken to with sessions: it speaks nothing else, or, if
+// undecided says why, that is not known yet. To server/discover it answers as such a server does, by which
+// every client falls back to initialize; there are clients to which an unsupported version is final.
+func (q *request) withSessions(m *message.Message, version string, id []byte, undecided *child.Failure) {
+	if m.Envelope().Method() != methodDiscover {
+		q.unsupported(version, id, versions)
+		return
+	}
+	text, reason := "the server has no "+methodDiscover+": it speaks protocol versions with sessions, by initialize", ""
+	if undecided != nil {
+		text = "it is not known yet whether the server has " + methodDiscover + ": " + undecided.Text
+		reason = `,"reason":` + string(quote(undecided.Reason)) + `,"retryable":true`
+	}
+	q.refuseID(statusOf(codeNoMethod), codeNoMethod, text, id, spokenInstead(version, versions, reason))
+}
+
+const methodDiscover = "server/discover"
+
 // unsupported says which protocol versions may be spoken instead. Clients of both eras then fall
 // back by themselves (2026-07-28, basic/versioning).
 func (q *request) unsupported(version string, id []byte, spoken []string) {
+	q.refuseID(http.StatusBadRequest, codeUnsupported, "protocol version "+version+" is not supported", id, spokenInstead(version, spoken, ""))
+}
+
+// spokenInstead is the data of an error, with more members.
+func spokenInstead(version string, spoken []string, more string) string {
 	list, _ := json.Marshal(spoken)
-	q.refuseID(http.StatusBadRequest, codeUnsupported, "protocol version "+version+" is not supported", id,
-		`{"supported":`+string(list)+`,"requested":`+string(quote(version))+`}`)
+	return `{"supported":` + string(list) + `,"requested":` + string(quote(version)) + more + `}`
 }
 
 // reply gives what comes for a call: one JSON body if the answer comes first, else an SSE stream,

@@ -1,0 +1,136 @@
+package pool
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/child"
+)
+
+// A server that needs input answers with a question and a requestState, with which the client calls again
+// (2026-07-28, patterns, "Multi Round-Trip Requests"). There are servers, those of the Python SDK 2 among
+// them, whose processes can read their own states alone. So a state goes back to the process that minted
+// it. It is remembered by its digest: it may be long, and secret.
+const (
+	maxStates = 4096      // per caller, that are remembered
+	stateLife = time.Hour // for a person to answer
+)
+
+// Reasons for which a state cannot go back, in a child.Failure.
+const (
+	ReasonStateLost      = "continuation_lost"      // its process has ended
+	ReasonStateElsewhere = "continuation_elsewhere" // no process of this caller is known here to have minted it
+)
+
+// A LostError says that the process that minted a requestState is not here, and why.
+type LostError struct {
+	Elsewhere bool // another instance may have it
+}
+
+func (e *LostError) Error() string { return e.failure().Text }
+
+// Unwrap returns the *child.Failure that the client is told.
+func (e *LostError) Unwrap() error { return e.failure() }
+
+func (e *LostError) failure() *child.Failure {
+	f := &child.Failure{
+		Text: "the requestState is of a process of the server that has ended", Reason: ReasonStateLost,
+		Hint: "make the call again without requestState and inputResponses",
+	}
+	if e.Elsewhere {
+		f.Reason = ReasonStateElsewhere
+		f.Text = "the requestState is of no process that runs here: it is another instance's, or another caller's, or older than an hour"
+	}
+	return f
+}
+
+// Continue returns the process of the caller's pool that minted state, entered: Leave must follow.
+//
+// It fails with a *LostError or admission.ErrClosed.
+func (ps *Pools) Continue(server *Server, caller Caller, state string) (*Worker, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.closed {
+		return nil, admission.ErrClosed
+	}
+	p := ps.pools[caller.key(server)]
+	if p == nil {
+		return nil, &LostError{Elsewhere: true}
+	}
+	w, known := p.states.minter(digestOf(state), time.Now())
+	if !known || w == nil || !w.enterAlive() {
+		return nil, &LostError{Elsewhere: !known}
+	}
+	return w, nil
+}
+
+// minted remembers that w minted state.
+func (ps *Pools) minted(w *Worker, state string) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	w.pool.states.add(digestOf(state), w, time.Now())
+}
+
+type digest [sha256.Size]byte
+
+func digestOf(state string) digest { return sha256.Sum256([]byte(state)) }
+
+// states are the requestStates of one caller, and who minted them. The zero value has none.
+type states struct {
+	by    map[digest]*list.Element // of *mint
+	order list.List                // the oldest first
+}
+
+type mint struct {
+	digest digest
+	w      *Worker // nil once it has ended
+	until  time.Time
+}
+
+// add remembers w as the minter of a state, the last one if it is minted again.
+func (s *states) add(d digest, w *Worker, now time.Time) {
+	if e := s.by[d]; e != nil {
+		s.drop(e)
+	}
+	s.expire(now)
+	if s.order.Len() >= maxStates {
+		s.drop(s.order.Front())
+	}
+	if s.by == nil {
+		s.by = map[digest]*list.Element{}
+	}
+	s.by[d] = s.order.PushBack(&mint{d, w, now.Add(stateLife)})
+}
+
+// minter returns who minted a state, nil if that has ended, and whether that is known.
+func (s *states) minter(d digest, now time.Time) (w *Worker, known bool) {
+	s.expire(now)
+	e := s.by[d]
+	if e == nil {
+		return nil, false
+	}
+	return e.Value.(*mint).w, true
+}
+
+// ended says that w has no process any more.
+func (s *states) ended(w *Worker) {
+	for e := s.order.Front(); e != nil; e = e.Next() {
+		if m := e.Value.(*mint); m.w == w {
+			m.w = nil
+		}
+	}
+}
+
+// expire forgets what is too old.
+func (s *states) expire(now time.Time) {
+	for e := s.order.Front(); e != nil && !now.Before(e.Value.(*mint).until); e = s.order.Front() {
+		s.drop(e)
+	}
+}
+
+func (s *states) drop(e *list.Element) {
+	delete(s.by, e.Value.(*mint).digest)
+	s.order.Remove(e)
+}

@@ -1,0 +1,138 @@
+package pool
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// question makes a call that needs input, and returns the requestState that comes with the question.
+func (b *bench) question(principal, text string) string {
+	b.t.Helper()
+	answer, err := b.ask(principal, modernTool("ask", text, 0))
+	var m struct{ Result struct{ RequestState string } }
+	if err != nil || json.Unmarshal([]byte(answer), &m) != nil || m.Result.RequestState == "" {
+		b.t.Errorf("no question: %s, %v", answer, err)
+	}
+	return m.Result.RequestState
+}
+
+// reply makes the call again, with what the question came with.
+func (b *bench) reply(principal, state string) (string, error) {
+	w, err := b.pools.Continue(b.server, Caller{Principal: principal}, state)
+	if err != nil {
+		return "", err
+	}
+	defer w.Leave()
+	m, err := message.Parse([]byte(strings.Replace(modernTool("ask", "", 0), `"params":{`, fmt.Sprintf(`"params":{"requestState":%q,`, state), 1)))
+	if err != nil {
+		return "", err
+	}
+	defer m.Free()
+	c, err := w.Send(b.t.Context(), m)
+	if err != nil {
+		return "", err
+	}
+	defer c.Leave()
+	answer, _ := next(c)
+	return answer, nil
+}
+
+// lost fails the test unless err is a LostError for this reason.
+func lost(t *testing.T, err error, elsewhere bool) {
+	t.Helper()
+	if l, ok := errors.AsType[*LostError](err); !ok || l.Elsewhere != elsewhere {
+		t.Errorf("got %v, want a LostError, elsewhere %t", err, elsewhere)
+	}
+}
+
+func TestContinuationsReachTheProcessThatMintedThem(t *testing.T) {
+	const calls = 400
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		var busy []func()
+		for range maxCallsPerWorker * defaultWorkers { // so that all processes are there
+			_, leave, err := b.send("u", modernTool("late", "", 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			busy = append(busy, leave)
+		}
+		if n := len(b.processes()); n != defaultWorkers {
+			t.Fatalf("%d processes, want %d", n, defaultWorkers)
+		}
+		var all sync.WaitGroup
+		for i := range calls {
+			all.Go(func() {
+				text := fmt.Sprintf("text %d", i)
+				state := b.question("u", text)
+				time.Sleep(time.Second)
+				if answer, err := b.reply("u", state); err != nil || !strings.Contains(answer, `"`+text+`"`) {
+					t.Errorf("call %d: %s, %v", i, answer, err)
+				}
+			})
+		}
+		all.Wait()
+		for _, leave := range busy {
+			leave()
+		}
+	})
+}
+
+func TestContinuationThatCannotGoBackIsRefusedWithAReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		b.server.Idle = 3 * stateLife
+		mine := b.question("u", "")
+		_, err := b.reply("v", mine)
+		lost(t, err, true)
+		b.question("v", "")
+		_, err = b.reply("v", mine) // who has a process of their own
+		lost(t, err, true)
+		_, err = b.reply("u", mine+"x")
+		lost(t, err, true)
+
+		time.Sleep(stateLife)
+		_, err = b.reply("u", mine)
+		lost(t, err, true)
+
+		mine = b.question("u", "")
+		b.processes()[0].Exit(errors.New("crashed"))
+		synctest.Wait()
+		_, err = b.reply("u", mine)
+		lost(t, err, false)
+		if answer, err := b.reply("u", b.question("u", "again")); err != nil || !strings.Contains(answer, "again") {
+			t.Errorf("after that: %s, %v", answer, err)
+		}
+	})
+}
+
+func TestStatesAreBounded(t *testing.T) {
+	var s states
+	w := &Worker{}
+	now := time.Now()
+	for i := range maxStates + 10 {
+		s.add(digestOf(fmt.Sprint(i)), w, now)
+	}
+	s.add(digestOf("20"), w, now) // again
+	if len(s.by) != maxStates || s.order.Len() != maxStates {
+		t.Errorf("%d and %d are remembered, want %d", len(s.by), s.order.Len(), maxStates)
+	}
+	if _, known := s.minter(digestOf("9"), now); known {
+		t.Error("the oldest is remembered")
+	}
+	s.ended(w)
+	if got, known := s.minter(digestOf("20"), now); got != nil || !known {
+		t.Errorf("of a process that ended: %v, %t", got, known)
+	}
+	if _, known := s.minter(digestOf("20"), now.Add(stateLife)); known || len(s.by) > 0 {
+		t.Errorf("after %v %d are remembered", stateLife, len(s.by))
+	}
+}
