@@ -74,7 +74,9 @@ func Withhold(variables []Variable, e *Error) *Error {
 
 // asked lists the variables at the key of e, above it and below it.
 func asked(variables []Variable, e *Error) (names []string) {
-	within := func(a, b string) bool { return a == b || b == "" || strings.HasPrefix(a, b+".") || strings.HasPrefix(a, b+"[") }
+	within := func(a, b string) bool {
+		return a == b || b == "" || strings.HasPrefix(a, b+".") || strings.HasPrefix(a, b+"[")
+	}
 	for _, v := range variables {
 		if v.Server == e.Server && (within(v.Key, e.Key) || within(e.Key, v.Key)) && !slices.Contains(names, v.Name) {
 			names = append(names, v.Name)
