@@ -108,7 +108,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
-	a.admission = admission.New(cfg.MaxSessions, process.Machine{})
+	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
 	for _, s := range a.servers {

@@ -22,7 +22,7 @@ type Config struct {
 	AllowedHosts   []string // that requests may name; empty means any
 
 	MaxSessions      int           // of all servers together; zero or negative no limit
-	MaxRequestBytes  int64         // of a POST; zero 32 MiB; there is always a limit
+	MaxRequestBytes  int64         // of a POST; zero 32 MiB; there is always a limit; that of the host, as LoadConfig finds it, where it is less
 	MaxResponseBytes int64         // of one message of a server; zero 64 MiB; there is always a limit
 	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
 
@@ -40,6 +40,8 @@ type Config struct {
 	// end of a handler is the end of the host. fault is of the configuration as a whole.
 	hosted bool
 	fault  error
+
+	hostBody int64 // bytes of a body that the host lets through; zero: not said
 
 	// platformAuth says that App Service authentication stands in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
@@ -165,7 +167,7 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive: orNever(rt.Keepalive),
-		file:      file.Path, hosted: hosted,
+		file:      file.Path, hosted: hosted, hostBody: hostBodyLimit(getenv),
 		sessionKeys: getenv(sessionKeySetting), redisURL: getenv(redisSetting),
 		development: development(getenv),
 		logMessages: getenv("MCPFUNC_DEBUG") == "wire",
