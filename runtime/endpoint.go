@@ -162,9 +162,23 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 				return nil, err
 			}
 		}
-		env := authenv.Join(authenv.Base(os.Environ(), spec.InheritEnv), spec.Env, granted)
+		env := authenv.Join(a.inherited(spec), spec.Env, granted)
 		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec, env)
 	}
+}
+
+// inherited is what a server's process sees of our environment: no reference to Key Vault that is not
+// resolved, which the server would take for the secret.
+func (a *App) inherited(spec Server) []string {
+	return slices.DeleteFunc(authenv.Base(os.Environ(), spec.InheritEnv), func(v string) bool {
+		name, value, _ := strings.Cut(v, "=")
+		if !config.Unresolved(value) {
+			return false
+		}
+		a.log.Error("the server does not get an app setting: it is a Key Vault reference that is not resolved",
+			"server", spec.Name, "setting", name, "hint", config.UnresolvedHint)
+		return true
+	})
 }
 
 // prewarm is how many processes of a server may be started ahead: none where a process holds
