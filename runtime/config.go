@@ -41,7 +41,8 @@ type Config struct {
 	hosted bool
 	fault  error
 
-	hostBody int64 // bytes of a body that the host lets through; zero: not said
+	hostBody        int64         // bytes of a body that the host lets through; zero: not said
+	functionTimeout time.Duration // of the host; zero: none
 
 	// platformAuth says that App Service authentication stands in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
@@ -187,6 +188,9 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 		if loopback(host) {
 			cfg.PublicURL = "http://" + host
 		}
+	}
+	if hosted {
+		cfg.functionTimeout = functionTimeout("host.json", getenv)
 	}
 	for _, s := range file.Enabled() {
 		server, err := fromEntry(file, s, getenv)

@@ -112,7 +112,7 @@ func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Wor
 			err = ErrLegacy
 		}
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		w.Leave()
@@ -136,7 +136,7 @@ func (ps *Pools) acquire(ctx context.Context, server *Server, caller Caller, pro
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
-				err = ctx.Err()
+				err = context.Cause(ctx)
 			}
 		}
 		if probe != nil && (w == nil || w.probe != probe) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
@@ -31,7 +32,7 @@ func (p *pending) fill(to *post, e *message.Envelope) {
 }
 
 // prepareLocked sets the timer of a request that is about to be sent, and what its answer is recorded for.
-func (l *link) prepareLocked(p *pending, m *message.Message) {
+func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message) {
 	limit := l.s.server.CallTimeout
 	switch p.method {
 	case "initialize":
@@ -43,8 +44,8 @@ func (l *link) prepareLocked(p *pending, m *message.Message) {
 		request := recorded(m)
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
 	}
-	if limit > 0 {
-		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, limit) })
+	if limit, f := child.CallLimit(ctx, limit); f != nil {
+		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, limit, f()) })
 	}
 }
 
@@ -59,13 +60,13 @@ func (l *link) withdraw(requests []*pending) {
 	}
 }
 
-// onTimeout is called when a request has not been answered in time.
-func (l *link) onTimeout(p *pending, limit time.Duration) {
+// onTimeout is called when a request has not been answered in time, of which f tells.
+func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
 	if p.method == "initialize" {
 		l.s.abandon(l.startTimeout(limit))
 		return
 	}
-	if l.fail(p, child.TooSlow(limit)) {
+	if l.fail(p, f) {
 		l.Cancel(p.id, "timeout")
 	}
 }

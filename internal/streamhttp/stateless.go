@@ -118,7 +118,7 @@ func (q *request) stateless(m *message.Message) {
 func (q *request) call(m *message.Message, id []byte, version string) (*pool.Call, *pool.Worker) {
 	const attempts = 3
 	for attempt := 1; ; attempt++ {
-		w, err := q.Pools.Share(q.r.Context(), q.Pool, pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value})
+		w, err := q.Pools.Share(q.ctx, q.Pool, pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value})
 		switch {
 		case errors.Is(err, pool.ErrLegacy):
 			q.unsupported(version, id, versions)
@@ -146,7 +146,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			w.Leave()
 			return nil, nil
 		default:
-			call, err = w.Send(q.r.Context(), m)
+			call, err = w.Send(q.ctx, m)
 		}
 		if err == nil {
 			return call, w

@@ -19,7 +19,7 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 	o := q.opening(id)
 	switch m.Kind() {
 	case message.Notification, message.Response:
-		if err := q.Table.CanTakeOver(q.r.Context(), o); err != nil {
+		if err := q.Table.CanTakeOver(q.ctx, o); err != nil {
 			return nil, err
 		}
 		if m.Kind() == message.Notification {
@@ -33,5 +33,5 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 			return nil, session.ErrUnknown // a new session has no id yet
 		}
 	}
-	return q.Table.TakeOver(q.r.Context(), o)
+	return q.Table.TakeOver(q.ctx, o)
 }
