@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -117,4 +118,20 @@ func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
 	if got, err := c.tool("echo", `"text":"still here"`); err != nil || !strings.Contains(got, "still here") {
 		t.Errorf("the session afterwards: %s, %v", got, err)
 	}
+}
+
+// A request without a session is answered, too, and its process told.
+func TestStatelessCallDoesNotOutlastTheFunctionTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, a := statelessApp(t)
+		a.servers[0].endpoint.HostLimit = 40 * time.Second
+		began := time.Now()
+		got, err := statelessCall(t.Context(), client, "late", "", 0)
+		if took := time.Since(began); err != nil || took != 35*time.Second || !strings.Contains(got, "the Functions host lets a request take 40s") {
+			t.Errorf("after %v: %s, %v", took, got, err)
+		}
+		if got, err := statelessCall(t.Context(), client, "cancelled", "", 0); err != nil || !strings.Contains(got, `"1"`) {
+			t.Errorf("cancellations: %s, %v", got, err)
+		}
+	})
 }
