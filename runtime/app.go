@@ -39,6 +39,8 @@ type App struct {
 	unshare    func()            // lets go of what instances share
 	servers    []*server
 	byName     map[string]*server // by name in lower case, as the host matches routes
+	broken     error              // why nothing is served; nil when something is
+	faults     map[string]error   // why a server is not, by name as byName
 	handler    http.Handler
 	started    time.Time
 	prefix     string     // that paths begin with, without a slash at its end
@@ -60,15 +62,16 @@ const (
 )
 
 // New checks cfg and returns an App; nil options are the zero value. What is wrong with cfg is a
-// *ConfigError. No process starts before its first request but those that Prewarm asks for. Close must be
-// called.
+// *ConfigError, unless LoadConfig has read it under the Functions host: what cannot be served is answered with
+// 503 then, and logged. No process starts before its first request but those that Prewarm asks for. Close must
+// be called.
 //
 // An App changes nothing about the process that it is in: see ListenAndServe.
 func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}
 	}
-	a := &App{byName: map[string]*server{}, started: time.Now(), hurry: make(chan struct{})}
+	a := &App{byName: map[string]*server{}, faults: map[string]error{}, started: time.Now(), hurry: make(chan struct{})}
 	if opts != nil {
 		a.opts = *opts
 	}
@@ -81,7 +84,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.prefix, err = checkPrefix(a.opts.Prefix); err != nil {
 		return nil, fmt.Errorf("invalid Options.Prefix %q: %w", a.opts.Prefix, err)
 	}
-	if err := a.check(); err != nil {
+	if err := a.unserved(a.check()); err != nil {
 		return nil, err
 	}
 	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(a.cfg.sessionKeys, ","), []string{a.cfg.redisURL, cfg.devKey}, cfg.secrets)...)
@@ -89,24 +92,23 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		a.providers = authn.NewTransport(a.cfg.development, false)
 	}
 	a.broker = broker.New(broker.Options{Logger: a.log, Transport: a.opts.transport, Listener: a.tokenShares})
-	for _, spec := range cfg.Servers {
-		s, err := a.newServer(spec.withDefaults())
-		if err != nil {
-			return nil, a.fault(spec, err)
-		}
-		a.servers = append(a.servers, s)
-		a.byName[strings.ToLower(s.spec.Name)] = s
-	}
-	a.observe(secrets)
 	sharing, unshare, err := a.sharing()
-	if err != nil {
+	if err = a.unserved(err); err != nil {
 		return nil, err
 	}
 	a.unshare = unshare
+	if a.broken == nil {
+		err = a.addServers()
+	}
+	if err != nil {
+		unshare()
+		return nil, err
+	}
+	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
-	a.admission = admission.New(cfg.MaxSessions, process.Machine{})
+	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
 	for _, s := range a.servers {
@@ -126,8 +128,29 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	return a, nil
 }
 
+// addServers checks the servers. Of those that cannot be served it notes why, where that is no error.
+func (a *App) addServers() error {
+	for _, spec := range a.cfg.Servers {
+		s, err := a.newServer(spec.withDefaults())
+		if err != nil {
+			err = a.fault(spec, err)
+		}
+		if err = a.unservedServer(spec, err); err != nil {
+			return err
+		}
+		if s != nil {
+			a.servers = append(a.servers, s)
+			a.byName[strings.ToLower(s.spec.Name)] = s
+		}
+	}
+	return nil
+}
+
 // check says what is wrong with the configuration as a whole.
 func (a *App) check() error {
+	if a.cfg.fault != nil {
+		return a.cfg.fault
+	}
 	fault := func(key string, err error, hint string) error {
 		return &ConfigError{File: a.cfg.file, Key: key, Err: err, Hint: hint}
 	}
@@ -140,16 +163,13 @@ func (a *App) check() error {
 	names := map[string]bool{}
 	for _, s := range a.cfg.Servers {
 		name := strings.ToLower(s.Name)
-		if names[name] {
+		if names[name] && s.fault == nil {
 			return a.fault(s, errors.New("another server has the same name but for case"))
 		}
 		names[name] = true
 	}
 	if name := a.cfg.DefaultServer; name != "" && !names[strings.ToLower(name)] {
 		return fault("runtime.default_server", fmt.Errorf("the default server %q is not among the servers", name), "")
-	}
-	if a.prefix != defaultPrefix && a.cfg.public != nil {
-		return typed(a.cfg.public(a.prefix))
 	}
 	return nil
 }
@@ -164,12 +184,14 @@ func (a *App) fault(s Server, err error) error {
 	return e
 }
 
-// fallback returns the server behind mcpPath.
-func (a *App) fallback() *server {
-	if a.cfg.DefaultServer == "" {
-		return a.servers[0]
+// fallback is the name of the server behind mcpPath, as byName and faults have it: the first, even if it
+// cannot be served, since the next may be for others.
+func (a *App) fallback() string {
+	name := a.cfg.DefaultServer
+	if name == "" && len(a.cfg.Servers) > 0 {
+		name = a.cfg.Servers[0].Name
 	}
-	return a.byName[strings.ToLower(a.cfg.DefaultServer)]
+	return strings.ToLower(name)
 }
 
 // ServeHTTP answers one request, and takes all of its body in, even that of a request that it refuses.

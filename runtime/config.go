@@ -22,7 +22,7 @@ type Config struct {
 	AllowedHosts   []string // that requests may name; empty means any
 
 	MaxSessions      int           // of all servers together; zero or negative no limit
-	MaxRequestBytes  int64         // of a POST; zero 32 MiB; there is always a limit
+	MaxRequestBytes  int64         // of a POST; zero 32 MiB; there is always a limit; that of the host, as LoadConfig finds it, where it is less
 	MaxResponseBytes int64         // of one message of a server; zero 64 MiB; there is always a limit
 	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
 
@@ -36,9 +36,13 @@ type Config struct {
 	sessionKeys, redisURL    string
 	development, logMessages bool
 
-	// public refuses servers that anybody on the internet could use, below a prefix; nil of a Config that
-	// was not read from a file.
-	public func(prefix string) error
+	// hosted says that the Functions host has started us: what cannot be served is answered with 503, as the
+	// end of a handler is the end of the host. fault is of the configuration as a whole.
+	hosted bool
+	fault  error
+
+	hostBody        int64         // bytes of a body that the host lets through; zero: not said
+	functionTimeout time.Duration // of the host; zero: none
 
 	// platformAuth says that App Service authentication stands in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
@@ -64,7 +68,41 @@ type Config struct {
 // LogMessages of Options are about. What Options say comes first.
 //
 // An error about the file's contents is a *ConfigError.
+//
+// Under the Functions host, which gives up on a handler that ends three times, nobody could ask what was wrong.
+// So where FUNCTIONS_CUSTOMHANDLER_PORT is set there is no error: the Config carries it, as Config.Err
+// returns it, and an App of it answers for what it cannot serve with 503 and the reason, and serves the
+// other servers.
 func LoadConfig(path string) (*Config, error) {
+	hosted := os.Getenv(portSetting) != ""
+	cfg, err := loadConfig(path, hosted)
+	if err != nil && hosted {
+		return &Config{file: path, hosted: true, fault: err, development: development(os.Getenv)}, nil
+	}
+	return cfg, err
+}
+
+// Err returns why an App of this Config cannot serve it, or the first server that it cannot serve; nil if
+// nothing is known to be wrong. See LoadConfig.
+func (c *Config) Err() error {
+	if c.fault != nil {
+		return c.fault
+	}
+	for _, s := range c.Servers {
+		if s.fault != nil {
+			return s.fault
+		}
+	}
+	return nil
+}
+
+// development is what Options.Development says, of the app settings.
+func development(getenv func(string) string) bool {
+	return getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
+}
+
+// loadConfig is LoadConfig, where each says that what is wrong with one server is left in it.
+func loadConfig(path string, each bool) (*Config, error) {
 	if path == "" {
 		home, _ := os.UserHomeDir()
 		dir, err := os.Getwd()
@@ -76,7 +114,11 @@ func LoadConfig(path string) (*Config, error) {
 		}
 	}
 	var secrets []string
-	file, err := config.Load(path, func(name string) (string, bool) {
+	load := config.Load
+	if each {
+		load = config.LoadEach
+	}
+	file, err := load(path, func(name string) (string, bool) {
 		value := os.Getenv(name)
 		if authenv.SoundsSecret(name) {
 			secrets = append(secrets, value)
@@ -86,7 +128,7 @@ func LoadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg, err := fromFile(file, os.Getenv)
+	cfg, err := fromFile(file, os.Getenv, each)
 	if err != nil {
 		return nil, typed(err)
 	}
@@ -108,7 +150,7 @@ func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) 
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg, err := fromFile(file, func(string) string { return "" })
+	cfg, err := fromFile(file, func(string) string { return "" }, false)
 	return cfg, typed(err)
 }
 
@@ -118,17 +160,17 @@ const (
 	redisSetting      = "MCPFUNC_REDIS_URL"
 )
 
-// fromFile makes a Config of a parsed file, with what the platform says of itself.
-func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
+// fromFile makes a Config of a parsed file, with what the platform says of itself. hosted is as in Config.
+func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Config, error) {
 	rt := file.Runtime
 	cfg := &Config{
 		DefaultServer: rt.DefaultServer, PublicURL: rt.PublicURL,
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
-		Keepalive:   orNever(rt.Keepalive),
-		file:        file.Path,
+		Keepalive: orNever(rt.Keepalive),
+		file:      file.Path, hosted: hosted, hostBody: hostBodyLimit(getenv),
 		sessionKeys: getenv(sessionKeySetting), redisURL: getenv(redisSetting),
-		development: getenv("AZURE_FUNCTIONS_ENVIRONMENT") == "Development",
+		development: development(getenv),
 		logMessages: getenv("MCPFUNC_DEBUG") == "wire",
 
 		platformAuth: strings.EqualFold(getenv("WEBSITE_AUTH_ENABLED"), "true") && getenv("WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES") != "",
@@ -147,21 +189,30 @@ func fromFile(file *config.File, getenv func(string) string) (*Config, error) {
 			cfg.PublicURL = "http://" + host
 		}
 	}
-	cfg.public = func(prefix string) error { return refusePublic(file, prefix, getenv) }
-	if err := cfg.public(defaultPrefix); err != nil {
-		return nil, err
+	if hosted {
+		cfg.functionTimeout = functionTimeout("host.json", getenv)
 	}
 	for _, s := range file.Enabled() {
-		server, err := fromEntry(file.Path, s)
-		if err != nil {
+		server, err := fromEntry(file, s, getenv)
+		if err != nil && !hosted {
 			return nil, err
+		}
+		if err != nil {
+			server = Server{Name: s.Name, line: s.Line, fault: typed(err)}
 		}
 		cfg.Servers = append(cfg.Servers, server)
 	}
 	return cfg, nil
 }
 
-func fromEntry(path string, s config.Server) (Server, error) {
+func fromEntry(file *config.File, s config.Server, getenv func(string) string) (Server, error) {
+	if s.Fault != nil {
+		return Server{}, s.Fault
+	}
+	public := func(prefix string) error { return refusePublic(file, s, prefix, getenv) }
+	if err := public(defaultPrefix); err != nil {
+		return Server{}, err
+	}
 	server := Server{
 		Name: s.Name, Command: s.Command, Args: s.Args, Env: s.Env, InheritEnv: s.InheritEnv, Dir: s.Dir,
 		Description: s.Description, StartTimeout: s.Timeout, RequestTimeout: s.RequestTimeout,
@@ -169,7 +220,12 @@ func fromEntry(path string, s config.Server) (Server, error) {
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		method: s.Auth, line: s.Line,
+		method: s.Auth, line: s.Line, public: public,
+	}
+	for _, v := range file.Variables {
+		if v.Server == s.Name {
+			server.variables = append(server.variables, v)
+		}
 	}
 	if !s.RestartOnFailure || s.MaxRestarts == 0 {
 		server.MaxRestarts = -1
@@ -179,7 +235,7 @@ func fromEntry(path string, s config.Server) (Server, error) {
 	}
 	vars, err := config.LoadEnvFile(s.EnvFile)
 	if err != nil {
-		return Server{}, &config.Error{Path: path, Line: s.Line, Server: s.Name, Key: "envFile", Err: err}
+		return Server{}, config.Withhold(file.Variables, &config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "envFile", Err: err})
 	}
 	for name, value := range s.Env {
 		vars[name] = value

@@ -42,6 +42,9 @@ func (o Options) withDefaults() Options {
 func (c Config) withDefaults(o Options) Config {
 	c.MaxSessions = max(0, c.MaxSessions)
 	c.MaxRequestBytes = limit(c.MaxRequestBytes, 32<<20, -1)
+	if c.hostBody > 0 {
+		c.MaxRequestBytes = min(c.MaxRequestBytes, c.hostBody)
+	}
 	c.MaxResponseBytes = limit(c.MaxResponseBytes, 64<<20, -1)
 	c.Keepalive = limit(c.Keepalive, 20*time.Second, o.StreamLimit)
 	c.development = c.development || o.Development

@@ -20,7 +20,7 @@ const desertedTime = 1500 * time.Millisecond
 // SIGKILL, which is how it often does. Nobody could reach us then, and nobody would end us. It is nil
 // where no host has started us. stop must be called.
 func watchHost() (gone <-chan struct{}, stop func()) {
-	if os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") == "" {
+	if os.Getenv(portSetting) == "" {
 		return nil, func() {}
 	}
 	return process.WatchParent()

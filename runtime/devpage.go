@@ -16,8 +16,11 @@ import (
 func (a *App) openPage(secrets *redactor) (devPage, watch.Sink) {
 	history := devpage.NewHistory(secrets.redact)
 	o := devpage.Options{
-		Key: a.cfg.devKey, History: history, Started: a.started, DefaultPath: a.mcpPath(), Default: a.fallback().spec.Name,
+		Key: a.cfg.devKey, History: history, Started: a.started, DefaultPath: a.mcpPath(), Default: a.fallback(),
 		Memory: process.Machine{}.Used,
+	}
+	if s := a.byName[o.Default]; s != nil {
+		o.Default = s.spec.Name
 	}
 	for _, s := range a.servers {
 		method := s.spec.method.Method

@@ -53,6 +53,8 @@ func (a *App) newServer(spec Server) (*server, error) {
 		return &ConfigError{Key: key, Err: fmt.Errorf(format, args...)}
 	}
 	switch {
+	case spec.fault != nil:
+		return nil, spec.fault
 	case !validName(spec.Name):
 		return nil, fault("", `invalid name %q: want letters, digits, "-" and "_", at most 63, with a letter or digit first, and neither "sse" nor "message"`, spec.Name)
 	case spec.Command == "":
@@ -66,7 +68,12 @@ func (a *App) newServer(spec Server) (*server, error) {
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
-			return nil, fault("working_dir", "the working directory %s is no directory", spec.Dir)
+			return nil, a.withoutValues(spec, fault("working_dir", "the working directory %s is no directory", spec.Dir))
+		}
+	}
+	if a.prefix != defaultPrefix && spec.public != nil {
+		if err := typed(spec.public(a.prefix)); err != nil {
+			return nil, err
 		}
 	}
 	if spec.method.Method == "" {
@@ -80,19 +87,19 @@ func (a *App) newServer(spec Server) (*server, error) {
 	s := &server{spec: spec, base: a.mcpPath(), guards: map[string]guarded{}}
 	s.env = a.authEnv(s.path())
 	paths := []string{s.path()}
-	if strings.EqualFold(spec.Name, a.cfg.DefaultServer) || a.cfg.DefaultServer == "" && len(a.servers) == 0 {
+	if strings.EqualFold(spec.Name, a.fallback()) {
 		paths = append(paths, a.mcpPath())
 	}
 	for _, path := range paths {
 		g, err := a.guard(spec, path)
 		if err != nil {
-			return nil, ofAuth(err)
+			return nil, a.ofAuth(spec, err)
 		}
 		s.guards[path] = g
 	}
 	if a.opts.Auth == nil {
 		if err := a.broker.Check(s.grant(nil)); err != nil {
-			return nil, ofAuth(err)
+			return nil, a.ofAuth(spec, err)
 		}
 		if spec.method.ForwardUserToken {
 			a.log.Warn("the user's token is handed to the server's process, which MCP advises against", "server", spec.Name, "key", "forward_user_token")
@@ -102,11 +109,11 @@ func (a *App) newServer(spec Server) (*server, error) {
 }
 
 // ofAuth makes a ConfigError of one about a server's auth.
-func ofAuth(err error) error {
+func (a *App) ofAuth(spec Server, err error) error {
 	if _, ok := err.(*ConfigError); ok {
 		return err
 	}
-	return &ConfigError{Key: "auth", Err: err}
+	return a.withoutValues(spec, &ConfigError{Key: "auth", Err: err})
 }
 
 func validName(name string) bool {
@@ -132,7 +139,7 @@ func (a *App) connect(s *server) {
 	limits := admission.Limits{Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller}
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Pools: a.pools, Log: a.log,
-		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit,
+		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit, HostLimit: a.cfg.functionTimeout,
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.RequireSession,
 		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
@@ -155,9 +162,23 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 				return nil, err
 			}
 		}
-		env := authenv.Join(authenv.Base(os.Environ(), spec.InheritEnv), spec.Env, granted)
+		env := authenv.Join(a.inherited(spec), spec.Env, granted)
 		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec, env)
 	}
+}
+
+// inherited is what a server's process sees of our environment: no reference to Key Vault that is not
+// resolved, which the server would take for the secret.
+func (a *App) inherited(spec Server) []string {
+	return slices.DeleteFunc(authenv.Base(os.Environ(), spec.InheritEnv), func(v string) bool {
+		name, value, _ := strings.Cut(v, "=")
+		if !config.Unresolved(value) {
+			return false
+		}
+		a.log.Error("the server does not get an app setting: it is a Key Vault reference that is not resolved",
+			"server", spec.Name, "setting", name, "hint", config.UnresolvedHint)
+		return true
+	})
 }
 
 // prewarm is how many processes of a server may be started ahead: none where a process holds

@@ -61,7 +61,7 @@ func (a *App) landing() string {
 	p.Add("endpoints for MCP clients, over streamable HTTP</p>\n<dl>\n")
 	for _, s := range a.servers {
 		p.Add("<div><dt>{}</dt><dd><code>{}</code>", s.spec.Name, s.path())
-		if s == a.fallback() {
+		if strings.EqualFold(s.spec.Name, a.fallback()) {
 			p.Add(` <span class="muted">and</span> <code>{}</code>`, a.mcpPath())
 		}
 		p.Add("</dd>")

@@ -127,7 +127,7 @@ func parsed(t *testing.T, text string, env map[string]string) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := fromFile(file, func(name string) string { return env[name] })
+	cfg, err := fromFile(file, func(name string) string { return env[name] }, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func (c *Config) startPacked(path string) error {
 		c.notices = append(c.notices, notice{"servers start as written: what was packed is for another platform", []any{"platform", file.Platform}})
 		return nil
 	}
-	written, err := config.Load(path, nil) // with ${NAME} as it stands
+	written, err := config.LoadEach(path, nil) // with ${NAME} as it stands
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,9 @@ func (c *Config) startPacked(path string) error {
 	starter.Memory, _ = process.Machine{}.Total()
 	for i := range c.Servers {
 		s := &c.Servers[i]
+		if s.fault != nil {
+			continue
+		}
 		launch, err := starter.Launch(s.Name, commands[s.Name], s.Args)
 		if err != nil {
 			c.notices = append(c.notices, notice{"the server starts as written and not as packed", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})

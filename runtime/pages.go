@@ -7,12 +7,18 @@ import (
 	"slices"
 )
 
-// health says whether the app can open a session.
+// health says whether the app can open a session, and of which server it cannot.
 func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 	stats := a.Stats()
 	body := map[string]any{"status": "ok", "sessions": stats.Sessions, "processes": stats.Processes}
 	status := http.StatusOK
-	if err := a.admission.Room(); err != nil {
+	if len(a.faults) > 0 {
+		body["status"], body["faults"] = "degraded", a.faultTexts()
+	}
+	if len(a.servers) == 0 {
+		body["status"], body["reason"] = "unavailable", a.reason("").Error()
+		status = http.StatusServiceUnavailable
+	} else if err := a.admission.Room(); err != nil {
 		body["status"], body["reason"] = "unavailable", err.Error()
 		status = http.StatusServiceUnavailable
 	}

@@ -15,22 +15,19 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// refusePublic returns an error for the first server of a file that anybody on the internet could use
-// below prefix. It is meant only if the file says so.
-func refusePublic(file *config.File, prefix string, getenv func(string) string) error {
+// refusePublic returns an error for a server of a file that anybody on the internet could use below
+// prefix. It is meant only if the file says so.
+func refusePublic(file *config.File, s config.Server, prefix string, getenv func(string) string) error {
 	first, _ := file.Default()
-	for _, s := range file.Enabled() {
-		err := isPublic(filepath.Dir(file.Path), s, prefix, s.Name == first.Name, getenv)
-		if err == nil {
-			continue
-		}
-		hint := "run mcpfunc generate with another auth level"
-		if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
-			hint += `, or set "allow_public": true in auth`
-		}
-		return &config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint}
+	err := isPublic(filepath.Dir(file.Path), s, prefix, s.Name == first.Name, getenv)
+	if err == nil {
+		return nil
 	}
-	return nil
+	hint := "run mcpfunc generate with another auth level"
+	if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
+		hint += `, or set "allow_public": true in auth`
+	}
+	return &config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint}
 }
 
 // isPublic returns an error for a server that anybody on the internet could use: on Azure, with

@@ -58,19 +58,24 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 	if name == "sse" || name == "message" { // no server has such a name
 		name, endpoint = "", rest
 	}
-	s, path := a.byName[name], a.mcpPath()+"/"+name
+	key, path := name, a.mcpPath()
 	if name == "" {
-		s, path = a.fallback(), a.mcpPath()
+		key = a.fallback()
 	}
-	if s == nil || endpoint != "" && endpoint != "sse" && endpoint != "message" {
+	s, reason := a.byName[key], a.reason(key)
+	if s == nil && reason == nil || endpoint != "" && endpoint != "sse" && endpoint != "message" {
 		notFound(w)
+		return
+	}
+	if !a.door(w, r) {
+		return
+	}
+	if reason != nil {
+		answerFault(w, reason)
 		return
 	}
 	if name != "" {
 		path = s.path()
-	}
-	if !a.door(w, r) {
-		return
 	}
 	caller, err := s.guards[path].guard.Check(r)
 	if err != nil {
@@ -96,6 +101,11 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 func (a *App) wellKnown(w http.ResponseWriter, r *http.Request, path string) {
 	found := a.metadataOf(path)
 	if found == nil {
+		// A client that finds no metadata takes the server for one that wants no token.
+		if key, ok := strings.CutPrefix(path, strings.ToLower(a.mcpPath())); ok && a.reason(strings.TrimPrefix(key, "/")) != nil {
+			answerFault(w, a.reason(strings.TrimPrefix(key, "/")))
+			return
+		}
 		notFound(w)
 		return
 	}

@@ -18,10 +18,13 @@ const (
 	headerBytes   = 64 << 10
 )
 
+// portSetting is how the Functions host says where it expects a handler, and so that it has started one.
+const portSetting = "FUNCTIONS_CUSTOMHANDLER_PORT"
+
 // FunctionsAddr is where the Functions host expects a custom handler: on loopback, at the port
 // FUNCTIONS_CUSTOMHANDLER_PORT, or 8080 outside the host.
 func FunctionsAddr() string {
-	port := os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT")
+	port := os.Getenv(portSetting)
 	if port == "" {
 		port = "8080"
 	}

@@ -54,6 +54,12 @@ type Server struct {
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
+
+	// What is not said by a Server written in Go: why a file's cannot be served, who could use it without
+	// being known, and which variables it was written with.
+	fault     error
+	public    func(prefix string) error
+	variables []config.Variable
 }
 
 // Auth decides who may use the servers of an App, in place of what the file says of each. Its methods are

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/shared"
@@ -11,10 +12,14 @@ import (
 )
 
 // sharing says how far sessions get. Keys that cannot be read stop the app: with random ones instead,
-// every request that reaches another instance would find its session gone. What instances share, if
+// every request that reaches another instance would find its session gone. A reference to Key Vault that
+// is not resolved is no key, though, and mostly one of an app's first minutes: sessions stay on their
+// instance until the platform has resolved it, which starts the app anew. What instances share, if
 // they do, is to be closed after the table, by done.
 func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	done = func() {}
+	a.cfg.sessionKeys = a.resolved(sessionKeySetting, a.cfg.sessionKeys, "sessions live on this instance only")
+	a.cfg.redisURL = a.resolved(redisSetting, a.cfg.redisURL, "instances tell each other nothing")
 	if strings.TrimSpace(a.cfg.sessionKeys) == "" {
 		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
 		if a.cfg.redisURL != "" {
@@ -24,7 +29,7 @@ func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	}
 	keys, err := ticket.ParseKeys(a.cfg.sessionKeys)
 	if err != nil {
-		return t, nil, fmt.Errorf("%s: %w", sessionKeySetting, err)
+		return session.Sharing{Keys: ticket.RandomKeys()}, done, fmt.Errorf("%s: %w", sessionKeySetting, err)
 	}
 	t = session.Sharing{Keys: keys, Instances: true}
 	if a.cfg.redisURL == "" {
@@ -32,11 +37,21 @@ func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	}
 	store, err := shared.Open(a.cfg.redisURL, a.log)
 	if err != nil {
-		return t, nil, fmt.Errorf("%s: %w", redisSetting, err)
+		return session.Sharing{Keys: ticket.RandomKeys()}, done, fmt.Errorf("%s: %w", redisSetting, err)
 	}
 	t.Ended, t.Events = store, eventlog.New(store, keys, a.log)
 	return t, func() {
 		t.Events.Close()
 		store.Close()
 	}, nil
+}
+
+// resolved is the value of an app setting, or nothing where that is a reference to Key Vault that the
+// platform has not resolved: then the log says so, and what follows from it.
+func (a *App) resolved(setting, value, without string) string {
+	if !config.Unresolved(strings.TrimSpace(value)) {
+		return value
+	}
+	a.log.Error(without+": an app setting is a Key Vault reference that is not resolved", "setting", setting, "hint", config.UnresolvedHint)
+	return ""
 }

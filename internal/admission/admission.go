@@ -69,10 +69,11 @@ type place struct {
 }
 
 // New returns a Controller of an app that may have max tenants; zero means no limit. Without a source of
-// what memory there is, everything fits. Close must be called.
-func New(max int, source Memory) *Controller {
+// what memory there is, everything fits; with one, nobody is admitted to the last reserve bytes, besides
+// those that the app itself needs. Close must be called.
+func New(max int, source Memory, reserve int64) *Controller {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controller{max: max, memory: newMemory(source), cancel: cancel, tenants: map[Tenant]*place{}}
+	c := &Controller{max: max, memory: newMemory(source, reserve), cancel: cancel, tenants: map[Tenant]*place{}}
 	rand.Read(c.secret[:])
 	if source != nil {
 		c.done.Go(func() { c.watchMemory(ctx) })

@@ -46,7 +46,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 		"app":                     {1, Limits{}, key("s", "u"), key("t", "v"), "the app has"},
 		"no limit":                {0, Limits{}, key("s", "u"), key("s", "u"), ""},
 	} {
-		c := New(tt.app, nil)
+		c := New(tt.app, nil, 0)
 		defer c.Close()
 		if victim, err := c.Admit(&tenant{}, tt.there, tt.limits); victim != nil || err != nil {
 			t.Fatalf("%s: the first: %v, %v", name, victim, err)
@@ -64,7 +64,7 @@ func TestWhoMakesRoom(t *testing.T) {
 	now := time.Now()
 	used, longest, short := &tenant{name: "used"}, &tenant{name: "longest", since: now.Add(-time.Hour)}, &tenant{name: "short", since: now}
 	works := &tenant{name: "works", since: now.Add(-2 * time.Hour), working: true}
-	c := New(4, nil)
+	c := New(4, nil, 0)
 	defer c.Close()
 	for _, tn := range []*tenant{used, short, works, longest} {
 		if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
@@ -136,7 +136,7 @@ func (m *machine) set(free int64) {
 func TestMemoryIsALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20}}
-		c := New(0, m)
+		c := New(0, m, 0)
 		defer c.Close()
 		first := &tenant{pid: 1}
 		admit := func(tn *tenant) (Tenant, error) {
@@ -168,7 +168,7 @@ func TestMemoryIsALimit(t *testing.T) {
 func TestLargestProcessGoesBeforeMemoryRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{free: 1 << 30, used: map[int]int64{1: 100, 2: 300, 3: 200}}
-		c := New(0, m)
+		c := New(0, m, 0)
 		defer c.Close()
 		var all []*tenant
 		for pid := range 4 { // the first has no process
@@ -240,5 +240,27 @@ func TestClockCallsBackWhenNobodyIsInside(t *testing.T) {
 				t.Errorf("checked while somebody was inside: %v", checks)
 			}
 		})
+	})
+}
+
+func TestReserveIsNoTenants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const reserve = 128 << 20
+		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20}}
+		c := New(0, m, reserve)
+		defer c.Close()
+		for _, free := range []struct {
+			bytes int64
+			fits  bool
+		}{{1 << 30, true}, {spareBytes + reserve + 100<<20, true}, {spareBytes + reserve + 99<<20, false}} {
+			m.set(free.bytes)
+			time.Sleep(measureEvery)
+			c.Measure()
+			tn := &tenant{pid: 1}
+			_, err := c.Admit(tn, key("s", "u"), Limits{})
+			if (err == nil) != free.fits {
+				t.Errorf("%d MiB free: %v", free.bytes>>20, err)
+			}
+		}
 	})
 }

@@ -26,7 +26,8 @@ const (
 // memory says whether there is memory for another process of a server, by what its processes were
 // found to use. Of a server that has none yet nothing is known, and it may start.
 type memory struct {
-	source Memory // nil: everything fits
+	source  Memory // nil: everything fits
+	reserve int64  // bytes that stay for others than the app
 
 	mu    sync.Mutex
 	at    time.Time // of the last measurement
@@ -35,7 +36,9 @@ type memory struct {
 	need  map[string]int64 // the most that a process of a server was found to use
 }
 
-func newMemory(source Memory) *memory { return &memory{source: source, need: map[string]int64{}} }
+func newMemory(source Memory, reserve int64) *memory {
+	return &memory{source: source, reserve: reserve, need: map[string]int64{}}
+}
 
 // refresh measures what there is, unless that was done a moment ago. pids lists the processes by server;
 // it is called without a lock.
@@ -60,7 +63,7 @@ func (m *memory) stale() bool {
 func (m *memory) fits(server string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !m.known || m.free >= m.need[server]+spareBytes
+	return !m.known || m.free >= m.need[server]+spareBytes+m.reserve
 }
 
 func (m *memory) measure(byServer map[string][]int) {

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -73,4 +74,48 @@ func TooSlow(limit time.Duration) *Failure {
 		Text: "the server did not answer within " + limit.String(), Reason: ReasonSlow, Retryable: true,
 		Hint: "raise request_timeout_seconds",
 	}
+}
+
+// OutOfTime is the failure of what the Functions host would end after this limit, with the whole app: it
+// is ended before.
+func OutOfTime(limit time.Duration) *Failure {
+	return &Failure{
+		Text: "it took too long: the Functions host lets a request take " + limit.String(), Reason: ReasonSlow, Retryable: true,
+		Hint: "raise functionTimeout in host.json",
+	}
+}
+
+// A deadline is the key of what Until keeps in a context.
+type deadline struct{}
+
+type until struct {
+	at    time.Time
+	limit time.Duration
+}
+
+// Until returns a context for a request that the Functions host ends after limit, so that we have to have
+// ended it at this time: to wait with it fails with OutOfTime, as does a call that is sent with it. cancel
+// must be called.
+func Until(ctx context.Context, at time.Time, limit time.Duration) (within context.Context, cancel func()) {
+	ctx = context.WithValue(ctx, deadline{}, until{at, limit})
+	return context.WithDeadlineCause(ctx, at, OutOfTime(limit))
+}
+
+// Endless returns ctx for a call whose answer may come when its request is over: its client comes back.
+func Endless(ctx context.Context) context.Context {
+	return context.WithValue(ctx, deadline{}, nil)
+}
+
+// CallLimit is how long a call may take that is sent with ctx and has a limit of its own, zero for none,
+// and what makes the failure of one that took longer; that is nil if there is no limit.
+func CallLimit(ctx context.Context, own time.Duration) (limit time.Duration, failure func() *Failure) {
+	if u, ok := ctx.Value(deadline{}).(until); ok {
+		if left := time.Until(u.at); own <= 0 || left < own {
+			return max(left, 1), func() *Failure { return OutOfTime(u.limit) }
+		}
+	}
+	if own <= 0 {
+		return 0, nil
+	}
+	return own, func() *Failure { return TooSlow(own) }
 }

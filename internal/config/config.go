@@ -82,6 +82,8 @@ type Server struct {
 	InheritEnv       []string // names or globs that may pass from the app's environment
 	Auth             Auth
 	Sessions         Sessions
+
+	Fault *Error // of ParseEach: why it cannot be served; nothing else but Name, Line and Enabled counts then
 }
 
 // Framing says how messages are told apart on a child's pipes.

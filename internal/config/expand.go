@@ -100,13 +100,16 @@ func (x *expander) resolve(n node, ref reference) (string, error) {
 	value, set := x.lookup(ref.name)
 	switch {
 	case set && strings.ContainsRune(value, 0):
-		return "", n.fail("needs the variable %s, which holds a NUL character", ref.name)
+		return "", showsNone(n.fail("needs the variable %s, which holds a NUL character", ref.name))
+	case set && Unresolved(value): // the default is for who sets nothing
+		return "", showsNone(n.fail("needs the variable %s, which is a Key Vault reference that is not resolved", ref.name)).
+			hint("%s", UnresolvedHint)
 	case set && !(value == "" && ref.whenEmpty):
 		return value, nil
 	case ref.defaulted:
 		return ref.fallback, nil
 	}
-	return "", n.fail("needs the variable %s, which is not set", ref.name).
+	return "", showsNone(n.fail("needs the variable %s, which is not set", ref.name)).
 		hint("set %s in the app settings, or write ${%[1]s:-default}", ref.name)
 }
 

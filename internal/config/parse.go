@@ -66,6 +66,10 @@ func (e *readError) Unwrap() error { return e.err }
 // "type", "auth.method" and what says whether a server is on must be written out: a scaffold
 // depends on them.
 func Parse(path string, data []byte, lookup func(string) (string, bool)) (*File, error) {
+	return parse(path, data, lookup, false)
+}
+
+func parse(path string, data []byte, lookup func(string) (string, bool), each bool) (*File, error) {
 	doc, err := read(path, data)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,7 @@ func Parse(path string, data []byte, lookup func(string) (string, bool)) (*File,
 		return nil, o.lacksServers()
 	}
 	p := newParser(o, lookup)
+	p.each = each
 	for _, other := range o.others {
 		p.warn(o.servers.fail("is used, and %q beside it is not", other))
 	}
@@ -88,6 +93,9 @@ func Parse(path string, data []byte, lookup func(string) (string, bool)) (*File,
 		return nil, err
 	}
 	if err := p.runtime(); err != nil {
+		if each {
+			err = p.withoutValues(err, p.runtime)
+		}
 		return nil, err
 	}
 	p.strays()
@@ -98,6 +106,7 @@ func Parse(path string, data []byte, lookup func(string) (string, bool)) (*File,
 type parser struct {
 	outline *outline
 	file    *File
+	each    bool      // what is wrong with one server is in its Fault
 	on, off *expander // for what is switched on, and for what is not
 }
 

@@ -45,19 +45,28 @@ func (p *parser) servers() error {
 			continue
 		}
 		f.place(f.name)
-		if err := checkName(f.at, f.name); err != nil {
-			return err
+		s, err := p.named(f, seen)
+		if err != nil && p.each {
+			s, err = p.faulty(f, err), nil
 		}
-		if err := clash(f, seen); err != nil {
-			return err
-		}
-		s, err := p.server(f)
 		if err != nil {
 			return err
 		}
 		p.file.Servers = append(p.file.Servers, s)
 	}
 	return nil
+}
+
+// named reads one entry, if its name may be a server's and is no other's.
+func (p *parser) named(f member, seen map[string]member) (Server, error) {
+	err := checkName(f.at, f.name)
+	if err == nil {
+		err = clash(f, seen)
+	}
+	if e, ok := err.(*Error); ok {
+		return Server{}, showsNone(e)
+	}
+	return p.server(f)
 }
 
 // server reads one entry.

@@ -30,11 +30,12 @@ type Call struct {
 // subscribes reports whether the call is a subscription, which has no end of its own.
 func (c *Call) subscribes() bool { return c.method == "subscriptions/listen" }
 
-// Send passes a request to the process. It fails with ErrRetired if the process takes no more calls,
+// Send passes a request to the process. When ctx's deadline comes, the call is answered with the cause, a
+// *child.Failure, and cancelled. Send fails with ErrRetired if the process takes no more calls,
 // and with ctx's error; then the process has not heard of it. Unless it fails with ErrRetired it
 // changes m, which stays the caller's.
 func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
-	c, proc, err := w.register(m.Envelope())
+	c, proc, err := w.register(ctx, m.Envelope())
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +46,13 @@ func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
 	m.Splice(message.Edit{Part: message.PartID, Text: ours}, message.Edit{Part: message.PartToken, Text: ours})
 	if err := proc.Write(ctx, m); err != nil && ctx.Err() != nil {
 		c.withdraw()
-		return nil, ctx.Err()
+		return nil, context.Cause(ctx)
 	}
 	return c, nil // if it could not be written the process is dying, and its end answers the call
 }
 
 // register makes a call of the request with this envelope, and returns it with the process that it is for.
-func (w *Worker) register(e *message.Envelope) (*Call, *child.Child, error) {
+func (w *Worker) register(ctx context.Context, e *message.Envelope) (*Call, *child.Child, error) {
 	c := &Call{
 		w: w, id: append([]byte(nil), e.ID()...), token: append([]byte(nil), e.ProgressToken()...),
 		method: e.Method(), logs: e.WantsLog(),
@@ -65,8 +66,8 @@ func (w *Worker) register(e *message.Envelope) (*Call, *child.Child, error) {
 	c.number = w.last
 	w.calls[c.number] = c
 	c.reader = w.streams.Open(&c.stream, "")
-	if limit := w.server.CallTimeout; limit > 0 && !c.subscribes() {
-		c.timer = time.AfterFunc(limit, func() { c.finish(child.TooSlow(limit).Answer(c.id), "timeout") })
+	if limit, f := child.CallLimit(ctx, w.server.CallTimeout); f != nil && !c.subscribes() {
+		c.timer = time.AfterFunc(limit, func() { c.finish(f().Answer(c.id), "timeout") })
 	}
 	if c.subscribes() {
 		w.busy--

@@ -129,7 +129,7 @@ func (ps *Pools) queue(ctx context.Context, server *Server, caller Caller, probe
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
-				err = ctx.Err()
+				err = context.Cause(ctx)
 			}
 		}
 		if probe != nil && (t == nil || !t.probes) {

@@ -94,12 +94,12 @@ func (ps *Pools) await(ctx context.Context, t *turn, patience time.Duration, lat
 	case <-timer.C:
 		ps.leaveQueue(t, late, true)
 	case <-ctx.Done():
-		ps.leaveQueue(t, ctx.Err(), false)
+		ps.leaveQueue(t, context.Cause(ctx), false)
 	}
 	<-t.given
-	if err := ctx.Err(); err != nil && t.w != nil {
+	if ctx.Err() != nil && t.w != nil {
 		t.w.Leave()
-		return nil, err
+		return nil, context.Cause(ctx)
 	}
 	return t.w, t.err
 }

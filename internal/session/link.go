@@ -147,7 +147,7 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 			}
 		case ctx.Err() != nil:
 			l.withdraw(requests, sent)
-			return ctx.Err()
+			return context.Cause(ctx)
 		case len(requests) > 0:
 			return nil // the process is dying; its end answers all requests, with the reason
 		default:
@@ -160,7 +160,7 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 // register makes a post with a pending request for every request among messages, and its reader unless
 // nothing is to be read there. It is not ok if l is no longer the process: who is registered with one is
 // answered at its end, and never later.
-func (l *link) register(messages []*message.Message, mode ReplyMode) (reader *stream.Reader, requests []*pending, ok bool, err error) {
+func (l *link) register(ctx context.Context, messages []*message.Message, mode ReplyMode) (reader *stream.Reader, requests []*pending, ok bool, err error) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +192,7 @@ func (l *link) register(messages []*message.Message, mode ReplyMode) (reader *st
 			}
 			return nil, nil, false, ErrDuplicate
 		}
-		l.prepareLocked(p, m)
+		l.prepareLocked(ctx, p, m)
 		requests = append(requests, p)
 	}
 	if len(requests) == 0 || mode == OnListener {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
@@ -34,7 +35,7 @@ func (p *pending) fill(to *post, e *message.Envelope) {
 }
 
 // prepareLocked sets the timer of a request that is about to be sent, and what its answer is recorded for.
-func (l *link) prepareLocked(p *pending, m *message.Message) {
+func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message) {
 	limit := l.s.server.CallTimeout
 	whole := limit
 	switch p.method {
@@ -51,8 +52,8 @@ func (l *link) prepareLocked(p *pending, m *message.Message) {
 		request := recorded(m)
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
 	}
-	if limit > 0 {
-		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole) })
+	if limit, f := child.CallLimit(ctx, limit); f != nil {
+		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole, f()) })
 	}
 }
 
@@ -70,13 +71,13 @@ func (l *link) withdraw(requests []*pending, sent int) {
 	}
 }
 
-// onTimeout is called when a request has not been answered in time.
-func (l *link) onTimeout(p *pending, limit time.Duration) {
+// onTimeout is called when a request has not been answered in time, of which f tells.
+func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
 	if p.method == "initialize" {
 		l.s.abandon(l.startTimeout(limit))
 		return
 	}
-	if l.fail(p, child.TooSlow(limit)) {
+	if l.fail(p, f) {
 		l.Cancel(cmp.Or(p.sent, p.id), "timeout")
 	}
 }

@@ -161,7 +161,8 @@ const (
 )
 
 // Send passes the messages of one POST to the process, which it takes over, and returns a reader of
-// the stream that the answers will come on; nil if none of them wants an answer there.
+// the stream that the answers will come on; nil if none of them wants an answer there. A ctx of
+// child.Until ends calls with an answer, when its time comes.
 //
 // It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come.
 func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode) (*stream.Reader, error) {
@@ -176,7 +177,7 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 		if err != nil {
 			return nil, err
 		}
-		reader, requests, ok, err := l.register(messages, mode)
+		reader, requests, ok, err := l.register(ctx, messages, mode)
 		if err != nil {
 			return nil, err
 		}

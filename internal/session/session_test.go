@@ -47,7 +47,7 @@ type limits struct {
 func newTable(t testing.TB, l limits, sharing Sharing) *Table {
 	log := slog.New(slog.DiscardHandler)
 	starter := child.NewStarter(log, plain, child.Limits{Starts: l.starts})
-	room := admission.New(l.max, l.memory)
+	room := admission.New(l.max, l.memory, 0)
 	table := NewTable(Options{Log: log, Starter: starter, Admission: room, Watch: l.watch, Sharing: sharing})
 	t.Cleanup(func() {
 		table.Close()

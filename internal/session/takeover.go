@@ -91,7 +91,7 @@ func (t *Table) TakeOver(ctx context.Context, o Opening) (*Session, error) {
 		select {
 		case <-to.done:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 		if to.err != nil {
 			return nil, to.err

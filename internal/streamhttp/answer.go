@@ -82,7 +82,7 @@ func (a *answer) wantsBody(taken []stream.Event) bool {
 // send passes messages on to the session. While that has no process yet, or none again, a client that
 // waits for an answer and takes a stream hears every Keepalive that it is to go on waiting.
 func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error {
-	ctx := a.r.Context()
+	ctx := a.calling(mode)
 	var err error
 	if !a.stream || !a.asks || a.s.Ready() {
 		a.reader, err = a.s.Send(ctx, messages, mode)

@@ -63,6 +63,7 @@ type Endpoint struct {
 	Budget    *message.Budget // of large POSTs together; nil for none
 	Keepalive time.Duration   // between comments on a silent SSE stream
 	MaxStream time.Duration   // of one SSE answer; the client then resumes
+	HostLimit time.Duration   // of any request, after which the Functions host ends all of us; zero for none
 
 	ClientIDs bool // accept session ids that clients choose
 	Anonymous bool // open a session for a request without id
@@ -88,10 +89,41 @@ const expiryLeeway = time.Minute
 
 // streamLimit is how long a stream of this caller may be.
 func (q *request) streamLimit() time.Duration {
-	if q.caller.Expires.IsZero() {
-		return q.MaxStream
+	limit := q.MaxStream
+	if !q.end.IsZero() {
+		limit = min(limit, time.Until(q.end)+farewellTime)
 	}
-	return min(q.MaxStream, time.Until(q.caller.Expires)+expiryLeeway)
+	if q.caller.Expires.IsZero() {
+		return limit
+	}
+	return min(limit, time.Until(q.caller.Expires)+expiryLeeway)
+}
+
+// How long before the host's limit a request is ended, at most, and how long its stream then stays for the
+// answer that says so. The host has two seconds of patience of its own beyond its limit.
+const (
+	hostMargin   = 5 * time.Second
+	farewellTime = time.Second
+)
+
+// within sets the time of q before the host's limit. cancel must be called.
+func (q *request) within() (cancel func()) {
+	q.ctx = q.r.Context()
+	if q.HostLimit <= 0 {
+		return func() {}
+	}
+	q.end = time.Now().Add(q.HostLimit - min(hostMargin, q.HostLimit/4))
+	q.ctx, cancel = child.Until(q.ctx, q.end, q.HostLimit)
+	return cancel
+}
+
+// calling is the context for calls whose answers come in this way. One on a stream that ends before the
+// host's limit, by a limit of ours, outlives it: the client comes back for the rest.
+func (q *request) calling(mode session.ReplyMode) context.Context {
+	if q.HostLimit > 0 && (mode == session.OnListener || mode == session.OnStream && q.MaxStream < time.Until(q.end)) {
+		return child.Endless(q.ctx)
+	}
+	return q.ctx
 }
 
 // request is one HTTP request on its way.
@@ -100,7 +132,9 @@ type request struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller Caller
-	begun  bool // the head of an SSE answer is written
+	begun  bool            // the head of an SSE answer is written
+	ctx    context.Context // of r, until end
+	end    time.Time       // at which the request has to be over; zero for never
 
 	negotiated bool             // its session speaks the version of its header, which is none of ours
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
@@ -112,6 +146,7 @@ type request struct {
 // Serve answers one request to the streamable HTTP endpoint.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
+	defer q.within()()
 	if !q.versionSpoken() {
 		return
 	}
@@ -237,7 +272,7 @@ func (q *request) body() *message.Message {
 	m := message.New(q.Budget)
 	// A body that trickles in holds a connection and no more than that, and not for ever. Once it is
 	// there, net/http takes the deadline back, to see whether the client goes away.
-	http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	http.NewResponseController(q.w).SetReadDeadline(q.bodyDeadline())
 	err := m.Fill(q.r.Body, q.MaxBody)
 	if err == nil && m.IsContainer() {
 		return m
@@ -264,6 +299,15 @@ func (q *request) body() *message.Message {
 	}
 	m.Free()
 	return nil
+}
+
+// bodyDeadline is when a body has to be there.
+func (q *request) bodyDeadline() time.Time {
+	at := time.Now().Add(bodyTimeout)
+	if !q.end.IsZero() && q.end.Before(at) {
+		return q.end
+	}
+	return at
 }
 
 func (q *request) tooLarge() {

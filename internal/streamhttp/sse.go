@@ -18,6 +18,7 @@ import (
 // for POSTs.
 func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Caller, messages string) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
+	defer q.within()()
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", "GET")
 		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes GET alone")
@@ -63,6 +64,7 @@ func key(query url.Values) string {
 // ServeMessage answers a POST of one message to a session that ServeSSE opened.
 func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
+	defer q.within()()
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
 		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes POST alone")
@@ -87,7 +89,7 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 	}
 	q.alone[0] = m
 	id := firstID(q.id[:0], q.alone[:])
-	if _, err := s.Send(r.Context(), q.alone[:], session.OnListener); err != nil {
+	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener); err != nil {
 		q.failed(err, id)
 		return
 	}

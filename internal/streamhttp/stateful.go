@@ -244,7 +244,7 @@ func (q *request) get() {
 		case q.away(id):
 			return
 		default:
-			err = q.Table.CanTakeOver(q.r.Context(), q.opening(id))
+			err = q.Table.CanTakeOver(q.ctx, q.opening(id))
 		}
 		if err == nil {
 			q.awaitSession(id)
@@ -323,7 +323,7 @@ func (q *request) delete() {
 		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
 		return
 	}
-	if err := q.Table.Delete(q.r.Context(), q.opening(id)); err != nil {
+	if err := q.Table.Delete(q.ctx, q.opening(id)); err != nil {
 		q.failed(err, nil)
 		return
 	}

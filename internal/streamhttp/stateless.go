@@ -151,7 +151,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			w.Leave()
 			return nil, nil
 		default:
-			call, err = w.Send(q.r.Context(), m)
+			call, err = w.Send(q.ctx, m)
 		}
 		if err == nil {
 			return call, w
@@ -175,7 +175,7 @@ func (q *request) worker(m *message.Message) (*pool.Worker, error) {
 	if state, ok := m.RequestState(); ok {
 		return q.Pools.Continue(q.Pool, caller, state)
 	}
-	return q.Pools.Share(q.r.Context(), q.Pool, caller)
+	return q.Pools.Share(q.ctx, q.Pool, caller)
 }
 
 // withSessions answers for a server that is to be spoken to with sessions: it speaks nothing else, or, if

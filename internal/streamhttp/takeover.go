@@ -19,7 +19,7 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 	o := q.opening(id)
 	switch m.Kind() {
 	case message.Notification, message.Response:
-		if err := q.Table.CanTakeOver(q.r.Context(), o); err != nil {
+		if err := q.Table.CanTakeOver(q.ctx, o); err != nil {
 			return nil, err
 		}
 		if m.Kind() == message.Notification {
@@ -30,7 +30,7 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 		return nil, nil
 	}
 	said := q.Table.Protocol(o)
-	s, err := q.Table.TakeOver(q.r.Context(), o)
+	s, err := q.Table.TakeOver(q.ctx, o)
 	if err != nil || said != "" {
 		return s, err
 	}

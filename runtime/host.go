@@ -1,0 +1,31 @@
+package mcpfunc
+
+import (
+	"strconv"
+)
+
+// bodySetting is the app setting by which the Functions host lets bodies of so many bytes through.
+const bodySetting = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+
+// hostBodyLimit is the largest body in bytes that the host lets through, where the app settings say; zero
+// where they do not.
+func hostBodyLimit(getenv func(string) string) int64 {
+	n, err := strconv.ParseInt(getenv(bodySetting), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(0, n)
+}
+
+// hostBodyFactor is how many times its size the host has a body in memory before a handler sees a byte of
+// it: observed are 126 MiB for 31.
+const hostBodyFactor = 4
+
+// reserve is the memory in bytes that is no session's: what the host takes for the largest body, on top of
+// what it has at rest, which is used already when we measure what is left.
+func (a *App) reserve() int64 {
+	if !a.cfg.hosted {
+		return 0
+	}
+	return hostBodyFactor * a.cfg.MaxRequestBytes
+}
