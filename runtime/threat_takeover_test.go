@@ -68,9 +68,9 @@ func (l *authLab) on(c *client, server string) *client {
 	return &client{t: c.t, url: l.url + "/api/mcp/" + server, header: c.header, session: c.session}
 }
 
-// attempts are what is tried with an id of somebody else's.
+// attempts are what is tried with an id of somebody else's. Not initialize, which opens a session of the caller's own.
 var attempts = []struct{ method, body, header string }{
-	{"POST", listTools, "X: 1"}, {"POST", initialize, "X: 1"}, {"POST", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X: 1"},
+	{"POST", listTools, "X: 1"}, {"POST", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X: 1"},
 	{"POST", `{"jsonrpc":"2.0","id":1,"result":{}}`, "X: 1"}, {"POST", "[" + listTools + "]", "X: 1"},
 	{"GET", "", "X: 1"}, {"GET", "", "Last-Event-ID: 0-1-AAAAAA"}, {"GET", "", "Last-Event-ID: 2-1-AAAAAA-MQ"}, {"DELETE", "", "X: 1"},
 }
