@@ -70,6 +70,9 @@ func (x *router) ofClient(id []byte) (*pending, bool) {
 // answered returns the request that an answer of the process with this id is for, or nil if nobody waits
 // for it.
 func (x *router) answered(id []byte) *pending {
+	if p := x.pending[string(id)]; p != nil { // as nearly always, without an allocation
+		return p
+	}
 	key := message.Key(id)
 	if p := x.pending[key]; p != nil {
 		return p

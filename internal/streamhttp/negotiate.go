@@ -34,9 +34,11 @@ func (q *request) versionSpoken() bool {
 		q.unsupported(v, nil, versions)
 		return false
 	}
-	m := q.body()
-	switch {
-	case m == nil:
+	m := message.New(q.Budget)
+	switch err := m.Fill(q.r.Body, q.MaxBody); {
+	case err != nil || !m.IsContainer():
+		q.unsupported(v, nil, versions)
+		m.Free()
 		return false
 	case isInitialize(m):
 		q.early = m
