@@ -100,7 +100,14 @@ func examine(ctx context.Context, env *Env, dir string) []doctor.Finding {
 	p, err := openProject(env, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return doctor.Tools(ctx, env.Environ)
+		findings := doctor.Tools(ctx, env.Environ)
+		if above := projectAbove(dir); above != "" {
+			findings = append(findings, doctor.Finding{
+				Name: "project", Status: doctor.Fail, Hint: "run this in " + above + ", or name that folder; func and azd, too, deploy the folder that they are run in",
+				Detail: dir + " is a folder of the project in " + above + ", and not the project",
+			})
+		}
+		return findings
 	case err != nil:
 		bad := doctor.Finding{Name: nameOf(err), Status: doctor.Fail, Detail: err.Error(), Hint: hintOf(err)}
 		return append(doctor.Tools(ctx, env.Environ), bad)
