@@ -33,7 +33,8 @@ but for a local.settings.json without a session key: it gets one. What was
 changed is printed, a line each. With --check nothing is written, and the
 command fails when something would be, local.settings.json apart, which stays on
 one machine; and for a function.json of yours that the host cannot take or that
-takes the requests of a server, which is otherwise told of.
+takes the requests of a server, which is otherwise told of. A ${NAME} that no
+file of infra/ gives to the app is told of, too.
 
 The hosting that a project has is kept, unless --hosting changes it. --docker,
 --azd and --github add files that are yours from then on; those that are there
@@ -86,7 +87,7 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 		return err
 	}
 	found := p.Functions()
-	complainOf(env, found)
+	complainOf(env, slices.Concat(found, p.Parameters()))
 	switch {
 	case opts.Check && len(changes) > 0:
 		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" fixes that`)
