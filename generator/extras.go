@@ -92,6 +92,17 @@ func (s scaffold) Secrets() []string {
 // Settings returns the other Placeholders.
 func (s scaffold) Settings() []string { return slices.DeleteFunc(s.Placeholders(), s.secret) }
 
+// AppSettings returns the names of the variables that the app needs, and reports for each whether its value is
+// a secret. Only Config is looked at.
+func (p Project) AppSettings() map[string]bool {
+	s := scaffold{Project: p}
+	names := map[string]bool{}
+	for _, name := range s.Placeholders() {
+		names[name] = s.secret(name)
+	}
+	return names
+}
+
 func (s scaffold) secret(name string) bool {
 	said := slices.ContainsFunc(s.Config.Variables, func(v config.Variable) bool { return v.Name == name && v.Secret })
 	return said || slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToUpper(name), word) })

@@ -345,11 +345,26 @@ func TestHealthAndMetricsTellTheTruth(t *testing.T) {
 		"/api/metrics":                          `mcpfunc_sessions{server="other"} 1`,
 		"/API/MCP/nobody":                       "404",
 		"/api/mcp/..%2fhealth":                  "404",
+		"/api/mcp//":                            "404",
+		"/api/mcp/other//":                      "404",
+		"/api/mcp//other":                       "404",
+		"/api/metrics//":                        "404",
+		"//":                                    "404",
 		"/elsewhere":                            "404",
 		"/.well-known/oauth-protected-resource": "404",
 	} {
 		if got := get(path); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	for _, path := range []string{"/api/metrics", "/api/session_metrics"} { // by a function of the user's, whose key is another
+		resp, err := http.Post(srv.URL+path, "text/plain", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("POST %s: %s", path, resp.Status)
 		}
 	}
 }

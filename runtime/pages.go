@@ -28,11 +28,15 @@ func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 // sessionMetrics gives the figures under the names of the reference adapter's page, and more.
 func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	s := a.Stats()
-	writeJSON(w, http.StatusOK, map[string]any{
+	body := map[string]any{
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
 		"resurrected": s.Resurrected, "hibernated": s.Hibernated,
-	})
+	}
+	if a.cfg.hosted != nil {
+		body["app"] = a.aboutHosting()
+	}
+	writeJSON(w, http.StatusOK, body)
 }
 
 // metrics gives the figures as OpenMetrics text (version 1.0.0).

@@ -18,6 +18,10 @@ func (a *App) mcpPath() string { return a.prefix + "/mcp" }
 // another one after cleaning must not get there.
 func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	path := strings.ToLower(r.URL.EscapedPath()) // the host's routes do not know case
+	if strings.Contains(path, "//") {
+		notFound(w) // our routes in the host do not match it: whoever sent it came in by another function
+		return
+	}
 	if path != "/" {
 		path = strings.TrimSuffix(path, "/")
 	}
@@ -35,9 +39,9 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 		notFound(w)
 	case rest == "/health":
 		a.health(w, r)
-	case rest == "/session_metrics":
+	case rest == "/session_metrics" && reads(r):
 		a.sessionMetrics(w, r)
-	case rest == "/metrics":
+	case rest == "/metrics" && reads(r):
 		a.metrics(w, r)
 	case rest == "/mcp" || strings.HasPrefix(rest, "/mcp/"):
 		a.mcp(w, r, strings.TrimPrefix(strings.TrimPrefix(rest, "/mcp"), "/"))
@@ -45,6 +49,10 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 		notFound(w)
 	}
 }
+
+// reads reports whether the host's function of a page of figures takes the method of r. With another one it
+// came in by a function whose key is another.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet }
 
 func notFound(w http.ResponseWriter) {
 	writeJSON(w, http.StatusNotFound, map[string]any{

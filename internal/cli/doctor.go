@@ -21,6 +21,7 @@ type doctorOptions struct {
 	Project string
 	Strict  bool
 	JSON    bool
+	Remote  remoteOptions
 }
 
 func newDoctorCommand(env *Env, run func(context.Context, *Env, *doctorOptions) error) *cobra.Command {
@@ -33,13 +34,25 @@ and publish it, its variables and the commands of its servers as their processes
 will see them, packages that are not pinned, secrets in the configuration, and
 what the chosen hosting does not have or does not allow. Outside of a project
 the programs alone. Every finding but a good one has its hint. The command fails
-when something would fail; with --strict also for a warning.`,
+when something would fail; with --strict also for a warning.
+
+With --remote a live app is asked instead what only it can answer: whether it is
+ready and its profile honored, what its instances have for programs, PATH and
+isolation, which route asks for which credential, whether large refusals and
+streams arrive, how long the first tool takes, and how many instances answer.
+Most of it is told for a key only: in $MCPFUNC_KEY, or as a header. One session
+at a time is opened and ended, and no tool is called.`,
 		Example: `  mcpfunc doctor
   mcpfunc doctor myapp --json
-  mcpfunc doctor --strict     in CI`,
+  mcpfunc doctor --strict     in CI
+  mcpfunc doctor --remote my-app
+  mcpfunc doctor --remote http://127.0.0.1:7071 --json`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := projectArg(cmd, args, &opts.Project); err != nil {
+				return err
+			}
+			if err := opts.Remote.check(cmd, args); err != nil {
 				return err
 			}
 			return run(cmd.Context(), env, opts)
@@ -48,11 +61,19 @@ when something would fail; with --strict also for a warning.`,
 	bindProject(cmd, &opts.Project)
 	cmd.Flags().BoolVar(&opts.Strict, "strict", false, "fail for a warning, too")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
+	opts.Remote.bind(cmd)
 	cmd.AddCommand(newDoctorAuthCommand(env, runDoctorAuth))
 	return cmd
 }
 
 func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
+	if opts.Remote.Target != "" {
+		findings, err := opts.Remote.ask(ctx, env)
+		if err != nil {
+			return err
+		}
+		return report(env, findings, opts.Strict, opts.JSON)
+	}
 	if info, err := os.Stat(opts.Project); err != nil || !info.IsDir() {
 		return withHint(fmt.Errorf("%s is no folder", opts.Project), "name that of a project, or none to look at this machine")
 	}
@@ -79,7 +100,14 @@ func examine(ctx context.Context, env *Env, dir string) []doctor.Finding {
 	p, err := openProject(env, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return doctor.Tools(ctx, env.Environ)
+		findings := doctor.Tools(ctx, env.Environ)
+		if above := projectAbove(dir); above != "" {
+			findings = append(findings, doctor.Finding{
+				Name: "project", Status: doctor.Fail, Hint: "run this in " + above + ", or name that folder; func and azd, too, deploy the folder that they are run in",
+				Detail: dir + " is a folder of the project in " + above + ", and not the project",
+			})
+		}
+		return findings
 	case err != nil:
 		bad := doctor.Finding{Name: nameOf(err), Status: doctor.Fail, Detail: err.Error(), Hint: hintOf(err)}
 		return append(doctor.Tools(ctx, env.Environ), bad)

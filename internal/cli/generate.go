@@ -32,7 +32,9 @@ carried runtime. Files of yours are left alone,
 but for a local.settings.json without a session key: it gets one. What was
 changed is printed, a line each. With --check nothing is written, and the
 command fails when something would be, local.settings.json apart, which stays on
-one machine.
+one machine; and for a function.json of yours that the host cannot take or that
+takes the requests of a server, which is otherwise told of. A ${NAME} that no
+file of infra/ gives to the app is told of, too.
 
 The hosting that a project has is kept, unless --hosting changes it. --docker,
 --azd and --github add files that are yours from then on; those that are there
@@ -80,8 +82,17 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 	if opts.Hosting.Kind != "" && !opts.Check && len(changes) > 0 {
 		noteYours(env, opts.Project, generator.Hosting(opts.Hosting.Kind), changes)
 	}
-	if opts.Check && len(changes) > 0 {
+	p, err := openProject(env, opts.Project)
+	if err != nil {
+		return err
+	}
+	found := p.Functions()
+	complainOf(env, slices.Concat(found, p.Parameters()))
+	switch {
+	case opts.Check && len(changes) > 0:
 		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" fixes that`)
+	case opts.Check && len(found) > 0:
+		return withHint(fmt.Errorf("%s of yours would fail on Azure", count(len(found), "file")), `"mcpfunc doctor" shows all of them`)
 	}
 	return nil
 }

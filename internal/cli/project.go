@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -136,11 +137,37 @@ func alignDisk(env *Env, dir string, force bool) (*alignment, error) {
 	return align(env, dir, data, force)
 }
 
+// noProjectIn says that dir is no project, and which folder above it is one.
+func noProjectIn(dir string) error {
+	hint := hintNoProject
+	if above := projectAbove(dir); above != "" {
+		hint = "it lies in a project: run this in " + above + ", or name that folder"
+	}
+	return withHint(fmt.Errorf("%s is not a project: there is no %s", dir, configName), hint)
+}
+
+// projectAbove returns the nearest folder above dir that is a project, or nothing.
+func projectAbove(dir string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	for above := filepath.Dir(abs); above != abs; abs, above = above, filepath.Dir(above) {
+		if _, err := os.Stat(filepath.Join(above, configName)); err != nil {
+			continue
+		}
+		if _, err := generator.Load(above); err == nil {
+			return above
+		}
+	}
+	return ""
+}
+
 // readProjectConfig returns the bytes of the configuration of the project in dir.
 func readProjectConfig(dir string) ([]byte, error) {
 	data, err := readFile(filepath.Join(dir, configName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, withHint(fmt.Errorf("%s is not a project: there is no %s", dir, configName), hintNoProject)
+		return nil, noProjectIn(dir)
 	}
 	return data, err
 }

@@ -23,6 +23,7 @@ type publishOptions struct {
 	App    string
 	Dir    string
 	Group  string
+	Slot   string
 	DryRun bool
 }
 
@@ -38,15 +39,21 @@ or, where that is not on PATH, by az. Without either the commands to run
 elsewhere are printed. Nothing is published when something of it would fail.
 
 Where az is on PATH it also gives the app a session key, MCPFUNC_SESSION_KEY, by
-which any instance can serve a session. A key that is there is never replaced.`,
+which any instance can serve a session. A key that is there is never replaced.
+With --slot all of this is about that deployment slot, whose key stays with it
+when slots are swapped.`,
 		Example: `  mcpfunc publish my-app
   mcpfunc publish my-app myproject --dry-run
+  mcpfunc publish my-app --slot staging
   mcpfunc publish my-app --resource-group my-group     for az, which otherwise looks for it`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.App, opts.Dir = args[0], dirArg(args[1:])
 			if !publish.ValidApp(opts.App) {
 				return misusef("%q is no name of a function app: it has 2 to 60 letters, digits and hyphens, and no hyphen at either end", opts.App)
+			}
+			if cmd.Flags().Changed("slot") && !publish.ValidSlot(opts.Slot) {
+				return misusef("--slot %q is no name of a deployment slot", opts.Slot)
 			}
 			if opts.Group != "" && !publish.ValidGroup(opts.Group) {
 				return misusef("--resource-group %q is no name of a resource group", opts.Group)
@@ -55,6 +62,7 @@ which any instance can serve a session. A key that is there is never replaced.`,
 		},
 	}
 	cmd.Flags().StringVar(&opts.Group, "resource-group", "", "resource `group` of the app, for az")
+	cmd.Flags().StringVar(&opts.Slot, "slot", "", "deployment `slot` of the app; Flex Consumption has none")
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "only print what would be done, and the commands")
 	return cmd
 }
@@ -62,17 +70,20 @@ which any instance can serve a session. A key that is there is never replaced.`,
 func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 	p, err := openProject(env, opts.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return withHint(fmt.Errorf("%s is not a project: there is no %s", opts.Dir, configName), hintNoProject)
+		return noProjectIn(opts.Dir)
 	}
 	if err != nil {
 		return err
+	}
+	if opts.Slot != "" && p.Flex() {
+		return withHint(errors.New("not published: the project is for Flex Consumption, which has no deployment slots"), "publish to an app of its own, without --slot")
 	}
 	executable, err := handlerPath(opts.Dir)
 	if err != nil {
 		return err
 	}
 	publisher, err := publish.New(
-		publish.Project{Dir: opts.Dir, Executable: executable, Stack: p.Stack(), Packed: hasLock(opts.Dir), App: opts.App, Group: opts.Group},
+		publish.Project{Dir: opts.Dir, Executable: executable, Stack: p.Stack(), Packed: hasLock(opts.Dir), App: opts.App, Slot: opts.Slot, Group: opts.Group},
 		publish.Streams{Environ: env.Environ, In: env.Stdin, Out: env.Stdout, Err: env.Stderr},
 		console{env},
 	)

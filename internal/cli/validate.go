@@ -29,7 +29,8 @@ or another file, by the rules of the runtime. The first error is shown with its
 line and makes the command fail; warnings, of packages that are not pinned or
 secrets that are written out for example, do not. With --resolve every ${NAME}
 must have a value in the environment or in local.settings.json, as when the app
-starts; values are not shown.`,
+starts; values are not shown. In a project a function.json of yours is an error,
+too, that the host cannot take or that takes the requests of a server.`,
 		Example: `  mcpfunc validate
   mcpfunc validate myapp --resolve
   mcpfunc validate --config ~/.cursor/mcp.json --json`,
@@ -74,6 +75,9 @@ func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
 			file.Warnings = append(file.Warnings, advice...)
 		}
 	}
+	if err == nil && opts.Config == "" {
+		err = servedByHost(env, opts.Project)
+	}
 	if opts.JSON {
 		return errors.Join(printFindings(env, path, file, err), err)
 	}
@@ -84,6 +88,19 @@ func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
 	on := len(file.Enabled())
 	_, err = fmt.Fprintf(env.Stdout, "%s is valid: %s, %d switched on\n", path, count(len(file.Servers), "server"), on)
 	return err
+}
+
+// servedByHost says which function.json of a project's owner keeps the host from serving the servers: the
+// first, if there are several.
+func servedByHost(env *Env, dir string) error {
+	p, err := openProject(env, dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range p.Functions() {
+		return withHint(errors.New(f.Detail), f.Hint)
+	}
+	return nil
 }
 
 // advise returns what is to be said of a valid configuration. It goes by what is written, not by
@@ -110,6 +127,8 @@ func printFindings(env *Env, path string, file *config.File, err error) error {
 
 	if e := (*config.Error)(nil); errors.As(err, &e) {
 		report.Error = &finding{e.Line, e.Server, e.Key, e.Err.Error(), e.Hint}
+	} else if err != nil {
+		report.Error = &finding{Text: oneLine(err.Error()), Hint: hintOf(err)}
 	}
 	if file != nil {
 		for _, w := range file.Warnings {

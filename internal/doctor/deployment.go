@@ -24,6 +24,7 @@ func (p *Project) Deployment(ctx context.Context) []Finding {
 	all = append(all, p.paths()...)
 	all = append(all, p.access()...)
 	all = append(all, p.settingsFile(ctx)...)
+	all = append(all, p.Parameters()...)
 	return append(all, p.size()...)
 }
 
@@ -71,12 +72,7 @@ func (p *Project) host() []Finding {
 		return []Finding{failed(name, hint, err)}
 	}
 	var all []Finding
-	if app.Fault != nil {
-		all = append(all, failure(name, "mend the route, or remove the function", "the host answers 503 to everything: %v", app.Fault))
-	}
-	for _, d := range app.Dropped {
-		all = append(all, failure(name, "mend the file, or remove its folder", "the host leaves function %s out: %v", d.Name, d.Err))
-	}
+	all = append(all, p.functions(app)...)
 	if app.RoutePrefix != "" {
 		all = append(all, failure(name, hint, `extensions.http.routePrefix is %q and must be "": the servers would be at /%s/api/mcp, and /.well-known is not ours`, app.RoutePrefix, app.RoutePrefix))
 	}

@@ -147,3 +147,16 @@ func (p *Project) packed(s config.Server) (packmanifest.Start, bool) {
 	server, ok := file.Servers[s.Name]
 	return server.Start, ok && server.From.Equal(packmanifest.Command{Command: s.Command, Args: s.Args})
 }
+
+// Flex reports whether the project is for Flex Consumption: by its profile or by its infra/.
+func (p *Project) Flex() bool {
+	if p.made.Hosting == generator.HostingFlex {
+		return true
+	}
+	for _, text := range p.infra() {
+		if flexPlan.MatchString(text) {
+			return true
+		}
+	}
+	return false
+}

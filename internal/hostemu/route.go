@@ -19,3 +19,9 @@ func (a *App) match(method, path string) (Function, map[string]string, bool) {
 	}
 	return Function{}, nil, false
 }
+
+// Match returns the function that a request for a decoded path goes to, whatever key it has.
+func (a *App) Match(method, path string) (Function, bool) {
+	f, _, ok := a.match(method, path)
+	return f, ok
+}

@@ -36,6 +36,6 @@ func (p *Publisher) giveKey(ctx context.Context) error {
 	if _, err := p.ask(ctx, "giving the app a session key", bytes.NewReader(setting), p.setKeyArgs(group)); err != nil {
 		return err
 	}
-	p.console.KeySet(p.project.App)
+	p.console.KeySet(p.target())
 	return nil
 }

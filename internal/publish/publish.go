@@ -24,12 +24,16 @@ import (
 // from being taken for options.
 var (
 	appName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]$`)
+	slotName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,58}$`)
 	groupName = regexp.MustCompile(`^[\p{L}\p{N}_(][\p{L}\p{N}_().-]{0,89}$`)
 )
 
 // ValidApp reports whether a function app can have this name: 2 to 60 letters, digits and hyphens, and
 // no hyphen at either end.
 func ValidApp(name string) bool { return appName.MatchString(name) }
+
+// ValidSlot reports whether a deployment slot can have this name.
+func ValidSlot(name string) bool { return slotName.MatchString(name) }
 
 // ValidGroup reports whether a resource group can have this name.
 func ValidGroup(name string) bool { return groupName.MatchString(name) }
@@ -44,6 +48,7 @@ type Project struct {
 	Stack      generator.Stack // of the app
 	Packed     bool            // servers are packed, or are to be: only the plan tells of it
 	App        string          // must be a ValidApp
+	Slot       string          // deployment slot; empty means production
 	Group      string          // resource group of the app; empty means that az is asked for it
 }
 
@@ -114,7 +119,7 @@ func (p *Publisher) Publish(ctx context.Context) error {
 	switch p.tool {
 	case "func":
 		if err := p.giveKey(ctx); err != nil && ctx.Err() == nil {
-			p.console.KeyUnknown(p.project.App, err, p.keyLine())
+			p.console.KeyUnknown(p.target(), err, p.keyLine())
 		}
 		return p.run(ctx, "func", p.funcArgs())
 	case "az":
@@ -178,6 +183,14 @@ func (p *Publisher) group(ctx context.Context) (string, error) {
 	}
 	p.project.Group = groups[0]
 	return p.project.Group, nil
+}
+
+// target names the app, and its slot where there is one.
+func (p *Publisher) target() string {
+	if p.project.Slot == "" {
+		return p.project.App
+	}
+	return p.project.App + " (slot " + p.project.Slot + ")"
 }
 
 // groupOr is the app's resource group where it was told, or else unknown.

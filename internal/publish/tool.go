@@ -62,13 +62,14 @@ func toolError(name string, err error) error {
 // a repository, and must be that of the app; nothing is built because the handler has been, and a
 // Python project would be taken for one that func must install packages for.
 func (p *Publisher) funcArgs() []string {
-	return []string{"azure", "functionapp", "publish", p.project.App, "--" + string(p.project.Stack), "--no-build"}
+	return append([]string{"azure", "functionapp", "publish", p.project.App, "--" + string(p.project.Stack), "--no-build"}, p.slotArgs()...)
 }
 
 // zipArgs are az's. On Flex Consumption, too, config-zip is the command that uploads a package
 // (azure-cli 2.60 and later choose the endpoint by the plan); "az functionapp deploy" is on its way out.
 func (p *Publisher) zipArgs(group, zip string) []string {
-	return []string{"functionapp", "deployment", "source", "config-zip", "--resource-group", group, "--name", p.project.App, "--src", zip}
+	args := []string{"functionapp", "deployment", "source", "config-zip", "--resource-group", group, "--name", p.project.App, "--src", zip}
+	return append(args, p.slotArgs()...)
 }
 
 // groupArgs ask az for the resource group of the app, whose name is unique among all apps.
@@ -78,15 +79,30 @@ func (p *Publisher) groupArgs() []string {
 
 // hasKeyArgs ask az whether the app has a session key: for the setting's name, never for its value.
 func (p *Publisher) hasKeyArgs(group string) []string {
-	return []string{"functionapp", "config", "appsettings", "list", "--resource-group", group, "--name", p.project.App,
+	args := []string{"functionapp", "config", "appsettings", "list", "--resource-group", group, "--name", p.project.App,
 		"--query", "[?name=='" + generator.SessionKeySetting + "'].name", "--output", "tsv"}
+	return append(args, p.slotArgs()...)
 }
 
 // setKeyArgs have az add the settings that it reads on its standard input (@-): no other user of the
-// machine sees what is there, as they would see arguments. az prints no settings.
+// machine sees what is there, as they would see arguments. az prints no settings. A key of a slot stays with
+// that slot: swapped into production it would end the sessions that are there.
 func (p *Publisher) setKeyArgs(group string) []string {
-	return []string{"functionapp", "config", "appsettings", "set", "--resource-group", group, "--name", p.project.App,
-		"--settings", "@-", "--output", "none"}
+	settings := "--settings"
+	if p.project.Slot != "" {
+		settings = "--slot-settings"
+	}
+	args := []string{"functionapp", "config", "appsettings", "set", "--resource-group", group, "--name", p.project.App,
+		settings, "@-", "--output", "none"}
+	return append(args, p.slotArgs()...)
+}
+
+// slotArgs choose the deployment slot; func and az call it the same.
+func (p *Publisher) slotArgs() []string {
+	if p.project.Slot == "" {
+		return nil
+	}
+	return []string{"--slot", p.project.Slot}
 }
 
 // CommandLine is a command as a person would type it into a POSIX shell.

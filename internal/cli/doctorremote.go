@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mcpfunc/mcpfunc/internal/doctor"
+	"github.com/mcpfunc/mcpfunc/internal/publish"
+	"github.com/mcpfunc/mcpfunc/internal/remotecheck"
+)
+
+// remoteTime is how long a live app has for all answers, without Hold: it may have to start for the first.
+const remoteTime = 5 * time.Minute
+
+// remoteOptions say which live app is asked, and as whom.
+type remoteOptions struct {
+	Target  string // a function app's name, or its URL; empty: none is asked
+	Server  string
+	Headers []string
+	Token   string
+	Hold    time.Duration
+}
+
+func (o *remoteOptions) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.Target, "remote", "", "ask this live `app`: its name on Azure or its URL")
+	flags.StringVar(&o.Server, "server", "", "with --remote: try the endpoint of this `server` (default: the default one)")
+	flags.StringArrayVar(&o.Headers, "header", nil, "with --remote: send this header too (`name:value`); may be repeated")
+	flags.StringVar(&o.Token, "token", "", "with --remote: send this bearer `token` (default $MCPFUNC_TOKEN)")
+	flags.DurationVar(&o.Hold, "hold", 0, "with --remote: hold a silent stream open this long; 4m is past the limit of Azure's load balancer")
+}
+
+// check refuses what does not go together.
+func (o *remoteOptions) check(cmd *cobra.Command, args []string) error {
+	if o.Target == "" {
+		for _, name := range []string{"remote", "server", "header", "token", "hold"} {
+			if cmd.Flags().Changed(name) {
+				return misusef("--%s is about an app that --remote names", name)
+			}
+		}
+		return nil
+	}
+	if len(args) > 0 || cmd.Flags().Changed("project") {
+		return misusef("--remote asks a live app, and no project")
+	}
+	if o.Hold < 0 {
+		return misusef("invalid --hold %s: want no less than 0", o.Hold)
+	}
+	_, err := o.app()
+	return err
+}
+
+// app returns where the app is.
+func (o *remoteOptions) app() (*url.URL, error) {
+	if publish.ValidApp(o.Target) {
+		return &url.URL{Scheme: "https", Host: strings.ToLower(o.Target) + ".azurewebsites.net"}, nil
+	}
+	u, err := parseHTTPURL(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+func (o *remoteOptions) ask(ctx context.Context, env *Env) ([]doctor.Finding, error) {
+	app, err := o.app()
+	if err != nil {
+		return nil, err
+	}
+	client := clientOptions{Headers: o.Headers, Token: o.Token, Timeout: remoteTime + o.Hold}
+	header, err := client.header(env)
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := env.lookup("MCPFUNC_KEY"); ok && key != "" && header.Get("X-Functions-Key") == "" {
+		header.Set("X-Functions-Key", key)
+	}
+	ctx, cancel := client.deadline(ctx)
+	defer cancel()
+	var findings []doctor.Finding
+	err = env.during("asking "+app.Host, func() error {
+		findings = remotecheck.Check(ctx, remotecheck.Options{App: app, Header: header, Server: o.Server, Hold: o.Hold})
+		return nil
+	})
+	return findings, err
+}
