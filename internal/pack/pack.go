@@ -54,10 +54,11 @@ type Options struct {
 // A Target is a packed server to be tried.
 type Target struct {
 	Name        string
-	Dir         string // the project with everything packed in it
-	Interpreter string // as in packmanifest.Start
-	Python      string // the Python that its packages are for
-	Node        string // the Node of this machine, where the server starts by it; empty when it is not here
+	Dir         string   // the project with everything packed in it
+	Interpreter string   // as in packmanifest.Start
+	Python      string   // the Python that its packages are for
+	Unbuilt     []string // packages whose install script was not run
+	Node        string   // the Node of this machine, where the server starts by it; empty when it is not here
 
 	// Launch returns the command line for the server's arguments with their values.
 	Launch func(args []string) (packmanifest.Launch, error)
@@ -92,6 +93,7 @@ type job struct {
 	lockDir string // of this server, in the stage
 	treeDir string
 	report  *ServerReport
+	unbuilt []string // packages whose install script was not run
 }
 
 // Pack packs the project and reports what it did.
@@ -200,11 +202,19 @@ func (r *run) pack(ctx context.Context, j *job) error {
 	}
 	server := packmanifest.Server{From: j.from, Start: start, Lock: lockDigest}
 	if _, err := os.Stat(j.treeDir); err == nil {
-		if server.Tree, err = treeDigest(j.treeDir); err != nil {
+		if server.Tree, err = packmanifest.TreeSum(j.treeDir); err != nil {
 			return err
 		}
 		if j.report.Bytes, j.report.Files, err = treeSize(j.treeDir); err != nil {
 			return err
+		}
+		if start.Interpreter != "" {
+			if server.Start.Executables, err = r.executables(j); err != nil {
+				return err
+			}
+		}
+		if found := server.Start.Executables; len(found) > 0 {
+			r.note(j.name, "is copied to the temporary folder when the app starts, as %s", mustRun(found))
 		}
 	}
 	r.file.Servers[j.name] = server
