@@ -243,7 +243,9 @@ func (r *run) relock(ctx context.Context, j *job) error {
 		switch {
 		case j.recipe.Kind == KindPython && j.hasPackages():
 			r.note(j.name, "resolving %s", j.asked())
-			err = r.lockPython(ctx, j)
+			if err = r.lockPython(ctx, j); err == nil {
+				j.report.PassedOver = r.passedOver(ctx, j)
+			}
 		case j.recipe.Kind == KindNode && len(j.recipe.Requires) > 0:
 			r.note(j.name, "resolving %s", j.asked())
 			err = r.lockNode(ctx, j.lockDir, j.recipe.Requires, j.recipe.Options)
@@ -270,6 +272,13 @@ func (r *run) compare(j *job) error {
 		return err
 	}
 	j.report.Packages = len(after)
+	j.report.Locked = lockings(j.recipe.Kind, j.recipe.Requires, after)
+	for _, l := range j.report.Locked {
+		r.note(j.name, "locked %s", l)
+	}
+	for _, c := range j.report.PassedOver {
+		r.note(j.name, "%s %s was passed over, as it needs a build, which --scripts allows", c.Package, c.Was)
+	}
 	if len(before) > 0 {
 		j.report.Changes = changes(before, after)
 	}
