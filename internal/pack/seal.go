@@ -88,7 +88,7 @@ func writeError(names []string) error {
 }
 
 // stateOf returns the state of a stage: of what is packed in it, and of what of the project it is linked to.
-// Folders that tools keep to themselves do not count, nor what Python writes where it can and never misses.
+// Files beside the configuration, folders that tools keep to themselves, and what Python writes where it can and never misses do not count.
 func stateOf(stage string) (map[string]entryState, error) {
 	entries, err := os.ReadDir(stage)
 	if err != nil {
@@ -103,6 +103,9 @@ func stateOf(stage string) (map[string]entryState, error) {
 		root, err := filepath.EvalSymlinks(filepath.Join(stage, name))
 		if err != nil {
 			return nil, err
+		}
+		if info, err := os.Stat(root); err == nil && !info.IsDir() {
+			continue // what is printed here may go to a file beside the configuration
 		}
 		if err := addState(state, root, name); err != nil {
 			return nil, err

@@ -45,18 +45,18 @@ while read -r line; do
 	app=$(mktemp -d "$dir/app.XXXXXX")
 	config "${words[@]}" >"$app/mcp_config.json"
 	name=$(grep -oE '[^ ]+@[0-9][^ ]*' <<<"$line" | head -n1)
-	if "$dir/mcpfunc" pack "$app" --python "$python" --json >"$app/report.json" 2>"$app/said" && "$dir/mcpfunc" pack "$app" --check >>"$app/said"; then
+	if "$dir/mcpfunc" pack "$app" --python "$python" --json >"$app.json" 2>"$app.said" && "$dir/mcpfunc" pack "$app" --check >>"$app.said"; then
 		python3 - "$name" "$app" <<'PYTHON'
 import json, sys
 name, app = sys.argv[1:]
-s = json.load(open(app + "/report.json"))["servers"][0]
+s = json.load(open(app + ".json"))["servers"][0]
 start = json.load(open(app + "/packed/mcp_packed.json"))["servers"]["it"]["start"]
 print(f"| `{name}` | {s['kind']} | {s['packages']} | {s['bytes'] / 1e6:.1f} | {'yes' if start.get('executables') else ''} | {s['tools']} |", flush=True)
 PYTHON
 	else
 		failed=1
 		printf '| `%s` | | | | | fails |\n' "$name"
-		sed 's/^/    /' "$app/said" >&2
+		sed 's/^/    /' "$app.said" >&2
 	fi
 	rm -rf "$app"
 done <"$here/popular-servers.txt"
