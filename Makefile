@@ -24,8 +24,8 @@ e2e: ## real servers, real clients, the official conformance suite
 	test/e2e/tools/install.sh
 	go test -tags e2e -v -timeout 60m ./test/e2e ./internal/broker ./internal/shared
 
-servers: ## real servers from NuGet, packed and asked for their tools: SERVERS="ID ID@VERSION"
-	test/e2e/tools/nuget-servers.sh $(SERVERS)
+servers: ## popular servers of npm and PyPI, packed and asked for their tools: ONLY="WORD ..."; with NUGET="ID@VERSION ..." those of NuGet
+	$(if $(NUGET),test/e2e/tools/nuget-servers.sh $(NUGET),test/e2e/tools/popular-servers.sh $(ONLY))
 
 FRONT = ../shared/tools/front/front
 

@@ -110,7 +110,7 @@ func checkServer(dir string, lock *Lock, file *packmanifest.File, p *plan) (stri
 	if server.Tree == "" {
 		return "", nil
 	}
-	tree, err := treeDigest(filepath.Join(dir, packmanifest.Folder, p.name))
+	tree, err := packmanifest.TreeSum(filepath.Join(dir, packmanifest.Folder, p.name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}

@@ -337,7 +337,7 @@ func (v *vendoring) record() error {
 	if err != nil {
 		return err
 	}
-	tree, err := treeDigest(v.root())
+	tree, err := packmanifest.TreeSum(v.root())
 	if err != nil {
 		return err
 	}
@@ -375,7 +375,7 @@ func checkDotnet(dir string, runtime *packmanifest.Runtime) (string, error) {
 	if sum != runtime.Lock {
 		return ".NET was packed from another lock", nil
 	}
-	tree, err := treeDigest(filepath.Join(dir, filepath.FromSlash(runtime.Path)))
+	tree, err := packmanifest.TreeSum(filepath.Join(dir, filepath.FromSlash(runtime.Path)))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}

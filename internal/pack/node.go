@@ -55,7 +55,7 @@ func (r *run) lockNode(ctx context.Context, dir string, requires, options []stri
 }
 
 // installModules installs exactly what the lock in dir says, into its node_modules.
-func (r *run) installModules(ctx context.Context, name, dir string, options []string) error {
+func (r *run) installModules(ctx context.Context, j *job, dir string, options []string) error {
 	args := append([]string{"ci", "--no-bin-links"}, npmFlags...)
 	if !r.lock.Scripts {
 		args = append(args, "--ignore-scripts")
@@ -69,7 +69,8 @@ func (r *run) installModules(ctx context.Context, name, dir string, options []st
 	}
 	for _, p := range lock.packages() {
 		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(p.path))); err == nil && p.HasInstallScript && !r.lock.Scripts {
-			r.note(name, "%s has an install script, which was not run; --scripts runs it", p.name())
+			j.unbuilt = append(j.unbuilt, p.name())
+			r.note(j.name, "%s has an install script, which was not run; --scripts runs it", p.name())
 		}
 	}
 	err = os.Remove(filepath.Join(dir, "node_modules", ".package-lock.json")) // npm's own
@@ -97,14 +98,14 @@ func (r *run) installNode(ctx context.Context, j *job) (packmanifest.Start, erro
 		}
 		rel, err := filepath.Rel(j.appDir, filepath.FromSlash(j.script))
 		start.Script = path.Join(packmanifest.Folder, j.name, "app", filepath.ToSlash(rel))
-		return start, errors.Join(err, r.installModules(ctx, j.name, app, j.recipe.Options))
+		return start, errors.Join(err, r.installModules(ctx, j, app, j.recipe.Options))
 	}
 	for _, name := range []string{packageName, packageLockName} {
 		if err := copyFile(filepath.Join(j.treeDir, name), filepath.Join(j.lockDir, name), 0o644); err != nil {
 			return start, err
 		}
 	}
-	if err := r.installModules(ctx, j.name, j.treeDir, j.recipe.Options); err != nil {
+	if err := r.installModules(ctx, j, j.treeDir, j.recipe.Options); err != nil {
 		return start, err
 	}
 	script, err := findBin(j.treeDir, j.recipe.Requires, j.recipe.Script)

@@ -54,10 +54,11 @@ type Options struct {
 // A Target is a packed server to be tried.
 type Target struct {
 	Name        string
-	Dir         string // the project with everything packed in it
-	Interpreter string // as in packmanifest.Start
-	Python      string // the Python that its packages are for
-	Node        string // the Node of this machine, where the server starts by it; empty when it is not here
+	Dir         string   // the project with everything packed in it
+	Interpreter string   // as in packmanifest.Start
+	Python      string   // the Python that its packages are for
+	Unbuilt     []string // packages whose install script was not run
+	Node        string   // the Node of this machine, where the server starts by it; empty when it is not here
 
 	// Launch returns the command line for the server's arguments with their values.
 	Launch func(args []string) (packmanifest.Launch, error)
@@ -92,6 +93,7 @@ type job struct {
 	lockDir string // of this server, in the stage
 	treeDir string
 	report  *ServerReport
+	unbuilt []string // packages whose install script was not run
 }
 
 // Pack packs the project and reports what it did.
@@ -200,11 +202,19 @@ func (r *run) pack(ctx context.Context, j *job) error {
 	}
 	server := packmanifest.Server{From: j.from, Start: start, Lock: lockDigest}
 	if _, err := os.Stat(j.treeDir); err == nil {
-		if server.Tree, err = treeDigest(j.treeDir); err != nil {
+		if server.Tree, err = packmanifest.TreeSum(j.treeDir); err != nil {
 			return err
 		}
 		if j.report.Bytes, j.report.Files, err = treeSize(j.treeDir); err != nil {
 			return err
+		}
+		if start.Interpreter != "" {
+			if server.Start.Executables, err = r.executables(j); err != nil {
+				return err
+			}
+		}
+		if found := server.Start.Executables; len(found) > 0 {
+			r.note(j.name, "is copied to the temporary folder when the app starts, as %s", mustRun(found))
 		}
 	}
 	r.file.Servers[j.name] = server
@@ -233,7 +243,9 @@ func (r *run) relock(ctx context.Context, j *job) error {
 		switch {
 		case j.recipe.Kind == KindPython && j.hasPackages():
 			r.note(j.name, "resolving %s", j.asked())
-			err = r.lockPython(ctx, j)
+			if err = r.lockPython(ctx, j); err == nil {
+				j.report.PassedOver = r.passedOver(ctx, j)
+			}
 		case j.recipe.Kind == KindNode && len(j.recipe.Requires) > 0:
 			r.note(j.name, "resolving %s", j.asked())
 			err = r.lockNode(ctx, j.lockDir, j.recipe.Requires, j.recipe.Options)
@@ -260,6 +272,13 @@ func (r *run) compare(j *job) error {
 		return err
 	}
 	j.report.Packages = len(after)
+	j.report.Locked = lockings(j.recipe.Kind, j.recipe.Requires, after)
+	for _, l := range j.report.Locked {
+		r.note(j.name, "locked %s", l)
+	}
+	for _, c := range j.report.PassedOver {
+		r.note(j.name, "%s %s was passed over, as it needs a build, which --scripts allows", c.Package, c.Was)
+	}
 	if len(before) > 0 {
 		j.report.Changes = changes(before, after)
 	}

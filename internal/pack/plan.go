@@ -123,7 +123,7 @@ func (r *run) planNode(p *plan) (err error) {
 	if _, err := os.Stat(filepath.Join(app, packageLockName)); err != nil {
 		return refuse("npm install --package-lock-only --prefix "+filepath.ToSlash(p.appDir)+" writes one, to be committed", "%s has no %s", filepath.ToSlash(p.appDir), packageLockName)
 	}
-	p.locked.Inputs, err = treeDigest(app, "node_modules", ".git")
+	p.locked.Inputs, err = packmanifest.TreeSum(app, "node_modules", ".git")
 	return err
 }
 

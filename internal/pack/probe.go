@@ -2,6 +2,7 @@ package pack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -9,9 +10,9 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
-// probe starts every packed server in the stage, writes down its tools, and compares them with those
-// of the lock before.
-func (r *run) probe(ctx context.Context) error {
+// probe starts every packed server in the stage, as it will lie on Azure, writes down its tools, and compares
+// them with those of the lock before.
+func (r *run) probe(ctx context.Context) (err error) {
 	switch {
 	case r.opts.Probe == nil:
 		return r.keepTools()
@@ -22,28 +23,40 @@ func (r *run) probe(ctx context.Context) error {
 	if err := mirror(r.stage, r.opts.Dir); err != nil {
 		return err
 	}
+	seal, err := r.seal()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unseal(r.stage)) }()
 	starter := packmanifest.Starter{File: r.file, Dir: r.stage, Temp: r.work, LookPath: exec.LookPath}
 	for _, j := range r.jobs {
 		if j.recipe.Kind == KindWritten {
 			continue
 		}
-		if err := r.try(ctx, j, &starter); err != nil {
-			return &ServerError{j.name, fmt.Errorf("as packed it does not answer: %w", err)}
+		if err := r.try(ctx, j, &starter, seal); err != nil {
+			return &ServerError{j.name, err}
 		}
 	}
 	return nil
 }
 
-func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter) error {
+func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, seal *sealed) error {
 	start := r.file.Servers[j.name].Start
 	node := ""
 	if start.Interpreter == packmanifest.Node && start.Program == "" {
 		node = nodeProgram(ctx, r.opts.Env)
 	}
 	tools, err := r.opts.Probe(ctx, Target{
-		Name: j.name, Dir: r.stage, Python: r.python, Node: node, Interpreter: start.Interpreter,
+		Name: j.name, Dir: r.stage, Python: r.python, Node: node, Interpreter: start.Interpreter, Unbuilt: j.unbuilt,
 		Launch: func(args []string) (packmanifest.Launch, error) { return starter.Launch(j.name, j.from, args) },
 	})
+	if err != nil {
+		err = fmt.Errorf("as packed it does not answer: %w", err)
+	} else if changed, e := seal.changed(); e != nil {
+		err = e
+	} else if len(changed) > 0 {
+		err = writeError(changed)
+	}
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (r *run) vendorNode(ctx context.Context) error {
 	if err := copyTree(work, dir); err != nil {
 		return err
 	}
-	if err := r.installModules(ctx, "", work, nil); err != nil {
+	if err := r.installModules(ctx, &job{plan: &plan{}}, work, nil); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
 	if err := r.addProgram(nodeFolder, filepath.Join(work, "node_modules", r.lock.target().node, "bin", "node")); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/hint"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
@@ -47,6 +48,62 @@ func (r *run) lockPython(ctx context.Context, j *job) error {
 	}
 	_, err = uv.run(ctx, r.opts.Dir, append(args, j.files...)...)
 	return r.explainBuild(err)
+}
+
+// passedOver returns the packages that were asked for and of which there is a newer release that only a build on
+// this machine could install. It asks the index alone; no package is built or downloaded for that, and where the
+// index does not answer nothing is known.
+func (r *run) passedOver(ctx context.Context, j *job) []Change {
+	if r.lock.Scripts || r.opts.Offline || len(j.recipe.Requires) == 0 {
+		return nil
+	}
+	got, err := components(r.stage, j.name)
+	if err != nil {
+		return nil
+	}
+	newest, err := r.newest(ctx, j)
+	if err != nil {
+		return nil
+	}
+	var list []Change
+	var wheels map[string]string
+	for _, c := range got {
+		is, asked := newest[c.name]
+		if !asked || is == c.version {
+			continue
+		}
+		if wheels == nil {
+			if wheels, err = r.newest(ctx, j, "--no-build"); err != nil {
+				return nil
+			}
+		}
+		if wheels[c.name] != is { // else its dependencies are what kept it from being chosen
+			list = append(list, Change{Package: c.name, Was: is, Is: c.version})
+		}
+	}
+	return list
+}
+
+// newest returns the versions that a server's packages would have if they needed nothing, by name.
+func (r *run) newest(ctx context.Context, j *job, flags ...string) (map[string]string, error) {
+	uv, err := r.uv()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate",
+		"--python-version", r.lock.Python, "--python-platform", r.lock.target().wheels}
+	args = append(append(append(args, flags...), j.recipe.Options...), filepath.Join(r.work, j.name+".in"))
+	out, err := uv.run(ctx, r.opts.Dir, args...)
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if m := pin.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			versions[normalName(m[1])] = m[2]
+		}
+	}
+	return versions, nil
 }
 
 // installPython installs exactly what is locked, and writes the script that starts it.
@@ -111,12 +168,33 @@ func (r *run) compile(ctx context.Context, j *job, site string) error {
 	return ctx.Err()
 }
 
-// explainBuild says what to do about a package that has no wheel.
+// pythonNeed is how uv names the versions of Python that a package is for.
+var pythonNeed = regexp.MustCompile(`Python>=?(3\.[0-9]{1,3})\b`)
+
+// explainBuild says what to do about a package that has no wheel, or is for another Python.
 func (r *run) explainBuild(err error) error {
 	if err != nil && !r.lock.Scripts && strings.Contains(err.Error(), "building") && strings.Contains(err.Error(), "disabled") {
 		return refuse("--scripts lets packages run code of theirs on this machine while they are installed", "%v", err)
 	}
-	return err
+	if err == nil || !strings.Contains(err.Error(), "does not satisfy Python") {
+		return err
+	}
+	need := r.lock.Python
+	for _, m := range pythonNeed.FindAllStringSubmatch(err.Error(), -1) {
+		if minor(m[1]) > minor(need) {
+			need = m[1]
+		}
+	}
+	if need == r.lock.Python {
+		return hint.With(err, "--python packs for another version of Python, which must be that of the app's stack")
+	}
+	return hint.With(err, "--python "+need+" packs for that version of Python, which must be that of the app's stack; or ask for an older release")
+}
+
+// minor is the number behind the dot of a version of Python 3.
+func minor(version string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(version, "3."))
+	return n
 }
 
 func (r *run) uv() (*tool, error) {

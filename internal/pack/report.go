@@ -30,6 +30,8 @@ type ServerReport struct {
 	Packages    int          `json:"packages"`
 	Files       int          `json:"files"`
 	Bytes       int64        `json:"bytes"`
+	Locked      []Locking    `json:"locked"`                 // what the command line asks for, and the version that it is
+	PassedOver  []Change     `json:"passed_over,omitempty"`  // newer releases that a build would be needed for: Was, where Is was locked
 	Changes     []Change     `json:"changes,omitempty"`      // of packages, when there was a lock before
 	Tools       *int         `json:"tools,omitempty"`        // how many; nil when the server was not asked
 	ToolChanges []ToolChange `json:"tool_changes,omitempty"` // when it is known what they were
@@ -42,6 +44,14 @@ func (s *ServerReport) installed() string {
 	}
 	return fmt.Sprintf("installed %s, %.1f MB", plural(s.Packages, "package"), float64(s.Bytes)/1e6)
 }
+
+// A Locking is a package that was asked for, with the version that is locked for it.
+type Locking struct {
+	Package string `json:"package"`
+	Version string `json:"version"`
+}
+
+func (l Locking) String() string { return l.Package + " " + l.Version }
 
 // A Change is a package whose version is another, or that came or went.
 type Change struct {
@@ -67,6 +77,29 @@ type ToolChange struct {
 	What string `json:"what"` // added, removed, description, arguments
 	Was  string `json:"was,omitempty"`
 	Is   string `json:"is,omitempty"`
+}
+
+// lockings returns those of the packages that were asked for, in their order. npm may have one in several
+// versions: the one that was asked for lies on top.
+func lockings(kind Kind, requires []string, all []component) []Locking {
+	list := []Locking{}
+	for _, require := range requires {
+		i := slices.IndexFunc(all, func(c component) bool {
+			switch kind {
+			case KindPython:
+				return c.name == normalName(requirementName(require))
+			case KindNode:
+				name, _ := splitNPM(require)
+				return c.path == "node_modules/"+name
+			}
+			name, _, _ := strings.Cut(require, "@")
+			return strings.EqualFold(c.name, name)
+		})
+		if i >= 0 {
+			list = append(list, Locking{all[i].name, all[i].version})
+		}
+	}
+	return list
 }
 
 // changes compares packages by name. Of a package in several versions, each counts.

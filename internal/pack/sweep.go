@@ -52,6 +52,9 @@ func sweep(dir string, now time.Time) error {
 		if err != nil || now.Sub(info.ModTime()) < staleAfter {
 			continue // it may be gone by now, too: a run at the same time ends
 		}
+		if err := unseal(stage); err != nil { // it was killed while servers were tried
+			return err
+		}
 		if err := os.RemoveAll(stage); err != nil {
 			return err
 		}

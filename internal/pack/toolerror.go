@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/hint"
 )
 
 // explain makes an error of what a tool said when it ended with err.
@@ -16,7 +18,11 @@ func (t *tool) explain(err error, said string) error {
 		return refuse("packing downloads: is there a network, are HTTPS_PROXY and the registry that "+t.name+" is configured for right?",
 			"%s cannot reach %s: %s", t.name, where, whys[len(whys)-1]) // causes follow what they cause
 	}
-	return fmt.Errorf("%s: %w: %s", t.name, err, plainly(said))
+	err = fmt.Errorf("%s: %w: %s", t.name, err, plainly(said))
+	if strings.Contains(said, "gyp ERR!") {
+		return hint.With(err, "a package is built from its source here: that needs python3, make and a C++ compiler, and a release that knows this version of Node")
+	}
+	return err
 }
 
 var (
@@ -27,21 +33,43 @@ var (
 	registryHost = regexp.MustCompile(`https?://(?:[^/\s@]*@)?([^/\s:@)]+)`)
 
 	// npmMargin is what npm puts before its lines: a level, and for some failures their code again.
-	npmMargin = regexp.MustCompile(`^npm (?:error|ERR!)(?: (?:404|notarget))?\s*`)
+	npmMargin = regexp.MustCompile(`^npm (?:error|ERR!)(?: (?:404|notarget|ERESOLVE|EBADENGINE))?\s*`)
+
+	// noise is what tools say besides the cause: codes, where their logs are, advice for another place, and the
+	// machine.
+	noise = regexp.MustCompile(`^(?:code (?:E|\d)|A complete log of this run|Note that you can also install from|tarball, folder, http url, or git url\.$|` +
+		`In most cases you or one of your dependencies|Fix the upstream dependency conflict|For a full report see:|\S*-report\.txt$|command failed$|` +
+		`gyp (?:info|http|verb)\b|gyp ERR! (?:System|command|cwd|node|node-gyp|not ok|stack\s+at|\$)|make(?:\[\d+\])?: (?:Entering|Leaving) directory)`)
+
+	// causal is a line of a long text that may say why.
+	causal = regexp.MustCompile(`(?i)\berror\b|ERR!|\bfatal\b|not found|no such file|cannot |could not|unsupported|failed`)
 )
 
-// plainly takes the margin and the paths of logs out of what a tool said, and keeps what is left of its
-// last lines: what went wrong is said last.
+// causeLines is how many lines of what a tool said are shown.
+const causeLines = 12
+
+// plainly takes what is no cause out of what a tool said. Of a text that is still long, as that of a compiler, it
+// keeps what the tool was at, the first lines that name a fault, which the later ones follow from, and the end.
 func plainly(said string) string {
 	var lines []string
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(npmMargin.ReplaceAllString(strings.TrimSpace(line), ""))
-		switch {
-		case line == "", strings.HasPrefix(line, "code E"), strings.HasPrefix(line, "A complete log of this run"),
-			strings.HasPrefix(line, "Note that you can also install from"), line == "tarball, folder, http url, or git url.":
-			continue
+		if line != "" && !noise.MatchString(line) {
+			lines = append(lines, line)
 		}
-		lines = append(lines, line)
 	}
-	return strings.Join(lines[max(0, len(lines)-12):], "\n")
+	if len(lines) <= causeLines {
+		return strings.Join(lines, "\n")
+	}
+	const head, tail = 2, 3
+	kept := append([]string{}, lines[:head]...)
+	for _, line := range lines[head : len(lines)-tail] {
+		if len(kept) < causeLines-tail && causal.MatchString(line) {
+			kept = append(kept, line)
+		}
+	}
+	if len(kept) == head { // nothing is called a fault: what went wrong is said last
+		return strings.Join(lines[len(lines)-causeLines:], "\n")
+	}
+	return strings.Join(append(kept, lines[len(lines)-tail:]...), "\n")
 }

@@ -1,8 +1,6 @@
 package pack
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,33 +10,6 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
-
-// treeDigest returns a digest of the names and contents of all files below dir, but for folders of
-// the names in but. Modes do not count: they are lost on the way to Azure. Links are an error, since
-// a zip of Core Tools has none.
-func treeDigest(dir string, but ...string) (string, error) {
-	h := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != dir && slices.Contains(but, d.Name()):
-			return filepath.SkipDir
-		case d.IsDir():
-			return nil
-		case !d.Type().IsRegular():
-			return fmt.Errorf("%s is neither a file nor a folder", path)
-		}
-		sum, err := packmanifest.Sum(path)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		fmt.Fprintf(h, "%q %s\n", filepath.ToSlash(rel), sum)
-		return err
-	})
-	return hex.EncodeToString(h.Sum(nil)), err
-}
 
 // treeSize returns the bytes of all files below dir, and how many files there are.
 func treeSize(dir string) (bytes int64, files int, err error) {

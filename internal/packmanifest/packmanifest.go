@@ -88,8 +88,13 @@ type Start struct {
 	Flags       []string `json:"flags,omitempty"`       // of the interpreter, before the script
 	Script      string   `json:"script,omitempty"`      // what the interpreter runs: slash-separated, in the project
 	Replaces    int      `json:"replaces"`
-	Skips       []int    `json:"skips,omitempty"`  // which arguments after those are the runner's as well
-	Dotnet      *Dotnet  `json:"dotnet,omitempty"` // what Program needs as one of .NET; nil for another
+	Skips       []int    `json:"skips,omitempty"` // which arguments after those are the runner's as well
+
+	// Executables are the files among the server's own that it may run: slash-separated, in the project. Where
+	// there are any, its files are copied before it is started, and these made executable.
+	Executables []string `json:"executables,omitempty"`
+
+	Dotnet *Dotnet `json:"dotnet,omitempty"` // what Program needs as one of .NET; nil for another
 }
 
 // The interpreters.
@@ -173,7 +178,11 @@ func (f *File) check() error {
 		}
 	}
 	for name, s := range f.Servers {
-		if err := f.checkStart(s); err != nil {
+		err := f.checkStart(s)
+		if err == nil {
+			err = s.checkExecutables(name)
+		}
+		if err != nil {
 			return fmt.Errorf("server %q: %w", name, err)
 		}
 	}
@@ -202,6 +211,16 @@ func (f *File) checkStart(s Server) error {
 		return errors.New("is for Python, but no version of it is named")
 	case !local(start.Script):
 		return fmt.Errorf("script %q does not lie in the project", start.Script)
+	}
+	return nil
+}
+
+// checkExecutables wants them among the files of the server, whose digest is known.
+func (s Server) checkExecutables(name string) error {
+	for _, file := range s.Start.Executables {
+		if !local(file) || !strings.HasPrefix(file, Folder+"/"+name+"/") || s.Tree == "" || s.Start.Interpreter == "" {
+			return fmt.Errorf("the executable %q is not among the files of a server with an interpreter", file)
+		}
 	}
 	return nil
 }

@@ -74,7 +74,14 @@ func (s *Starter) Launch(name string, written Command, args []string) (Launch, e
 		program, err := s.program(start.Program)
 		return Launch{program, own, s.dotnet(start.Dotnet)}, err
 	}
-	script := filepath.Join(s.Dir, filepath.FromSlash(start.Script))
+	dir := s.Dir
+	if len(start.Executables) > 0 {
+		var err error
+		if dir, err = unpackTree(s.Dir, name, server, s.Temp); err != nil {
+			return Launch{}, fmt.Errorf("make programs in %s/%s executable: %w", Folder, name, err)
+		}
+	}
+	script := filepath.Join(dir, filepath.FromSlash(start.Script))
 	if info, err := os.Stat(script); err != nil || info.IsDir() {
 		return Launch{}, fmt.Errorf("%s is not there", start.Script)
 	}

@@ -5,38 +5,50 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
+	"github.com/mcpfunc/mcpfunc/internal/hint"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
-// lastWords is a launcher whose processes see nothing of this machine, and that keeps the end of what
-// they complain of.
+// lastWords is a launcher whose processes see nothing of this machine and may do no more than on Azure, and that
+// keeps the end of what they complain of.
 type lastWords struct {
-	hide *strings.Replacer // takes secrets of the configuration out
+	hide   *strings.Replacer // takes secrets of the configuration out, and the folder that the servers are tried in
+	demote []string          // what a command line is put after so that modes of files bind it
 
 	mu   sync.Mutex
 	text []byte
 }
 
-// newLastWords returns one for a server with this environment.
-func newLastWords(env map[string]string) *lastWords {
+// newLastWords returns one for a server with this environment, in a folder that is gone afterwards.
+func newLastWords(env map[string]string, dir string) *lastWords {
 	var pairs []string
 	for name, value := range env {
 		if authenv.SoundsSecret(name) && value != "" {
 			pairs = append(pairs, value, "[redacted]")
 		}
 	}
-	return &lastWords{hide: strings.NewReplacer(pairs...)}
+	if dir != "" {
+		pairs = append(pairs, dir+string(filepath.Separator), "")
+	}
+	return &lastWords{hide: strings.NewReplacer(pairs...), demote: demotion()}
 }
 
 const lastWordsBytes = 2 << 10
 
 // Launch implements mcpfunc.Launcher.
 func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (mcpfunc.Process, error) {
+	if len(l.demote) > 0 {
+		s.Args = slices.Concat(l.demote[1:], []string{s.Command}, s.Args)
+		s.Command = l.demote[0]
+	}
 	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, authenv.Join([]string{"HOME=" + os.TempDir()}, s.Env))
 	if err != nil {
 		return nil, err
@@ -44,15 +56,17 @@ func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (m
 	return &overheard{Process: p, words: l}, nil
 }
 
-// explain adds to err what the processes complained of last.
-func (l *lastWords) explain(err error) error {
+// explain adds to err what the processes complained of last, and a hint that fits it.
+func (l *lastWords) explain(err error, target pack.Target) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text := l.hide.Replace(string(l.text))
-	if text = strings.TrimSpace(text[max(0, len(text)-lastWordsBytes):]); text != "" {
-		return fmt.Errorf("%w; it said: %s", err, text)
+	text = strings.TrimSpace(text[max(0, len(text)-lastWordsBytes):])
+	help := hintFor(err, text, target)
+	if text != "" {
+		err = fmt.Errorf("%w; it said: %s", err, text)
 	}
-	return err
+	return hint.With(err, help)
 }
 
 // Write keeps the end of p, and as much before it, so that no secret is cut before it is known.

@@ -2,23 +2,54 @@ package packprobe
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/hint"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
 // What a server complains of while it is packed stands in the log of a build, where many read it.
 func TestLastWordsTellNoSecret(t *testing.T) {
 	t.Parallel()
-	l := newLastWords(map[string]string{"API_TOKEN": "s3cr3t-value", "ZONE": "Asia/Tokyo"})
+	l := newLastWords(map[string]string{"API_TOKEN": "s3cr3t-value", "ZONE": "Asia/Tokyo"}, "/project/stage")
 	for range 3 {
 		l.Write([]byte(strings.Repeat("x", lastWordsBytes)))
 	}
-	l.Write([]byte("no access with s3cr3t-value in Asia/Tokyo\n"))
-	got := l.explain(errors.New("it ended")).Error()
-	if want := "no access with [redacted] in Asia/Tokyo"; !strings.HasSuffix(got, want) || len(got) > 2*lastWordsBytes {
+	l.Write([]byte("no access with s3cr3t-value to /project/stage/packed/x in Asia/Tokyo\n"))
+	got := l.explain(errors.New("it ended"), pack.Target{}).Error()
+	if want := "no access with [redacted] to packed/x in Asia/Tokyo"; !strings.HasSuffix(got, want) || len(got) > 2*lastWordsBytes {
 		t.Errorf("%d bytes that end with %q, want %q", len(got), got[max(0, len(got)-80):], want)
 	}
-	if err := errors.New("it ended"); newLastWords(nil).explain(err) != err {
+	if err := errors.New("it ended"); newLastWords(nil, "").explain(err, pack.Target{}).Error() != err.Error() {
 		t.Error("without a word there is more to say")
+	}
+}
+
+func TestHintsFitTheFault(t *testing.T) {
+	t.Parallel()
+	late := fmt.Errorf("%w within 60s", errLate)
+	ended := errors.New("the process ended")
+	for _, c := range []struct {
+		err    error
+		said   string
+		target pack.Target
+		want   string
+	}{
+		{late, "", pack.Target{}, "timeout_seconds"},
+		{late, "INFO starting", pack.Target{Python: "/usr/bin/python3"}, "timeout_seconds"},
+		{ended, "Error: spawn packed/x/rg EACCES", pack.Target{}, "read-only where the app runs"},
+		{ended, "OSError: [Errno 30] Read-only file system: 'logs'", pack.Target{}, "read-only where the app runs"},
+		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{Unbuilt: []string{"better-sqlite3"}}, "--scripts runs the install script of better-sqlite3"},
+		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{}, "local.settings.json"},
+		{ended, "ModuleNotFoundError: No module named 'tomllib'", pack.Target{Python: "/usr/bin/python3"}, "--python"},
+		{ended, "ACME_TOKEN is not set", pack.Target{Python: "/usr/bin/python3"}, "local.settings.json"},
+	} {
+		l := newLastWords(nil, "")
+		l.Write([]byte(c.said))
+		if got := hint.Of(l.explain(c.err, c.target)); !strings.Contains(got, c.want) {
+			t.Errorf("%v, %q: the hint is %q, want %q in it", c.err, c.said, got, c.want)
+		}
 	}
 }

@@ -44,9 +44,9 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("no answer within %s", 2*server.StartTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("%w within %s", errLate, 2*server.StartTimeout))
 	defer cancel()
-	said := newLastWords(server.Env)
+	said := newLastWords(server.Env, target.Dir)
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
 		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
 	})
@@ -59,7 +59,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return nil, hint.With(said.explain(err), "--no-probe packs without starting the servers; values that they need belong into local.settings.json")
+		return nil, said.explain(err, target)
 	}
 	return tools, nil
 }
@@ -89,7 +89,7 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	if err != nil {
 		return mcpfunc.Server{}, err
 	}
-	env := map[string]string{"PATH": filepath.Dir(program)}
+	env := map[string]string{"PATH": stackPath(program)}
 	maps.Copy(env, launch.Env)
 	if s.EnvFile != "" {
 		vars, err := config.LoadEnvFile(s.EnvFile)
@@ -111,6 +111,12 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
 		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
 	}, nil
+}
+
+// stackPath is the PATH that an app's stack has: that of its interpreter, and the system's folders. Servers
+// run git or a shell from there.
+func stackPath(program string) string {
+	return filepath.Dir(program) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 }
 
 // list asks a server of app for its tools, over HTTP as every client does.

@@ -182,10 +182,11 @@ func chmod(t *testing.T, dir string, folders fs.FileMode, files func(fs.FileMode
 
 // askSealed asks where the folder is read-only for everybody and there is no network. Where the
 // system lets nobody make such a place, modes and a proxy that is not there have to do.
-func askSealed(t *testing.T, dir string, questions []question) []packedAnswer {
+// On PATH are the interpreters of a stack, and these programs of this machine.
+func askSealed(t *testing.T, dir string, questions []question, programs ...string) []packedAnswer {
 	t.Helper()
 	env := []string{
-		"PATH=" + interpreters(t), "FUNCTIONS_WORKER_RUNTIME=custom", "AZURE_FUNCTIONS_ENVIRONMENT=Production", "FUNCTIONS_EXTENSION_VERSION=~4",
+		"PATH=" + interpreters(t, programs...), "FUNCTIONS_WORKER_RUNTIME=custom", "AZURE_FUNCTIONS_ENVIRONMENT=Production", "FUNCTIONS_EXTENSION_VERSION=~4",
 		"WEBSITE_SITE_NAME=app", "WEBSITE_POD_NAME=pod-1", "WEBSITE_SKU=FlexConsumption", "LEGION_SERVICE_HOST=1",
 		"AzureWebJobsStorage=" + planted, "IDENTITY_ENDPOINT=http://127.0.0.1:9/" + planted, "IDENTITY_HEADER=" + planted,
 		"APPLICATIONINSIGHTS_CONNECTION_STRING=" + planted, "WEBSITE_AUTH_ENCRYPTION_KEY=" + planted,
@@ -218,10 +219,20 @@ func ask(t *testing.T, cmd *exec.Cmd, env []string, questions []question) []pack
 	return answers
 }
 
-// interpreters is a PATH with what a stack brings and nothing else: no package runner, no shell.
-func interpreters(t *testing.T) string {
+// interpreters is a PATH with what a stack brings, programs that a server runs, and nothing else: no package
+// runner, no shell.
+func interpreters(t *testing.T, programs ...string) string {
 	t.Helper()
 	dir := t.TempDir()
+	for _, name := range programs {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	// The one behind the tools' own environment, whose packages would hide what is missing.
 	out, err := exec.Command(python, "-c", "import sys; print(sys._base_executable)").Output()
 	if err != nil {

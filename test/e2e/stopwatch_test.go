@@ -16,70 +16,96 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
+// A stopwatch prints what steps take (-v). The times are asserted nowhere: they are those of this machine, whose
+// build cache may be warm.
+type stopwatch struct {
+	t     *testing.T
+	start time.Time
+}
+
+func (s *stopwatch) step(name string, do func()) {
+	before := time.Now()
+	do()
+	s.t.Logf("%6.1f s  %6.1f s  %s", time.Since(s.start).Seconds(), time.Since(before).Seconds(), name)
+}
+
+// in runs a program in dir and returns its stdout.
+func (s *stopwatch) in(dir string, env []string, program string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), program, args...)
+	cmd.Dir, cmd.Env = dir, append(e2etest.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		said := ""
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			said = string(exit.Stderr)
+		}
+		s.t.Fatalf("%s %v: %v\n%s", program, args, err, said)
+	}
+	return string(out)
+}
+
+// dev starts mcpfunc dev, and returns the address of the server called time, what dev says, and what ends it.
+func (s *stopwatch) dev(mcpfunc, app string) (url string, said *e2etest.Transcript, end func()) {
+	s.t.Helper()
+	said = new(e2etest.Transcript)
+	dev := exec.CommandContext(s.t.Context(), mcpfunc, "dev", app, "--port", "0")
+	dev.Cancel = func() error { return dev.Process.Signal(os.Interrupt) }
+	dev.Env, dev.Stderr = e2etest.Environ(), said
+	stdout, err := dev.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := dev.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	name, url, _ := strings.Cut(strings.TrimSpace(line), "\t")
+	if err != nil || name != "time" {
+		s.t.Fatalf("dev prints %q, %v\n%s", line, err, said)
+	}
+	return url, said, func() {
+		if err := dev.Process.Signal(os.Interrupt); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := dev.Wait(); err != nil {
+			s.t.Errorf("dev ends with %v\n%s", err, said)
+		}
+	}
+}
+
+// call calls a tool of the server, by hand.
+func (s *stopwatch) call(dir, mcpfunc, url string) {
+	s.t.Helper()
+	got := s.in(dir, nil, mcpfunc, "call", url, "get_current_time", "--arg", "timezone=UTC")
+	if !strings.Contains(got, `"timezone": "UTC"`) {
+		s.t.Errorf("the server says %q", got)
+	}
+}
+
 // A person who has never seen the project, with a clone of it: the demo, their own configuration, and what
-// VS Code wants to know. The times are printed (-v) and asserted nowhere: they are those of this machine,
-// whose build cache may be warm.
+// VS Code wants to know.
 func TestFirstTenMinutes(t *testing.T) {
 	home := t.TempDir()
 	app, mcpfunc := filepath.Join(home, "myapp"), filepath.Join(home, "bin", "mcpfunc")
-	start := time.Now()
-	step := func(name string, do func()) {
-		before := time.Now()
-		do()
-		t.Logf("%6.1f s  %6.1f s  %s", time.Since(start).Seconds(), time.Since(before).Seconds(), name)
-	}
-	do := func(dir, program string, args ...string) string {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir = dir
-		cmd.Env = append(e2etest.Environ(), "GOBIN="+filepath.Dir(mcpfunc))
-		out, err := cmd.Output()
-		if err != nil {
-			said := ""
-			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-				said = string(exit.Stderr)
-			}
-			t.Fatalf("%s %v: %v\n%s", program, args, err, said)
-		}
-		return string(out)
-	}
-
-	step("go run ./cmd/mcpfunc demo --once", func() {
-		do(filepath.Join("..", ".."), "go", "run", "./cmd/mcpfunc", "demo", filepath.Join(home, "demo"), "--once")
+	clone := filepath.Join("..", "..")
+	env := []string{"GOBIN=" + filepath.Dir(mcpfunc)}
+	s := &stopwatch{t, time.Now()}
+	s.step("go run ./cmd/mcpfunc demo --once", func() {
+		s.in(clone, env, "go", "run", "./cmd/mcpfunc", "demo", filepath.Join(home, "demo"), "--once")
 	})
-	step("go install ./cmd/mcpfunc", func() { do(filepath.Join("..", ".."), "go", "install", "./cmd/mcpfunc") })
-	step("mcpfunc init myapp, with a configuration that other clients use", func() {
+	s.step("go install ./cmd/mcpfunc", func() { s.in(clone, env, "go", "install", "./cmd/mcpfunc") })
+	s.step("mcpfunc init myapp, with a configuration that other clients use", func() {
 		write(t, filepath.Join(home, ".mcp.json"), `{"mcpServers": {"time": {"command": "uvx", "args": ["`+e2etest.Pinned(t, "mcp-server-time")+`"]}}}`)
-		do(home, mcpfunc, "init", app)
+		s.in(home, nil, mcpfunc, "init", app)
 	})
 
-	said := new(e2etest.Transcript)
-	dev := exec.CommandContext(t.Context(), mcpfunc, "dev", app, "--port", "0")
-	dev.Cancel = func() error { return dev.Process.Signal(os.Interrupt) }
-	dev.Env, dev.Stderr = e2etest.Environ(), said
 	var url string
-	step("mcpfunc dev myapp", func() {
-		stdout, err := dev.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := dev.Start(); err != nil {
-			t.Fatal(err)
-		}
-		line, err := bufio.NewReader(stdout).ReadString('\n')
-		name, address, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if err != nil || name != "time" {
-			t.Fatalf("dev prints %q, %v\n%s", line, err, said)
-		}
-		url = address
-	})
-	step("mcpfunc call time get_current_time", func() {
-		got := do(home, mcpfunc, "call", url, "get_current_time", "--arg", "timezone=UTC")
-		if !strings.Contains(got, `"timezone": "UTC"`) {
-			t.Errorf("the server says %q", got)
-		}
-	})
-	step("the lines that dev shows for VS Code", func() {
+	var said *e2etest.Transcript
+	var end func()
+	s.step("mcpfunc dev myapp", func() { url, said, end = s.dev(mcpfunc, app) })
+	s.step("mcpfunc call time get_current_time", func() { s.call(home, mcpfunc, url) })
+	s.step("the lines that dev shows for VS Code", func() {
 		var snippet struct {
 			Servers map[string]struct{ Type, URL string }
 		}
@@ -92,11 +118,29 @@ func TestFirstTenMinutes(t *testing.T) {
 			t.Errorf("VS Code would be told %+v, want %s\n%s", snippet, url, said)
 		}
 	})
+	end()
+}
 
-	if err := dev.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := dev.Wait(); err != nil {
-		t.Errorf("dev ends with %v\n%s", err, said)
+// A person who has mcpfunc, and a file that it has not written: to the first answer of a tool.
+func TestFirstCallFromWhatOthersWrote(t *testing.T) {
+	name, version, _ := strings.Cut(e2etest.Pinned(t, "mcp-server-time"), "@")
+	for file, text := range map[string]string{
+		"config.toml": "model = \"some\"\n\n[mcp_servers.time]\ncommand = \"uvx\"\nargs = [\"" + name + "@" + version + "\"]\nstartup_timeout_sec = 60\n",
+		"server.json": `{"$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+			"name": "io.github.acme/time", "description": "The time.", "version": "1.0.0",
+			"packages": [{"registryType": "pypi", "identifier": "` + name + `", "version": "` + version + `", "transport": {"type": "stdio"}}]}`,
+	} {
+		t.Run(file, func(t *testing.T) {
+			home, mcpfunc := t.TempDir(), mcpfunc(t)
+			app, config := filepath.Join(home, "myapp"), filepath.Join(home, file)
+			write(t, config, text)
+			s := &stopwatch{t, time.Now()}
+			s.step("mcpfunc init myapp --config "+file, func() { s.in(home, nil, mcpfunc, "init", app, "--config", config) })
+			var url string
+			var end func()
+			s.step("mcpfunc dev myapp", func() { url, _, end = s.dev(mcpfunc, app) })
+			s.step("mcpfunc call time get_current_time", func() { s.call(home, mcpfunc, url) })
+			end()
+		})
 	}
 }

@@ -1,0 +1,38 @@
+package packprobe
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+)
+
+// errLate is the cause of a probe that had no answer in time.
+var errLate = errors.New("no answer")
+
+var (
+	// notPermitted is what Node, Python, Go and the C library call a file that nobody may write or run.
+	notPermitted = regexp.MustCompile(`\b(?:EACCES|EROFS|EPERM)\b|PermissionError|(?i:permission denied|read-only file ?system|operation not permitted)`)
+
+	// notBuilt is what loaders say of a module with machine code that was never made.
+	notBuilt = regexp.MustCompile(`(?i)could not locate the bindings file|\.node['"\x60]|node-gyp|prebuild|no native build was found|postinstall|install script`)
+
+	// wrongPython is what is said in a Python that a package was not written for; the first is the packed server's own.
+	wrongPython = regexp.MustCompile(`packed for Python|requires (?:a different )?Python|Python \d\.\d+ or (?:later|newer|higher)|cannot import name '\w+' from '(?:typing|enum|datetime|tomllib|asyncio)'|No module named '(?:tomllib|distutils|imp)'|SyntaxError`)
+)
+
+// hintFor returns what may help with a server that did not answer: err, and what it said.
+func hintFor(err error, said string, target pack.Target) string {
+	switch {
+	case notPermitted.MatchString(said):
+		return "what is packed is read-only where the app runs, and not executable: name the server another folder to write to, such as one in /tmp, by its options or its environment; --leave " + target.Name + " leaves it to start as written"
+	case len(target.Unbuilt) > 0 && notBuilt.MatchString(said):
+		return "--scripts runs the install script of " + strings.Join(target.Unbuilt, ", ")
+	case target.Python != "" && wrongPython.MatchString(said):
+		return "--python packs for another version of Python; it must be that of the app's stack"
+	case errors.Is(err, errLate):
+		return "timeout_seconds of the server in mcp_config.json gives it longer, where it is slow; --no-probe packs without starting the servers"
+	}
+	return "--no-probe packs without starting the servers; values that they need belong into local.settings.json"
+}

@@ -1,0 +1,72 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/e2etest"
+)
+
+// pinnedPackage is the package of a command line, without its scope and its version.
+var pinnedPackage = regexp.MustCompile(`(\S+)@\d\S*`)
+
+// popular returns those of tools/popular-servers.txt that the tests pack, each under the name of its package.
+func popular(t *testing.T) map[string]any {
+	t.Helper()
+	servers := map[string]any{}
+	for line := range strings.Lines(readFile(t, e2etest.File(t, "test", "e2e", "tools", "popular-servers.txt"))) {
+		line, chosen := strings.CutPrefix(strings.TrimSpace(line), "ci ")
+		m := pinnedPackage.FindStringSubmatch(line)
+		if !chosen || m == nil {
+			continue
+		}
+		words := strings.Fields(line)
+		servers[strings.NewReplacer("@", "", "/", "-").Replace(m[1])] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120}
+	}
+	return servers
+}
+
+// Popular servers answer from the package alone: one that writes, one that runs git, one that is a program in an
+// npm package, which is not executable where it lies.
+func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
+	t.Parallel()
+	dir := scaffold(t, asJSON(t, map[string]any{"mcpServers": popular(t)}))
+	for _, args := range [][]string{{"build"}, {"pack", "--python", pythonVersion(t)}, {"pack", "--check"}} {
+		cmd := exec.Command(mcpfunc(t), args...)
+		cmd.Dir, cmd.Env = dir, e2etest.Environ()
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("mcpfunc %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		t.Logf("mcpfunc %s:\n%s", strings.Join(args, " "), out)
+	}
+	wants := []struct {
+		question
+		text  string
+		tools int
+	}{
+		{question{"modelcontextprotocol-server-filesystem", "list_allowed_directories", map[string]any{}}, "/tmp", 10},
+		{question{"modelcontextprotocol-server-memory", "read_graph", map[string]any{}}, "entities", 5},
+		{question{"mcp-server-time", "get_current_time", map[string]any{"timezone": "UTC"}}, `"timezone": "UTC"`, 2},
+		{question{"mcp-server-git", "git_init", map[string]any{"repo_path": t.TempDir()}}, "", 10},
+		{question{"azure-mcp", "subscription", map[string]any{}}, "", 10},
+	}
+	var questions []question
+	for _, w := range wants {
+		questions = append(questions, w.question)
+	}
+	for i, a := range askSealed(t, unzip(t, publish(t, dir)), questions, "git") {
+		w := wants[i]
+		if !strings.Contains(a.Text, w.text) || len(a.Tools) < w.tools {
+			t.Errorf("%s has %d tools, and answers %q, want %q in it and %d at least\n%s", a.Server, len(a.Tools), a.Text, w.text, w.tools, a.Log)
+		}
+		if strings.Contains(a.Log, "starts as written") {
+			t.Errorf("%s does not start as packed:\n%s", a.Server, a.Log)
+		}
+		t.Logf("%-42s %3d tools %6.2fs", a.Server, len(a.Tools), a.Listed.Seconds())
+	}
+}

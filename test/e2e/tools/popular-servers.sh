@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Packs the servers of popular-servers.txt, each in a project of its own, and asks them for their tools. Prints a row of Markdown
+# per server: what it is, how many packages and bytes, whether it is copied to be executable, its tools or what is wrong.
+#
+#   test/e2e/tools/popular-servers.sh [WORD]...     those whose line holds one of the words; all without
+#
+# PYTHON is the version to pack for (default: the one of python3 here).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+PATH="${MCPFUNC_E2E_TOOLS:-$HOME/.cache/mcpfunc-e2e}/python/bin:$PATH" # for uv
+python=${PYTHON:-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')}
+(cd "$here/../../.." && go build -o "$dir/mcpfunc" ./cmd/mcpfunc)
+
+wanted() { # wanted LINE WORD...
+	local line=$1 word
+	shift
+	(($#)) || return 0
+	for word; do [[ $line == *"$word"* ]] && return 0; done
+	return 1
+}
+
+config() { # config WORD...: the mcp_config.json of a line
+	python3 - "$@" <<'PYTHON'
+import json, sys
+words = sys.argv[1:]
+env = {}
+while "=" in words[0]:
+    name, _, value = words.pop(0).partition("=")
+    env[name] = value
+server = {"command": words[0], "args": words[1:], "timeout_seconds": 120}
+if env:
+    server["env"] = env
+print(json.dumps({"mcpServers": {"it": server}}))
+PYTHON
+}
+
+failed=0
+while read -r line; do
+	[[ -n $line && $line != \#* ]] || continue
+	line=${line#ci }
+	wanted "$line" "$@" || continue
+	read -ra words <<<"$line"
+	app=$(mktemp -d "$dir/app.XXXXXX")
+	config "${words[@]}" >"$app/mcp_config.json"
+	name=$(grep -oE '[^ ]+@[0-9][^ ]*' <<<"$line" | head -n1)
+	if "$dir/mcpfunc" pack "$app" --python "$python" --json >"$app.json" 2>"$app.said" && "$dir/mcpfunc" pack "$app" --check >>"$app.said"; then
+		python3 - "$name" "$app" <<'PYTHON'
+import json, sys
+name, app = sys.argv[1:]
+s = json.load(open(app + ".json"))["servers"][0]
+start = json.load(open(app + "/packed/mcp_packed.json"))["servers"]["it"]["start"]
+print(f"| `{name}` | {s['kind']} | {s['packages']} | {s['bytes'] / 1e6:.1f} | {'yes' if start.get('executables') else ''} | {s['tools']} |", flush=True)
+PYTHON
+	else
+		failed=1
+		printf '| `%s` | | | | | fails |\n' "$name"
+		sed 's/^/    /' "$app.said" >&2
+	fi
+	rm -rf "$app"
+done <"$here/popular-servers.txt"
+exit $failed
