@@ -53,7 +53,7 @@ type Config struct {
 
 	authorityHost, tenantID string // of Entra ID, as the platform or the app settings say
 
-	hosted *hosting // nil: no Functions host has started us
+	hosting *hosting // nil: no Functions host has started us
 
 	notices []notice // to log
 
@@ -180,7 +180,7 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
 	}
-	cfg.hosted = hostedBy(filepath.Dir(file.Path), getenv)
+	cfg.hosting = hostedBy(filepath.Dir(file.Path), getenv)
 	if key := getenv("MCPFUNC_DEV"); cfg.development && len(key) >= minDevKey {
 		cfg.devKey = key
 	}

@@ -54,7 +54,7 @@ func hostedBy(dir string, getenv func(string) string) *hosting {
 // aboutHosting is what `mcpfunc doctor --remote` asks for. It names folders of the instance and commands, no
 // arguments and no values, and is told only under the Functions host, where a key guards the page.
 func (a *App) aboutHosting() map[string]any {
-	h := a.cfg.hosted
+	h := a.cfg.hosting
 	limitation, hint := a.supervisor.Limitation()
 	var servers []map[string]any
 	for _, s := range a.servers {

@@ -29,7 +29,7 @@ func TestOnlyUnderTheHostAnAppTellsOfItsMachine(t *testing.T) {
 		t.Run("page", func(t *testing.T) { // an app at a time, so that what it leaves is its own
 			broken := self("broken")
 			broken.Command = "no-such-program"
-			_, srv := newApp(t, &Config{Servers: []Server{self("fake"), broken}, hosted: hosted}, nil)
+			_, srv := newApp(t, &Config{Servers: []Server{self("fake"), broken}, hosting: hosted}, nil)
 			resp, err := srv.Client().Get(srv.URL + "/api/session_metrics")
 			if err != nil {
 				t.Fatal(err)

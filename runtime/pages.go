@@ -33,7 +33,7 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
 		"resurrected": s.Resurrected, "hibernated": s.Hibernated,
 	}
-	if a.cfg.hosted != nil {
+	if a.cfg.hosting != nil {
 		body["app"] = a.aboutHosting()
 	}
 	writeJSON(w, http.StatusOK, body)
