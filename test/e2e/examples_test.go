@@ -34,7 +34,7 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 		}},
 		{name: "two-servers", want: map[string]string{
 			"call memory read_graph": "entities", "call time get_current_time": "UTC", "tools http": "convert_time",
-			"add-server everything": "create mcp-everything/function.json", "remove-server everything": "remove mcp-everything/function.json",
+			"add-server everything": "update host.json", "remove-server everything": "update host.json",
 		}},
 		{name: "entra-obo", env: settings, call: append(settings, "MCPFUNC_TOKEN="+token(idp, alice)), want: map[string]string{
 			"list": "azure_obo", "doctor auth": "ok", "tools fabric-rti": "kusto_query", "call fabric-rti": "kusto",

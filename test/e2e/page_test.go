@@ -52,7 +52,7 @@ func TestDocumentedServersAnswerInTheirOwnWords(t *testing.T) {
 // The page's mssql example runs a server.py that a reader has yet to write.
 func TestServerThatCannotStartIsQuoted(t *testing.T) {
 	t.Parallel()
-	b := bridge(t, page(t, "mssql.json"))
+	b := bridge(t, page(t, "mssql.json"), "MSSQL_SERVER=your_server", "MSSQL_DATABASE=your_database") // which the page leaves to be filled in
 	got := post(t, b.URL+"/api/mcp", "", initialize)
 	m := got.message(t)
 	if m.Error == nil || m.Error.Code != -32603 {
