@@ -76,7 +76,7 @@ func TestToolSaysTheCause(t *testing.T) {
 		"peers": {
 			"npm error code ERESOLVE\nnpm error ERESOLVE unable to resolve dependency tree\nnpm error\nnpm error While resolving: packed@undefined\nnpm error Found: react@18.0.0\n" +
 				"npm error Could not resolve dependency:\nnpm error peer react@\"17.0.2\" from react-dom@17.0.2\nnpm error Fix the upstream dependency conflict, or retry\n" +
-				"npm error For a full report see:\nnpm error /root/x-eresolve-report.txt",
+				"npm error For a full report see:\nnpm error /home/u/x-eresolve-report.txt",
 			"unable to resolve dependency tree\nWhile resolving: packed@undefined\nFound: react@18.0.0\nCould not resolve dependency:\npeer react@\"17.0.2\" from react-dom@17.0.2",
 		},
 		"version": {
