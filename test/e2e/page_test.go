@@ -27,14 +27,16 @@ func TestDocumentedServersAnswerInTheirOwnWords(t *testing.T) {
 	t.Parallel()
 	for _, example := range []struct {
 		file, tool, args, want string
+		env                    []string // which the page leaves to be filled in
 	}{
-		{"git-tools.json", "git_status", `{"repo_path": "/path/to/your/repo"}`, "/path/to/your/repo"},
-		{"mysql.json", "execute_sql", `{"query": "SELECT 1"}`, "Can't connect to MySQL server on 'localhost:3306'"},
-		{"fabric-rti.json", "kusto_known_services", `{}`, `"isError":false`},
+		{"git-tools.json", "git_status", `{"repo_path": "/path/to/your/repo"}`, "/path/to/your/repo", []string{"GIT_REPO_PATH=/path/to/your/repo"}},
+		{"mysql.json", "execute_sql", `{"query": "SELECT 1"}`, "Can't connect to MySQL server on 'localhost:3306'",
+			[]string{"MYSQL_USER=your_username", "MYSQL_PASSWORD=your_password", "MYSQL_DATABASE=your_database"}},
+		{"fabric-rti.json", "kusto_known_services", `{}`, `"isError":false`, nil},
 	} {
 		t.Run(example.file, func(t *testing.T) {
 			t.Parallel()
-			b := bridge(t, page(t, example.file))
+			b := bridge(t, page(t, example.file), example.env...)
 			url := b.URL + "/api/mcp"
 			session := post(t, url, "", initialize).Header.Get("Mcp-Session-Id")
 			post(t, url, session, initialized)

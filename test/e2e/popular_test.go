@@ -52,8 +52,8 @@ func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
 		{question{"modelcontextprotocol-server-filesystem", "list_allowed_directories", map[string]any{}}, "/tmp", 10},
 		{question{"modelcontextprotocol-server-memory", "read_graph", map[string]any{}}, "entities", 5},
 		{question{"mcp-server-time", "get_current_time", map[string]any{"timezone": "UTC"}}, `"timezone": "UTC"`, 2},
-		{question{"mcp-server-git", "git_init", map[string]any{"repo_path": t.TempDir()}}, "", 10},
-		{question{"azure-mcp", "subscription", map[string]any{}}, "", 10},
+		{question{"mcp-server-git", "git_status", map[string]any{"repo_path": "/no/such/repository"}}, "/no/such/repository", 10},
+		{question{"azure-mcp", "storage", map[string]any{}}, "learn", 10}, // which it wants as an argument
 	}
 	var questions []question
 	for _, w := range wants {
