@@ -116,8 +116,8 @@ func (f *front) pass(w http.ResponseWriter, r *http.Request, i *instance) {
 		ModifyResponse: func(resp *http.Response) error {
 			if resp.StatusCode >= http.StatusInternalServerError && !slices.Contains(f.up(), i) {
 				f.struck(r) // says the host, whose handler is gone
-			} else if r.Method == http.MethodPost {
-				f.count(resp.StatusCode)
+			} else if r.Method == http.MethodPost && (resp.StatusCode != http.StatusNotFound || r.Header.Get("Mcp-Session-Id") != "") {
+				f.count(resp.StatusCode) // but for servers that have no server/discover, which is asked without a session
 			}
 			return nil
 		},
