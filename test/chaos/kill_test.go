@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -206,7 +205,7 @@ func cycle(t *testing.T, h *handler, w way, counts *tally) {
 	}
 	mark := v.who.Mark
 	if w.host {
-		mark = mark[:strings.IndexByte(mark, '.')+1]
+		mark = handlerMark(mark)
 	}
 	var left []process
 	if !eventually(time.Until(began.Add(deadline)), 20*time.Millisecond, func() bool {

@@ -15,6 +15,10 @@ import (
 // markName is the variable by which the handler knows what a server started.
 const markName = "MCPFUNC_CHILD"
 
+// handlerMark is what the marks of all children of the handler that gave this one begin with, their first ten
+// digits, and a dot, which says to marked that it is a beginning.
+func handlerMark(mark string) string { return mark[:10] + "." }
+
 // wrap is npx: it starts the server on its own pipes, waits for it, and does not care for SIGTERM.
 func wrap() int {
 	signal.Ignore(syscall.SIGTERM)

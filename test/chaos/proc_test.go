@@ -60,8 +60,9 @@ func procFile(pid int, name string) []byte {
 
 // marked returns the processes that carry a mark of a handler in their environment, or on the
 // command line, which this suite's descendants are given besides. A mark that ends with a dot is
-// the beginning that all marks of one handler have.
+// the beginning that all marks of one handler have (handlerMark).
 func marked(mark string) (found []process) {
+	begin, whole := strings.CutSuffix(mark, ".")
 	for _, p := range processes() {
 		if p.zombie {
 			continue
@@ -71,7 +72,7 @@ func marked(mark string) (found []process) {
 			bytes.Split(procFile(p.pid, "cmdline"), []byte{0}),
 		) {
 			field = bytes.TrimPrefix(field, []byte(markName+"="))
-			if string(field) == mark || strings.HasSuffix(mark, ".") && bytes.HasPrefix(field, []byte(mark)) {
+			if string(field) == mark || whole && bytes.HasPrefix(field, []byte(begin)) {
 				found = append(found, p)
 				break
 			}
