@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// machine has files, by their path below a new folder, with HOME home and the project in home/work/app.
+// machine has files, by their path below a new folder, with HOME home and the project in home/src/app.
 func machine(t *testing.T, files, env map[string]string) Machine {
 	t.Helper()
 	root := t.TempDir()
@@ -22,7 +22,7 @@ func machine(t *testing.T, files, env map[string]string) Machine {
 			t.Fatal(err)
 		}
 	}
-	return Machine{Dir: filepath.Join(root, "home", "work", "app"), Home: filepath.Join(root, "home"), Lookup: func(name string) (string, bool) {
+	return Machine{Dir: filepath.Join(root, "home", "src", "app"), Home: filepath.Join(root, "home"), Lookup: func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
 	}}
@@ -71,9 +71,9 @@ func TestSourcesComeFromTheNearestConfiguration(t *testing.T) {
 	}{
 		"nothing":                        {want: []string{"nuget.org=" + PublicIndex}},
 		"the user's":                     {files: map[string]string{user: userConfig}, want: both},
-		"a project's adds":               {files: map[string]string{user: userConfig, "home/work/nuget.config": `<configuration><packageSources><add key="team" value="https://team.example/index.json"/></packageSources></configuration>`}, want: append(both[:2:2], "team=https://team.example/index.json u:p")},
-		"a project's clears":             {files: map[string]string{user: userConfig, "home/work/app/NuGet.Config": `<configuration><packageSources><clear/><add key="local" value="packages"/></packageSources></configuration>`}, want: []string{"local=DIR/packages"}},
-		"a project's without sources":    {files: map[string]string{"home/work/app/NuGet.Config": `<configuration><config/></configuration>`}, want: []string{"nuget.org=" + PublicIndex}},
+		"a project's adds":               {files: map[string]string{user: userConfig, "home/src/nuget.config": `<configuration><packageSources><add key="team" value="https://team.example/index.json"/></packageSources></configuration>`}, want: append(both[:2:2], "team=https://team.example/index.json u:p")},
+		"a project's clears":             {files: map[string]string{user: userConfig, "home/src/app/NuGet.Config": `<configuration><packageSources><clear/><add key="local" value="packages"/></packageSources></configuration>`}, want: []string{"local=DIR/packages"}},
+		"a project's without sources":    {files: map[string]string{"home/src/app/NuGet.Config": `<configuration><config/></configuration>`}, want: []string{"nuget.org=" + PublicIndex}},
 		"--source":                       {files: map[string]string{user: userConfig}, command: Command{Sources: []string{"https://x:${PAT}@other.example/index.json", "./here"}}, want: []string{"other.example=https://other.example/index.json x:a/b", "./here=DIR/here"}},
 		"--source with a default":        {command: Command{Sources: []string{"${FEED:-https://other.example/index.json}", "https://x:${PAT:-none}@third.example/index.json"}}, want: []string{"other.example=https://other.example/index.json", "third.example=https://third.example/index.json x:a/b"}},
 		"--source without its password":  {command: Command{Sources: []string{"https://x:${NONE:-}@third.example/index.json"}}, want: []string{"third.example=https://third.example/index.json"}},
@@ -81,7 +81,7 @@ func TestSourcesComeFromTheNearestConfiguration(t *testing.T) {
 		"--source by address":            {files: map[string]string{user: userConfig}, command: Command{Sources: []string{"https://feed.example/v3/index.json"}}, want: both[1:]},
 		"--source with a token":          {command: Command{Sources: []string{"https://${PAT}@other.example/index.json"}}, want: []string{"other.example=https://other.example/index.json token:a/b"}},
 		"--add-source":                   {files: map[string]string{user: userConfig}, command: Command{AddSources: []string{"https://pkgs.example/v3/index.json"}}, want: append(both[:2:2], "pkgs.example=https://pkgs.example/v3/index.json token:vss")},
-		"--configfile":                   {files: map[string]string{user: userConfig, "home/work/app/ci.config": `<configuration><packageSources><add key="ci" value="https://ci.example/index.json"/></packageSources></configuration>`}, command: Command{ConfigFile: "ci.config"}, want: []string{"ci=https://ci.example/index.json"}},
+		"--configfile":                   {files: map[string]string{user: userConfig, "home/src/app/ci.config": `<configuration><packageSources><add key="ci" value="https://ci.example/index.json"/></packageSources></configuration>`}, command: Command{ConfigFile: "ci.config"}, want: []string{"ci=https://ci.example/index.json"}},
 		"the user's in its other folder": {files: map[string]string{"home/.config/NuGet/NuGet.Config": userConfig}, want: both},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,9 +149,9 @@ func TestLocalToolsAreInTheNearestManifest(t *testing.T) {
 	t.Parallel()
 	const tools = `{"version": 1, "isRoot": %s, "tools": {"acme.dates.mcp": {"version": "1.2.0", "commands": ["acme-dates"], "rollForward": true}}} /* ours */`
 	m := machine(t, map[string]string{
-		"home/work/.config/dotnet-tools.json":        strings.Replace(tools, "%s", "false", 1),
-		"home/work/app/servers/dotnet-tools.json":    `{"isRoot": true, "tools": {"other": {"version": "1.0.0", "commands": ["other"]}}}`,
-		"home/work/broken/.config/dotnet-tools.json": `{"tools": {"acme.dates.mcp": {"version": "latest", "commands": ["acme-dates"]}}}`,
+		"home/src/.config/dotnet-tools.json":        strings.Replace(tools, "%s", "false", 1),
+		"home/src/app/servers/dotnet-tools.json":    `{"isRoot": true, "tools": {"other": {"version": "1.0.0", "commands": ["other"]}}}`,
+		"home/src/broken/.config/dotnet-tools.json": `{"tools": {"acme.dates.mcp": {"version": "latest", "commands": ["acme-dates"]}}}`,
 	}, nil)
 	top := filepath.Dir(m.Home)
 	got, ok, err := FindLocalTool(m.Dir, top, "acme-dates", true)
