@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 func TestFunctionTimeoutIsTheOneInForce(t *testing.T) {
@@ -74,7 +76,8 @@ func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
 		t.Helper()
 		began := time.Now()
 		do()
-		if took := time.Since(began); took < limit/2 || took > limit+2*time.Second { // which the host has in patience
+		// That it is before the host's own limit, the tests in bubbles show; a machine under load is slow.
+		if took := time.Since(began); took < limit/2 || took > limit+testlimit.Wait() {
 			t.Errorf("%s ended after %v, want about %v", what, took, limit)
 		}
 	}
@@ -84,9 +87,10 @@ func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
 			t.Errorf("a slow call: %s, %v", got, err)
 		}
 	})
-	if text := lines.String(); !strings.Contains(text, `"notifications/cancelled"`) {
-		t.Errorf("the server was not told that the call is over: %s", text)
-	}
+	// The client is answered first, and the server told beside it.
+	eventually(t, "the server is told that the call is over", func() bool {
+		return strings.Contains(lines.String(), `"notifications/cancelled"`)
+	})
 	within("a stream", func() {
 		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, c.url, nil)
 		if err != nil {
