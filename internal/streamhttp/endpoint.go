@@ -147,6 +147,12 @@ type request struct {
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	defer q.within()()
+	for _, field := range [...]string{HeaderSession, HeaderVersion, headerResume} {
+		if len(r.Header[field]) > 1 { // whoever checked one of them may have read another than we would
+			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" comes twice")
+			return
+		}
+	}
 	if !q.versionSpoken() {
 		return
 	}
@@ -288,6 +294,8 @@ func (q *request) body() *message.Message {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		q.w.Header().Set("Connection", "close")
 		q.refuse(http.StatusRequestTimeout, codeInvalid, "the body did not come within "+bodyTimeout.String())
+	case errors.Is(err, message.ErrEncoding):
+		q.refuse(http.StatusBadRequest, codeParse, "the body must be JSON in UTF-8: "+err.Error())
 	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
 		text := "the body is no JSON-RPC message"
 		if err != nil {
