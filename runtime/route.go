@@ -25,7 +25,13 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	if path != "/" {
 		path = strings.TrimSuffix(path, "/")
 	}
-	if path == "/" || path == "" {
+	if path == "" {
+		path = "/"
+	}
+	if !a.gate(w, r, path) {
+		return
+	}
+	if path == "/" {
 		a.root(w, r)
 		return
 	}
