@@ -17,7 +17,7 @@ func (a *App) gate(w http.ResponseWriter, r *http.Request, path string) bool {
 		writeJSON(w, http.StatusMethodNotAllowed, map[string]any{
 			"error": map[string]string{"code": "method_not_allowed", "message": "The method " + r.Method + " is not allowed here"},
 		})
-	case !a.probed(path) && !a.hostsAllowed(r):
+	case !a.hostsAllowed(r) && !a.probed(path):
 		forbid(w, "host_not_allowed", "The host of this request is not allowed")
 	case crossSite(r) && !(path == "/" && byLink(r)):
 		forbid(w, "cross_site_request", "A page of another site made the browser send this request")

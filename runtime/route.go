@@ -100,7 +100,10 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Value: a.identify(s, caller), Expires: caller.Expires}
+	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Expires: caller.Expires, Again: caller.Again}
+	id := a.identify(s, caller)
+	id.guard = s.guards[path].guard
+	who.Value, who.Token = id, id
 	switch endpoint {
 	case "sse":
 		s.endpoint.ServeSSE(w, r, who, path+"/message")

@@ -103,6 +103,9 @@ func (v *verdicts) settle(ctx context.Context, d *verdict, token string) {
 	defer func() { // even so, as others wait
 		now := v.now()
 		d.until = now.Add(standing(d, now))
+		if d.err == nil {
+			d.caller.Again = d.until
+		}
 		close(d.done)
 	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
