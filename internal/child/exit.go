@@ -42,8 +42,8 @@ func (c *Child) failure() *Failure {
 }
 
 // StartFailure says why a process could not be started.
-func StartFailure(err error) *Failure {
-	f := &Failure{Text: "the server could not be started: " + err.Error(), Reason: ReasonStart}
+func (s *Starter) StartFailure(err error) *Failure {
+	f := &Failure{Text: "the server could not be started: " + s.Redact(err.Error()), Reason: ReasonStart}
 	var ce *process.CommandError
 	if errors.As(err, &ce) {
 		f.Hint = ce.Hint

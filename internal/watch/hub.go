@@ -4,16 +4,14 @@ import (
 	"log/slog"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // Options says what a Hub does with what it hears.
 type Options struct {
-	Redact func(string) string // takes secrets out of a text
-	// Overhang is how many bytes beyond a cut are read for Redact to find the secret that the cut
-	// would go through: as many as the longest secret has.
-	Overhang int
-	Wire     *slog.Logger // gets a debug record per message; nil for none
-	Sink     Sink         // nil for none
+	Secrets *secret.Redactor
+	Wire    *slog.Logger // gets a debug record per message; nil for none
+	Sink    Sink         // nil for none
 }
 
 // A Sink takes what a Hub hears, without its secrets. Its methods may be called from any goroutine.
