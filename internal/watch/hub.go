@@ -41,12 +41,15 @@ type Hub struct{ opts Options }
 func New(o Options) *Hub { return &Hub{opts: o} }
 
 // Open returns the Recorder of a new session, or of a process without sessions, under the name that
-// the log has for it.
-func (h *Hub) Open(server, name string, pool bool) *Recorder {
+// the log has for it. own takes secrets of its caller out of a text; nil for none.
+func (h *Hub) Open(server, name string, pool bool, own func(string) string) *Recorder {
 	if h == nil {
 		return nil
 	}
-	r := &Recorder{opts: &h.opts, pending: map[key]pending{}}
+	r := &Recorder{opts: &h.opts, redact: h.opts.Redact, pending: map[key]pending{}}
+	if own != nil {
+		r.redact = func(text string) string { return h.opts.Redact(own(text)) }
+	}
 	if h.opts.Wire != nil {
 		what := "session" // as everything else of it is logged
 		if pool {

@@ -21,9 +21,10 @@ const (
 // A Recorder hears what happens in one session. The nil Recorder hears nothing. Its methods may be
 // called from any goroutine. They keep no message that they are given.
 type Recorder struct {
-	opts *Options
-	wire *slog.Logger // nil for none
-	sink SessionSink  // nil for none
+	opts   *Options
+	redact func(string) string
+	wire   *slog.Logger // nil for none
+	sink   SessionSink  // nil for none
 
 	mu      sync.Mutex // held while sink hears a message, so that it hears them in order
 	pending map[key]pending
@@ -92,14 +93,14 @@ func (r *Recorder) Exited(how string) {
 	r.waiting = 0
 	r.mu.Unlock()
 	if r.sink != nil {
-		r.sink.Exited(r.opts.Redact(how))
+		r.sink.Exited(r.redact(how))
 	}
 }
 
 // Ended hears why the session has ended, or that the process takes no more calls.
 func (r *Recorder) Ended(why string) {
 	if r != nil && r.sink != nil {
-		r.sink.Ended(r.opts.Redact(why))
+		r.sink.Ended(r.redact(why))
 	}
 }
 
@@ -115,7 +116,7 @@ func (r *Recorder) record(from string, m *message.Message) {
 	e := m.Envelope()
 	rec := Message{
 		At: time.Now(), From: from, Kind: e.Kind().String(), Size: m.Len(),
-		Method: Clean(r.opts.Redact, e.Method()), ID: Clean(r.opts.Redact, string(e.ID())),
+		Method: Clean(r.redact, e.Method()), ID: Clean(r.redact, string(e.ID())),
 	}
 	if e.Kind() == message.Response && e.IsError() {
 		rec.Kind = "error"
@@ -170,7 +171,7 @@ func (r *Recorder) forget(asked key) (p pending, ok bool) {
 // body returns the beginning of a message without its secrets, and how many bytes that leaves out.
 func (r *Recorder) body(m *message.Message) (text string, left int) {
 	head := m.Head(BodyBytes + r.opts.Overhang)
-	text = r.opts.Redact(strings.ToValidUTF8(string(head), "\uFFFD"))
+	text = r.redact(strings.ToValidUTF8(string(head), "\uFFFD"))
 	short, _ := cut(text, BodyBytes)
 	if len(short) == len(text) && len(head) == m.Len() {
 		return short, 0
