@@ -27,7 +27,8 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 		o.Servers = append(o.Servers, devpage.Server{
 			Name: s.spec.Name, Path: s.path(), Description: s.spec.Description,
 			Command: secrets.Redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token: a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Token:   a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Headers: s.own.Headers(),
 		})
 	}
 	return devpage.New(o), history

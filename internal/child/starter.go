@@ -55,8 +55,9 @@ func (s *Starter) Start(ctx context.Context, spec *Spec, caller any, log *slog.L
 }
 
 func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.Logger, rec *watch.Recorder) (*Child, error) {
+	secrets := s.secretsOf(caller)
 	c := &Child{
-		ctx: ctx, grace: spec.Grace, log: log, secrets: s.secrets, rec: rec, noise: newLimiter(),
+		ctx: ctx, grace: spec.Grace, log: log, secrets: secrets, rec: rec, noise: newLimiter(),
 		answered: make(chan struct{}), writing: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	c.stall.made, c.stall.late = time.Now(), c.stalled
@@ -72,7 +73,7 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 			return nil, err
 		}
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
-		c.slot, c.stderr = slot, tailOf(c.p, log, s.secrets)
+		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
 	}
 	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
 	if rec != nil {
@@ -124,5 +125,5 @@ func (s *Starter) background(f func()) bool {
 	return !s.closed
 }
 
-// Redact takes secrets out of what a process said.
-func (s *Starter) Redact(text string) string { return s.secrets.Redact(text) }
+// Redact takes secrets out of what a process of caller said.
+func (s *Starter) Redact(caller any, text string) string { return s.secretsOf(caller).Redact(text) }

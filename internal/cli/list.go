@@ -55,6 +55,7 @@ type listedServer struct {
 	Auth        config.AuthMethod `json:"auth"`
 	Command     string            `json:"command"`
 	Args        []string          `json:"args,omitempty"`
+	Headers     []string          `json:"headers,omitempty"` // that every request has to carry, for env_from_headers
 	Description string            `json:"description,omitempty"`
 }
 
@@ -101,6 +102,7 @@ func listServers(file *config.File) []listedServer {
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)
+			l.Headers = s.CallerHeaders()
 			l.Default = s.Name == first.Name
 		}
 		servers = append(servers, l)

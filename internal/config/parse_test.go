@@ -53,6 +53,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth,
 		Description: "git, über", InheritEnv: []string{"AZURE_*", "FOO"},
+		EnvFromHeaders: map[string]string{"A": "X-A"}, EnvFromClaims: map[string]string{"B": "sub"},
 		Auth: Auth{
 			Method: AuthOAuth2Bearer, Line: 27, OAuth2Issuer: "https://issuer.example",
 			OAuth2Audience: []string{"https://app.example/api/mcp"}, OAuth2RequiredScopes: []string{"read"},
@@ -63,7 +64,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			OAuth2ScopeImplies:              map[string][]string{"write": {"read"}},
 		},
 		Sessions: Sessions{
-			Idle: time.Minute, MaxAge: 2 * time.Hour, OnLost: OnLostNotFound, Max: 10, MaxPerPrincipal: 2, Prewarm: 1, RejectClientIDs: true,
+			Idle: time.Minute, MaxAge: 2 * time.Hour, OnLost: OnLostNotFound, Max: 10, MaxPerPrincipal: 2, RejectClientIDs: true,
 		},
 	}
 	off := defaults("off", 45, "node")

@@ -82,6 +82,19 @@ func TestPageShowsTextsAsTexts(t *testing.T) {
 	}
 }
 
+func TestSnippetsCarryTheHeadersOfTheCaller(t *testing.T) {
+	t.Parallel()
+	p := newPage(Server{Name: "git", Path: "/api/mcp/git", Token: true, Headers: []string{"X-GitHub-Token"}})
+	for _, s := range snippets(p.opts.Servers[0], "http://localhost/api/mcp/git") {
+		if !strings.Contains(s.Text, "X-GitHub-Token") || !strings.Contains(s.Text, "uthorization") {
+			t.Errorf("%s lacks a header:\n%s", s.Client, s.Text)
+		}
+	}
+	if page := p.render("http://localhost"); !strings.Contains(page, `data-headers="[&#34;Authorization&#34;,&#34;X-GitHub-Token&#34;]"`) {
+		t.Error("the form does not ask for the headers")
+	}
+}
+
 func TestServersAreAsTheirProcesses(t *testing.T) {
 	t.Parallel()
 	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs"}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})

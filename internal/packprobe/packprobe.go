@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -103,6 +104,13 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	for name, value := range s.Env {
 		env[name] = value
 	}
+	for _, vars := range []map[string]string{s.EnvFromHeaders, s.EnvFromClaims} { // who packs is the caller
+		for name := range vars {
+			if value, ok := lookup(p.Environ, name); ok {
+				env[name] = value
+			}
+		}
+	}
 	dir := s.Dir
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(target.Dir, dir)
@@ -111,6 +119,16 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
 		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
 	}, nil
+}
+
+// lookup returns a variable of environ.
+func lookup(environ []string, name string) (value string, ok bool) {
+	for _, entry := range environ {
+		if v, is := strings.CutPrefix(entry, name+"="); is {
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }
 
 // stackPath is the PATH that an app's stack has: that of its interpreter, and the system's folders. Servers

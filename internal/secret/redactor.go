@@ -16,8 +16,8 @@ import (
 // JSON and URLs write them, and those that can be told by their form. The nil Redactor takes out nothing. Its
 // methods may be called from any goroutine.
 type Redactor struct {
-	values   []string // longest first, since one may be part of another
-	replacer *strings.Replacer
+	values    []string
+	replacers []*strings.Replacer
 }
 
 // New returns a Redactor that knows these secrets.
@@ -29,7 +29,7 @@ func New(values ...string) *Redactor {
 
 // Redactor returns a Redactor that knows what was added.
 func (v *Values) Redactor() *Redactor {
-	r := &Redactor{values: make([]string, 0, len(v.seen))}
+	r := &Redactor{values: make([]string, 0, len(v.seen))} // longest first, since one may be part of another
 	for value := range v.seen {
 		r.values = append(r.values, value)
 	}
@@ -38,7 +38,7 @@ func (v *Values) Redactor() *Redactor {
 	for _, value := range r.values {
 		pairs = append(pairs, value, Redacted)
 	}
-	r.replacer = strings.NewReplacer(pairs...) // one pass, however many there are
+	r.replacers = []*strings.Replacer{strings.NewReplacer(pairs...)} // one pass, however many there are
 	return r
 }
 
@@ -47,7 +47,21 @@ func (r *Redactor) Redact(text string) string {
 	if r == nil {
 		return text
 	}
-	return hideShapes(r.replacer.Replace(text))
+	for _, known := range r.replacers {
+		text = known.Replace(text)
+	}
+	return hideShapes(text)
+}
+
+// And returns a Redactor that knows what other knows, too. Both may be nil.
+func (r *Redactor) And(other *Redactor) *Redactor {
+	switch {
+	case r == nil:
+		return other
+	case other == nil:
+		return r
+	}
+	return &Redactor{slices.Concat(other.values, r.values), slices.Concat(other.replacers, r.replacers)}
 }
 
 // RedactCut is Redact for the beginning of a text that goes on: a secret that the cut went through is taken

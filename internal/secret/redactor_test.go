@@ -200,3 +200,15 @@ func BenchmarkRedact(b *testing.B) {
 		r.Redact(line)
 	}
 }
+
+func TestSecretsOfACallerComeOnTop(t *testing.T) {
+	t.Parallel()
+	both := New("of-the-app").And(New("of-the-caller"))
+	if got := both.Redact("of-the-app of-the-caller") + both.RedactCut(" said of-the-cal"); got != "[redacted] [redacted] said " {
+		t.Error(got)
+	}
+	var none *Redactor
+	if none.And(nil) != nil || none.And(both) != both || both.And(nil) != both {
+		t.Error("nobody's secrets are somebody's")
+	}
+}

@@ -39,12 +39,12 @@ type Hub struct{ opts Options }
 func New(o Options) *Hub { return &Hub{opts: o} }
 
 // Open returns the Recorder of a new session, or of a process without sessions, under the name that
-// the log has for it.
-func (h *Hub) Open(server, name string, pool bool) *Recorder {
+// the log has for it. own, which may be nil, knows the secrets of its caller.
+func (h *Hub) Open(server, name string, pool bool, own *secret.Redactor) *Recorder {
 	if h == nil {
 		return nil
 	}
-	r := &Recorder{opts: &h.opts, pending: map[key]pending{}}
+	r := &Recorder{opts: &h.opts, secrets: h.opts.Secrets.And(own), pending: map[key]pending{}}
 	if h.opts.Wire != nil {
 		what := "session" // as everything else of it is logged
 		if pool {

@@ -22,9 +22,10 @@ const (
 // A Recorder hears what happens in one session. The nil Recorder hears nothing. Its methods may be
 // called from any goroutine. They keep no message that they are given.
 type Recorder struct {
-	opts *Options
-	wire *slog.Logger // nil for none
-	sink SessionSink  // nil for none
+	opts    *Options
+	secrets *secret.Redactor
+	wire    *slog.Logger // nil for none
+	sink    SessionSink  // nil for none
 
 	mu      sync.Mutex // held while sink hears a message, so that it hears them in order
 	pending map[key]pending
@@ -93,14 +94,14 @@ func (r *Recorder) Exited(how string) {
 	r.waiting = 0
 	r.mu.Unlock()
 	if r.sink != nil {
-		r.sink.Exited(r.opts.Secrets.Redact(how))
+		r.sink.Exited(r.secrets.Redact(how))
 	}
 }
 
 // Ended hears why the session has ended, or that the process takes no more calls.
 func (r *Recorder) Ended(why string) {
 	if r != nil && r.sink != nil {
-		r.sink.Ended(r.opts.Secrets.Redact(why))
+		r.sink.Ended(r.secrets.Redact(why))
 	}
 }
 
@@ -116,7 +117,7 @@ func (r *Recorder) record(from string, m *message.Message) {
 	e := m.Envelope()
 	rec := Message{
 		At: time.Now(), From: from, Kind: e.Kind().String(), Size: m.Len(),
-		Method: Clean(r.opts.Secrets, e.Method()), ID: Clean(r.opts.Secrets, string(e.ID())),
+		Method: Clean(r.secrets, e.Method()), ID: Clean(r.secrets, string(e.ID())),
 	}
 	if e.Kind() == message.Response && e.IsError() {
 		rec.Kind = "error"
@@ -173,9 +174,9 @@ func (r *Recorder) body(m *message.Message) (text string, left int) {
 	head := m.Head(BodyBytes)
 	text = strings.ToValidUTF8(string(head), "\uFFFD")
 	if len(head) == m.Len() {
-		return r.opts.Secrets.Redact(text), 0
+		return r.secrets.Redact(text), 0
 	}
-	text = r.opts.Secrets.RedactCut(text)
+	text = r.secrets.RedactCut(text)
 	return text, max(1, m.Len()-len(text))
 }
 
