@@ -96,12 +96,16 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.refuseUnauthorized(w, r, err)
 		return
 	}
+	own, ok := s.personalOf(w, r, caller)
+	if !ok {
+		return
+	}
 	if r.Method == http.MethodPost {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Expires: caller.Expires, Again: caller.Again}
-	id := a.identify(s, caller)
+	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Expires: caller.Expires, Again: caller.Again}
+	id := a.identify(s, caller, own)
 	id.guard = s.guards[path].guard
 	who.Value, who.Token = id, id
 	switch endpoint {
