@@ -40,6 +40,11 @@ func (a *App) door(w http.ResponseWriter, r *http.Request) bool {
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
 	allowed := "Authorization, Content-Type, Accept, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID, x-functions-key"
+	for _, s := range a.servers {
+		for _, name := range s.own.Headers() {
+			allowed += ", " + name
+		}
+	}
 	for name := range strings.SplitSeq(strings.Join(r.Header.Values("Access-Control-Request-Headers"), ","), ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); strings.HasPrefix(name, "mcp-param-") {
 			allowed += ", " + name // arguments that a tool's schema names

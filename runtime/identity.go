@@ -3,6 +3,7 @@ package mcpfunc
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ import (
 type identity struct {
 	app    *App
 	server *server
+	own    *personal // what its process has of this caller alone; nil for nothing
 	newest atomic.Pointer[authn.Caller]
 
 	mu       sync.Mutex
@@ -30,8 +32,8 @@ type identity struct {
 	exported *authn.Caller // what the process's environment tells of; guarded by mu; nil before it starts
 }
 
-func (a *App) identify(s *server, caller *authn.Caller) *identity {
-	id := &identity{app: a, server: s}
+func (a *App) identify(s *server, caller *authn.Caller, own *personal) *identity {
+	id := &identity{app: a, server: s, own: own}
 	id.newest.Store(caller)
 	return id
 }
@@ -69,8 +71,19 @@ func (id *identity) Close() error {
 	return nil
 }
 
-// environ returns what the process sees of its caller, on top of the server's own env.
+// environ returns what the process sees of its caller, on top of the server's own env: what the caller brings
+// is below what the auth method grants.
 func (id *identity) environ(ctx context.Context) (map[string]string, error) {
+	granted, err := id.granted(ctx)
+	if err != nil || id.own == nil {
+		return granted, err
+	}
+	vars := maps.Clone(id.own.vars)
+	maps.Copy(vars, granted)
+	return vars, nil
+}
+
+func (id *identity) granted(ctx context.Context) (map[string]string, error) {
 	spec, caller := id.server.spec, id.newest.Load()
 	if custom := id.app.opts.Auth; custom != nil {
 		info, _ := caller.Claims[infoClaim].(*auth.TokenInfo)

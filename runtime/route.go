@@ -90,11 +90,15 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.refuseUnauthorized(w, r, err)
 		return
 	}
+	own, ok := s.personalOf(w, r, caller)
+	if !ok {
+		return
+	}
 	if r.Method == http.MethodPost {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Value: a.identify(s, caller), Expires: caller.Expires}
+	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Value: a.identify(s, caller, own), Expires: caller.Expires}
 	switch endpoint {
 	case "sse":
 		s.endpoint.ServeSSE(w, r, who, path+"/message")
