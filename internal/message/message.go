@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -271,6 +272,16 @@ func (m *Message) WriteTo(w io.Writer) (int64, error) {
 		return err
 	})
 	return n, err
+}
+
+// Reader returns a reader of the bytes, which is void after the last Free.
+func (m *Message) Reader() io.Reader {
+	var parts []io.Reader
+	m.Each(func(part []byte) error {
+		parts = append(parts, bytes.NewReader(part))
+		return nil
+	})
+	return io.MultiReader(parts...)
 }
 
 // Small returns the bytes if they lie in one part that has room for extra more, else nil. The
