@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -61,6 +62,10 @@ func (w *Worker) register(ctx context.Context, e *message.Envelope) (*Call, *chi
 	defer w.mu.Unlock()
 	if w.ended {
 		return nil, nil, ErrRetired
+	}
+	if c.subscribes() && w.pool.subscriptions.Add(1) > maxInFlight {
+		w.pool.subscriptions.Add(-1)
+		return nil, nil, &admission.BusyError{What: "the caller, of subscriptions,", Limit: maxInFlight}
 	}
 	w.last++
 	c.number = w.last
@@ -126,6 +131,7 @@ func (c *Call) withdraw() bool {
 	}
 	c.reader.Leave() // a process that waits for it waits no longer
 	if c.subscribes() {
+		c.w.pool.subscriptions.Add(-1)
 		c.w.busy++ // as Leave of the worker expects
 	}
 	return inFlight

@@ -50,6 +50,8 @@ type Session struct {
 	started       atomic.Bool // there has been a process
 	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
 
+	sending sending
+
 	mu           sync.Mutex
 	sealed       string // the id that says all that it takes to take the session over; empty for none
 	router       router
@@ -164,13 +166,17 @@ const (
 // the stream that the answers will come on; nil if none of them wants an answer there. A ctx of
 // child.Until ends calls with an answer, when its time comes.
 //
-// It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come.
+// It fails with ErrDuplicate, an *admission.BusyError, a *child.Failure, or ctx's error; then no answer will come.
 func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode) (*stream.Reader, error) {
 	defer func() {
 		for _, m := range messages {
 			m.Free()
 		}
 	}()
+	if err := s.sending.begin(len(messages)); err != nil {
+		return nil, err
+	}
+	defer s.sending.end(len(messages))
 	noteAsked(s, messages)
 	for {
 		l, err := s.ready(ctx)

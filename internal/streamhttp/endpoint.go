@@ -231,6 +231,7 @@ func (q *request) head(status int, length int) {
 // failed answers for an error of the session layer.
 func (q *request) failed(err error, id []byte) {
 	var full *admission.FullError
+	var busy *admission.BusyError
 	var failure *child.Failure
 	switch {
 	case errors.Is(err, session.ErrUnknown):
@@ -245,6 +246,10 @@ func (q *request) failed(err error, id []byte) {
 		q.w.Header().Set("Retry-After", seconds)
 		q.refuseID(http.StatusServiceUnavailable, codeInternal, full.Error(), id,
 			`{"reason":"full","retryable":true,"limit":`+strconv.Itoa(full.Limit)+`,"retry_after":`+seconds+`}`)
+	case errors.As(err, &busy):
+		q.w.Header().Set("Retry-After", "1")
+		q.refuseID(http.StatusTooManyRequests, codeInternal, busy.Error(), id,
+			`{"reason":"too_many_requests","retryable":true,"limit":`+strconv.Itoa(busy.Limit)+`,"retry_after":1}`)
 	case errors.As(err, &failure) && id != nil:
 		answer := failure.Answer(id)
 		defer answer.Free()
