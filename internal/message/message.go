@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -23,8 +22,9 @@ type Message struct {
 	pieces []*bufpool.Piece // all bytes, once they are many
 	ends   []int            // how much of each piece is used
 	dead   bool             // no longer stored, only scanned
-	budget *Budget          // nil for none
-	taken  int64            // from budget
+	share  *Share           // nil for none
+	taken  int64            // from share
+	noRoom error            // why the bytes are not stored, if it is for want of memory
 	refs   atomic.Int32
 }
 
@@ -33,11 +33,13 @@ const smallSize = 1 << 10
 
 var messages = sync.Pool{New: func() any { return &Message{small: make([]byte, 0, smallSize)} }}
 
-// New returns an empty message. Its pieces are charged to budget, if there is one.
-func New(budget *Budget) *Message {
+// New returns an empty message. Its pieces are charged to share, if there is one.
+func New(share *Share) *Message {
 	m := messages.Get().(*Message)
 	m.refs.Store(1)
-	m.budget = budget
+	if m.share = share; share != nil && share.budget == nil {
+		m.share = nil
+	}
 	return m
 }
 
@@ -71,7 +73,7 @@ func (m *Message) Free() {
 	}
 	m.drop()
 	m.scan.Reset()
-	m.dead = false
+	m.dead, m.share, m.noRoom = false, nil, nil
 	messages.Put(m)
 }
 
@@ -85,7 +87,7 @@ func (m *Message) drop() {
 	m.small = m.small[:0]
 	m.size = 0
 	if m.taken > 0 {
-		m.budget.give(m.taken)
+		m.share.give(m.taken)
 		m.taken = 0
 	}
 }
@@ -93,16 +95,25 @@ func (m *Message) drop() {
 // charge takes one more piece from the budget. Without room the message is discarded: its envelope
 // is still worth knowing.
 func (m *Message) charge() bool {
-	if m.budget == nil || len(m.pieces) == 0 {
+	if m.share == nil || len(m.pieces) == 0 {
 		return true
 	}
-	if !m.budget.take(bufpool.Size) {
-		m.Discard()
+	if err := m.share.take(bufpool.Size); err != nil {
+		m.refuse(err)
 		return false
 	}
 	m.taken += bufpool.Size
 	return true
 }
+
+// refuse discards m for want of memory.
+func (m *Message) refuse(why error) {
+	m.noRoom = why
+	m.Discard()
+}
+
+// NoRoom says why the bytes have been forgotten, if it was for want of memory: it is an ErrNoMemory.
+func (m *Message) NoRoom() error { return m.noRoom }
 
 // Append adds the next bytes, and returns the scanner's error as soon as they cannot be JSON.
 func (m *Message) Append(p []byte) error {
@@ -306,11 +317,8 @@ func (m *Message) Bytes() []byte {
 	return all
 }
 
-// ErrNoMemory says that large messages have all the memory that they may have.
-var ErrNoMemory = errors.New("large messages have all the memory that they may have")
-
 // Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError, and without memory
-// with ErrNoMemory. What is not UTF-8 is an error, ErrEncoding.
+// with an ErrNoMemory. What is not UTF-8 is an error, ErrEncoding.
 func (m *Message) Fill(r io.Reader, limit int64) error {
 	var text encoding
 	for {
@@ -335,7 +343,7 @@ func (m *Message) Fill(r io.Reader, limit int64) error {
 			return bad
 		}
 		if m.dead {
-			return ErrNoMemory
+			return m.noRoom
 		}
 		switch err {
 		case nil:
