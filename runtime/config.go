@@ -234,7 +234,7 @@ func fromEntry(file *config.File, s config.Server, getenv func(string) string) (
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
+		Sandbox: fromSandbox(s.Sandbox), EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
 		method: s.Auth, line: s.Line, public: public,
 	}
 	for _, v := range file.Variables {
