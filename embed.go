@@ -31,6 +31,7 @@ import (
 //go:embed internal/message/*.go
 //go:embed internal/packmanifest/*.go
 //go:embed internal/pool/*.go
+//go:embed internal/printable/*.go
 //go:embed internal/process/*.go
 //go:embed internal/secret/*.go
 //go:embed internal/session/*.go
