@@ -29,6 +29,7 @@ import (
 //go:embed internal/framing/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
+//go:embed internal/pace/*.go
 //go:embed internal/packmanifest/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/printable/*.go

@@ -75,6 +75,7 @@ func serve(ctx context.Context, env *Env, dir string, port int, public string, l
 		Listener: listener,
 		Env:      env.Environ,
 		Public:   public,
+		Local:    true,
 		Output:   log,
 		Logf: func(format string, args ...any) {
 			if text := fmt.Sprintf(format, args...); log == env.Stderr {
