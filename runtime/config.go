@@ -224,7 +224,7 @@ func fromEntry(file *config.File, s config.Server, getenv func(string) string) (
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		method: s.Auth, line: s.Line, public: public,
+		method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

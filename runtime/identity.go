@@ -23,6 +23,7 @@ import (
 type identity struct {
 	app    *App
 	server *server
+	guard  authn.Guard // that let it in
 	newest atomic.Pointer[authn.Caller]
 
 	mu       sync.Mutex
@@ -30,8 +31,8 @@ type identity struct {
 	exported *authn.Caller // what the process's environment tells of; guarded by mu; nil before it starts
 }
 
-func (a *App) identify(s *server, caller *authn.Caller) *identity {
-	id := &identity{app: a, server: s}
+func (a *App) identify(s *server, guard authn.Guard, caller *authn.Caller) *identity {
+	id := &identity{app: a, server: s, guard: guard}
 	id.newest.Store(caller)
 	return id
 }

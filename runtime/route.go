@@ -85,7 +85,8 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 	if name != "" {
 		path = s.path()
 	}
-	caller, err := s.guards[path].guard.Check(r)
+	guard := s.guards[path].guard
+	caller, err := guard.Check(r)
 	if err != nil {
 		a.refuseUnauthorized(w, r, err)
 		return
@@ -94,7 +95,7 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Value: a.identify(s, caller), Expires: caller.Expires}
+	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Value: a.identify(s, guard, caller), Expires: caller.Expires}
 	switch endpoint {
 	case "sse":
 		s.endpoint.ServeSSE(w, r, who, path+"/message")

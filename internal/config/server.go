@@ -13,7 +13,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "type",
+	"auth", "sessions", "stateless", "tools", "prompts", "resources", "type",
 }
 
 const (
@@ -31,6 +31,7 @@ type draft struct {
 	command *member
 	remote  *member // the first key that only a remote server has
 	unknown []member
+	require *member // the first that somebody has to meet
 }
 
 // servers reads the servers object.
@@ -188,6 +189,8 @@ func (d *draft) set(m member) (err error) {
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
 	case "stateless":
 		d.Stateless, err = m.flag()
+	case "tools", "prompts", "resources":
+		err = d.setAccess(m)
 	case "type":
 		err = checkType(m)
 	default:
@@ -326,6 +329,9 @@ func (d *draft) checkStart() error {
 	}
 	if d.remote != nil {
 		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
+	}
+	if err := d.checkRequire(); err != nil {
+		return err
 	}
 	return d.checkWords()
 }
