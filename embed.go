@@ -30,6 +30,7 @@ import (
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
 //go:embed internal/packmanifest/*.go
+//go:embed internal/policy/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/process/*.go
 //go:embed internal/session/*.go

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -67,6 +68,12 @@ func (a *App) newServer(spec Server) (*server, error) {
 		return nil, fault("era", `invalid era %q: want "auto", "legacy", "modern" or "both"`, spec.Era)
 	case !slices.Contains([]string{"", "resurrect", "notify", "404"}, spec.OnLost):
 		return nil, fault("sessions.on_lost", `invalid on_lost %q: want "resurrect", "notify" or "404"`, spec.OnLost)
+	}
+	if spec.access.Pin == config.PinEnforce && spec.pins == nil {
+		return nil, &ConfigError{
+			Key: "tools.pin", Err: errors.New(`tools.pin is "enforce", but no tool of this server is pinned, so that none could be served`),
+			Hint: "run mcpfunc pack, which starts the server and writes down its tools",
+		}
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {

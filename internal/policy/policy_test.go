@@ -215,10 +215,10 @@ func TestMutes(t *testing.T) {
 	t.Parallel()
 	p := New(Options{Resources: Rules{Deny: []string{"file:///secret*"}}})
 	for text, want := range map[string]bool{
-		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///secret"}}`:      true,
-		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///open"}}`:        false,
-		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{}}`:                            true,
-		`{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}`:                                   false,
+		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///secret"}}`:        true,
+		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///open"}}`:          false,
+		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{}}`:                              true,
+		`{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}`:                                     false,
 		`{"jsonrpc":"2.0","id":1,"method":"notifications/resources/updated","params":{"uri":"file:///secret"}}`: false,
 	} {
 		if got := p.Mutes(parse(t, text)); got != want {
