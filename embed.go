@@ -31,6 +31,7 @@ import (
 //go:embed internal/message/*.go
 //go:embed internal/pace/*.go
 //go:embed internal/packmanifest/*.go
+//go:embed internal/policy/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/printable/*.go
 //go:embed internal/process/*.go

@@ -235,7 +235,7 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
-		method: s.Auth, line: s.Line, public: public,
+		method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

@@ -73,6 +73,11 @@ type Endpoint struct {
 	// session.ErrUnknown, which ends the session, or the process that requests share.
 	Refuse func(owner, caller any) (http.Handler, error)
 
+	// Forbid, if it is set, is asked of every message of a client: what to answer instead of passing it on,
+	// since its caller lacks something for it, or nil.
+	Forbid func(caller any, m *message.Message) http.Handler
+	Strict bool // refuse messages that two readers could understand differently
+
 	timers sync.Pool // of *time.Timer, stopped
 }
 
@@ -333,6 +338,18 @@ func (q *request) tooLarge() {
 	q.refuse(http.StatusRequestEntityTooLarge, codeInvalid, "the body is larger than "+strconv.FormatInt(q.MaxBody, 10)+" bytes")
 }
 
+// forbidden reports whether the caller lacks something for m. It has answered then.
+func (q *request) forbidden(m *message.Message) bool {
+	if q.Forbid == nil {
+		return false
+	}
+	answer := q.Forbid(q.caller.Value, m)
+	if answer != nil {
+		answer.ServeHTTP(q.w, q.r)
+	}
+	return answer != nil
+}
+
 // checked reports whether m is a message that a client may send, alone or in a batch. It has
 // answered when it returns false.
 func (q *request) checked(m *message.Message) bool {
@@ -343,8 +360,10 @@ func (q *request) checked(m *message.Message) bool {
 		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
 	case !e.Version():
 		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)
+	case q.Strict && e.Ambiguous():
+		q.refuse(http.StatusBadRequest, codeInvalid, "a member of the message that counts is written twice, or once more in another case")
 	default:
-		return true
+		return !q.forbidden(m)
 	}
 	return false
 }
