@@ -29,8 +29,11 @@ import (
 //go:embed internal/framing/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
+//go:embed internal/pace/*.go
 //go:embed internal/packmanifest/*.go
+//go:embed internal/policy/*.go
 //go:embed internal/pool/*.go
+//go:embed internal/printable/*.go
 //go:embed internal/process/*.go
 //go:embed internal/secret/*.go
 //go:embed internal/session/*.go

@@ -66,7 +66,8 @@ const (
 // 503 then, and logged. No process starts before its first request but those that Prewarm asks for. Close must
 // be called.
 //
-// An App changes nothing about the process that it is in: see ListenAndServe.
+// An App changes nothing about the process that it is in, but that what it starts inherits no descriptors: these
+// are marked to be closed (FD_CLOEXEC). See ListenAndServe for more.
 func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -200,6 +201,11 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
 	h := headeds.Get().(*headed)
 	*h = headed{ResponseWriter: w}
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// It may have said a length as well, which net/http drops without a word. Whatever is in front may have
+		// gone by that: nothing that follows on this connection is believed (RFC 9112, section 6.3).
+		h.Header().Set("Connection", "close")
+	}
 	a.answer(h, r)
 	takeIn(w, r, deadline, &h.rest)
 	*h = headed{}

@@ -35,9 +35,14 @@ func (c *Call) subscribes() bool { return c.method == "subscriptions/listen" }
 // and with ctx's error; then the process has not heard of it. Unless it fails with ErrRetired it
 // changes m, which stays the caller's.
 func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
+	refusal := w.refuse(ctx, m)
 	c, proc, err := w.register(ctx, m.Envelope())
 	if err != nil {
 		return nil, err
+	}
+	if refusal != nil {
+		w.finish(c, refusal.Answer(c.id))
+		return c, nil
 	}
 	if c.subscribes() {
 		w.pools.served(w.pool) // it counts no more
