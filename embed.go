@@ -32,6 +32,7 @@ import (
 //go:embed internal/packmanifest/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/process/*.go
+//go:embed internal/secret/*.go
 //go:embed internal/session/*.go
 //go:embed internal/shared/*.go
 //go:embed internal/stream/*.go

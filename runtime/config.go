@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
@@ -57,8 +56,8 @@ type Config struct {
 
 	notices []notice // to log
 
-	devKey  string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
-	secrets []string // what was put in place of ${NAME} where NAME sounds like a secret
+	devKey   string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
+	resolved []string // what was put in place of ${NAME}
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that
@@ -116,16 +115,14 @@ func loadConfig(path string, each bool) (*Config, error) {
 			return nil, typed(err)
 		}
 	}
-	var secrets []string
+	var resolved []string
 	load := config.Load
 	if each {
 		load = config.LoadEach
 	}
 	file, err := load(path, func(name string) (string, bool) {
 		value := os.Getenv(name)
-		if authenv.SoundsSecret(name) {
-			secrets = append(secrets, value)
-		}
+		resolved = append(resolved, value)
 		return value, value != ""
 	})
 	if err != nil {
@@ -135,7 +132,7 @@ func loadConfig(path string, each bool) (*Config, error) {
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg.secrets = secrets
+	cfg.resolved = resolved
 	for _, w := range file.Warnings {
 		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
 	}
@@ -149,12 +146,25 @@ func loadConfig(path string, each bool) (*Config, error) {
 // leaves it as it stands. It reads nothing else but the files that envFile names. An error about the
 // contents is a *ConfigError.
 func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) (*Config, error) {
-	file, err := config.Parse("mcp_config.json", data, lookup)
+	var resolved []string
+	noted := lookup
+	if lookup != nil {
+		noted = func(name string) (string, bool) {
+			value, ok := lookup(name)
+			resolved = append(resolved, value)
+			return value, ok
+		}
+	}
+	file, err := config.Parse("mcp_config.json", data, noted)
 	if err != nil {
 		return nil, typed(err)
 	}
 	cfg, err := fromFile(file, func(string) string { return "" }, false)
-	return cfg, typed(err)
+	if err != nil {
+		return nil, typed(err)
+	}
+	cfg.resolved = resolved
+	return cfg, nil
 }
 
 // The app settings for Options.SessionKeys and Options.RedisURL.

@@ -3,7 +3,9 @@ package mcpfunc
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // fromCaller is what of a request becomes part of the environment of a server's process.
@@ -43,8 +46,8 @@ type personal struct {
 	vars   map[string]string
 	digest string // of vars: who comes with others is another caller
 
-	once   sync.Once
-	redact *redactor
+	once    sync.Once
+	secrets *secret.Redactor
 }
 
 // personalOf takes what s wants of a request. It has answered when it is not ok: 400 where a header is missing,
@@ -80,17 +83,11 @@ func (p *personal) client(program string) string {
 	return program + "\x00" + p.digest
 }
 
-// Redact takes what is this caller's alone out of a text. It implements child.Redactor.
-func (id *identity) Redact(text string) string {
+// Secrets knows what is this caller's alone. It implements child.Secretive.
+func (id *identity) Secrets() *secret.Redactor {
 	if id.own == nil {
-		return text
+		return nil
 	}
-	id.own.once.Do(func() {
-		values := make([]string, 0, len(id.own.vars))
-		for _, value := range id.own.vars {
-			values = append(values, value)
-		}
-		id.own.redact = newRedactor(nil, values...)
-	})
-	return id.own.redact.known.Replace(text)
+	id.own.once.Do(func() { id.own.secrets = secret.New(slices.Collect(maps.Values(id.own.vars))...) })
+	return id.own.secrets
 }

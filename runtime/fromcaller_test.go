@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -124,7 +125,7 @@ func TestOwnSecretsAreInNoOutput(t *testing.T) {
 	eventually(t, "the log has the line", func() bool { return strings.Contains(l.log.String(), `"line":"I know [redacted]"`) })
 	outputs["log"] = l.log.String()
 	for where, text := range outputs {
-		for _, spelling := range append(spellings(aliceSecret), url.QueryEscape(aliceSecret), hex.EncodeToString([]byte(aliceSecret)),
+		for _, spelling := range append([]string{aliceSecret, strings.Trim(strconv.Quote(aliceSecret), `"`)}, url.QueryEscape(aliceSecret), hex.EncodeToString([]byte(aliceSecret)),
 			base64.StdEncoding.EncodeToString([]byte(aliceSecret))) {
 			if strings.Contains(text, spelling) {
 				t.Errorf("%s holds the secret as %s", where, spelling)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type listOptions struct {
@@ -44,7 +45,8 @@ switched off has none; the one marked * answers at /api/mcp too.`,
 	return cmd
 }
 
-// A listedServer is a server as list shows it. Environment values are left out: they may be secret.
+// A listedServer is a server as list shows it. Environment values are left out: they may be secret. So are
+// arguments that are.
 type listedServer struct {
 	Name        string            `json:"name"`
 	Enabled     bool              `json:"enabled"`
@@ -96,7 +98,7 @@ func listServers(file *config.File) []listedServer {
 	for _, s := range file.Servers {
 		l := listedServer{
 			Name: s.Name, Enabled: s.Enabled, Auth: s.Auth.Method,
-			Command: s.Command, Args: s.Args, Description: s.Description,
+			Command: s.Command, Args: secret.HideArgs(s.Args), Description: s.Description,
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)

@@ -199,7 +199,7 @@ type Variable struct {
 	Server, Key string // who asks, as in an Error
 	Line        int
 	Optional    bool // has a default
-	Secret      bool // stands in a client secret, or is an input that is typed unseen
+	Secret      bool // by its name or by where it stands, or an input that is typed unseen
 }
 
 // A Warning is something a person should know that stops nothing.

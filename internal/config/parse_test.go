@@ -84,7 +84,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		Variables: []Variable{
 			{Name: "REPO", Server: "git-tools", Key: "args", Line: 13, Optional: true},
-			{Name: "TOKEN", Server: "git-tools", Key: "env.TOKEN", Line: 14},
+			{Name: "TOKEN", Server: "git-tools", Key: "env.TOKEN", Line: 14, Secret: true},
 			{Name: "API_KEY", Server: "git-tools", Key: "env.KEY", Line: 14, Secret: true},
 			{Name: "SECRET", Server: "git-tools", Key: "auth.oauth2_introspection_client_secret", Line: 35, Secret: true},
 			{Name: "HOST", Key: "runtime.public_url", Line: 49},

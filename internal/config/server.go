@@ -161,7 +161,9 @@ func (d *draft) set(m member) (err error) {
 		d.Command, err = m.filled()
 		d.Command = strings.TrimSpace(d.Command)
 	case "args":
-		d.Args, err = m.texts()
+		if d.Args, err = m.texts(); err == nil {
+			d.parser.secretOptions(d.Name, d.Args)
+		}
 	case "env":
 		d.Env, err = environment(m.node)
 	case "envFile":

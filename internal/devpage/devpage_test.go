@@ -14,7 +14,7 @@ import (
 
 func newPage(servers ...Server) *Page {
 	return New(Options{
-		Key: "key", History: NewHistory(func(s string) string { return s }),
+		Key: "key", History: NewHistory(nil),
 		Servers: servers, Memory: func([]int) map[int]int64 { return nil },
 	})
 }

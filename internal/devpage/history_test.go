@@ -13,14 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // newHub returns a History and who reports to it.
 func newHub() (*History, *watch.Hub) {
-	redact := strings.NewReplacer("hunter2-hunter2", "[redacted]").Replace
-	h := NewHistory(redact)
-	return h, watch.New(watch.Options{Redact: redact, Overhang: 64, Sink: h})
+	secrets := secret.New("hunter2-hunter2")
+	h := NewHistory(secrets)
+	return h, watch.New(watch.Options{Secrets: secrets, Sink: h})
 }
 
 func parse(t testing.TB, text string) *message.Message {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // A said keeps a line per report.
@@ -36,7 +37,7 @@ func (s *said) Message(m Message, _ *message.Message, waiting int) {
 
 func newHub() (*said, *Hub) {
 	s := &said{}
-	return s, New(Options{Redact: strings.NewReplacer("hunter2-hunter2", "[redacted]").Replace, Overhang: 64, Sink: s})
+	return s, New(Options{Secrets: secret.New("hunter2-hunter2"), Sink: s})
 }
 
 func parse(t testing.TB, text string) *message.Message {
