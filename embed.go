@@ -30,7 +30,9 @@ import (
 //go:embed internal/framing/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
+//go:embed internal/pace/*.go
 //go:embed internal/packmanifest/*.go
+//go:embed internal/policy/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/process/*.go
 //go:embed internal/secret/*.go

@@ -131,7 +131,7 @@ func loadConfig(path string, each bool) (*Config, error) {
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg, err := fromFile(file, os.Getenv, each)
+	cfg, err := fromFile(file, os.Environ(), each)
 	if err != nil {
 		return nil, typed(err)
 	}
@@ -162,7 +162,7 @@ func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) 
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg, err := fromFile(file, func(string) string { return "" }, false)
+	cfg, err := fromFile(file, nil, false)
 	if err != nil {
 		return nil, typed(err)
 	}
@@ -177,8 +177,8 @@ const (
 )
 
 // fromFile makes a Config of a parsed file, with what the platform says of itself. hosted is as in Config.
-func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Config, error) {
-	rt := file.Runtime
+func fromFile(file *config.File, env environment, hosted bool) (*Config, error) {
+	rt, getenv := file.Runtime, env.get
 	cfg := &Config{
 		DefaultServer: rt.DefaultServer, PublicURL: rt.PublicURL,
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
@@ -211,7 +211,7 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 		cfg.functionTimeout = functionTimeout("host.json", getenv)
 	}
 	for _, s := range file.Enabled() {
-		server, err := fromEntry(file, s, getenv)
+		server, err := fromEntry(file, s, env)
 		if err != nil && !hosted {
 			return nil, err
 		}
@@ -223,11 +223,11 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 	return cfg, nil
 }
 
-func fromEntry(file *config.File, s config.Server, getenv func(string) string) (Server, error) {
+func fromEntry(file *config.File, s config.Server, env environment) (Server, error) {
 	if s.Fault != nil {
 		return Server{}, s.Fault
 	}
-	public := func(prefix string) error { return refusePublic(file, s, prefix, getenv) }
+	public := func(prefix string) error { return refusePublic(file, s, prefix, env) }
 	if err := public(defaultPrefix); err != nil {
 		return Server{}, err
 	}
@@ -240,7 +240,7 @@ func fromEntry(file *config.File, s config.Server, getenv func(string) string) (
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
 		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject,
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
-		method: s.Auth, line: s.Line, public: public,
+		method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

@@ -20,6 +20,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -32,6 +33,7 @@ type server struct {
 	base     string // App.mcpPath
 	endpoint *streamhttp.Endpoint
 	env      authn.Env          // that the guard of its own path was made with
+	policy   *policy.Policy     // nil: callers see and may use everything
 	own      authenv.FromCaller // what of a request is in its process's environment
 	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
 }
@@ -67,6 +69,12 @@ func (a *App) newServer(spec Server) (*server, error) {
 		return nil, fault("era", `invalid era %q: want "auto", "legacy", "modern" or "both"`, spec.Era)
 	case !slices.Contains([]string{"", "resurrect", "notify", "404"}, spec.OnLost):
 		return nil, fault("sessions.on_lost", `invalid on_lost %q: want "resurrect", "notify" or "404"`, spec.OnLost)
+	}
+	if spec.access.Pin == config.PinEnforce && spec.pins == nil {
+		return nil, &ConfigError{
+			Key: "tools.pin", Err: errors.New(`tools.pin is "enforce", but no tool of this server is pinned, so that none could be served`),
+			Hint: "run mcpfunc pack, which starts the server and writes down its tools",
+		}
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
@@ -144,6 +152,7 @@ func (a *App) connect(s *server) {
 		run.Framing = framing.Auto
 	}
 	limits := admission.Limits{Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller}
+	s.policy = a.policyOf(spec)
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Pools: a.pools, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit, HostLimit: a.cfg.functionTimeout,
@@ -152,9 +161,13 @@ func (a *App) connect(s *server) {
 		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
 			Spec: run, Limits: limits, Idle: spec.IdleTimeout,
-			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge,
+			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge, Policy: s.policy,
 		},
-		Pool: &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era)},
+		Pool:   &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era), Policy: s.policy},
+		Strict: s.policy.Strict(),
+	}
+	if s.policy.Requires() {
+		s.endpoint.Forbid = s.forbid
 	}
 	a.starter.Prewarm(run)
 }

@@ -2,6 +2,7 @@ package mcpfunc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -25,7 +26,8 @@ import (
 type identity struct {
 	app    *App
 	server *server
-	own    *personal // what its process has of this caller alone; nil for nothing
+	guard  authn.Guard // that has verified the token of the request
+	own    *personal   // what its process has of this caller alone; nil for nothing
 	newest atomic.Pointer[authn.Caller]
 	trace  atomic.Pointer[calls.Trace] // that its request is in; nil for none
 
@@ -38,6 +40,23 @@ func (a *App) identify(s *server, caller *authn.Caller, own *personal) *identity
 	id := &identity{app: a, server: s, own: own}
 	id.newest.Store(caller)
 	return id
+}
+
+// doubtPause is how long to wait before an issuer that is away is asked again about a token.
+const doubtPause = 5 * time.Second
+
+// Recheck implements streamhttp.Token.
+func (id *identity) Recheck(r *http.Request) (refusal http.Handler, again time.Time, certain bool) {
+	caller, err := id.guard.Check(r)
+	if err == nil {
+		return nil, caller.Again, true
+	}
+	id.app.log.Debug("a token was judged again while its request was answered", "path", r.URL.Path, "why", err)
+	again = time.Now().Add(doubtPause)
+	if refused, ok := errors.AsType[*authn.Error](err); ok {
+		return refused, again, refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { id.app.refuseUnauthorized(w, r, err) }), again, false
 }
 
 // Renew takes over the token of a later request of the same user, unless it is the older one:

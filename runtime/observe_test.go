@@ -128,7 +128,11 @@ func parsed(t *testing.T, text string, env map[string]string) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := fromFile(file, func(name string) string { return env[name] }, false)
+	var settings environment
+	for name, value := range env {
+		settings = append(settings, name+"="+value)
+	}
+	cfg, err := fromFile(file, settings, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,11 @@ type Server struct {
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
 
+	// What the file says about the server's tools, prompts and resources, and what pack has pinned; nil where
+	// nothing is.
+	access config.Access
+	pins   map[string]string
+
 	// What is not said by a Server written in Go: why a file's cannot be served, who could use it without
 	// being known, and which variables it was written with.
 	fault     error

@@ -86,6 +86,7 @@ type Server struct {
 	EnvFromClaims    map[string]string // the same, by the claim of the caller's verified token
 	Auth             Auth
 	Sessions         Sessions
+	Access           Access // tools, prompts, resources
 
 	Fault *Error // of ParseEach: why it cannot be served; nothing else but Name, Line and Enabled counts then
 }
@@ -123,6 +124,37 @@ type Sessions struct {
 	RejectClientIDs bool // client_ids: "reject"
 	Anonymous       bool // anonymous_session
 }
+
+// Access says which of a server's tools, prompts and resources callers see, and what they need to use them.
+type Access struct {
+	Tools, Prompts, Resources AccessRules
+	Pin                       Pin // tools.pin
+}
+
+// AccessRules are the rules for tools, prompts or resources.
+type AccessRules struct {
+	Allow   []string // globs; nil for everything
+	Deny    []string // globs
+	Require []Requirement
+}
+
+// A Requirement is what callers need to use what a glob matches: all of the scopes, one of the roles, and one
+// of the groups.
+type Requirement struct {
+	Glob                  string
+	Scopes, Roles, Groups []string
+}
+
+// Pin says what becomes of a tool that is not as pack has written it down. The empty one is PinWarn where pack
+// has, and PinOff elsewhere.
+type Pin string
+
+// What may become of it.
+const (
+	PinOff     Pin = "off"
+	PinWarn    Pin = "warn"    // it is logged
+	PinEnforce Pin = "enforce" // it is not served
+)
 
 // OnLost says what becomes of a session whose process is gone, or on another instance.
 type OnLost string

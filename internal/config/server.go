@@ -15,7 +15,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "type", "env_from_headers", "env_from_claims", "audit", "trace",
+	"auth", "sessions", "stateless", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace",
 }
 
 const (
@@ -35,6 +35,7 @@ type draft struct {
 	headers *member // env_from_headers
 	claims  *member // env_from_claims
 	unknown []member
+	require *member // the first that somebody has to meet
 }
 
 // servers reads the servers object.
@@ -210,6 +211,8 @@ func (d *draft) set(m member) (err error) {
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
 	case "stateless":
 		d.Stateless, err = m.flag()
+	case "tools", "prompts", "resources":
+		err = d.setAccess(m)
 	case "type":
 		err = checkType(m)
 	default:
@@ -348,6 +351,9 @@ func (d *draft) checkStart() error {
 	}
 	if d.remote != nil {
 		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
+	}
+	if err := d.checkRequire(); err != nil {
+		return err
 	}
 	return d.checkWords()
 }

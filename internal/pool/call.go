@@ -29,6 +29,7 @@ type Call struct {
 
 	of      *calls.Call    // that hears how it ended; nil for nobody
 	outcome *calls.Outcome // of its answer, once the client has it
+	refused bool           // by the policy
 	failed  *child.Failure // that its answer was made of; guarded by w.mu; nil if it is the server's
 }
 
@@ -40,9 +41,15 @@ func (c *Call) subscribes() bool { return c.method == "subscriptions/listen" }
 // and with ctx's error; then the process has not heard of it. Unless it fails with ErrRetired it
 // changes m, which stays the caller's. of, which may be nil, hears how the call ends, unless Send fails.
 func (w *Worker) Send(ctx context.Context, m *message.Message, of *calls.Call) (*Call, error) {
+	refusal := w.refuse(ctx, m)
 	c, proc, err := w.register(ctx, m.Envelope(), of)
 	if err != nil {
 		return nil, err
+	}
+	if refusal != nil {
+		c.refused = true
+		w.finish(c, refusal.Answer(c.id))
+		return c, nil
 	}
 	if c.subscribes() {
 		w.pools.served(w.pool) // it counts no more
@@ -165,6 +172,8 @@ func (c *Call) how() calls.Outcome {
 	switch {
 	case c.outcome == nil:
 		return calls.Outcome{Kind: calls.Cancelled}
+	case c.refused:
+		return calls.Outcome{Kind: calls.Refused, Code: c.outcome.Code, Reason: "policy", Out: c.outcome.Out}
 	case f != nil && c.outcome.Kind == calls.Error:
 		how := f.Outcome()
 		how.Out = c.outcome.Out

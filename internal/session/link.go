@@ -8,13 +8,15 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // A link connects a session to one process of it: what is said to the process, and what it says.
 type link struct {
 	*child.Child
-	s *Session
+	s         *Session
+	inventory *policy.Inventory // of its tools; nil where nobody wants to know
 }
 
 // serve replays the handshake if there is one, and then passes on messages until the process says
@@ -60,6 +62,8 @@ func (l *link) pass(m *message.Message) {
 	switch e := m.Envelope(); {
 	case e.Kind() == message.Invalid && !e.IsError():
 		l.Skip(m)
+	case l.muted(m):
+		m.Free()
 	case e.Kind() != message.Batch:
 		if st := l.route(m); st != nil {
 			l.s.streams.Hold(l.s.ctx, st)
@@ -137,6 +141,12 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 			continue
 		}
 		err := l.ensureInitialized(m)
+		if err == nil && l.s.server.Policy != nil && l.refused(ctx, m, requests, sent) {
+			if m.Kind() == message.Request {
+				sent++
+			}
+			continue
+		}
 		if err == nil {
 			l.readdress(m)
 			if i < len(of) {

@@ -53,6 +53,8 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		request := recorded(m)
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
+	default:
+		l.siftLocked(p)
 	}
 	if limit, f := child.CallLimit(ctx, limit); f != nil {
 		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole, f()) })

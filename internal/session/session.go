@@ -12,6 +12,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -20,10 +21,11 @@ import (
 type Server struct {
 	*child.Spec
 	admission.Limits
-	OnLost    OnLost        // what becomes of a session whose process is gone for good
-	Idle      time.Duration // after which a session that nobody uses is over
-	Hibernate time.Duration // of idleness after which a session sleeps, if another process may take it over; zero for never
-	MaxAge    time.Duration // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+	OnLost    OnLost         // what becomes of a session whose process is gone for good
+	Idle      time.Duration  // after which a session that nobody uses is over
+	Hibernate time.Duration  // of idleness after which a session sleeps, if another process may take it over; zero for never
+	MaxAge    time.Duration  // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+	Policy    *policy.Policy // what callers see and may use; nil for everything
 }
 
 // anonymousIdle is Server.Idle, at most, of a session whose client asked for none.
@@ -278,7 +280,7 @@ func (s *Session) supervise() {
 			return
 		}
 		s.pid.Store(int64(c.PID()))
-		l := &link{Child: c, s: s}
+		l := &link{Child: c, s: s, inventory: s.server.Policy.NewInventory()}
 		s.started.Store(true)
 		f := c.Run(l.serve)
 		s.table.firstStarts.note(l, f)
