@@ -146,6 +146,21 @@ func TestRefusedAndSlowCallsAreAudited(t *testing.T) {
 	}
 }
 
+func TestWhatThePolicyRefusesIsAudited(t *testing.T) {
+	l := newAuthLab(t, requiring)
+	c := l.connect(t, "entra", l.token(alice))
+	c.do(http.MethodPost, called("echo"))
+	c.do(http.MethodPost, called("crash"))
+	var got [][3]any
+	for _, line := range audited(t, &l.log, 3) {
+		got = append(got, [3]any{line["tool"], line["outcome"], line["reason"]})
+	}
+	want := [][3]any{{nil, "ok", nil}, {"echo", "refused", "forbidden"}, {"crash", "refused", "policy"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
 func TestAuditIsOffWhereNobodyIsKnown(t *testing.T) {
 	for audit, want := range map[string]bool{"": false, "off": false, "calls": true} {
 		a, _ := newApp(t, &Config{Servers: []Server{self("fake")}, Audit: audit}, nil)
