@@ -22,6 +22,7 @@ import (
 //go:embed internal/authn/*.go
 //go:embed internal/broker/*.go
 //go:embed internal/bufpool/*.go
+//go:embed internal/calls/*.go
 //go:embed internal/child/*.go
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets

@@ -43,6 +43,7 @@ func TestFences(t *testing.T) {
 		{"internal/doctor", module + "internal/cli", "what is found does not depend on who shows it"},
 		{"internal/funczip", module, "a package is made of files, whatever they are"},
 		{"internal/bufpool", module, "it is the bottom"},
+		{"internal/calls", module, "who hears of calls does not know how they come and go"},
 		{"internal/pace", module, "how often does not depend on what"},
 		{"internal/message", module + "internal/framing", "a message does not know how it was told from the next one"},
 		{"internal/message", module + "internal/process", "a message does not know where it came from"},

@@ -148,6 +148,7 @@ func (a *App) connect(s *server) {
 	run := &child.Spec{
 		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
+		Inject: spec.InjectTrace, Answered: a.answered(spec),
 		Grace: a.opts.Grace, Restart: spec.MaxRestarts > 0, MaxRestarts: spec.MaxRestarts, Prewarm: a.prewarm(spec),
 	}
 	if spec.Framing == "" {
@@ -158,6 +159,7 @@ func (a *App) connect(s *server) {
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Pools: a.pools, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit, HostLimit: a.cfg.functionTimeout,
+		Calls: a.observer(s), WantsArguments: len(spec.AuditArguments) > 0 && a.audited(spec),
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.RequireSession,
 		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{

@@ -58,6 +58,8 @@ type Server struct {
 	Prewarm         int           // processes started ahead, where they hold nothing of a caller; zero none
 	Stateless       bool          // a process remembers nothing between calls that another one would miss
 	RejectClientIDs bool          // refuse session ids that clients choose themselves
+	AuditArguments  []string      // arguments of tools that a line of the audit shows
+	InjectTrace     bool          // tell the process the trace of a request by "_meta" even where the client does not; see Observer
 	RequireSession  bool          // refuse requests that come without a session and do not open one
 
 	method config.Auth // of the file; read when Options.Auth is nil

@@ -15,8 +15,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims",
-	"sandbox",
+	"auth", "sessions", "stateless", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
 }
 
 const (
@@ -89,6 +88,7 @@ func (p *parser) server(m member) (Server, error) {
 		MaxRestarts:      3,
 		Framing:          FramingAuto,
 		Era:              EraAuto,
+		Trace:            TracePass,
 		Auth:             Auth{Method: AuthNone},
 		Sessions:         Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}}
@@ -193,6 +193,12 @@ func (d *draft) set(m member) (err error) {
 		d.Description, err = m.text()
 	case "inherit_env":
 		d.InheritEnv, err = d.inherited(m.node)
+	case "audit":
+		d.AuditArguments, err = d.parser.audit(m.node)
+	case "trace":
+		var s string
+		s, err = m.choice(string(TracePass), string(TraceInject))
+		d.Trace = Trace(s)
 	case "env_from_headers":
 		d.headers = &m
 		d.EnvFromHeaders, err = m.fromCaller(authenv.CheckHeader)
