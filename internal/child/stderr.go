@@ -35,7 +35,7 @@ type stderrTail struct {
 	rec  *watch.Recorder // nil for none
 }
 
-func tailOf(p process.Process, log *slog.Logger, redact func(string) string) *stderrTail {
+func tailOf(p any, log *slog.Logger, redact func(string) string) *stderrTail {
 	t := &stderrTail{log: log, redact: redact, done: make(chan struct{})}
 	if stderr, ok := p.(process.Complainer); ok {
 		go t.drain(stderr.Stderr())
