@@ -29,9 +29,11 @@ import (
 //go:embed internal/framing/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
+//go:embed internal/pace/*.go
 //go:embed internal/packmanifest/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/process/*.go
+//go:embed internal/secret/*.go
 //go:embed internal/session/*.go
 //go:embed internal/shared/*.go
 //go:embed internal/stream/*.go

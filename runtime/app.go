@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -80,6 +80,8 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.log = a.opts.Logger; a.log == nil {
 		a.log = slog.New(newSeverity(os.Stdout, os.Stderr, a.cfg.LogLevel))
 	}
+	secrets := a.cfg.redactor(os.Environ())
+	a.log = slog.New(secret.Handler(a.log.Handler(), secrets))
 	var err error
 	if a.prefix, err = checkPrefix(a.opts.Prefix); err != nil {
 		return nil, fmt.Errorf("invalid Options.Prefix %q: %w", a.opts.Prefix, err)
@@ -87,7 +89,6 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if err := a.unserved(a.check()); err != nil {
 		return nil, err
 	}
-	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(a.cfg.sessionKeys, ","), []string{a.cfg.redisURL, cfg.devKey}, cfg.secrets)...)
 	if a.providers = a.opts.transport; a.providers == nil {
 		a.providers = authn.NewTransport(a.cfg.development, false)
 	}
@@ -107,7 +108,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
-	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
+	a.starter = child.NewStarter(a.log, secrets, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
 	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
@@ -199,6 +200,11 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
 	h := headeds.Get().(*headed)
 	*h = headed{ResponseWriter: w}
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// It may have said a length as well, which net/http drops without a word. Whatever is in front may have
+		// gone by that: nothing that follows on this connection is believed (RFC 9112, section 6.3).
+		h.Header().Set("Connection", "close")
+	}
 	a.answer(h, r)
 	takeIn(w, r, deadline, &h.rest)
 	*h = headed{}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,6 +32,7 @@ type server struct {
 	base     string // App.mcpPath
 	endpoint *streamhttp.Endpoint
 	env      authn.Env          // that the guard of its own path was made with
+	own      authenv.FromCaller // what of a request is in its process's environment
 	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
 }
 
@@ -85,6 +87,10 @@ func (a *App) newServer(spec Server) (*server, error) {
 		}
 	}
 	s := &server{spec: spec, base: a.mcpPath(), guards: map[string]guarded{}}
+	var err error
+	if s.own, err = a.fromCaller(spec); err != nil {
+		return nil, err
+	}
 	s.env = a.authEnv(s.path())
 	paths := []string{s.path()}
 	if strings.EqualFold(spec.Name, a.fallback()) {
@@ -161,6 +167,8 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 			if granted, err = id.environ(ctx); err != nil {
 				return nil, err
 			}
+		} else if len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
+			return nil, errors.New("a process of this server is of one caller, and there is none")
 		}
 		env := authenv.Join(a.inherited(spec), spec.Env, granted)
 		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec, env)
@@ -184,7 +192,7 @@ func (a *App) inherited(spec Server) []string {
 // prewarm is how many processes of a server may be started ahead: none where a process holds
 // something of its caller.
 func (a *App) prewarm(spec Server) int {
-	if a.opts.Auth != nil || spec.method.Method != config.AuthNone {
+	if a.opts.Auth != nil || spec.method.Method != config.AuthNone || len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
 		return 0
 	}
 	return spec.Prewarm

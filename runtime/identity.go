@@ -2,7 +2,9 @@ package mcpfunc
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -23,6 +25,8 @@ import (
 type identity struct {
 	app    *App
 	server *server
+	guard  authn.Guard // that has verified the token of the request
+	own    *personal   // what its process has of this caller alone; nil for nothing
 	newest atomic.Pointer[authn.Caller]
 
 	mu       sync.Mutex
@@ -30,10 +34,27 @@ type identity struct {
 	exported *authn.Caller // what the process's environment tells of; guarded by mu; nil before it starts
 }
 
-func (a *App) identify(s *server, caller *authn.Caller) *identity {
-	id := &identity{app: a, server: s}
+func (a *App) identify(s *server, caller *authn.Caller, own *personal) *identity {
+	id := &identity{app: a, server: s, own: own}
 	id.newest.Store(caller)
 	return id
+}
+
+// doubtPause is how long to wait before an issuer that is away is asked again about a token.
+const doubtPause = 5 * time.Second
+
+// Recheck implements streamhttp.Token.
+func (id *identity) Recheck(r *http.Request) (refusal http.Handler, again time.Time, certain bool) {
+	caller, err := id.guard.Check(r)
+	if err == nil {
+		return nil, caller.Again, true
+	}
+	id.app.log.Debug("a token was judged again while its request was answered", "path", r.URL.Path, "why", err)
+	again = time.Now().Add(doubtPause)
+	if refused, ok := errors.AsType[*authn.Error](err); ok {
+		return refused, again, refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { id.app.refuseUnauthorized(w, r, err) }), again, false
 }
 
 // Renew takes over the token of a later request of the same user, unless it is the older one:
@@ -69,8 +90,19 @@ func (id *identity) Close() error {
 	return nil
 }
 
-// environ returns what the process sees of its caller, on top of the server's own env.
+// environ returns what the process sees of its caller, on top of the server's own env: what the caller brings
+// is below what the auth method grants.
 func (id *identity) environ(ctx context.Context) (map[string]string, error) {
+	granted, err := id.granted(ctx)
+	if err != nil || id.own == nil {
+		return granted, err
+	}
+	vars := maps.Clone(id.own.vars)
+	maps.Copy(vars, granted)
+	return vars, nil
+}
+
+func (id *identity) granted(ctx context.Context) (map[string]string, error) {
 	spec, caller := id.server.spec, id.newest.Load()
 	if custom := id.app.opts.Auth; custom != nil {
 		info, _ := caller.Claims[infoClaim].(*auth.TokenInfo)

@@ -14,13 +14,19 @@ import (
 // value is a default, which the comment names. Where a number or a duration is a limit, a negative value is
 // none.
 type Server struct {
-	Name        string            // segment of its URL, /api/mcp/{Name}: letters, digits, "-" and "_"
-	Command     string            // a program on the process's PATH, or a path relative to Dir
-	Args        []string          // as they are; there is no shell
-	Env         map[string]string // set for the process, over everything inherited
-	InheritEnv  []string          // names or globs that may pass from the app's environment besides the usual
-	Dir         string            // working directory; empty means the app's own
-	Description string            // shown on the landing page
+	Name       string            // segment of its URL, /api/mcp/{Name}: letters, digits, "-" and "_"
+	Command    string            // a program on the process's PATH, or a path relative to Dir
+	Args       []string          // as they are; there is no shell
+	Env        map[string]string // set for the process, over everything inherited
+	InheritEnv []string          // names or globs that may pass from the app's environment besides the usual
+	Dir        string            // working directory; empty means the app's own
+
+	// EnvFromHeaders and EnvFromClaims set variables that are each caller's own, by the header that carries
+	// them, or by the claim of the caller's verified token; with Options.Auth, of TokenInfo.Extra. A request
+	// without one of them is refused, and one with another value has another session and process.
+	EnvFromHeaders, EnvFromClaims map[string]string
+
+	Description string // shown on the landing page
 
 	StartTimeout   time.Duration // to its first answer; zero 30 s
 	RequestTimeout time.Duration // of one call; zero none

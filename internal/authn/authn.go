@@ -50,6 +50,7 @@ type Caller struct {
 
 	Expires  time.Time // zero when the provider does not say
 	IssuedAt time.Time // zero when the provider does not say
+	Again    time.Time // when to ask the provider again, who may have revoked the token; zero when nobody is asked
 
 	// Claims are all claims of the token or of the introspection answer, numbers as json.Number.
 	// It must be treated as read-only.

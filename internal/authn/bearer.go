@@ -14,8 +14,8 @@ const maxTokenBytes = 16 << 10
 // bearer guards a server whose callers bring a bearer token.
 type bearer struct {
 	// judge returns who holds a token. Its error is an *Error, an *unavailableError, or says what
-	// is wrong with the token.
-	judge  func(ctx context.Context, token string) (*Caller, error)
+	// is wrong with the token. source is where it comes from.
+	judge  func(ctx context.Context, source, token string) (*Caller, error)
 	refuse refusals
 }
 
@@ -27,7 +27,7 @@ func (g bearer) Check(r *http.Request) (*Caller, error) {
 	if err != nil {
 		return nil, g.refuse.invalid(err)
 	}
-	caller, err := g.judge(r.Context(), token)
+	caller, err := g.judge(r.Context(), Source(r), token)
 	if err != nil {
 		return nil, g.refuse.judged(err)
 	}

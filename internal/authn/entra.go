@@ -61,7 +61,7 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 // judge looks first at all that a token says, against the configuration; then, for tokens of
 // permitted tenants only, at its signature; and then at what its user may do. Only the last step
 // can answer 403, as what an unsigned token says is worth nothing.
-func (g *entra) judge(ctx context.Context, raw string) (*Caller, error) {
+func (g *entra) judge(ctx context.Context, _, raw string) (*Caller, error) {
 	token, err := parseJWT(raw, []string{"RS256"})
 	if err != nil {
 		return nil, err

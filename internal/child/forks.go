@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // A ForkPlan says what the processes of a Python server are forked from: an interpreter that has imported the
@@ -41,10 +42,10 @@ const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.re
 // none was wanted for a while, and is started again when it has died, unless it dies again and again.
 // Its methods may be called from any goroutine.
 type Forks struct {
-	plan   ForkPlan
-	log    *slog.Logger
-	redact func(string) string
-	launch func(process.Spec, [][]byte) (forker, error) // of a process.Supervisor
+	plan    ForkPlan
+	log     *slog.Logger
+	secrets *secret.Redactor
+	launch  func(process.Spec, [][]byte) (forker, error) // of a process.Supervisor
 
 	running sync.WaitGroup // fork servers
 
@@ -96,7 +97,7 @@ var (
 // Forks returns what starts processes by plan, until Close of the Starter. supervisor accounts for them.
 func (s *Starter) Forks(supervisor *process.Supervisor, plan ForkPlan) *Forks {
 	f := &Forks{
-		plan: plan, log: s.log.With("server", plan.Name), redact: s.redact,
+		plan: plan, log: s.log.With("server", plan.Name), secrets: s.secrets,
 		launch: func(spec process.Spec, hello [][]byte) (forker, error) {
 			return supervisor.StartForkServer(spec, hello)
 		},
@@ -277,7 +278,7 @@ func (f *Forks) start(p *forking) (err error) {
 		return err
 	}
 	f.running.Go(func() { io.Copy(io.Discard, p.fork) }) // nothing of it is for a client
-	tail := tailOf(p.fork, f.log.With("session", "none: fork server"), f.redact)
+	tail := tailOf(p.fork, f.log.With("session", "none: fork server"), f.secrets)
 	late := time.AfterFunc(f.plan.Patience, p.fork.Close)
 	defer late.Stop()
 	began := time.Now()

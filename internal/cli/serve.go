@@ -74,6 +74,7 @@ func serve(ctx context.Context, env *Env, dir string, port int, public string, l
 		Listener: listener,
 		Env:      env.Environ,
 		Public:   public,
+		Local:    true,
 		Output:   log,
 		Logf:     func(format string, args ...any) { fmt.Fprintf(log, prefix+format+"\n", args...) },
 	})

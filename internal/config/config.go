@@ -78,8 +78,10 @@ type Server struct {
 	Era              Era
 	Enabled          bool
 	Description      string
-	Stateless        bool     // its processes remember nothing between calls
-	InheritEnv       []string // names or globs that may pass from the app's environment
+	Stateless        bool              // its processes remember nothing between calls
+	InheritEnv       []string          // names or globs that may pass from the app's environment
+	EnvFromHeaders   map[string]string // variables of a session's process, by the header of its caller that each is
+	EnvFromClaims    map[string]string // the same, by the claim of the caller's verified token
 	Auth             Auth
 	Sessions         Sessions
 
@@ -197,7 +199,7 @@ type Variable struct {
 	Server, Key string // who asks, as in an Error
 	Line        int
 	Optional    bool // has a default
-	Secret      bool // stands in a client secret, or is an input that is typed unseen
+	Secret      bool // by its name or by where it stands, or an input that is typed unseen
 }
 
 // A Warning is something a person should know that stops nothing.

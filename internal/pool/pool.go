@@ -176,7 +176,7 @@ func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *
 		w.cancel()
 		return victim, err
 	}
-	w.rec = ps.watch.Open(server.Name, w.alias, true)
+	w.rec = ps.watch.Open(server.Name, w.alias, true, child.SecretsOf(w.caller))
 	p.workers = append(p.workers, w)
 	ps.workers[w] = struct{}{}
 	ps.running.Go(w.live)

@@ -191,7 +191,7 @@ func (w *Worker) live() {
 	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.caller, w.log, w.rec)
 	if err != nil {
 		w.close()
-		w.gone(child.StartFailure(err), false)
+		w.gone(w.pools.starter.StartFailure(w.caller, err), false)
 		return
 	}
 	w.pid.Store(int64(c.PID()))

@@ -31,9 +31,11 @@ type Child struct {
 	wide       int           // pipes that were widened; guarded by supervisor.mu
 
 	// On Linux.
-	oomKills int64   // that there had been when it was started
-	mark     mark    // what its descendants carry
-	fork     *forked // nil for one that was not forked
+	oomKills  int64 // that there had been when it was started
+	mark      mark  // what its descendants carry
+	enclosure *Enclosure
+	sandbox   Sandbox
+	fork      *forked // nil for one that was not forked
 }
 
 // start runs spec. The caller has made supervisor account for it.
@@ -52,7 +54,7 @@ func start(s *Supervisor, spec Spec) (*Child, error) {
 
 // piped makes a child of what launch starts with the other ends of its pipes.
 func piped(s *Supervisor, spec Spec, launch func(c *Child, ends [3]*os.File) error) (*Child, error) {
-	c := &Child{supervisor: s, gone: make(chan struct{}), serves: len(spec.files) > 0}
+	c := &Child{supervisor: s, sandbox: spec.Sandbox, gone: make(chan struct{}), serves: len(spec.files) > 0}
 	var ends [3]*os.File // of the child
 	defer func() { closeAll(ends[:]) }()
 	var ours [3]*os.File

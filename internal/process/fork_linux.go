@@ -57,9 +57,15 @@ const talkTime = 30 * time.Second
 // controlBytes bounds a message of a fork server.
 const controlBytes = 64 << 10
 
-// StartForkServer starts spec, a program that speaks the protocol of a ForkServer, and sends it hello. Close must
-// be called.
+// errOwnFolders says why children of a sandbox are not forked.
+var errOwnFolders = errors.New("in a sandbox that keeps files from being changed each process has folders of its own, and what forks it could not have them all")
+
+// StartForkServer starts spec, a program that speaks the protocol of a ForkServer, and sends it hello. Its children
+// are in its sandbox, which may not be ReadOnly. Close must be called.
 func (s *Supervisor) StartForkServer(spec Spec, hello [][]byte) (*ForkServer, error) {
+	if spec.Sandbox.ReadOnly {
+		return nil, errOwnFolders
+	}
 	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err != nil {
 		return nil, fmt.Errorf("descriptors of processes: %w", err) // by which the end of a child is known
 	} else {
@@ -192,6 +198,7 @@ func (f *ForkServer) Fork(spec Spec) (*Child, error) {
 
 func (f *ForkServer) launch(c *Child, env []string, ends [3]*os.File) error {
 	sys := &f.supervisor.sys
+	c.enclosure = &Enclosure{own: -1} // it is in the fork server's
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.starting()
 	if err := f.begin(c, env, ends); err != nil {

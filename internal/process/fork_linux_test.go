@@ -36,7 +36,7 @@ if __name__ == "__main__":
 // forkServers are those of the supervisors that tests have opened.
 var forkServers struct {
 	sync.Mutex
-	of map[*Supervisor]*ForkServer
+	of map[string]*ForkServer // by supervisor and sandbox
 }
 
 // python is one that everybody may run, or "".
@@ -55,10 +55,11 @@ func python() string {
 
 // startForkServer starts one whose children run a script, and waits until it is ready.
 func startForkServer(s *Supervisor, script string, env ...string) (*ForkServer, error) {
+	return startSandboxedForkServer(s, script, Sandbox{}, env...)
+}
+
+func startSandboxedForkServer(s *Supervisor, script string, box Sandbox, env ...string) (*ForkServer, error) {
 	source, err := os.ReadFile("../child/forkserver.py")
-	if dir := os.Getenv("PROCESS_TEST_SOURCE"); dir != "" {
-		source, err = os.ReadFile(dir)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func startForkServer(s *Supervisor, script string, env ...string) (*ForkServer, 
 		return nil, err
 	}
 	const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
-	f, err := s.StartForkServer(Spec{Command: python(), Args: []string{"-s", "-c", bootstrap}, Env: append(env, "PATH="+os.Getenv("PATH"))}, [][]byte{source, plan})
+	f, err := s.StartForkServer(Spec{Command: python(), Args: []string{"-s", "-c", bootstrap}, Env: append(env, "PATH="+os.Getenv("PATH")), Sandbox: box}, [][]byte{source, plan})
 	if err != nil {
 		return nil, err
 	}
@@ -93,17 +94,24 @@ func startForkServer(s *Supervisor, script string, env ...string) (*ForkServer, 
 	return f, nil
 }
 
-// forkAndRun starts what spec says in a forked child.
+// forkAndRun starts what spec says in a forked child, where its sandbox allows that.
 func forkAndRun(s *Supervisor, spec Spec) (*Child, error) {
+	if spec.Sandbox.ReadOnly {
+		return s.Start(spec)
+	}
+	key := fmt.Sprintf("%p %v", s, spec.Sandbox.Ports)
+	if spec.Sandbox.NoNetwork {
+		key += " no network"
+	}
 	forkServers.Lock()
-	f := forkServers.of[s]
+	f := forkServers.of[key]
 	var err error
 	if f == nil {
-		if f, err = startForkServer(s, becomes); err == nil {
+		if f, err = startSandboxedForkServer(s, becomes, spec.Sandbox); err == nil {
 			if forkServers.of == nil {
-				forkServers.of = map[*Supervisor]*ForkServer{}
+				forkServers.of = map[string]*ForkServer{}
 			}
-			forkServers.of[s] = f
+			forkServers.of[key] = f
 		}
 	}
 	forkServers.Unlock()

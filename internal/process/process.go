@@ -39,6 +39,7 @@ type Spec struct {
 	Args    []string // without the program's name; there is no shell
 	Env     []string // all of it, as key=value
 	Dir     string   // empty means the app's own
+	Sandbox Sandbox  // what it may reach
 
 	files []*os.File // descriptors from 3 on
 }

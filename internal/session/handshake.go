@@ -205,7 +205,7 @@ func (l *link) compare(answer *message.Message) error {
 		return &child.Failure{Text: "the server's answer to initialize is none: " + err.Error(), Reason: child.ReasonStart}
 	}
 	if a.Error != nil {
-		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(a.Error.Message), Reason: child.ReasonStart}
+		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.caller, a.Error.Message), Reason: child.ReasonStart}
 	}
 	different, err := l.match(&a)
 	if different {

@@ -270,7 +270,7 @@ func (s *Session) supervise() {
 	for {
 		c, err := s.table.starter.Start(s.ctx, s.server.Spec, s.caller, s.log, s.rec)
 		if err != nil {
-			s.end(child.StartFailure(err))
+			s.end(s.table.starter.StartFailure(s.caller, err))
 			return
 		}
 		s.pid.Store(int64(c.PID()))

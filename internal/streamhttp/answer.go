@@ -37,7 +37,7 @@ func (a *answer) write() error {
 	}
 	var first [1]stream.Event // most have one
 	taken := first[:0]
-	patience := a.timer(a.Keepalive)
+	patience := a.timer(a.patience())
 	defer a.stop(patience)
 	for {
 		e, state := a.reader.Take()
@@ -64,7 +64,13 @@ func (a *answer) write() error {
 			if a.stream {
 				return a.events(taken)
 			}
+			if a.expired() {
+				free(taken)
+				return errGone
+			}
+			patience.Reset(a.patience())
 		case <-a.r.Context().Done():
+			a.over()
 			free(taken)
 			return errGone
 		}

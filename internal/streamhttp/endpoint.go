@@ -82,6 +82,8 @@ type Caller struct {
 	Client    string    // the program that the principal uses; empty if it is not known
 	Value     any       // handed to the server's Launch; may be a child.Renewer and an io.Closer
 	Expires   time.Time // after which no stream may go on; zero for never
+	Token     Token     // which Expires and Again are of; nil for none
+	Again     time.Time // when the token is to be judged again; zero for never
 }
 
 // expiryLeeway is how long a stream outlives its caller's token: as long as clocks may differ.
@@ -106,15 +108,20 @@ const (
 	farewellTime = time.Second
 )
 
-// within sets the time of q before the host's limit. cancel must be called.
+// within sets the time of q before the host's limit, and has its token judged again. cancel must be called.
 func (q *request) within() (cancel func()) {
+	stop := q.recheck()
 	q.ctx = q.r.Context()
 	if q.HostLimit <= 0 {
-		return func() {}
+		return stop
 	}
 	q.end = time.Now().Add(q.HostLimit - min(hostMargin, q.HostLimit/4))
-	q.ctx, cancel = child.Until(q.ctx, q.end, q.HostLimit)
-	return cancel
+	within, done := child.Until(q.ctx, q.end, q.HostLimit)
+	q.ctx = within
+	return func() {
+		done()
+		stop()
+	}
 }
 
 // calling is the context for calls whose answers come in this way. One on a stream that ends before the
@@ -132,9 +139,12 @@ type request struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller Caller
-	begun  bool            // the head of an SSE answer is written
-	ctx    context.Context // of r, until end
-	end    time.Time       // at which the request has to be over; zero for never
+	begun  bool // the head of an SSE answer is written
+
+	refusal http.Handler // of a token that is not good any more; set before the context of r ends
+
+	ctx context.Context // of r, until end
+	end time.Time       // at which the request has to be over; zero for never
 
 	negotiated bool             // its session speaks the version of its header, which is none of ours
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
@@ -147,6 +157,12 @@ type request struct {
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	defer q.within()()
+	for _, field := range [...]string{HeaderSession, HeaderVersion, headerResume} {
+		if len(r.Header[field]) > 1 { // whoever checked one of them may have read another than we would
+			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" comes twice")
+			return
+		}
+	}
 	if !q.versionSpoken() {
 		return
 	}
@@ -237,7 +253,7 @@ func (q *request) failed(err error, id []byte) {
 	case errors.As(err, &failure):
 		q.refuse(http.StatusServiceUnavailable, codeInternal, failure.Text)
 	case errors.Is(err, context.Canceled):
-		// The client is gone; nobody reads this.
+		q.over() // otherwise the client is gone; nobody reads this
 	default:
 		q.Log.Error("request failed", "error", err)
 		q.refuseID(http.StatusInternalServerError, codeInternal, "internal error", id, "")
@@ -288,6 +304,8 @@ func (q *request) body() *message.Message {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		q.w.Header().Set("Connection", "close")
 		q.refuse(http.StatusRequestTimeout, codeInvalid, "the body did not come within "+bodyTimeout.String())
+	case errors.Is(err, message.ErrEncoding):
+		q.refuse(http.StatusBadRequest, codeParse, "the body must be JSON in UTF-8: "+err.Error())
 	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
 		text := "the body is no JSON-RPC message"
 		if err != nil {

@@ -46,7 +46,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	}
 	end := time.NewTimer(q.streamLimit())
 	defer end.Stop()
-	out.follow(reader, r.Context().Done(), end.C, e.Keepalive)
+	out.follow(reader, q.r.Context().Done(), end.C, e.Keepalive)
 }
 
 // key returns the part of a URL's query that carries a key of the Functions host, if there is one. A

@@ -212,7 +212,7 @@ func spokenInstead(version string, spoken []string, more string) string {
 // without event ids, since no stream can be resumed.
 func (q *request) reply(call *pool.Call) {
 	jsonBody, sse := q.accepts()
-	patience := time.NewTimer(q.Keepalive)
+	patience := time.NewTimer(q.patience())
 	defer patience.Stop()
 	for {
 		e, state := call.Take()
@@ -230,16 +230,19 @@ func (q *request) reply(call *pool.Call) {
 			q.refuse(http.StatusServiceUnavailable, codeInternal, "the server ended the call without an answer")
 			return
 		}
-		var tooLong <-chan time.Time
-		if sse {
-			tooLong = patience.C
-		}
 		select {
 		case <-call.Ready():
-		case <-tooLong:
-			q.follow(call, nil)
-			return
+		case <-patience.C:
+			if sse {
+				q.follow(call, nil)
+				return
+			}
+			if q.expired() {
+				return
+			}
+			patience.Reset(q.patience())
 		case <-q.r.Context().Done():
+			q.over()
 			return
 		}
 	}
