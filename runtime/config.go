@@ -233,7 +233,7 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 		MaxRestarts: s.MaxRestarts, Framing: string(s.Framing), Era: string(s.Era),
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
-		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
+		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, noFork: s.NoFork, OnLost: string(s.Sessions.OnLost),
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
 		method: s.Auth, line: s.Line, public: public,
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
@@ -57,6 +58,10 @@ type Server struct {
 	Stateless       bool          // a process remembers nothing between calls that another one would miss
 	RejectClientIDs bool          // refuse session ids that clients choose themselves
 	RequireSession  bool          // refuse requests that come without a session and do not open one
+
+	noFork bool         // of the file
+	fork   *forkable    // nil where none of its processes may be forked
+	forks  *child.Forks // starts them; nil for none
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file

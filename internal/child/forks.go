@@ -20,21 +20,22 @@ import (
 // modules of a list.
 type ForkPlan struct {
 	Name     string
-	Command  string        // starts the interpreter
-	Flags    []string      // up to the script
-	Script   string        // absolute; run in every process, as __main__, and once before, as something else
-	Args     []string      // of the server
-	Modules  string        // an absolute path of a file that names what is imported, in that order
-	Dir      string        // of the server
+	Command  string   // starts the interpreter
+	Flags    []string // up to the script
+	Script   string   // absolute; run in every process, as __main__, and once before, as something else
+	Args     []string // of the server
+	Modules  string   // an absolute path of a file that names what is imported, in that order
+	Dir      string   // of the server
+	Sandbox  process.Sandbox
 	Env      []string      // of every process, whoever its caller is
 	Patience time.Duration // until all is imported
 	Watch    bool          // say what imports do that no process should share, which slows every process
 }
 
-// forkServer is what a fork server runs, and bootstrap what gets it there.
+// forkScript is what a fork server runs, and bootstrap what gets it there.
 //
 //go:embed forkserver.py
-var forkServer []byte
+var forkScript []byte
 
 const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
 
@@ -57,14 +58,29 @@ type Forks struct {
 	closed    bool
 }
 
+// is reports whether spec is what p is about.
+func (p *ForkPlan) is(spec process.Spec) bool {
+	return spec.Command == p.Command && spec.Dir == p.Dir && slices.Equal(spec.Args, slices.Concat(p.Flags, []string{p.Script}, p.Args))
+}
+
 // A forker is a process.ForkServer.
 type forker interface {
 	Ready() ([]byte, error)
-	Fork(process.Spec) (*process.Child, error)
+	Fork(process.Spec) (process.Process, error)
 	Read([]byte) (int, error)
 	Stderr() io.Reader
 	Wait() error
 	Close()
+}
+
+type forkServer struct{ *process.ForkServer }
+
+func (f forkServer) Fork(spec process.Spec) (process.Process, error) {
+	c, err := f.ForkServer.Fork(spec)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // A forking is a fork server from its start to its end.
@@ -89,6 +105,7 @@ const forkIdle = 5 * time.Minute
 const forkDeaths = 3
 
 var (
+	errForkOther = errors.New("it is another command line than was packed")
 	errForkPause = errors.New("the fork server died and is not started again yet")
 	errForkEnv   = errors.New("a variable that imports have read is not the same for this caller")
 	errForkOver  = errors.New("the app is shutting down")
@@ -99,7 +116,8 @@ func (s *Starter) Forks(supervisor *process.Supervisor, plan ForkPlan) *Forks {
 	f := &Forks{
 		plan: plan, log: s.log.With("server", plan.Name), secrets: s.secrets,
 		launch: func(spec process.Spec, hello [][]byte) (forker, error) {
-			return supervisor.StartForkServer(spec, hello)
+			p, err := supervisor.StartForkServer(spec, hello)
+			return forkServer{p}, err
 		},
 		deaths: RestartBudget{max: forkDeaths},
 	}
@@ -110,9 +128,12 @@ func (s *Starter) Forks(supervisor *process.Supervisor, plan ForkPlan) *Forks {
 	return f
 }
 
-// Start forks a process with this environment, and starts the fork server if there is none. Every error but that
-// of ctx means that the process is to be started in the ordinary way.
-func (f *Forks) Start(ctx context.Context, env []string) (*process.Child, error) {
+// Start forks a process, and starts the fork server if there is none. Every error but that of ctx means that the
+// process is to be started in the ordinary way: one that is not what the plan says but for its environment, too.
+func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, error) {
+	if !f.plan.is(spec) {
+		return nil, errForkOther
+	}
 	p, err := f.take()
 	if err != nil {
 		return nil, err
@@ -126,11 +147,11 @@ func (f *Forks) Start(ctx context.Context, env []string) (*process.Child, error)
 	if p.err != nil {
 		return nil, p.err
 	}
-	if name := differs(f.plan.Env, env, p.reads); name != "" {
+	if name := differs(f.plan.Env, spec.Env, p.reads); name != "" {
 		f.log.Debug("the server starts without a fork", "reason", errForkEnv, "variable", name)
 		return nil, errForkEnv
 	}
-	c, err := p.fork.Fork(process.Spec{Command: f.plan.Command, Env: env})
+	c, err := p.fork.Fork(spec)
 	if err != nil {
 		f.log.Warn("cannot fork; the server starts in the ordinary way", "error", err)
 		f.retire(p)
@@ -273,8 +294,8 @@ func (f *Forks) start(p *forking) (err error) {
 	if err != nil {
 		return err
 	}
-	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap), Env: f.plan.Env, Dir: f.plan.Dir}
-	if p.fork, err = f.launch(spec, [][]byte{forkServer, plan}); err != nil {
+	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
+	if p.fork, err = f.launch(spec, [][]byte{forkScript, plan}); err != nil {
 		return err
 	}
 	f.running.Go(func() { io.Copy(io.Discard, p.fork) }) // nothing of it is for a client

@@ -15,7 +15,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "type", "env_from_headers", "env_from_claims",
+	"auth", "sessions", "stateless", "fork", "type", "env_from_headers", "env_from_claims",
 }
 
 const (
@@ -203,6 +203,10 @@ func (d *draft) set(m member) (err error) {
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
 	case "stateless":
 		d.Stateless, err = m.flag()
+	case "fork":
+		var may bool
+		may, err = m.flag()
+		d.NoFork = !may
 	case "type":
 		err = checkType(m)
 	default:
