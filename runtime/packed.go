@@ -75,12 +75,13 @@ type forkable struct {
 
 // forks returns what starts the processes of a server by fork; nil where they may not be forked.
 func (a *App) forks(s Server) *child.Forks {
-	if s.fork == nil {
+	if s.fork == nil || s.Sandbox.ReadOnly { // there each process has folders of its own
 		return nil
 	}
 	n := s.fork.flags
+	box, env := s.own(authenv.Join(a.inherited(s), s.Env, nil))
 	return a.starter.Forks(a.supervisor, child.ForkPlan{
 		Name: s.Name, Command: s.Command, Flags: s.Args[:n], Script: s.Args[n], Args: s.Args[n+1:], Modules: s.fork.modules,
-		Dir: s.Dir, Env: authenv.Join(a.inherited(s), s.Env, nil), Patience: s.StartTimeout,
+		Dir: s.Dir, Sandbox: box, Env: env, Patience: s.StartTimeout,
 	})
 }

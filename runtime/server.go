@@ -29,6 +29,8 @@ type Server struct {
 
 	Description string // shown on the landing page
 
+	Sandbox Sandbox // what its process may reach
+
 	StartTimeout   time.Duration // to its first answer; zero 30 s
 	RequestTimeout time.Duration // of one call; zero none
 	MaxRestarts    int           // within ten minutes; zero 3, negative none: the session ends when its process dies
@@ -57,6 +59,8 @@ type Server struct {
 	Prewarm         int           // processes started ahead, where they hold nothing of a caller; zero none
 	Stateless       bool          // a process remembers nothing between calls that another one would miss
 	RejectClientIDs bool          // refuse session ids that clients choose themselves
+	AuditArguments  []string      // arguments of tools that a line of the audit shows
+	InjectTrace     bool          // tell the process the trace of a request by "_meta" even where the client does not; see Observer
 	RequireSession  bool          // refuse requests that come without a session and do not open one
 
 	noFork bool         // of the file
@@ -65,6 +69,11 @@ type Server struct {
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
+
+	// What the file says about the server's tools, prompts and resources, and what pack has pinned; nil where
+	// nothing is.
+	access config.Access
+	pins   map[string]string
 
 	// What is not said by a Server written in Go: why a file's cannot be served, who could use it without
 	// being known, and which variables it was written with.

@@ -20,16 +20,16 @@ import (
 // modules of a list.
 type ForkPlan struct {
 	Name     string
-	Command  string   // starts the interpreter
-	Flags    []string // up to the script
-	Script   string   // absolute; run in every process, as __main__, and once before, as something else
-	Args     []string // of the server
-	Modules  string   // an absolute path of a file that names what is imported, in that order
-	Dir      string   // of the server
-	Sandbox  process.Sandbox
-	Env      []string      // of every process, whoever its caller is
-	Patience time.Duration // until all is imported
-	Watch    bool          // say what imports do that no process should share, which slows every process
+	Command  string          // starts the interpreter
+	Flags    []string        // up to the script
+	Script   string          // absolute; run in every process, as __main__, and once before, as something else
+	Args     []string        // of the server
+	Modules  string          // an absolute path of a file that names what is imported, in that order
+	Dir      string          // of the server
+	Sandbox  process.Sandbox // not ReadOnly: see process.StartForkServer
+	Env      []string        // of every process, whoever its caller is
+	Patience time.Duration   // until all is imported
+	Watch    bool            // say what imports do that no process should share, which slows every process
 }
 
 // forkScript is what a fork server runs, and bootstrap what gets it there.
@@ -60,7 +60,9 @@ type Forks struct {
 
 // is reports whether spec is what p is about.
 func (p *ForkPlan) is(spec process.Spec) bool {
-	return spec.Command == p.Command && spec.Dir == p.Dir && slices.Equal(spec.Args, slices.Concat(p.Flags, []string{p.Script}, p.Args))
+	box := spec.Sandbox
+	return spec.Command == p.Command && spec.Dir == p.Dir && slices.Equal(spec.Args, slices.Concat(p.Flags, []string{p.Script}, p.Args)) &&
+		box.NoNetwork == p.Sandbox.NoNetwork && box.ReadOnly == p.Sandbox.ReadOnly && slices.Equal(box.Ports, p.Sandbox.Ports)
 }
 
 // A forker is a process.ForkServer.

@@ -76,6 +76,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
 		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
 	}
+	if made := time.Now(); spec.Answered != nil {
+		c.onAnswer = func() { spec.Answered(caller, time.Since(made)) }
+	}
 	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
 	if rec != nil {
 		rec.Started(c.PID())
@@ -84,6 +87,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	log.Info("server started", "pid", c.PID())
 	return c, nil
 }
+
+// Waiting is how many starts wait for others.
+func (s *Starter) Waiting() int { return int(s.slots.waiting.Load()) }
 
 // Patience is how long a start may go on after its caller has given up: while a package runner may be
 // downloading.
