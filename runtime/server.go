@@ -28,6 +28,8 @@ type Server struct {
 
 	Description string // shown on the landing page
 
+	Sandbox Sandbox // what its process may reach
+
 	StartTimeout   time.Duration // to its first answer; zero 30 s
 	RequestTimeout time.Duration // of one call; zero none
 	MaxRestarts    int           // within ten minutes; zero 3, negative none: the session ends when its process dies

@@ -86,6 +86,7 @@ type Server struct {
 	EnvFromClaims    map[string]string // the same, by the claim of the caller's verified token
 	Auth             Auth
 	Sessions         Sessions
+	Sandbox          Sandbox
 	Access           Access // tools, prompts, resources
 
 	Fault *Error // of ParseEach: why it cannot be served; nothing else but Name, Line and Enabled counts then

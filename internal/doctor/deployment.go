@@ -60,6 +60,7 @@ func (p *Project) configuration() []Finding {
 		{RuleSecrets, "none is written out in the configuration"},
 		{RuleSessions, ""},
 		{RuleAccess, ""},
+		{RuleSandbox, ""},
 		{RuleLimits, "streams give a sign of life in time"},
 	} {
 		var found []Finding
