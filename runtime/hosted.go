@@ -56,6 +56,7 @@ func hostedBy(dir string, getenv func(string) string) *hosting {
 func (a *App) aboutHosting() map[string]any {
 	h := a.cfg.hosting
 	limitation, hint := a.supervisor.Limitation()
+	sandbox, _ := process.SandboxTier()
 	var servers []map[string]any
 	for _, s := range a.servers {
 		servers = append(servers, s.aboutCommand())
@@ -67,7 +68,7 @@ func (a *App) aboutHosting() map[string]any {
 	return map[string]any{
 		"instance": h.instance, "uptime_seconds": time.Since(a.started).Seconds(),
 		"profile": h.profile, "preview_flag": h.preview, "stack": h.stack,
-		"platform": runtime.GOOS + "/" + runtime.GOARCH, "isolation": a.supervisor.Isolation(), "limitation": limitation, "limitation_hint": hint,
+		"platform": runtime.GOOS + "/" + runtime.GOARCH, "isolation": a.supervisor.Isolation(), "sandbox": sandbox, "limitation": limitation, "limitation_hint": hint,
 		"path": os.Getenv("PATH"), "programs": programs, "servers": servers,
 		"session_key": a.cfg.sessionKeys != "", "redis": a.cfg.redisURL != "",
 	}

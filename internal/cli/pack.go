@@ -274,7 +274,7 @@ func printPacked(w io.Writer, report *pack.Report) error {
 	}
 	for _, s := range report.Servers {
 		for _, c := range s.Changes {
-			fmt.Fprintf(w, "%s: %s\n", s.Name, strings.TrimSpace(c.String()))
+			fmt.Fprintf(w, "%s: %s\n", s.Name, oneLine(c.String()))
 		}
 	}
 	return printToolChanges(w, report)

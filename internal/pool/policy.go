@@ -62,7 +62,7 @@ func (w *Worker) listTools(ctx context.Context, cursor []byte) (*message.Message
 		return nil, err
 	}
 	defer m.Free()
-	call, err := w.Send(ctx, m)
+	call, err := w.Send(ctx, m, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,9 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	return w
 }
 
+// Alias is what the log calls the process.
+func (w *Worker) Alias() string { return w.alias }
+
 // Caller returns the value with which the process was started.
 func (w *Worker) Caller() any { return w.caller }
 
@@ -321,6 +324,7 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.calls {
+		c.failed = f
 		w.finishLocked(c, f.Answer(c.id))
 	}
 }

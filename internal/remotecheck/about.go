@@ -24,6 +24,7 @@ type about struct {
 	Stack          string            `json:"stack"`
 	Platform       string            `json:"platform"`
 	Isolation      string            `json:"isolation"`
+	Sandbox        string            `json:"sandbox"`
 	Limitation     string            `json:"limitation"`
 	LimitationHint string            `json:"limitation_hint"`
 	Path           string            `json:"path"`
@@ -91,6 +92,9 @@ func (c *check) about() {
 		c.warn("isolation", app.LimitationHint, "%s; %s", app.Isolation, app.Limitation)
 	} else {
 		c.ok("isolation", "%s", app.Isolation)
+	}
+	if app.Sandbox != "" {
+		c.ok("sandbox", "the instance keeps up %s", app.Sandbox)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 )
@@ -52,14 +53,16 @@ func (l *link) refused(ctx context.Context, m *message.Message, requests []*pend
 // answered, or was in the meantime.
 func (l *link) answerRefused(p *pending, refusal *policy.Refusal) bool {
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer unlock(l.s)
 	if !l.s.router.waits(p) {
 		return true
 	}
 	if refusal == nil {
 		return false
 	}
-	l.s.router.answer(p, refusal.Answer([]byte(p.id)))
+	answer := refusal.Answer([]byte(p.id))
+	l.s.router.ended(p, calls.Outcome{Kind: calls.Refused, Code: refusal.Code, Reason: "policy", Out: answer.Len()})
+	l.s.router.answer(p, answer)
 	return true
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
@@ -72,6 +73,9 @@ type Endpoint struct {
 	// the caller that opened it, caller that of this request. It returns what to answer instead, or
 	// session.ErrUnknown, which ends the session, or the process that requests share.
 	Refuse func(owner, caller any) (http.Handler, error)
+
+	Calls          calls.Observer // nil for nobody
+	WantsArguments bool           // Calls wants the arguments of tools
 
 	// Forbid, if it is set, is asked of every message of a client: what to answer instead of passing it on,
 	// since its caller lacks something for it, or nil.
@@ -155,6 +159,7 @@ type request struct {
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
 
 	alone [1]*message.Message // of a POST that is no batch
+	one   [1]*calls.Call      // what it is, where somebody hears of calls
 	id    [40]byte            // room for the id of its request
 }
 
@@ -196,6 +201,13 @@ func (q *request) refuse(status, code int, text string) {
 
 // refuseID answers with a JSON-RPC error. data is JSON or empty.
 func (q *request) refuseID(status, code int, text string, id []byte, data string) {
+	if c := q.one[0]; c != nil {
+		how := calls.Outcome{Kind: calls.Refused, Code: code, Reason: "http_" + strconv.Itoa(status)}
+		if status >= http.StatusInternalServerError {
+			how.Kind = calls.Failed
+		}
+		c.End(how)
+	}
 	if id == nil {
 		id = []byte("null")
 	}
@@ -235,6 +247,7 @@ func (q *request) head(status int, length int) {
 
 // failed answers for an error of the session layer.
 func (q *request) failed(err error, id []byte) {
+	q.one[0].End(noAnswer(err))
 	var full *admission.FullError
 	var failure *child.Failure
 	switch {
@@ -345,6 +358,9 @@ func (q *request) forbidden(m *message.Message) bool {
 	}
 	answer := q.Forbid(q.caller.Value, m)
 	if answer != nil {
+		if c := q.observe(m, m.Envelope().Modern()); c != nil {
+			c.End(calls.Outcome{Kind: calls.Refused, Reason: "forbidden"})
+		}
 		answer.ServeHTTP(q.w, q.r)
 	}
 	return answer != nil
