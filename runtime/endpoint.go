@@ -145,6 +145,7 @@ func validName(name string) bool {
 // connect gives s its endpoint.
 func (a *App) connect(s *server) {
 	spec := s.spec
+	spec.forks = a.forks(spec)
 	run := &child.Spec{
 		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,

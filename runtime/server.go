@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
@@ -62,6 +63,10 @@ type Server struct {
 	AuditArguments  []string      // arguments of tools that a line of the audit shows
 	InjectTrace     bool          // tell the process the trace of a request by "_meta" even where the client does not; see Observer
 	RequireSession  bool          // refuse requests that come without a session and do not open one
+
+	noFork bool         // of the file
+	fork   *forkable    // nil where none of its processes may be forked
+	forks  *child.Forks // starts them; nil for none
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file

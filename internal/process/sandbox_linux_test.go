@@ -685,7 +685,7 @@ func escapes(t *testing.T, s *Supervisor, w world, box Sandbox, kinds string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "sandboxed", string(data), kinds}, Env: homeEnv(t.TempDir(), t.TempDir()), Sandbox: box})
+	c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "sandboxed", string(data), kinds}, Env: homeEnv(t.TempDir(), t.TempDir()), Sandbox: box})
 	if err != nil {
 		t.Fatal(err)
 	}
