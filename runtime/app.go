@@ -47,6 +47,7 @@ type App struct {
 	prefix     string     // that paths begin with, without a slash at its end
 	watch      *watch.Hub // nil: nobody looks
 	page       devPage    // of mcpfunc dev; nil: there is none
+	audit      *audit
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -67,7 +68,8 @@ const (
 // 503 then, and logged. No process starts before its first request but those that Prewarm asks for. Close must
 // be called.
 //
-// An App changes nothing about the process that it is in: see ListenAndServe.
+// An App changes nothing about the process that it is in, but that what it starts inherits no descriptors: these
+// are marked to be closed (FD_CLOEXEC). See ListenAndServe for more.
 func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -82,7 +84,8 @@ func New(cfg *Config, opts *Options) (*App, error) {
 		a.log = slog.New(newSeverity(os.Stdout, os.Stderr, a.cfg.LogLevel))
 	}
 	secrets := a.cfg.redactor(os.Environ())
-	a.log = slog.New(secret.Handler(a.log.Handler(), secrets))
+	unredacted := a.log.Handler()
+	a.log = slog.New(secret.Handler(unredacted, secrets))
 	var err error
 	if a.prefix, err = checkPrefix(a.opts.Prefix); err != nil {
 		return nil, fmt.Errorf("invalid Options.Prefix %q: %w", a.opts.Prefix, err)
@@ -113,8 +116,12 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
+	a.audit = &audit{log: slog.New(everything{unredacted}), secrets: secrets}
 	for _, s := range a.servers {
 		a.connect(s)
+	}
+	if a.opts.Observer != nil {
+		a.opts.Observer.Watch(a.Stats)
 	}
 	a.handler = http.HandlerFunc(a.route)
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
@@ -240,6 +247,9 @@ func (a *App) Close() error {
 		if own, ok := a.providers.(*http.Transport); ok && a.opts.transport == nil {
 			own.CloseIdleConnections()
 		}
+		if a.opts.Observer != nil {
+			a.opts.Observer.Close()
+		}
 		a.log.Info("app closed")
 	})
 	return nil
@@ -295,6 +305,7 @@ type Stats struct {
 
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
+	Waiting     int   // starts of processes that wait for others
 }
 
 // Stats returns the figures of now.
@@ -303,7 +314,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Hibernated: t.Hibernated,
+		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(),
 	}
 }
 

@@ -29,6 +29,9 @@ type Config struct {
 	// LogLevel is of the log that an App writes without Options.Logger; zero is slog.LevelInfo. A Logger
 	// has a level of its own, and LogLevel means nothing to it.
 	LogLevel slog.Level
+	// Audit says of which calls the log has a line: "calls" all, "off" none. Empty means those to servers
+	// whose callers are known.
+	Audit string
 
 	file string // that it was read from
 
@@ -136,6 +139,9 @@ func loadConfig(path string, each bool) (*Config, error) {
 	for _, w := range file.Warnings {
 		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
 	}
+	if err := cfg.pinTools(path); err != nil {
+		return nil, typed(err)
+	}
 	if err := cfg.startPacked(path); err != nil {
 		return nil, typed(err)
 	}
@@ -181,6 +187,7 @@ func fromFile(file *config.File, env environment, hosted bool) (*Config, error) 
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive: orNever(rt.Keepalive),
+		Audit:     string(rt.Audit),
 		file:      file.Path, hosted: hosted, hostBody: hostBodyLimit(getenv),
 		sessionKeys: getenv(sessionKeySetting), redisURL: getenv(redisSetting),
 		development: development(getenv),
@@ -234,8 +241,10 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
+		Sandbox:        fromSandbox(s.Sandbox),
+		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject, noFork: s.NoFork,
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
-		method: s.Auth, line: s.Line, public: public,
+		method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

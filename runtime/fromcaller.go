@@ -91,3 +91,13 @@ func (id *identity) Secrets() *secret.Redactor {
 	id.own.once.Do(func() { id.own.secrets = secret.New(slices.Collect(maps.Values(id.own.vars))...) })
 	return id.own.secrets
 }
+
+// has reports whether text holds one of the caller's values.
+func (p *personal) has(text string) bool {
+	for _, value := range p.vars {
+		if len(value) >= 6 && strings.Contains(text, value) {
+			return true
+		}
+	}
+	return false
+}

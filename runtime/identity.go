@@ -15,6 +15,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -28,6 +29,7 @@ type identity struct {
 	guard  authn.Guard // that has verified the token of the request
 	own    *personal   // what its process has of this caller alone; nil for nothing
 	newest atomic.Pointer[authn.Caller]
+	trace  atomic.Pointer[calls.Trace] // that its request is in; nil for none
 
 	mu       sync.Mutex
 	lease    *broker.Lease // from the first start of the process on; guarded by mu
@@ -94,10 +96,19 @@ func (id *identity) Close() error {
 // is below what the auth method grants.
 func (id *identity) environ(ctx context.Context) (map[string]string, error) {
 	granted, err := id.granted(ctx)
-	if err != nil || id.own == nil {
+	if err != nil || id.own == nil && id.trace.Load() == nil {
 		return granted, err
 	}
-	vars := maps.Clone(id.own.vars)
+	vars := map[string]string{}
+	if id.own != nil {
+		maps.Copy(vars, id.own.vars)
+	}
+	if t := id.trace.Load(); t != nil {
+		vars["TRACEPARENT"] = t.Parent
+		if t.State != "" {
+			vars["TRACESTATE"] = t.State
+		}
+	}
 	maps.Copy(vars, granted)
 	return vars, nil
 }

@@ -17,6 +17,9 @@ type bearer struct {
 	// is wrong with the token. source is where it comes from.
 	judge  func(ctx context.Context, source, token string) (*Caller, error)
 	refuse refusals
+
+	missing func(c *Caller, scopes []string) []string // those that the caller's token does not grant
+	asking  func(c *Caller, missing []string) string  // what to ask for to have them as well
 }
 
 func (g bearer) Check(r *http.Request) (*Caller, error) {

@@ -25,6 +25,7 @@ type entra struct {
 	required  []string
 	sources   map[string]*keySource // by issuer; not changed once made
 	scopeHint string
+	appID     string // which bare names of scopes belong to
 	refuse    refusals
 	now       func() time.Time
 }
@@ -42,6 +43,7 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 		required:  s.required,
 		sources:   make(map[string]*keySource),
 		scopeHint: s.scope,
+		appID:     "api://" + strings.ToLower(cfg.AzureClientID),
 		refuse:    refusals{scope: s.scope, metadataURL: env.MetadataURL},
 		now:       env.Now,
 	}

@@ -29,6 +29,7 @@ type Child struct {
 	rec     *watch.Recorder // nil for none
 
 	answered chan struct{} // closed at its first message
+	onAnswer func()        // called then; nil for nothing
 	spoke    bool          // answered is closed; of the reader
 	noise    limiter       // of what is logged that is no message; of the reader
 	skipped  skipped       // before its first message
@@ -194,6 +195,9 @@ func (c *Child) speaks() {
 		c.spoke = true
 		close(c.answered)
 		c.releaseSlot(true)
+		if c.onAnswer != nil {
+			c.onAnswer()
+		}
 	}
 }
 

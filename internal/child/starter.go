@@ -36,6 +36,7 @@ type Starter struct {
 
 	mu     sync.Mutex
 	spares map[*Spec]*spares
+	forks  []*Forks
 	closed bool
 }
 
@@ -79,6 +80,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
 		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
 	}
+	if made := time.Now(); spec.Answered != nil {
+		c.onAnswer = func() { spec.Answered(caller, time.Since(made)) }
+	}
 	share := s.budget.Share(spec.Name, "process "+strconv.FormatInt(s.processes.Add(1), 10))
 	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, &share, c.logNoise)
 	if rec != nil {
@@ -88,6 +92,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	log.Info("server started", "pid", c.PID())
 	return c, nil
 }
+
+// Waiting is how many starts wait for others.
+func (s *Starter) Waiting() int { return int(s.slots.waiting.Load()) }
 
 // Patience is how long a start may go on after its caller has given up: while a package runner may be
 // downloading.
@@ -102,7 +109,7 @@ func (s *Starter) Patience(spec *Spec) time.Duration {
 const runnerTimeout = 10 * time.Minute
 
 // Close ends the processes that nobody has taken, and starts none ahead from then on. Those that
-// somebody has taken are theirs.
+// somebody has taken are theirs; of them it waits for those that were forked, as they end with what forked them.
 func (s *Starter) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -110,12 +117,17 @@ func (s *Starter) Close() {
 	for _, sp := range s.spares {
 		all = append(all, sp)
 	}
+	forks := s.forks
 	s.mu.Unlock()
 	s.cancel()
 	s.running.Wait()
 	var ended sync.WaitGroup
 	for _, sp := range all {
 		sp.close(&ended)
+	}
+	ended.Wait()
+	for _, f := range forks {
+		ended.Go(f.close)
 	}
 	ended.Wait()
 }

@@ -15,7 +15,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "type", "env_from_headers", "env_from_claims",
+	"auth", "sessions", "stateless", "fork", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
 }
 
 const (
@@ -35,6 +35,7 @@ type draft struct {
 	headers *member // env_from_headers
 	claims  *member // env_from_claims
 	unknown []member
+	require *member // the first that somebody has to meet
 }
 
 // servers reads the servers object.
@@ -87,6 +88,7 @@ func (p *parser) server(m member) (Server, error) {
 		MaxRestarts:      3,
 		Framing:          FramingAuto,
 		Era:              EraAuto,
+		Trace:            TracePass,
 		Auth:             Auth{Method: AuthNone},
 		Sessions:         Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}}
@@ -191,18 +193,36 @@ func (d *draft) set(m member) (err error) {
 		d.Description, err = m.text()
 	case "inherit_env":
 		d.InheritEnv, err = d.inherited(m.node)
+	case "audit":
+		d.AuditArguments, err = d.parser.audit(m.node)
+	case "trace":
+		var s string
+		s, err = m.choice(string(TracePass), string(TraceInject))
+		d.Trace = Trace(s)
 	case "env_from_headers":
 		d.headers = &m
 		d.EnvFromHeaders, err = m.fromCaller(authenv.CheckHeader)
 	case "env_from_claims":
 		d.claims = &m
 		d.EnvFromClaims, err = m.fromCaller(authenv.CheckClaim)
+	case "sandbox":
+		if Guard(m.name, m.val) {
+			return m.at.fail("is in the form of another client, which mcpfunc does not know, so it does not serve this server").
+				hint(`write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`)
+		}
+		d.Sandbox, err = d.parser.sandbox(m.node)
 	case "auth":
 		d.Auth, err = d.parser.auth(m.node)
 	case "sessions":
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
 	case "stateless":
 		d.Stateless, err = m.flag()
+	case "fork":
+		var may bool
+		may, err = m.flag()
+		d.NoFork = !may
+	case "tools", "prompts", "resources":
+		err = d.setAccess(m)
 	case "type":
 		err = checkType(m)
 	default:
@@ -341,6 +361,9 @@ func (d *draft) checkStart() error {
 	}
 	if d.remote != nil {
 		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
+	}
+	if err := d.checkRequire(); err != nil {
+		return err
 	}
 	return d.checkWords()
 }

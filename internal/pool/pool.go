@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -27,8 +28,9 @@ type Server struct {
 	*child.Spec
 	admission.Limits
 	Era     Era
-	Workers int           // processes that the requests of one caller share; zero for 4
-	Idle    time.Duration // after which a process that nobody uses ends
+	Workers int            // processes that the requests of one caller share; zero for 4
+	Idle    time.Duration  // after which a process that nobody uses ends
+	Policy  *policy.Policy // what callers see and may use; nil for everything
 }
 
 func (s *Server) workers() int {

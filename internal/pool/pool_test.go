@@ -112,7 +112,7 @@ func (b *bench) send(principal, text string) (c *Call, leave func(), err error) 
 		b.t.Fatal(err)
 	}
 	defer m.Free()
-	if c, err = w.Send(b.t.Context(), m); err != nil {
+	if c, err = w.Send(b.t.Context(), m, nil); err != nil {
 		w.Leave()
 		return nil, nil, err
 	}

@@ -39,7 +39,7 @@ const maxSubscriptions = 256
 // place, for this protocol version and without any capability of a client.
 func introduce(version string) handshake {
 	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
-		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"mcpfunc","version":"1"}}}`, version))
+		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":%q,"version":%q}}}`, version, ourselves.Name, ourselves.Version))
 	return handshake{request: request, confirmation: initialized}
 }
 

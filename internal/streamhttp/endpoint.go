@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
@@ -72,6 +73,14 @@ type Endpoint struct {
 	// the caller that opened it, caller that of this request. It returns what to answer instead, or
 	// session.ErrUnknown, which ends the session, or the process that requests share.
 	Refuse func(owner, caller any) (http.Handler, error)
+
+	Calls          calls.Observer // nil for nobody
+	WantsArguments bool           // Calls wants the arguments of tools
+
+	// Forbid, if it is set, is asked of every message of a client: what to answer instead of passing it on,
+	// since its caller lacks something for it, or nil.
+	Forbid func(caller any, m *message.Message) http.Handler
+	Strict bool // refuse messages that two readers could understand differently
 
 	timers sync.Pool // of *time.Timer, stopped
 }
@@ -155,6 +164,7 @@ type request struct {
 	content body
 
 	alone [1]*message.Message // of a POST that is no batch
+	one   [1]*calls.Call      // what it is, where somebody hears of calls
 	id    [40]byte            // room for the id of its request
 }
 
@@ -196,6 +206,13 @@ func (q *request) refuse(status, code int, text string) {
 
 // refuseID answers with a JSON-RPC error. data is JSON or empty.
 func (q *request) refuseID(status, code int, text string, id []byte, data string) {
+	if c := q.one[0]; c != nil {
+		how := calls.Outcome{Kind: calls.Refused, Code: code, Reason: "http_" + strconv.Itoa(status)}
+		if status >= http.StatusInternalServerError {
+			how.Kind = calls.Failed
+		}
+		c.End(how)
+	}
 	if id == nil {
 		id = []byte("null")
 	}
@@ -235,6 +252,7 @@ func (q *request) head(status int, length int) {
 
 // failed answers for an error of the session layer.
 func (q *request) failed(err error, id []byte) {
+	q.one[0].End(noAnswer(err))
 	var full *admission.FullError
 	var busy *admission.BusyError
 	var failure *child.Failure
@@ -331,6 +349,21 @@ func (q *request) tooLarge() {
 	q.refuse(http.StatusRequestEntityTooLarge, codeInvalid, "the body is larger than "+strconv.FormatInt(q.MaxBody, 10)+" bytes")
 }
 
+// forbidden reports whether the caller lacks something for m. It has answered then.
+func (q *request) forbidden(m *message.Message) bool {
+	if q.Forbid == nil {
+		return false
+	}
+	answer := q.Forbid(q.caller.Value, m)
+	if answer != nil {
+		if c := q.observe(m, m.Envelope().Modern()); c != nil {
+			c.End(calls.Outcome{Kind: calls.Refused, Reason: "forbidden"})
+		}
+		answer.ServeHTTP(q.w, q.r)
+	}
+	return answer != nil
+}
+
 // checked reports whether m is a message that a client may send, alone or in a batch. It has
 // answered when it returns false.
 func (q *request) checked(m *message.Message) bool {
@@ -341,8 +374,10 @@ func (q *request) checked(m *message.Message) bool {
 		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
 	case !e.Version():
 		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)
+	case q.Strict && e.Ambiguous():
+		q.refuse(http.StatusBadRequest, codeInvalid, "a member of the message that counts is written twice, or once more in another case")
 	default:
-		return true
+		return !q.forbidden(m)
 	}
 	return false
 }

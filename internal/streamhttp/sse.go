@@ -88,8 +88,10 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 		return
 	}
 	q.alone[0] = m
+	q.one[0] = q.observe(m, false)
+	in(q.one[0], s)
 	id := firstID(q.id[:0], q.alone[:])
-	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener); err != nil {
+	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener, q.one[:]...); err != nil {
 		q.failed(err, id)
 		return
 	}

@@ -30,7 +30,7 @@ func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 	if len(headers) == 0 {
 		return ""
 	}
-	arguments, err := argumentsOf(q.ctx, m, headers)
+	arguments, err := headerArguments(q.ctx, m, headers)
 	if err != nil {
 		return err.Error()
 	}
@@ -74,9 +74,9 @@ func (a *argument) at(name string) *argument {
 	return a.inner[name]
 }
 
-// argumentsOf returns the arguments that headers repeat, nil where there is none or null. It reads the message
+// headerArguments returns the arguments that headers repeat, nil where there is none or null. It reads the message
 // once, whatever is in it and however many headers there are, and no further once ctx ends.
-func argumentsOf(ctx context.Context, m *message.Message, headers []pool.ParamHeader) ([]json.RawMessage, error) {
+func headerArguments(ctx context.Context, m *message.Message, headers []pool.ParamHeader) ([]json.RawMessage, error) {
 	var root argument
 	values := make([]json.RawMessage, len(headers))
 	for i, h := range headers {

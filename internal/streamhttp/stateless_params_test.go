@@ -44,7 +44,7 @@ func TestT52ArgumentsOfHeadersAreReadOnce(t *testing.T) {
 		cost := func(headers []pool.ParamHeader) uint64 {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			if _, err := argumentsOf(t.Context(), m, headers); err != nil {
+			if _, err := headerArguments(t.Context(), m, headers); err != nil {
 				t.Fatal(name, err)
 			}
 			runtime.ReadMemStats(&after)
@@ -60,7 +60,7 @@ func TestT52NothingIsReadForAClientThatHasLeft(t *testing.T) {
 	m := call(t, `{"x":[`+strings.Repeat("0,", 512<<10)+`0]}`)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := argumentsOf(ctx, m, many(1)); !errors.Is(err, context.Canceled) {
+	if _, err := headerArguments(ctx, m, many(1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func TestArgumentsOfHeadersAreThoseOfTheirPath(t *testing.T) {
 		`{"in":{"b":1},"in":{}}`:                                   errTwice.Error(),
 		`{"x":1,"x":2,"a":"\u00e9","in":{"deep":{"c":[[[]],{}]}}}`: `["\u00e9"  [[[]],{}]]`,
 	} {
-		got, err := argumentsOf(t.Context(), call(t, arguments), headers)
+		got, err := headerArguments(t.Context(), call(t, arguments), headers)
 		text := fmt.Sprintf("%s", got)
 		if err != nil {
 			text = err.Error()
