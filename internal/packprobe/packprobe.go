@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,8 +115,24 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	}
 	return mcpfunc.Server{
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
-		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
+		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1, Sandbox: sandbox(s.Sandbox, dir),
 	}, nil
+}
+
+// sandbox is what of a server's sandbox there is on the machine that packs: it may have another kernel than the app's,
+// and not its folders.
+func sandbox(s config.Sandbox, dir string) mcpfunc.Sandbox {
+	box := mcpfunc.Sandbox{NoNetwork: s.NoNetwork, Ports: s.Ports, ReadOnly: s.ReadOnly, Optional: true}
+	for _, folder := range s.Write {
+		path := folder
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			box.Write = append(box.Write, folder)
+		}
+	}
+	return box
 }
 
 // lookup returns a variable of environ.
