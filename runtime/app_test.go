@@ -340,7 +340,7 @@ func TestHealthAndMetricsTellTheTruth(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/":                                     "200 mcpfunc: 2 MCP servers\n",
-		"/api/health":                           `200 {"processes":1,"sessions":1,"status":"ok"}` + "\n",
+		"/api/health":                           `200 {"status":"ok"}` + "\n",
 		"/api/session_metrics":                  `"active_sessions":1`,
 		"/api/metrics":                          `mcpfunc_sessions{server="other"} 1`,
 		"/API/MCP/nobody":                       "404",

@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// health says whether the app can open a session, and of which server it cannot.
+// health says whether the app can open a session, and no more: no key guards the page. How many there are, and
+// which servers cannot be served, is for the page of figures.
 func (a *App) health(w http.ResponseWriter, _ *http.Request) {
-	stats := a.Stats()
-	body := map[string]any{"status": "ok", "sessions": stats.Sessions, "processes": stats.Processes}
+	body := map[string]any{"status": "ok"}
 	status := http.StatusOK
-	if len(a.faults) > 0 {
-		body["status"], body["faults"] = "degraded", a.faultTexts()
+	if n := len(a.faultTexts()); n > 0 {
+		body["status"], body["reason"] = "degraded", fmt.Sprintf("%d of %d servers cannot be served", n, len(a.cfg.Servers))
 	}
 	if len(a.servers) == 0 {
 		body["status"], body["reason"] = "unavailable", a.reason("").Error()
@@ -32,6 +32,9 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
 		"resurrected": s.Resurrected, "hibernated": s.Hibernated,
+	}
+	if len(a.faults) > 0 {
+		body["faults"] = a.faultTexts()
 	}
 	if a.cfg.hosting != nil {
 		body["app"] = a.aboutHosting()

@@ -41,9 +41,9 @@ func (c *Child) failure() *Failure {
 	return f
 }
 
-// StartFailure says why a process could not be started.
-func StartFailure(err error) *Failure {
-	f := &Failure{Text: "the server could not be started: " + err.Error(), Reason: ReasonStart}
+// StartFailure says why a process of caller could not be started.
+func (s *Starter) StartFailure(caller any, err error) *Failure {
+	f := &Failure{Text: "the server could not be started: " + s.Redact(caller, err.Error()), Reason: ReasonStart}
 	var ce *process.CommandError
 	if errors.As(err, &ce) {
 		f.Hint = ce.Hint

@@ -28,6 +28,10 @@ type Spec struct {
 	Restart      bool
 	MaxRestarts  int // within RestartWindow
 	Prewarm      int // processes started ahead
+	// Inject adds the context of a trace to requests that name none.
+	Inject bool
+	// Answered, if it is set, hears of a process's first message, and how long that took.
+	Answered func(caller any, took time.Duration)
 }
 
 // ID is what findings about the server are remembered by.

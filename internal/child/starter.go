@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -20,10 +21,10 @@ type Limits struct {
 
 // A Starter starts processes. Its methods may be called from any goroutine.
 type Starter struct {
-	log    *slog.Logger
-	redact func(string) string
-	budget *message.Budget
-	slots  *startSlots
+	log     *slog.Logger
+	secrets *secret.Redactor
+	budget  *message.Budget
+	slots   *startSlots
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -34,12 +35,12 @@ type Starter struct {
 	closed bool
 }
 
-// NewStarter returns a Starter. redact takes secrets out of what processes print. Close must be called.
-func NewStarter(log *slog.Logger, redact func(string) string, limits Limits) *Starter {
+// NewStarter returns a Starter. secrets, which may be nil, takes secrets out of what processes print. Close must be called.
+func NewStarter(log *slog.Logger, secrets *secret.Redactor, limits Limits) *Starter {
 	if limits.Starts == 0 {
 		limits.Starts = 4 * runtime.GOMAXPROCS(0)
 	}
-	s := &Starter{log: log, redact: redact, budget: limits.Budget, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
+	s := &Starter{log: log, secrets: secrets, budget: limits.Budget, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -54,8 +55,9 @@ func (s *Starter) Start(ctx context.Context, spec *Spec, caller any, log *slog.L
 }
 
 func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.Logger, rec *watch.Recorder) (*Child, error) {
+	secrets := s.secretsOf(caller)
 	c := &Child{
-		ctx: ctx, grace: spec.Grace, log: log, redact: s.redact, rec: rec, noise: newLimiter(),
+		ctx: ctx, grace: spec.Grace, log: log, secrets: secrets, rec: rec, noise: newLimiter(),
 		answered: make(chan struct{}), writing: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	c.stall.made, c.stall.late = time.Now(), c.stalled
@@ -71,7 +73,10 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 			return nil, err
 		}
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
-		c.slot, c.stderr = slot, tailOf(c.p, log, s.redact)
+		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
+	}
+	if made := time.Now(); spec.Answered != nil {
+		c.onAnswer = func() { spec.Answered(caller, time.Since(made)) }
 	}
 	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
 	if rec != nil {
@@ -81,6 +86,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	log.Info("server started", "pid", c.PID())
 	return c, nil
 }
+
+// Waiting is how many starts wait for others.
+func (s *Starter) Waiting() int { return int(s.slots.waiting.Load()) }
 
 // Patience is how long a start may go on after its caller has given up: while a package runner may be
 // downloading.
@@ -123,5 +131,5 @@ func (s *Starter) background(f func()) bool {
 	return !s.closed
 }
 
-// Redact takes secrets out of what a process said.
-func (s *Starter) Redact(text string) string { return s.redact(text) }
+// Redact takes secrets out of what a process of caller said.
+func (s *Starter) Redact(caller any, text string) string { return s.secretsOf(caller).Redact(text) }

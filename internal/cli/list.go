@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type listOptions struct {
@@ -44,7 +45,8 @@ switched off has none; the one marked * answers at /api/mcp too.`,
 	return cmd
 }
 
-// A listedServer is a server as list shows it. Environment values are left out: they may be secret.
+// A listedServer is a server as list shows it. Environment values are left out: they may be secret. So are
+// arguments that are.
 type listedServer struct {
 	Name        string            `json:"name"`
 	Enabled     bool              `json:"enabled"`
@@ -53,6 +55,7 @@ type listedServer struct {
 	Auth        config.AuthMethod `json:"auth"`
 	Command     string            `json:"command"`
 	Args        []string          `json:"args,omitempty"`
+	Headers     []string          `json:"headers,omitempty"` // that every request has to carry, for env_from_headers
 	Description string            `json:"description,omitempty"`
 }
 
@@ -95,10 +98,11 @@ func listServers(file *config.File) []listedServer {
 	for _, s := range file.Servers {
 		l := listedServer{
 			Name: s.Name, Enabled: s.Enabled, Auth: s.Auth.Method,
-			Command: s.Command, Args: s.Args, Description: s.Description,
+			Command: s.Command, Args: secret.HideArgs(s.Args), Description: s.Description,
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)
+			l.Headers = s.CallerHeaders()
 			l.Default = s.Name == first.Name
 		}
 		servers = append(servers, l)

@@ -263,19 +263,19 @@ func printPacked(w io.Writer, report *pack.Report) error {
 	}
 	for _, s := range report.Servers {
 		for _, c := range s.Changes {
-			fmt.Fprintf(w, "%s: %s\n", s.Name, strings.TrimSpace(c.String()))
+			fmt.Fprintf(w, "%s: %s\n", s.Name, oneLine(c.String()))
 		}
 		for _, c := range s.ToolChanges {
 			// Quoted, since whoever hides an order in a description hides it from people too.
 			switch c.What {
 			case "added":
-				fmt.Fprintf(w, "%s: new tool %s: %q\n", s.Name, c.Name, c.Is)
+				fmt.Fprintf(w, "%s: new tool %s: %q\n", s.Name, oneLine(c.Name), c.Is)
 			case "removed":
-				fmt.Fprintf(w, "%s: the tool %s is gone\n", s.Name, c.Name)
+				fmt.Fprintf(w, "%s: the tool %s is gone\n", s.Name, oneLine(c.Name))
 			case "description":
-				fmt.Fprintf(w, "%s: the tool %s is described otherwise\n  was %q\n  is  %q\n", s.Name, c.Name, c.Was, c.Is)
+				fmt.Fprintf(w, "%s: the tool %s is described otherwise\n  was %q\n  is  %q\n", s.Name, oneLine(c.Name), c.Was, c.Is)
 			default:
-				fmt.Fprintf(w, "%s: the tool %s takes or gives something else\n", s.Name, c.Name)
+				fmt.Fprintf(w, "%s: the tool %s takes or gives something else\n", s.Name, oneLine(c.Name))
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 func newPage(servers ...Server) *Page {
 	return New(Options{
-		Key: "key", History: NewHistory(func(s string) string { return s }),
+		Key: "key", History: NewHistory(nil),
 		Servers: servers, Memory: func([]int) map[int]int64 { return nil },
 	})
 }
@@ -79,6 +79,19 @@ func TestPageShowsTextsAsTexts(t *testing.T) {
 		if diff := cmp.Diff(want, shape(hostile, "http://localhost"+text)); diff != "" {
 			t.Errorf("%q is markup (-want +got):\n%s", text, diff)
 		}
+	}
+}
+
+func TestSnippetsCarryTheHeadersOfTheCaller(t *testing.T) {
+	t.Parallel()
+	p := newPage(Server{Name: "git", Path: "/api/mcp/git", Token: true, Headers: []string{"X-GitHub-Token"}})
+	for _, s := range snippets(p.opts.Servers[0], "http://localhost/api/mcp/git") {
+		if !strings.Contains(s.Text, "X-GitHub-Token") || !strings.Contains(s.Text, "uthorization") {
+			t.Errorf("%s lacks a header:\n%s", s.Client, s.Text)
+		}
+	}
+	if page := p.render("http://localhost"); !strings.Contains(page, `data-headers="[&#34;Authorization&#34;,&#34;X-GitHub-Token&#34;]"`) {
+		t.Error("the form does not ask for the headers")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -46,7 +47,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("%w within %s", errLate, 2*server.StartTimeout))
 	defer cancel()
-	said := newLastWords(server.Env, target.Dir)
+	said := newLastWords(server.Env, server.Args, target.Dir)
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
 		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
 	})
@@ -103,6 +104,13 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	for name, value := range s.Env {
 		env[name] = value
 	}
+	for _, vars := range []map[string]string{s.EnvFromHeaders, s.EnvFromClaims} { // who packs is the caller
+		for name := range vars {
+			if value, ok := lookup(p.Environ, name); ok {
+				env[name] = value
+			}
+		}
+	}
 	dir := s.Dir
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(target.Dir, dir)
@@ -111,6 +119,16 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
 		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
 	}, nil
+}
+
+// lookup returns a variable of environ.
+func lookup(environ []string, name string) (value string, ok bool) {
+	for _, entry := range environ {
+		if v, is := strings.CutPrefix(entry, name+"="); is {
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }
 
 // stackPath is the PATH that an app's stack has: that of its interpreter, and the system's folders. Servers

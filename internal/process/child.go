@@ -28,8 +28,10 @@ type Child struct {
 	wide       int           // pipes that were widened; guarded by supervisor.mu
 
 	// On Linux.
-	oomKills int64 // that there had been when it was started
-	mark     mark  // what its descendants carry
+	oomKills  int64 // that there had been when it was started
+	mark      mark  // what its descendants carry
+	enclosure *Enclosure
+	sandbox   Sandbox
 }
 
 // start runs spec. The caller has made supervisor account for it.
@@ -38,7 +40,7 @@ func start(s *Supervisor, spec Spec) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{supervisor: s, gone: make(chan struct{})}
+	c := &Child{supervisor: s, sandbox: spec.Sandbox, gone: make(chan struct{})}
 	cmd := &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
 	cmd.Env = append([]string{}, spec.Env...)
 	var ends [3]*os.File // of the child

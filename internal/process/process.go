@@ -38,6 +38,7 @@ type Spec struct {
 	Args    []string // without the program's name; there is no shell
 	Env     []string // all of it, as key=value
 	Dir     string   // empty means the app's own
+	Sandbox Sandbox  // what it may reach
 }
 
 // A CommandError is a program that cannot be started.

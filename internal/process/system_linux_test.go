@@ -29,7 +29,11 @@ func TestMain(m *testing.M) {
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
 		s := Open(slog.New(slog.DiscardHandler))
 		s.TakeProcess()
-		c, err := s.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+		spec := Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}}
+		if os.Getenv("PROCESS_TEST_SANDBOX") != "" {
+			spec.Sandbox = Sandbox{ReadOnly: true, Env: homeEnv}
+		}
+		c, err := s.Start(spec)
 		if err != nil {
 			panic(err)
 		}

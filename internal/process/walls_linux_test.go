@@ -20,6 +20,16 @@ import (
 // hostile tries on the process with the number args[0] what the same user may do to it, on itself what it
 // needs, and to take its mark off. It prints what succeeded, a word a line.
 func hostile(args []string) {
+	switch args[0] {
+	case "sandboxed":
+		sandboxed(args[1:])
+		return
+	case "write":
+		if writes(args[1]) != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	if args[0] == "dial" {
 		dial(args[1], args[2])
 		return
@@ -301,11 +311,11 @@ func TestWallsHoldForNobody(t *testing.T) {
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run", "^(TestNothingSurvives.*|TestChildrenCannot.*|TestForgedMarksDoNotHelp|TestPinnedMark.*|TestPeerIsKnown)$")
+	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run", "^(TestNothingSurvives.*|TestChildrenCannot.*|TestForgedMarksDoNotHelp|TestPinnedMark.*|TestPeerIsKnown|TestSandbox.*|TestHomes.*)$")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "\n--- PASS") < 7 {
+	if err != nil || strings.Count(string(out), "\n--- PASS") < 12 {
 		t.Errorf("as nobody: %v\n%s", err, out)
 	}
 }

@@ -96,7 +96,7 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Durat
 		}
 		return nil, nil, victim, err
 	}
-	s.rec = t.watch.Open(key.Server, alias, false)
+	s.rec = t.watch.Open(key.Server, alias, false, child.SecretsOf(o.Caller))
 	t.fileLocked(s, key)
 	t.count.opened.Add(1)
 	t.running.Go(func() {

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -19,10 +21,11 @@ import (
 type Server struct {
 	*child.Spec
 	admission.Limits
-	OnLost    OnLost        // what becomes of a session whose process is gone for good
-	Idle      time.Duration // after which a session that nobody uses is over
-	Hibernate time.Duration // of idleness after which a session sleeps, if another process may take it over; zero for never
-	MaxAge    time.Duration // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+	OnLost    OnLost         // what becomes of a session whose process is gone for good
+	Idle      time.Duration  // after which a session that nobody uses is over
+	Hibernate time.Duration  // of idleness after which a session sleeps, if another process may take it over; zero for never
+	MaxAge    time.Duration  // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+	Policy    *policy.Policy // what callers see and may use; nil for everything
 }
 
 // anonymousIdle is Server.Idle, at most, of a session whose client asked for none.
@@ -45,12 +48,14 @@ type Session struct {
 	cancel        context.CancelFunc
 	pid           atomic.Int64 // of the process; zero while there is none, or it has no number
 	streams       *stream.Set
-	sealable      bool // a client initializes it, so that its id may say all that it takes to do so again
+	alias         string // by which the log knows it
+	sealable      bool   // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
 	started       atomic.Bool // there has been a process
 	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
 
 	mu           sync.Mutex
+	introduced   introduction
 	sealed       string // the id that says all that it takes to take the session over; empty for none
 	router       router
 	handshake    handshake
@@ -64,7 +69,7 @@ type Session struct {
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
+		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
 		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),
@@ -164,8 +169,9 @@ const (
 // the stream that the answers will come on; nil if none of them wants an answer there. A ctx of
 // child.Until ends calls with an answer, when its time comes.
 //
-// It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come.
-func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode) (*stream.Reader, error) {
+// It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come. of are the calls that
+// messages are, by their place, where somebody hears of calls; unless it fails, the session says how they end.
+func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode, of ...*calls.Call) (*stream.Reader, error) {
 	defer func() {
 		for _, m := range messages {
 			m.Free()
@@ -177,14 +183,14 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 		if err != nil {
 			return nil, err
 		}
-		reader, requests, ok, err := l.register(ctx, messages, mode)
+		reader, requests, ok, err := l.register(ctx, messages, mode, of)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
 			continue // another process has taken its place
 		}
-		if err := l.send(ctx, messages, requests); err != nil {
+		if err := l.send(ctx, messages, requests, of); err != nil {
 			return nil, err
 		}
 		return reader, nil
@@ -270,11 +276,11 @@ func (s *Session) supervise() {
 	for {
 		c, err := s.table.starter.Start(s.ctx, s.server.Spec, s.caller, s.log, s.rec)
 		if err != nil {
-			s.end(child.StartFailure(err))
+			s.end(s.table.starter.StartFailure(s.caller, err))
 			return
 		}
 		s.pid.Store(int64(c.PID()))
-		l := &link{Child: c, s: s}
+		l := &link{Child: c, s: s, inventory: s.server.Policy.NewInventory()}
 		s.started.Store(true)
 		f := c.Run(l.serve)
 		s.table.firstStarts.note(l, f)

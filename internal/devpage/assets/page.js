@@ -271,7 +271,7 @@ const names = $$("#server-list button").map((button) => button.dataset.server);
 const before = sessionStorage.getItem("server");
 chooseServer(names.includes(before) ? before : names[0]);
 if (key) {
-  for (const article of $$("#servers article")) tools($(".tools", article), article.dataset.path, "token" in article.dataset);
+  for (const article of $$("#servers article")) tools($(".tools", article), article.dataset.path, JSON.parse(article.dataset.headers));
   poll();
 } else {
   notice("Open the address that mcpfunc dev printed to see sessions and to call tools here. It carries a key that this tab has not.");
