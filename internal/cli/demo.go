@@ -71,7 +71,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	if err := d.step("scaffold", d.scaffold); err != nil {
 		return err
 	}
-	if err := d.step("build", func() (string, error) { return d.build(ctx) }); err != nil {
+	if err := d.longStep("build", func(doing func(string)) (string, error) { return d.build(ctx, doing) }); err != nil {
 		return err
 	}
 	log, err := os.Create(filepath.Join(d.dir, demoLog))
@@ -144,8 +144,13 @@ type demoStep struct {
 
 // step does a step and shows how long it took.
 func (d *demo) step(name string, do func() (detail string, err error)) error {
+	return d.longStep(name, func(func(string)) (string, error) { return do() })
+}
+
+// longStep is step for what says where it is now, by doing.
+func (d *demo) longStep(name string, do func(doing func(now string)) (detail string, err error)) error {
 	p := d.env.begin(name)
-	detail, err := do()
+	detail, err := do(p.doing)
 	p.end()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -234,8 +239,8 @@ func copyProgram(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-func (d *demo) build(ctx context.Context) (string, error) {
-	build := goBuild{Dir: d.dir, Env: d.env.Environ, Output: d.env.Stderr}
+func (d *demo) build(ctx context.Context, doing func(string)) (string, error) {
+	build := goBuild{Dir: d.dir, Env: d.env.Environ, Output: d.env.Stderr, Doing: doing}
 	handler, err := build.run(ctx)
 	if err != nil {
 		return "", err

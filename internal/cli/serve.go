@@ -36,7 +36,8 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	warnMissing(env, dir, a.config)
 	build := goBuild{Dir: dir, Page: true, Env: env.Environ, Output: env.Stderr}
 	env.debug("go build in %s", dir)
-	err = env.during("building the handler", func() error {
+	err = env.duringSteps("building the handler", func(doing func(string)) error {
+		build.Doing = doing
 		_, err := build.run(ctx)
 		return err
 	})
