@@ -137,8 +137,8 @@ func readyToPublish(ctx context.Context, env *Env, dir string) error {
 		return err
 	}
 	build := goBuild{Dir: dir, GOOS: "linux", GOARCH: "amd64", Env: env.Environ, Output: env.Stderr}
-	err := env.duringSteps("building the handler", func(doing func(string)) error {
-		build.Doing = doing
+	err := env.duringProgress("building the handler", func(p *progress) error {
+		build.Doing = p.doing
 		_, err := build.run(ctx)
 		return err
 	})

@@ -36,8 +36,8 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	warnMissing(env, dir, a.config)
 	build := goBuild{Dir: dir, Page: true, Env: env.Environ, Output: env.Stderr}
 	env.debug("go build in %s", dir)
-	err = env.duringSteps("building the handler", func(doing func(string)) error {
-		build.Doing = doing
+	err = env.duringProgress("building the handler", func(p *progress) error {
+		build.Doing = p.doing
 		_, err := build.run(ctx)
 		return err
 	})
