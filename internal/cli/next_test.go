@@ -16,7 +16,7 @@ func TestTheCommandAloneSaysWhatIsNext(t *testing.T) {
 	within := filepath.Join(project, "tools")
 	configured, broken, empty := t.TempDir(), t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
-		filepath.Join(within, "x"):           "",
+		filepath.Join(within, "x"):            "",
 		filepath.Join(configured, "mcp.json"): `{"mcpServers": {}}`,
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
