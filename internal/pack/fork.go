@@ -107,10 +107,12 @@ func countModules(list []byte) int {
 
 // keepForks writes down what was found. The stage must be writable again.
 func (r *run) keepForks() error {
+	tried := false
 	for _, j := range r.jobs {
 		if j.fork == nil && j.noFork == "" {
 			continue // nobody tried
 		}
+		tried = true
 		server := r.file.Servers[j.name]
 		was := server.Start.Fork
 		inLock, inTree := filepath.Join(j.lockDir, forkName), filepath.Join(j.treeDir, forkName)
@@ -131,6 +133,9 @@ func (r *run) keepForks() error {
 			return err
 		}
 		r.file.Servers[j.name] = server
+	}
+	if !tried {
+		return nil
 	}
 	return r.write()
 }
