@@ -139,6 +139,9 @@ func loadConfig(path string, each bool) (*Config, error) {
 	for _, w := range file.Warnings {
 		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
 	}
+	if err := cfg.pinTools(path); err != nil {
+		return nil, typed(err)
+	}
 	if err := cfg.startPacked(path); err != nil {
 		return nil, typed(err)
 	}

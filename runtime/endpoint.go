@@ -179,6 +179,7 @@ func (a *App) connect(s *server) {
 // launch returns what starts a process of this server: the app's launcher, with the environment
 // that this caller's process may see.
 func (a *App) launch(spec Server) func(context.Context, any) (process.Process, error) {
+	spec.refused = a.learner(spec)
 	return func(ctx context.Context, caller any) (process.Process, error) {
 		var granted map[string]string
 		if id, ok := caller.(*identity); ok { // else the process is started ahead, for nobody yet

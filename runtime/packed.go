@@ -20,6 +20,19 @@ type notice struct {
 	attrs []any
 }
 
+// pinTools gives servers the pins of the tools that `mcpfunc pack` has found them to have. They hold whether a
+// server starts as packed or not: one that starts otherwise may well have other tools.
+func (c *Config) pinTools(path string) error {
+	pins, err := packmanifest.LoadPins(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for i := range c.Servers {
+		c.Servers[i].pins = pins[c.Servers[i].Name]
+	}
+	return err
+}
+
 // startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packmanifest.
 // What does not fit is no error, as the server may well start as it is written; the log says why it
 // was, and the hint. A packed file that cannot be understood is one: it was meant.

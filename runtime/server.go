@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A Server describes one stdio MCP server. Only Name and Command are required: for everything else the zero
@@ -79,6 +80,7 @@ type Server struct {
 	// being known, and which variables it was written with.
 	fault     error
 	public    func(prefix string) error
+	refused   func(process.Refusal) // told what its sandbox refuses; nil: nobody asks
 	variables []config.Variable
 }
 

@@ -33,12 +33,24 @@ type progress struct {
 // begin starts to show that something is under way. The caller calls end once, and does not prompt
 // before.
 func (e *Env) begin(what string) *progress {
-	p := &progress{env: e, what: what, start: time.Now(), over: make(chan struct{}), gone: make(chan struct{})}
+	p := &progress{env: e, what: what, start: time.Now()}
+	p.run()
+	return p
+}
+
+func (p *progress) run() {
+	p.over, p.gone = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(p.gone)
 		p.show()
 	}()
-	return p
+}
+
+// pause shows nothing while ask asks.
+func (p *progress) pause(ask func() error) error {
+	p.end()
+	defer p.run()
+	return ask()
 }
 
 // end stops the showing. A line that was redrawn is gone then.
@@ -78,8 +90,13 @@ func (p *progress) show() {
 // during does what may take a while. When it took longer than a second and went well, a line says how
 // long.
 func (e *Env) during(what string, do func() error) error {
+	return e.duringAsking(what, func(*progress) error { return do() })
+}
+
+// duringAsking is during for what may have a question on its way.
+func (e *Env) duringAsking(what string, do func(*progress) error) error {
 	p := e.begin(what)
-	err := do()
+	err := do(p)
 	took := time.Since(p.start)
 	p.end()
 	if err == nil && p.shown {

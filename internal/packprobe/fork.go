@@ -30,8 +30,17 @@ type forkTrial struct {
 func (t *forkTrial) start(ctx context.Context, s mcpfunc.Server, env, words []string) (mcpfunc.Process, error) {
 	line := slices.Concat(words, []string{s.Command}, s.Args)
 	script := len(words) + 1 + t.flags
-	spec := process.Spec{Command: line[0], Args: line[1:], Env: env, Dir: s.Dir}
+	box := process.Sandbox{NoNetwork: s.Sandbox.NoNetwork, Optional: true}
+	for _, port := range s.Sandbox.Ports {
+		box.Ports = append(box.Ports, uint16(port))
+	}
+	spec := process.Spec{Command: line[0], Args: line[1:], Env: env, Dir: s.Dir, Sandbox: box}
 	t.mu.Lock()
+	if s.Sandbox.ReadOnly {
+		t.err = errors.New("sandbox.write gives each process folders of its own")
+		t.mu.Unlock()
+		return nil, t.err
+	}
 	if t.starter == nil {
 		supervisor, ok := process.From(ctx)
 		if !ok {
@@ -41,7 +50,7 @@ func (t *forkTrial) start(ctx context.Context, s mcpfunc.Server, env, words []st
 		t.starter = child.NewStarter(slog.New(slog.DiscardHandler), nil, child.Limits{})
 		t.forks = t.starter.Forks(supervisor, child.ForkPlan{
 			Name: s.Name, Command: line[0], Flags: line[1:script], Script: line[script], Args: line[script+1:],
-			Modules: t.modules, Dir: s.Dir, Env: env, Patience: s.StartTimeout, Watch: true,
+			Modules: t.modules, Dir: s.Dir, Sandbox: box, Env: env, Patience: s.StartTimeout, Watch: true,
 		})
 	}
 	t.mu.Unlock()

@@ -890,7 +890,7 @@ func TestFiltersKnowTheirArchitecture(t *testing.T) {
 	}
 	box := Sandbox{NoNetwork: true}
 	needs(t, box)
-	for name, filter := range map[string]Filter{"child": childFilter, "sandbox": sandboxFilter, "noSockets": noSocketsFilter, "ports": portsFilter, "attributes": attributesFilter} {
+	for name, filter := range map[string]Filter{"child": childFilter, "sandbox": sandboxFilter, "network": networkFilter, "noSockets": noSocketsFilter, "ports": portsFilter, "attributes": attributesFilter, "attended": attendedFilter} {
 		const errnoENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 		for what, data := range map[string][2]uint32{"i386": {359, unix.AUDIT_ARCH_I386}, "x32": {1<<30 | unix.SYS_SOCKET, unix.AUDIT_ARCH_X86_64}} {
 			if got := run(t, filter, data[0], data[1]); got != errnoENOSYS {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs the servers of popular-servers.txt, each in a project of its own, and asks them for their tools. Prints a row of Markdown
-# per server: what it is, how many packages and bytes, whether it is copied to be executable, its tools or what is wrong, and of one
-# in Python whether it is forked, or why it is not.
+# per server: what it is, how many packages and bytes, whether it is copied to be executable, its sandbox, its tools or what
+# is wrong, and of one in Python whether it is forked, or why it is not. The tools are asked for in that sandbox.
 #
 #   test/e2e/tools/popular-servers.sh [WORD]...     those whose line holds one of the words; all without
 #
@@ -27,10 +27,14 @@ config() { # config WORD...: the mcp_config.json of a line
 import json, sys
 words = sys.argv[1:]
 env = {}
+box = {}
 while "=" in words[0]:
     name, _, value = words.pop(0).partition("=")
-    env[name] = value
-server = {"command": words[0], "args": words[1:], "timeout_seconds": 120}
+    if name == "sandbox":
+        box = json.loads(value)
+    else:
+        env[name] = value
+server = {"command": words[0], "args": words[1:], "timeout_seconds": 120, "sandbox": box}
 if env:
     server["env"] = env
 print(json.dumps({"mcpServers": {"it": server}}))
@@ -55,11 +59,15 @@ start = json.load(open(app + "/packed/mcp_packed.json"))["servers"]["it"]["start
 name = name or " ".join(f"{l['package']}@{l['version']}" for l in s["locked"][:1])
 fork = s.get("fork") or {}
 forked = f"yes, {fork['modules']} modules" + (", unless a caller has variables of its own" if "*" in fork.get("reads", []) else "") if fork.get("modules") else fork.get("why", "")
-print(f"| `{name}` | {s['kind']} | {s['packages']} | {s['bytes'] / 1e6:.1f} | {'yes' if start.get('executables') else ''} | {s['tools']} | {forked} |", flush=True)
+box = json.load(open(app + "/mcp_config.json"))["mcpServers"]["it"].get("sandbox", {})
+may = [", ".join(map(str, box["network"])) if type(box.get("network")) is list else box.get("network", "all")]
+if "write" in box:
+    may.append(", ".join(box["write"]) or "nothing")
+print(f"| `{name}` | {s['kind']} | {s['packages']} | {s['bytes'] / 1e6:.1f} | {'yes' if start.get('executables') else ''} | {'; '.join(may)} | {s['tools']} | {forked} |", flush=True)
 PYTHON
 	else
 		failed=1
-		printf '| `%s` | | | | | fails | |\n' "${name:-$line}"
+		printf '| `%s` | | | | | | fails | |\n' "${name:-$line}"
 		sed 's/^/    /' "$app.said" >&2
 	fi
 	rm -rf "$app"
