@@ -65,6 +65,8 @@ type Session struct {
 	why          *child.Failure  // why the session has ended; nil while it has not
 	changed      broadcast       // of proc and why
 	clock        admission.Clock // of HTTP requests inside
+	ends         time.Time       // of its only stream; zero for one that has many, or no such limit
+	hostLimit    time.Duration   // which is why it ends then
 }
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, idle time.Duration) *Session {
@@ -82,6 +84,24 @@ func newSession(t *Table, key admission.Key, alias string, o Opening, h handshak
 	s.router = newRouter(s.streams)
 	s.clock = admission.NewClock(&s.mu, s.onIdleTimerLocked)
 	return s
+}
+
+// EndsAt says that the session has one stream, and that the Functions host, which lets a request take limit, is why
+// calls must have ended at this time.
+func (s *Session) EndsAt(at time.Time, limit time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends, s.hostLimit = at, limit
+}
+
+// Ending returns ctx for a call whose answer goes to the session's only stream: it ends before that does.
+func (s *Session) Ending(ctx context.Context) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ends.IsZero() {
+		return ctx
+	}
+	return child.Ending(ctx, s.ends, s.hostLimit)
 }
 
 // Caller returns the value that the session was opened with.

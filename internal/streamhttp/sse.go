@@ -35,6 +35,11 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	}
 	defer s.Leave()
 	defer s.Close("the client closed its stream")
+	limit := q.MaxStream
+	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
+		limit = q.HostLimit
+		s.EndsAt(q.end, q.HostLimit)
+	}
 	reader := s.Listen()
 	defer reader.Leave()
 	q.begin()
@@ -44,7 +49,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	if out.flush() != nil {
 		return
 	}
-	end := time.NewTimer(q.streamLimit())
+	end := time.NewTimer(q.streamLimit(limit))
 	defer end.Stop()
 	out.follow(reader, q.r.Context().Done(), end.C, e.Keepalive)
 }
@@ -91,7 +96,7 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 	q.one[0] = q.observe(m, false)
 	in(q.one[0], s)
 	id := firstID(q.id[:0], q.alone[:])
-	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener, q.one[:]...); err != nil {
+	if _, err := s.Send(s.Ending(q.calling(session.OnListener)), q.alone[:], session.OnListener, q.one[:]...); err != nil {
 		q.failed(err, id)
 		return
 	}
