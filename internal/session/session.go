@@ -51,8 +51,10 @@ type Session struct {
 	alias         string // by which the log knows it
 	sealable      bool   // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
-	started       atomic.Bool // there has been a process
-	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
+	ends          time.Time     // as Opening has it
+	hostLimit     time.Duration // as Opening has it
+	started       atomic.Bool   // there has been a process
+	initialized   atomic.Bool   // the process was told that the client is initialized, as far as ensureInitialized has to care
 
 	mu           sync.Mutex
 	introduced   introduction
@@ -65,13 +67,11 @@ type Session struct {
 	why          *child.Failure  // why the session has ended; nil while it has not
 	changed      broadcast       // of proc and why
 	clock        admission.Clock // of HTTP requests inside
-	ends         time.Time       // of its only stream; zero for one that has many, or no such limit
-	hostLimit    time.Duration   // which is why it ends then
 }
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
+		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(), ends: o.Ends, hostLimit: o.HostLimit,
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
 		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),
@@ -84,24 +84,6 @@ func newSession(t *Table, key admission.Key, alias string, o Opening, h handshak
 	s.router = newRouter(s.streams)
 	s.clock = admission.NewClock(&s.mu, s.onIdleTimerLocked)
 	return s
-}
-
-// EndsAt says that the session has one stream, and that the Functions host, which lets a request take limit, is why
-// calls must have ended at this time.
-func (s *Session) EndsAt(at time.Time, limit time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ends, s.hostLimit = at, limit
-}
-
-// Ending returns ctx for a call whose answer goes to the session's only stream: it ends before that does.
-func (s *Session) Ending(ctx context.Context) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ends.IsZero() {
-		return ctx
-	}
-	return child.Ending(ctx, s.ends, s.hostLimit)
 }
 
 // Caller returns the value that the session was opened with.

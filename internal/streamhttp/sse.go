@@ -28,18 +28,17 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream")
 		return
 	}
-	s, err := q.open("", "", false)
+	limit, o := q.MaxStream, q.opening("")
+	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
+		limit, o.Ends, o.HostLimit = q.HostLimit, q.end, q.HostLimit
+	}
+	s, err := q.Table.Open(o)
 	if err != nil {
 		q.failed(err, nil)
 		return
 	}
 	defer s.Leave()
 	defer s.Close("the client closed its stream")
-	limit := q.MaxStream
-	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
-		limit = q.HostLimit
-		s.EndsAt(q.end, q.HostLimit)
-	}
 	reader := s.Listen()
 	defer reader.Leave()
 	q.begin()
@@ -96,7 +95,7 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 	q.one[0] = q.observe(m, false)
 	in(q.one[0], s)
 	id := firstID(q.id[:0], q.alone[:])
-	if _, err := s.Send(s.Ending(q.calling(session.OnListener)), q.alone[:], session.OnListener, q.one[:]...); err != nil {
+	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener, q.one[:]...); err != nil {
 		q.failed(err, id)
 		return
 	}
