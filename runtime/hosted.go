@@ -77,6 +77,9 @@ func (a *App) aboutHosting() map[string]any {
 // aboutCommand says where the command of s is for its processes.
 func (s *server) aboutCommand() map[string]any {
 	about := map[string]any{"name": s.spec.Name, "command": filepath.Base(s.spec.Command)}
+	if drifted := s.policy.Drifted(); drifted != nil {
+		about["drifted_tools"] = drifted
+	}
 	file, err := process.Find(process.Spec{
 		Command: s.spec.Command, Dir: s.spec.Dir, Env: authenv.Join(authenv.Base(os.Environ(), s.spec.InheritEnv), s.spec.Env),
 	})

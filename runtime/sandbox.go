@@ -37,7 +37,7 @@ func fromSandbox(s config.Sandbox) Sandbox {
 
 // own is the sandbox as a process gets it, with its environment.
 func (s Server) own(env []string) (process.Sandbox, []string) {
-	box := process.Sandbox{NoNetwork: s.Sandbox.NoNetwork, ReadOnly: s.Sandbox.ReadOnly, Optional: s.Sandbox.Optional}
+	box := process.Sandbox{NoNetwork: s.Sandbox.NoNetwork, ReadOnly: s.Sandbox.ReadOnly, Optional: s.Sandbox.Optional, Report: s.refused}
 	for _, port := range s.Sandbox.Ports {
 		box.Ports = append(box.Ports, uint16(port))
 	}

@@ -79,6 +79,7 @@ type Server struct {
 	Enabled          bool
 	Description      string
 	Stateless        bool              // its processes remember nothing between calls
+	NoFork           bool              // none of its processes is forked from another
 	InheritEnv       []string          // names or globs that may pass from the app's environment
 	EnvFromHeaders   map[string]string // variables of a session's process, by the header of its caller that each is
 	AuditArguments   []string          // audit.arguments: of tools, that the audit shows

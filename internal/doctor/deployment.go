@@ -25,6 +25,7 @@ func (p *Project) Deployment(ctx context.Context) []Finding {
 	all = append(all, p.stack()...)
 	all = append(all, p.paths()...)
 	all = append(all, p.access()...)
+	all = append(all, p.pins()...)
 	all = append(all, p.settingsFile(ctx)...)
 	all = append(all, p.Parameters()...)
 	return append(all, p.size()...)

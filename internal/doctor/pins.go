@@ -1,0 +1,68 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
+)
+
+// pins finds servers whose tools are to be as they were packed, and of which nobody wrote down how they are:
+// the app does not serve them.
+func (p *Project) pins() []Finding {
+	const name, hint = "tools", "mcpfunc pack starts the server and writes down its tools"
+	pins, err := packmanifest.LoadPins(p.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []Finding{failed(name, hint, err)}
+	}
+	var all []Finding
+	for _, s := range p.File.Enabled() {
+		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "tools.pin"}
+		tools, pinned := pins[s.Name]
+		if pinned {
+			all = append(all, p.idle(s, tools)...)
+		}
+		switch {
+		case s.Access.Pin == config.PinEnforce && !pinned:
+			e.Err = errors.New(`is "enforce", but no tool of this server is pinned, so that it is not served`)
+			all = append(all, failure(name, hint, "%v", e))
+		case s.Access.Pin == config.PinEnforce:
+			all = append(all, okay(name, "%s: %d are pinned, and no other is served", s.Name, len(tools)))
+		case pinned && s.Access.Pin == config.PinOff:
+			e.Err = fmt.Errorf(`is "off": nobody is told when one of the %d tools changes`, len(tools))
+			all = append(all, warning(name, `"warn" tells, "enforce" does not serve it`, "%v", e))
+		case pinned:
+			all = append(all, okay(name, "%s: %d are pinned, and the log tells of changes", s.Name, len(tools)))
+		}
+	}
+	return all
+}
+
+// idle finds rules that none of a server's tools is subject to: most likely their names have a slip, and a tool
+// that was to be denied is not.
+func (p *Project) idle(s config.Server, tools map[string]string) []Finding {
+	var all []Finding
+	look := func(key, glob string) {
+		for tool := range tools {
+			if policy.Matches(glob, tool) {
+				return
+			}
+		}
+		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: key, Err: fmt.Errorf("has %q, which matches none of the server's %d tools", glob, len(tools))}
+		all = append(all, warning("tools", "mcp_lock/"+s.Name+"/tools.json has their names", "%v", e))
+	}
+	rules := s.Access.Tools
+	for _, glob := range rules.Allow {
+		look("tools.allow", glob)
+	}
+	for _, glob := range rules.Deny {
+		look("tools.deny", glob)
+	}
+	for _, need := range rules.Require {
+		look("tools.require", need.Glob)
+	}
+	return all
+}
