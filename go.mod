@@ -31,6 +31,8 @@ require (
 
 require github.com/elastic/go-seccomp-bpf v1.6.0
 
+require golang.org/x/mod v0.43.0
+
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
