@@ -23,7 +23,7 @@ import (
 //go:embed internal/broker/*.go
 //go:embed internal/bufpool/*.go
 //go:embed internal/calls/*.go
-//go:embed internal/child/*.go
+//go:embed internal/child/*.go internal/child/forkserver.py
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/eventlog/*.go

@@ -55,6 +55,8 @@ require (
 	google.golang.org/grpc v1.84.0 // indirect
 )
 
+require golang.org/x/mod v0.43.0
+
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/internal v1.13.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -72,6 +72,10 @@ type Project struct {
 	// Runtime holds the sources of the module that the project links against; they are laid under
 	// third_party/mcpfunc, to which go.mod points by a replace. See the root package's Source.
 	Runtime fs.FS
+	// RuntimeVersion is the published version of that module which go.mod requires instead, in a project
+	// without a copy of the sources. Plan then plans a go.mod that names nothing else and an empty go.sum,
+	// for "go mod tidy" to complete. Empty: the sources are copied.
+	RuntimeVersion string
 }
 
 // An Owner says who may write a file after it has been written once.

@@ -20,7 +20,7 @@ func TestAPIIsSmall(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"App", "Auth", "AuthError", "Call", "CommandError", "Config", "ConfigError", "ExecLauncher", "FunctionsAddr", "Launcher",
-		"LauncherFunc", "LoadConfig", "New", "Observer", "Options", "ParseConfig", "Process", "Server", "Stats", "SupportsScaffold1",
+		"LauncherFunc", "LoadConfig", "New", "Observer", "Options", "ParseConfig", "Process", "Sandbox", "Server", "Stats", "SupportsScaffold1",
 	}
 	got := exported(t)
 	if diff := cmp.Diff(want, got); diff != "" {

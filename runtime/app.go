@@ -67,7 +67,8 @@ const (
 // 503 then, and logged. No process starts before its first request but those that Prewarm asks for. Close must
 // be called.
 //
-// An App changes nothing about the process that it is in: see ListenAndServe.
+// An App changes nothing about the process that it is in, but that what it starts inherits no descriptors: these
+// are marked to be closed (FD_CLOEXEC). See ListenAndServe for more.
 func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}

@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUNTIME_TEST_SERVER") != "" {
 		mcptest.Main()
 	}
+	if os.Getenv("RUNTIME_TEST_REACH") != "" {
+		reach()
+		return
+	}
 	if os.Getenv("RUNTIME_TEST_HOST") != "" {
 		playHost()
 		return

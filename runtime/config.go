@@ -139,6 +139,9 @@ func loadConfig(path string, each bool) (*Config, error) {
 	for _, w := range file.Warnings {
 		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
 	}
+	if err := cfg.pinTools(path); err != nil {
+		return nil, typed(err)
+	}
 	if err := cfg.startPacked(path); err != nil {
 		return nil, typed(err)
 	}
@@ -238,7 +241,8 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject,
+		Sandbox:        fromSandbox(s.Sandbox),
+		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject, noFork: s.NoFork,
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
 		method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}

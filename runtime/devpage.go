@@ -29,6 +29,7 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 			Command: secrets.Redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
 			Token:   a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
 			Headers: s.own.Headers(),
+			Drifted: func() []string { return s.policy.Drifted() }, // there is a policy once there is a session
 		})
 	}
 	return devpage.New(o), history

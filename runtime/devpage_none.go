@@ -3,6 +3,7 @@
 package mcpfunc
 
 import (
+	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -12,3 +13,6 @@ func (a *App) openPage(*secret.Redactor) (devPage, watch.Sink) {
 	a.log.Warn("MCPFUNC_DEV is set, but this handler was built without the page", "hint", "go build -tags mcpfunc_devpage")
 	return nil, nil
 }
+
+// learner returns nothing: this build tells nobody what a sandbox refuses.
+func (a *App) learner(Server) func(process.Refusal) { return nil }

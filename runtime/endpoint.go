@@ -94,6 +94,9 @@ func (a *App) newServer(spec Server) (*server, error) {
 			Key: "auth", Err: fmt.Errorf("both the method %s and Options.Auth would decide who may use it", method), Hint: "leave one of them out",
 		}
 	}
+	if err := a.checkSandbox(spec); err != nil {
+		return nil, err
+	}
 	s := &server{spec: spec, base: a.mcpPath(), guards: map[string]guarded{}}
 	var err error
 	if s.own, err = a.fromCaller(spec); err != nil {
@@ -142,6 +145,7 @@ func validName(name string) bool {
 // connect gives s its endpoint.
 func (a *App) connect(s *server) {
 	spec := s.spec
+	spec.forks = a.forks(spec)
 	run := &child.Spec{
 		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
@@ -175,6 +179,7 @@ func (a *App) connect(s *server) {
 // launch returns what starts a process of this server: the app's launcher, with the environment
 // that this caller's process may see.
 func (a *App) launch(spec Server) func(context.Context, any) (process.Process, error) {
+	spec.refused = a.learner(spec)
 	return func(ctx context.Context, caller any) (process.Process, error) {
 		var granted map[string]string
 		if id, ok := caller.(*identity); ok { // else the process is started ahead, for nobody yet
@@ -186,7 +191,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 			return nil, errors.New("a process of this server is of one caller, and there is none")
 		}
 		env := authenv.Join(a.inherited(spec), spec.Env, granted)
-		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec, env)
+		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec.withBroker(granted), env)
 	}
 }
 
@@ -216,7 +221,7 @@ func (a *App) prewarm(spec Server) int {
 // identityOf tells what a server runs, with its environment, from what any other does.
 func identityOf(spec Server) string {
 	hash := sha256.New()
-	json.NewEncoder(hash).Encode([]any{spec.Command, spec.Args, spec.Dir, spec.Env})
+	json.NewEncoder(hash).Encode([]any{spec.Command, spec.Args, spec.Dir, spec.Env, spec.Sandbox})
 	return hex.EncodeToString(hash.Sum(nil))
 }
 

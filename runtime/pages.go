@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // health says whether the app can open a session, and no more: no key guards the page. How many there are, and
@@ -36,6 +39,15 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	if len(a.faults) > 0 {
 		body["faults"] = a.faultTexts()
 	}
+	drifted := map[string][]string{}
+	for _, server := range a.servers {
+		if names := server.policy.Drifted(); names != nil {
+			drifted[server.spec.Name] = names
+		}
+	}
+	if len(drifted) > 0 {
+		body["drifted_tools"] = drifted
+	}
 	if a.cfg.hosting != nil {
 		body["app"] = a.aboutHosting()
 	}
@@ -62,6 +74,12 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	slices.Sort(names)
 	for _, name := range names {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
+	}
+	fmt.Fprint(w, "# TYPE mcpfunc_tools_drifted gauge\n# HELP mcpfunc_tools_drifted Tools that are not as they were packed.\n")
+	for _, name := range names {
+		if s := a.byName[strings.ToLower(name)]; s.spec.pins != nil && s.spec.access.Pin != config.PinOff {
+			fmt.Fprintf(w, "mcpfunc_tools_drifted{server=%q} %d\n", name, len(s.policy.Drifted()))
+		}
 	}
 	gauge("sessions_hibernated", "Sessions that sleep, without a process.", s.Hibernated)
 	counter("sessions_opened", "Sessions opened.", s.Opened)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -910,6 +912,20 @@ func TestPinsWarn(t *testing.T) {
 			a.Errorf("said %d times", n)
 		}
 		a.wantNot(log, "is not served")
+		for path, want := range map[string]string{
+			"/api/metrics": `mcpfunc_tools_drifted{server="sly"} 2`, "/api/session_metrics": `"drifted_tools":{"sly":["read","write"]}`,
+		} {
+			resp, err := a.http.Get("http://mcp.test" + path)
+			if err != nil {
+				a.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			a.want(string(body), want)
+		}
+		if about := fmt.Sprint(a.app.servers[0].aboutCommand()); !strings.Contains(about, "drifted_tools:[read write]") {
+			a.Errorf("what doctor is told: %s", about)
+		}
 	})
 	serve(t, listing(changed), config.Access{Pin: config.PinOff}, pinsOf(toolRead), func(a *attack) {
 		a.ask("tools/list", `{}`)
@@ -918,6 +934,36 @@ func TestPinsWarn(t *testing.T) {
 			a.Error("there is a policy")
 		}
 	})
+}
+
+// What pack has written is what a configuration's servers are held to.
+func TestConfigurationIsReadWithItsPins(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sum := strings.Repeat("ab", 32)
+	write := func(name, text string) {
+		path := filepath.Join(dir, name)
+		os.MkdirAll(filepath.Dir(path), 0o755)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("mcp_config.json", `{"mcpServers": {"a": {"command": "x", "tools": {"pin": "enforce"}}, "b": {"command": "y"}}}`)
+	write("packed/mcp_tools.json", `{"format":1,"servers":{"a":{"read":"`+sum+`"},"c":{}}}`)
+	cfg, err := LoadConfig(filepath.Join(dir, "mcp_config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Servers[0]; got.pins["read"] != sum || got.access.Pin != config.PinEnforce {
+		t.Errorf("a: %+v", got)
+	}
+	if got := cfg.Servers[1]; got.pins != nil {
+		t.Errorf("b: %+v", got)
+	}
+	write("packed/mcp_tools.json", `{"format":1,"servers":{"a":{"read":"x"}}}`)
+	if _, err := LoadConfig(filepath.Join(dir, "mcp_config.json")); err == nil || !strings.Contains(err.Error(), "mcp_tools.json") {
+		t.Errorf("a pin that is none: %v", err)
+	}
 }
 
 func TestEnforceWithoutPinsIsAnError(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A Server describes one stdio MCP server. Only Name and Command are required: for everything else the zero
@@ -27,6 +29,8 @@ type Server struct {
 	EnvFromHeaders, EnvFromClaims map[string]string
 
 	Description string // shown on the landing page
+
+	Sandbox Sandbox // what its process may reach
 
 	StartTimeout   time.Duration // to its first answer; zero 30 s
 	RequestTimeout time.Duration // of one call; zero none
@@ -60,6 +64,10 @@ type Server struct {
 	InjectTrace     bool          // tell the process the trace of a request by "_meta" even where the client does not; see Observer
 	RequireSession  bool          // refuse requests that come without a session and do not open one
 
+	noFork bool         // of the file
+	fork   *forkable    // nil where none of its processes may be forked
+	forks  *child.Forks // starts them; nil for none
+
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
 
@@ -72,6 +80,7 @@ type Server struct {
 	// being known, and which variables it was written with.
 	fault     error
 	public    func(prefix string) error
+	refused   func(process.Refusal) // told what its sandbox refuses; nil: nobody asks
 	variables []config.Variable
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -18,7 +17,7 @@ func (c *Child) failure() *Failure {
 		return &told
 	}
 	f := &Failure{Reason: ReasonExited, Retryable: true, Stderr: c.stderr.lines()}
-	var ee *exec.ExitError
+	var ee process.Exit
 	code := 0
 	switch {
 	case errors.As(c.exit, &ee) && ee.ExitCode() >= 0:

@@ -32,6 +32,7 @@ type Starter struct {
 
 	mu     sync.Mutex
 	spares map[*Spec]*spares
+	forks  []*Forks
 	closed bool
 }
 
@@ -103,7 +104,7 @@ func (s *Starter) Patience(spec *Spec) time.Duration {
 const runnerTimeout = 10 * time.Minute
 
 // Close ends the processes that nobody has taken, and starts none ahead from then on. Those that
-// somebody has taken are theirs.
+// somebody has taken are theirs; of them it waits for those that were forked, as they end with what forked them.
 func (s *Starter) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -111,12 +112,17 @@ func (s *Starter) Close() {
 	for _, sp := range s.spares {
 		all = append(all, sp)
 	}
+	forks := s.forks
 	s.mu.Unlock()
 	s.cancel()
 	s.running.Wait()
 	var ended sync.WaitGroup
 	for _, sp := range all {
 		sp.close(&ended)
+	}
+	ended.Wait()
+	for _, f := range forks {
+		ended.Go(f.close)
 	}
 	ended.Wait()
 }

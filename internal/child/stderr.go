@@ -36,7 +36,7 @@ type stderrTail struct {
 	rec  *watch.Recorder // nil for none
 }
 
-func tailOf(p process.Process, log *slog.Logger, secrets *secret.Redactor) *stderrTail {
+func tailOf(p any, log *slog.Logger, secrets *secret.Redactor) *stderrTail {
 	t := &stderrTail{log: log, secrets: secrets, done: make(chan struct{})}
 	if stderr, ok := p.(process.Complainer); ok {
 		go t.drain(stderr.Stderr())

@@ -56,6 +56,7 @@ type listedServer struct {
 	Command     string            `json:"command"`
 	Args        []string          `json:"args,omitempty"`
 	Headers     []string          `json:"headers,omitempty"` // that every request has to carry, for env_from_headers
+	Sandbox     string            `json:"sandbox,omitempty"`
 	Description string            `json:"description,omitempty"`
 }
 
@@ -71,6 +72,10 @@ func runList(_ context.Context, env *Env, opts *listOptions) error {
 	table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	head := []string{"SERVER", "PATH", "AUTH", "COMMAND"}
 	described := slices.ContainsFunc(servers, func(s listedServer) bool { return s.Description != "" })
+	confined := slices.ContainsFunc(servers, func(s listedServer) bool { return s.Sandbox != "" })
+	if confined {
+		head = append(head, "SANDBOX")
+	}
 	if described {
 		head = append(head, "DESCRIPTION")
 	}
@@ -84,6 +89,9 @@ func runList(_ context.Context, env *Env, opts *listOptions) error {
 			path += " *"
 		}
 		row := []string{s.Name, path, string(s.Auth), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " "))}
+		if confined {
+			row = append(row, oneLine(s.Sandbox))
+		}
 		if described {
 			row = append(row, oneLine(s.Description))
 		}
@@ -98,7 +106,7 @@ func listServers(file *config.File) []listedServer {
 	for _, s := range file.Servers {
 		l := listedServer{
 			Name: s.Name, Enabled: s.Enabled, Auth: s.Auth.Method,
-			Command: s.Command, Args: secret.HideArgs(s.Args), Description: s.Description,
+			Command: s.Command, Args: secret.HideArgs(s.Args), Description: s.Description, Sandbox: s.Sandbox.String(),
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)

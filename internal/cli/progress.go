@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -16,6 +17,7 @@ import (
 const (
 	slow      = time.Second            // what takes longer is shown
 	redrawing = 100 * time.Millisecond // between two redraws
+	repeating = 10 * time.Second       // between two lines where none can be redrawn
 )
 
 // A progress shows that something is under way once it has taken a second: on a terminal by one line
@@ -28,17 +30,41 @@ type progress struct {
 	over  chan struct{} // closed by end
 	gone  chan struct{} // closed when nothing is shown any more
 	shown bool          // read once gone is closed
+	now   atomic.Pointer[string]
+}
+
+// doing says what is being done now. It may be called from any goroutine until end.
+func (p *progress) doing(now string) { p.now.Store(&now) }
+
+// text is what is under way, and what of it now.
+func (p *progress) text() string {
+	if now := p.now.Load(); now != nil {
+		return p.what + ": " + *now
+	}
+	return p.what
 }
 
 // begin starts to show that something is under way. The caller calls end once, and does not prompt
 // before.
 func (e *Env) begin(what string) *progress {
-	p := &progress{env: e, what: what, start: time.Now(), over: make(chan struct{}), gone: make(chan struct{})}
+	p := &progress{env: e, what: what, start: time.Now()}
+	p.run()
+	return p
+}
+
+func (p *progress) run() {
+	p.over, p.gone = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(p.gone)
 		p.show()
 	}()
-	return p
+}
+
+// pause shows nothing while ask asks.
+func (p *progress) pause(ask func() error) error {
+	p.end()
+	defer p.run()
+	return ask()
 }
 
 // end stops the showing. A line that was redrawn is gone then.
@@ -58,14 +84,15 @@ func (p *progress) show() {
 	p.shown = true
 	screen, ok := p.env.Stderr.(*screen)
 	if !ok || !screen.live || p.env.quiet {
-		p.env.note("%s", p.what)
+		p.env.note("%s", p.text())
+		p.keepSaying()
 		return
 	}
 	style := styleFor(p.env, screen)
 	redraw := time.NewTicker(redrawing)
 	defer redraw.Stop()
 	for {
-		screen.draw(painted(printable.Line(p.what)) + " " + style.dim(elapsed(time.Since(p.start))))
+		screen.draw(painted(printable.Line(p.text())) + " " + style.dim(elapsed(time.Since(p.start))))
 		select {
 		case <-p.over:
 			screen.draw("")
@@ -75,11 +102,33 @@ func (p *progress) show() {
 	}
 }
 
+// keepSaying says where it is now and then, where no line can be redrawn.
+func (p *progress) keepSaying() {
+	again := time.NewTicker(repeating)
+	defer again.Stop()
+	for last := p.text(); ; {
+		select {
+		case <-p.over:
+			return
+		case <-again.C:
+		}
+		if text := p.text(); text != last {
+			p.env.note("%s (%s)", text, elapsed(time.Since(p.start)))
+			last = text
+		}
+	}
+}
+
 // during does what may take a while. When it took longer than a second and went well, a line says how
 // long.
 func (e *Env) during(what string, do func() error) error {
+	return e.duringProgress(what, func(*progress) error { return do() })
+}
+
+// duringProgress is during for what may ask a question on its way, or say where it is now.
+func (e *Env) duringProgress(what string, do func(*progress) error) error {
 	p := e.begin(what)
-	err := do()
+	err := do(p)
 	took := time.Since(p.start)
 	p.end()
 	if err == nil && p.shown {

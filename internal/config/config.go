@@ -79,6 +79,7 @@ type Server struct {
 	Enabled          bool
 	Description      string
 	Stateless        bool              // its processes remember nothing between calls
+	NoFork           bool              // none of its processes is forked from another
 	InheritEnv       []string          // names or globs that may pass from the app's environment
 	EnvFromHeaders   map[string]string // variables of a session's process, by the header of its caller that each is
 	AuditArguments   []string          // audit.arguments: of tools, that the audit shows
@@ -86,6 +87,7 @@ type Server struct {
 	EnvFromClaims    map[string]string // the same, by the claim of the caller's verified token
 	Auth             Auth
 	Sessions         Sessions
+	Sandbox          Sandbox
 	Access           Access // tools, prompts, resources
 
 	Fault *Error // of ParseEach: why it cannot be served; nothing else but Name, Line and Enabled counts then

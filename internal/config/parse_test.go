@@ -54,6 +54,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth,
 		Description: "git, über", InheritEnv: []string{"AZURE_*", "FOO"},
 		EnvFromHeaders: map[string]string{"A": "X-A"}, EnvFromClaims: map[string]string{"B": "sub"}, Trace: TraceInject, AuditArguments: []string{"path"},
+		Sandbox: Sandbox{NoNetwork: true, Ports: []int{443, 53}, ReadOnly: true, Write: []string{"/data"}, Optional: true},
 		Auth: Auth{
 			Method: AuthOAuth2Bearer, Line: 27, OAuth2Issuer: "https://issuer.example",
 			OAuth2Audience: []string{"https://app.example/api/mcp"}, OAuth2RequiredScopes: []string{"read"},

@@ -15,7 +15,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace",
+	"auth", "sessions", "stateless", "fork", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
 }
 
 const (
@@ -205,12 +205,22 @@ func (d *draft) set(m member) (err error) {
 	case "env_from_claims":
 		d.claims = &m
 		d.EnvFromClaims, err = m.fromCaller(authenv.CheckClaim)
+	case "sandbox":
+		if Guard(m.name, m.val) {
+			return m.at.fail("is in the form of another client, which mcpfunc does not know, so it does not serve this server").
+				hint(`write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`)
+		}
+		d.Sandbox, err = d.parser.sandbox(m.node)
 	case "auth":
 		d.Auth, err = d.parser.auth(m.node)
 	case "sessions":
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
 	case "stateless":
 		d.Stateless, err = m.flag()
+	case "fork":
+		var may bool
+		may, err = m.flag()
+		d.NoFork = !may
 	case "tools", "prompts", "resources":
 		err = d.setAccess(m)
 	case "type":

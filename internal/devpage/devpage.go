@@ -50,6 +50,8 @@ type Server struct {
 	Era                     string   // that the configuration names; empty or "auto" if it is found out
 	Token                   bool     // callers need one
 	Headers                 []string // that every request carries, with a value that is the caller's own
+
+	Drifted func() []string // names of its tools that are not as they were packed; nil for none
 }
 
 // needed returns the headers that every request to the server carries.

@@ -97,14 +97,14 @@ func TestSnippetsCarryTheHeadersOfTheCaller(t *testing.T) {
 
 func TestServersAreAsTheirProcesses(t *testing.T) {
 	t.Parallel()
-	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs"}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})
+	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs", Drifted: func() []string { return []string{"read"} }}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})
 	p.opts.History.Open("runs", "a", false).Started(1)
 	p.opts.History.Open("runs", "b", true).Started(2)
 	broken := p.opts.History.Open("fails", "c", false)
 	broken.Ended("the server could not be started")
 	want := []serverState{
 		{Name: "idle", State: "idle"},
-		{Name: "runs", State: "running", Sessions: 1, Processes: 2},
+		{Name: "runs", State: "running", Sessions: 1, Processes: 2, Drifted: []string{"read"}},
 		{Name: "fails", State: "failing", Why: "the server could not be started"},
 		{Name: "modern", State: "idle", Era: "2026-07-28"},
 	}

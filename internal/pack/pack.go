@@ -43,6 +43,10 @@ type Options struct {
 	// Probe starts a packed server and asks it for its tools. nil asks none.
 	Probe func(context.Context, Target) ([]Tool, error)
 
+	// Confirm is asked before anything is put in place where tools are others than they were; its error ends
+	// the run. nil agrees.
+	Confirm func(*Report) error
+
 	// Log takes a line of progress, of a server or, with an empty name, of all.
 	Log func(server, text string)
 
@@ -59,6 +63,11 @@ type Target struct {
 	Python      string   // the Python that its packages are for
 	Unbuilt     []string // packages whose install script was not run
 	Node        string   // the Node of this machine, where the server starts by it; empty when it is not here
+
+	// Imported, unless it is nil, is given the modules of Python that the server has imported when it has answered,
+	// in the order in which they were done. With Fork it is forked; that this cannot be done is an error then.
+	Imported *[]string
+	Fork     *Fork
 
 	// Launch returns the command line for the server's arguments with their values.
 	Launch func(args []string) (packmanifest.Launch, error)
@@ -94,6 +103,9 @@ type job struct {
 	treeDir string
 	report  *ServerReport
 	unbuilt []string // packages whose install script was not run
+	module  string   // of Python, that is called or run; empty for a script
+	fork    []byte   // the list of modules that a server which can be forked was tried with
+	noFork  string   // why one cannot
 }
 
 // Pack packs the project and reports what it did.
@@ -167,6 +179,14 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 	}
 	if err := r.probe(ctx); err != nil {
 		return nil, err
+	}
+	if err := writePins(r.stage, r.lock); err != nil {
+		return nil, err
+	}
+	if r.opts.Confirm != nil && slices.ContainsFunc(report.Servers, func(s *ServerReport) bool { return len(s.ToolChanges) > 0 }) {
+		if err := r.opts.Confirm(report); err != nil {
+			return nil, err
+		}
 	}
 	return report, r.commit()
 }

@@ -33,6 +33,7 @@ type ServerReport struct {
 	Locked      []Locking    `json:"locked"`                 // what the command line asks for, and the version that it is
 	PassedOver  []Change     `json:"passed_over,omitempty"`  // newer releases that a build would be needed for: Was, where Is was locked
 	Changes     []Change     `json:"changes,omitempty"`      // of packages, when there was a lock before
+	Fork        *ForkReport  `json:"fork,omitempty"`         // of a server in Python; nil when it was not tried
 	Tools       *int         `json:"tools,omitempty"`        // how many; nil when the server was not asked
 	ToolChanges []ToolChange `json:"tool_changes,omitempty"` // when it is known what they were
 }
@@ -68,15 +69,6 @@ func (c Change) String() string {
 		return fmt.Sprintf("- %s %s", c.Package, c.Was)
 	}
 	return fmt.Sprintf("  %s %s, was %s", c.Package, c.Is, c.Was)
-}
-
-// A ToolChange is a tool that is not what it was. What a server says of its tools is what a model
-// is told: a description that changes with an upgrade is worth reading.
-type ToolChange struct {
-	Name string `json:"name"`
-	What string `json:"what"` // added, removed, description, arguments
-	Was  string `json:"was,omitempty"`
-	Is   string `json:"is,omitempty"`
 }
 
 // lockings returns those of the packages that were asked for, in their order. npm may have one in several

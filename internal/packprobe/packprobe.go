@@ -5,14 +5,12 @@ package packprobe
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,13 +39,20 @@ type Prober struct {
 // tools. The server gets twice its start timeout. An error holds the end of the server's stderr, without
 // the secrets of its configuration.
 func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, error) {
-	server, err := p.server(target)
+	server, flags, err := p.server(target)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("%w within %s", errLate, 2*server.StartTimeout))
 	defer cancel()
 	said := newLastWords(server.Env, server.Args, target.Dir)
+	if target.Fork != nil {
+		said.trial = &forkTrial{flags: flags, modules: target.Fork.Modules}
+		defer said.trial.close()
+	} else if target.Imported != nil {
+		server.Args = slices.Insert(slices.Clone(server.Args), flags, "-X", "importtime")
+		said.imports = &importList{modules: target.Imported}
+	}
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
 		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
 	})
@@ -62,15 +67,18 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 		}
 		return nil, said.explain(err, target)
 	}
+	if target.Fork != nil {
+		target.Fork.Reads, target.Fork.Random = said.trial.forks.Found()
+	}
 	return tools, nil
 }
 
-// server returns the server as the app would start it.
-func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
+// server returns the server as the app would start it, and how many of its arguments are flags of an interpreter.
+func (p *Prober) server(target pack.Target) (_ mcpfunc.Server, flags int, err error) {
 	if p.file == nil {
 		file, err := p.Resolve()
 		if err != nil {
-			return mcpfunc.Server{}, hint.With(err, "set it in local.settings.json, or pack with --no-probe")
+			return mcpfunc.Server{}, 0, hint.With(err, "set it in local.settings.json, or pack with --no-probe")
 		}
 		p.file = file
 	}
@@ -78,7 +86,7 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	s := p.file.Servers[i]
 	launch, err := target.Launch(s.Args)
 	if err != nil {
-		return mcpfunc.Server{}, err
+		return mcpfunc.Server{}, 0, err
 	}
 	if target.Interpreter == packmanifest.Python {
 		launch.Command = target.Python
@@ -88,14 +96,14 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	}
 	program, err := process.Find(process.Spec{Command: launch.Command, Env: p.Environ})
 	if err != nil {
-		return mcpfunc.Server{}, err
+		return mcpfunc.Server{}, 0, err
 	}
 	env := map[string]string{"PATH": stackPath(program)}
 	maps.Copy(env, launch.Env)
 	if s.EnvFile != "" {
 		vars, err := config.LoadEnvFile(s.EnvFile)
 		if err != nil {
-			return mcpfunc.Server{}, err
+			return mcpfunc.Server{}, 0, err
 		}
 		for name, value := range vars {
 			env[name] = value
@@ -117,8 +125,24 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	}
 	return mcpfunc.Server{
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
-		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
-	}, nil
+		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1, Sandbox: sandbox(s.Sandbox, dir),
+	}, launch.Flags, nil
+}
+
+// sandbox is what of a server's sandbox there is on the machine that packs: it may have another kernel than the app's,
+// and not its folders.
+func sandbox(s config.Sandbox, dir string) mcpfunc.Sandbox {
+	box := mcpfunc.Sandbox{NoNetwork: s.NoNetwork, Ports: s.Ports, ReadOnly: s.ReadOnly, Optional: true}
+	for _, folder := range s.Write {
+		path := folder
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			box.Write = append(box.Write, folder)
+		}
+	}
+	return box
 }
 
 // lookup returns a variable of environ.
@@ -139,7 +163,7 @@ func stackPath(program string) string {
 
 // list asks a server of app for its tools, over HTTP as every client does.
 func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pack.Tool, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -147,15 +171,14 @@ func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pac
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(listener) // it ends with Close
+		_ = server.Serve(socket) // it ends with Close
 	}()
 	defer func() {
 		server.Close()
 		<-served
 	}()
-	session, err := p.Client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint: "http://" + listener.Addr().String() + "/api/mcp/" + name, MaxRetries: -1,
-	}, nil)
+	endpoint := "http://" + socket.Addr().String() + "/api/mcp/" + name
+	session, err := p.Client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: endpoint, MaxRetries: -1}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -163,19 +186,14 @@ func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pac
 	if init := session.InitializeResult(); init != nil && init.Capabilities != nil && init.Capabilities.Tools == nil {
 		return nil, nil
 	}
-	tools := []pack.Tool{}
-	for t, err := range session.Tools(ctx, nil) {
+	for _, err := range session.Tools(ctx, nil) {
 		if err != nil {
-			return nil, err
+			return nil, err // of an official client, which reads strictly
 		}
-		rest := *t
-		rest.Name, rest.Description = "", ""
-		data, err := json.Marshal(rest)
-		if err != nil {
-			return nil, err
-		}
-		sum := sha256.Sum256(data)
-		tools = append(tools, pack.Tool{Name: t.Name, Description: t.Description, Digest: hex.EncodeToString(sum[:])})
 	}
-	return tools, nil
+	l := &listener{url: endpoint, session: session.ID()}
+	if init := session.InitializeResult(); init != nil {
+		l.version = init.ProtocolVersion
+	}
+	return l.tools(ctx)
 }

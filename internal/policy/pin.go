@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -40,6 +41,22 @@ func Digest(text []byte, tool message.Span) string {
 	sum := sha256.New()
 	digest(sum, text, tool, unpinned)
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// Says returns the text that Digest is of: the tool without what a model is not told, as it was written.
+func Says(text []byte, tool message.Span) []byte {
+	said := []byte{'{'}
+	open := tool.From + 1 // where what belongs to the next member begins
+	for key, value := range message.Members(text, tool) {
+		if !slices.Contains(unpinned, key) {
+			if len(said) > 1 {
+				said = append(said, ',')
+			}
+			said = append(said, bytes.TrimLeft(text[open:value.To], ", \t\r\n")...)
+		}
+		open = value.To
+	}
+	return append(said, '}')
 }
 
 // digest writes the canonical form of a value: strings with their length in front, so that none can look like

@@ -19,9 +19,10 @@ import (
 //
 // A program finds out nothing of this but that such a call takes longer.
 type attendant struct {
-	file  *os.File // the listener
-	write []string // real paths
-	done  chan struct{}
+	file     *os.File  // the listener
+	write    []string  // real paths
+	reporter *reporter // nil for none
+	done     chan struct{}
 }
 
 // A notification is struct seccomp_notif: a call of a process that waits for its answer.
@@ -42,14 +43,14 @@ type verdict struct {
 }
 
 // attend gives the calling thread, and all that it forks, a filter, and answers for it until close.
-func attend(filter Filter, write []string) (*attendant, error) {
+func attend(filter Filter, write []string, reporter *reporter) (*attendant, error) {
 	program := filter.program()
 	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&program)))
 	if errno != 0 {
 		return nil, errno
 	}
 	unix.SetNonblock(int(fd), true) // or it cannot be waited for without a thread
-	a := &attendant{file: os.NewFile(fd, "seccomp"), write: write, done: make(chan struct{})}
+	a := &attendant{file: os.NewFile(fd, "seccomp"), write: write, reporter: reporter, done: make(chan struct{})}
 	go a.run()
 	return a, nil
 }
@@ -94,11 +95,17 @@ func (a *attendant) answer(listener uintptr) {
 		return // whoever asked is gone
 	}
 	v := verdict{id: n.id}
-	err := a.change(&n, func() bool {
+	waits := func() bool {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, uintptr(unsafe.Pointer(&n.id)))
 		return errno == 0
-	})
-	if err != nil {
+	}
+	goesOn, err := a.reporter.look(a, &n)
+	if !goesOn && err == nil {
+		err = a.change(&n, waits)
+	}
+	if goesOn {
+		v.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
+	} else if err != nil {
 		errno := unix.EPERM
 		errors.As(err, &errno)
 		v.errno = -int32(errno)

@@ -3,4 +3,4 @@
 package process
 
 // There are no filters where nobody has assembled them.
-var childFilter, sandboxFilter, noSocketsFilter, portsFilter, attributesFilter Filter
+var childFilter, sandboxFilter, networkFilter, noSocketsFilter, portsFilter, attributesFilter, attendedFilter Filter

@@ -130,6 +130,9 @@ func onOwnThread(f func()) {
 // reap waits for the child and takes its group with it. In between it stays a zombie, so that its
 // number is nobody else's.
 func (c *Child) reap() error {
+	if c.fork != nil {
+		return c.fork.reap(c)
+	}
 	for unix.Waitid(unix.P_PID, c.PID(), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	c.tree.end(c)
@@ -139,6 +142,5 @@ func (c *Child) reap() error {
 // OutOfMemory reports whether the kernel killed the child for its memory: it was killed, not by us,
 // and the kernel says that it killed somebody since the child was started. It is asked after Wait.
 func (c *Child) OutOfMemory() bool {
-	return !c.killed.Load() && c.state != nil &&
-		c.state.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && oomKills() > c.oomKills
+	return !c.killed.Load() && c.status.Signal() == syscall.SIGKILL && oomKills() > c.oomKills
 }

@@ -15,11 +15,23 @@ type Sandbox struct {
 	Write    []string // absolute
 	Env      func(home, temp string) []string
 
+	// Report is told what the child tried that it may not, in builds for mcpfunc dev; nil for nobody. It is called from
+	// other goroutines than Start's.
+	Report func(Refusal)
+
 	// Optional leaves out what the system cannot keep up.
 	Optional bool
 }
 
 func (s *Sandbox) asks() bool { return s.NoNetwork || s.ReadOnly }
+
+// A Refusal is something that a child tried and may not. What of it depends on names that change is as it was when it
+// was looked at, so that a hostile child can have another said.
+type Refusal struct {
+	Key  string // SandboxNetwork or SandboxWrite
+	What string // it tried
+	Hint string // what would allow it
+}
 
 // The keys of a Sandbox, as its owner writes them.
 const (

@@ -77,7 +77,8 @@ type Enclosure struct {
 	own       int        // descriptor of Rulesets that is closed with the Enclosure; -1 for none
 	attending *attendant // answers for the last filter of Enter, if ReadOnly
 	attended  Filter
-	write     []string // real paths of what may be changed, if ReadOnly
+	reporter  *reporter // nil for none
+	write     []string  // real paths of what may be changed, if ReadOnly
 }
 
 // Enclose returns what the process of a sandbox enters. Close must be called when all that came of the process is
@@ -117,15 +118,23 @@ func (s *system) enclose(box Sandbox) (_ *Enclosure, err error) {
 	e.Drop = allButOverride()
 	e.Filters = append(e.Filters, sandboxFilter)
 	if box.ReadOnly {
+		e.Filters = append(e.Filters, attributesFilter)
 		if err := e.confineFiles(box.Write); err != nil {
 			return nil, err
 		}
 	}
-	switch {
-	case box.NoNetwork && len(box.Ports) == 0:
-		e.Filters = append(e.Filters, noSocketsFilter)
-	case box.NoNetwork:
-		e.Filters = append(e.Filters, portsFilter)
+	if e.reporter = newReporter(box); e.reporter != nil {
+		e.attended = e.reporter.filter()
+	}
+	if box.NoNetwork {
+		e.Filters = append(e.Filters, networkFilter)
+		switch {
+		case e.reporter != nil: // which refuses itself, or it would not hear of it
+		case len(box.Ports) == 0:
+			e.Filters = append(e.Filters, noSocketsFilter)
+		default:
+			e.Filters = append(e.Filters, portsFilter)
+		}
 	}
 	if box.ReadOnly || box.NoNetwork && len(box.Ports) > 0 {
 		if e.own, err = box.ruleset(s.walls.abi, e.write); err != nil {
@@ -141,7 +150,7 @@ func (e *Enclosure) confineFiles(write []string) (err error) {
 	if e.folder, err = e.folders.add(); err != nil {
 		return fmt.Errorf("make a home: %w", err)
 	}
-	e.Home, e.Temp, e.attended = filepath.Join(e.folder, "home"), filepath.Join(e.folder, "tmp"), attributesFilter
+	e.Home, e.Temp, e.attended = filepath.Join(e.folder, "home"), filepath.Join(e.folder, "tmp"), attendedFilter
 	for _, dir := range append([]string{e.folder}, write...) {
 		real, err := filepath.EvalSymlinks(dir)
 		if err == nil {
@@ -235,7 +244,7 @@ func (e *Enclosure) Enter() error {
 	}
 	if e.attended != nil {
 		var err error
-		if e.attending, err = attend(e.attended, e.write); err != nil {
+		if e.attending, err = attend(e.attended, e.write, e.reporter); err != nil {
 			return fmt.Errorf("seccomp: %w", err)
 		}
 	}

@@ -685,7 +685,7 @@ func escapes(t *testing.T, s *Supervisor, w world, box Sandbox, kinds string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "sandboxed", string(data), kinds}, Env: homeEnv(t.TempDir(), t.TempDir()), Sandbox: box})
+	c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "sandboxed", string(data), kinds}, Env: homeEnv(t.TempDir(), t.TempDir()), Sandbox: box})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -890,7 +890,7 @@ func TestFiltersKnowTheirArchitecture(t *testing.T) {
 	}
 	box := Sandbox{NoNetwork: true}
 	needs(t, box)
-	for name, filter := range map[string]Filter{"child": childFilter, "sandbox": sandboxFilter, "noSockets": noSocketsFilter, "ports": portsFilter, "attributes": attributesFilter} {
+	for name, filter := range map[string]Filter{"child": childFilter, "sandbox": sandboxFilter, "network": networkFilter, "noSockets": noSocketsFilter, "ports": portsFilter, "attributes": attributesFilter, "attended": attendedFilter} {
 		const errnoENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 		for what, data := range map[string][2]uint32{"i386": {359, unix.AUDIT_ARCH_I386}, "x32": {1<<30 | unix.SYS_SOCKET, unix.AUDIT_ARCH_X86_64}} {
 			if got := run(t, filter, data[0], data[1]); got != errnoENOSYS {

@@ -104,7 +104,7 @@ func sandboxRules() []rule {
 
 const (
 	netlinkRoute  = 0
-	typeMask      = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	typeFlags     = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
 	datagramBit   = unix.SOCK_DGRAM // and of SOCK_RAW, which is a datagram's to AF_UNIX
 	tcpULP        = 31
 	fastOpen      = unix.MSG_FASTOPEN
@@ -118,23 +118,31 @@ var pairRule = rule{errno(unix.EACCES), []string{"socketpair"}, [][]seccomp.Cond
 	{arg(0, seccomp.NotEqual, unix.AF_UNIX)}, {arg(1, seccomp.BitsSet, datagramBit)},
 }}
 
-// Language runtimes list the interfaces of a machine by NETLINK_ROUTE; without privileges it carries nothing else.
-func noSocketsRules() []rule {
+// networkRules are of every sandbox with a network that is not all: nothing is listened on, and TCP is opened by
+// connect(2), where Landlock is asked, and not by a message, nor by a socket that has become one of SMC.
+func networkRules() []rule {
 	return []rule{
-		{errno(unix.EACCES), []string{"socket"}, [][]seccomp.Condition{
-			{arg(0, seccomp.NotEqual, unix.AF_NETLINK)}, {arg(2, seccomp.NotEqual, netlinkRoute)},
-		}},
 		pairRule,
-		{errno(unix.EACCES), []string{"connect", "listen", "accept", "accept4"}, nil},
+		{errno(unix.EACCES), []string{"sendto"}, [][]seccomp.Condition{{arg(3, seccomp.BitsSet, fastOpen)}}},
+		{errno(unix.EACCES), []string{"sendmsg"}, [][]seccomp.Condition{{arg(2, seccomp.BitsSet, fastOpen)}}},
+		{errno(unix.EACCES), []string{"sendmmsg"}, [][]seccomp.Condition{{arg(3, seccomp.BitsSet, fastOpen)}}},
+		{errno(unix.EACCES), []string{"setsockopt"}, [][]seccomp.Condition{append(low(1, unix.SOL_TCP), low(2, tcpULP)...)}},
+		{errno(unix.EACCES), []string{"listen", "accept", "accept4"}, nil},
 	}
 }
 
-// portsRules leave TCP, whose ports Landlock decides on, where it is asked: by connect(2) and not by a message that
-// opens a connection, and of a socket that has not become one of SMC.
+// Language runtimes list the interfaces of a machine by NETLINK_ROUTE; without privileges it carries nothing else.
+func noSocketsRules() []rule {
+	return []rule{{errno(unix.EACCES), []string{"socket"}, [][]seccomp.Condition{
+		{arg(0, seccomp.NotEqual, unix.AF_NETLINK)}, {arg(2, seccomp.NotEqual, netlinkRoute)},
+	}}}
+}
+
+// portsRules leave TCP, whose ports Landlock decides on.
 func portsRules() []rule {
 	stream := func(family uint64) []seccomp.Condition {
 		all := []seccomp.Condition{arg(0, seccomp.Equal, family)}
-		for _, flags := range []uint64{0, unix.SOCK_NONBLOCK, unix.SOCK_CLOEXEC, typeMask} {
+		for _, flags := range []uint64{0, unix.SOCK_NONBLOCK, unix.SOCK_CLOEXEC, typeFlags} {
 			all = append(all, arg(1, seccomp.NotEqual, unix.SOCK_STREAM|flags))
 		}
 		return all
@@ -142,18 +150,24 @@ func portsRules() []rule {
 	tcp := func(family uint64) []seccomp.Condition {
 		return []seccomp.Condition{arg(0, seccomp.Equal, family), arg(2, seccomp.NotEqual, 0), arg(2, seccomp.NotEqual, unix.IPPROTO_TCP)}
 	}
+	return []rule{{errno(unix.EACCES), []string{"socket"}, [][]seccomp.Condition{
+		{arg(0, seccomp.NotEqual, unix.AF_INET), arg(0, seccomp.NotEqual, unix.AF_INET6), arg(0, seccomp.NotEqual, unix.AF_NETLINK)},
+		{arg(0, seccomp.Equal, unix.AF_NETLINK), arg(2, seccomp.NotEqual, netlinkRoute)},
+		stream(unix.AF_INET), stream(unix.AF_INET6), tcp(unix.AF_INET), tcp(unix.AF_INET6),
+	}}}
+}
+
+// reportRules pass on all that a sandbox may refuse and mcpfunc dev tells of: see report_linux.go.
+func reportRules() []rule {
+	const writes = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 	return []rule{
-		{errno(unix.EACCES), []string{"socket"}, [][]seccomp.Condition{
-			{arg(0, seccomp.NotEqual, unix.AF_INET), arg(0, seccomp.NotEqual, unix.AF_INET6), arg(0, seccomp.NotEqual, unix.AF_NETLINK)},
-			{arg(0, seccomp.Equal, unix.AF_NETLINK), arg(2, seccomp.NotEqual, netlinkRoute)},
-			stream(unix.AF_INET), stream(unix.AF_INET6), tcp(unix.AF_INET), tcp(unix.AF_INET6),
-		}},
-		pairRule,
-		{errno(unix.EACCES), []string{"sendto"}, [][]seccomp.Condition{{arg(3, seccomp.BitsSet, fastOpen)}}},
-		{errno(unix.EACCES), []string{"sendmsg"}, [][]seccomp.Condition{{arg(2, seccomp.BitsSet, fastOpen)}}},
-		{errno(unix.EACCES), []string{"sendmmsg"}, [][]seccomp.Condition{{arg(3, seccomp.BitsSet, fastOpen)}}},
-		{errno(unix.EACCES), []string{"setsockopt"}, [][]seccomp.Condition{append(low(1, unix.SOL_TCP), low(2, tcpULP)...)}},
-		{errno(unix.EACCES), []string{"listen", "accept", "accept4"}, nil},
+		{seccomp.ActionUserNotify, []string{
+			"socket", "connect", "openat2", "creat", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2",
+			"link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "truncate",
+			"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat",
+		}, nil},
+		{seccomp.ActionUserNotify, []string{"open"}, [][]seccomp.Condition{{arg(1, seccomp.BitsSet, writes)}}},
+		{seccomp.ActionUserNotify, []string{"openat"}, [][]seccomp.Condition{{arg(2, seccomp.BitsSet, writes)}}},
 	}
 }
 
@@ -164,13 +178,20 @@ func attributesRules() []rule {
 		{errno(unix.EOPNOTSUPP), []string{
 			"setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat",
 		}, nil},
-		{seccomp.ActionUserNotify, []string{"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"}, nil},
 		{errno(unix.EPERM), []string{"ioctl"}, [][]seccomp.Condition{low(1, setFlags), low(1, setFlags32), low(1, setAttributes)}},
 	}
 }
 
+// attendedRules are of what an attendant does for a child.
+func attendedRules() []rule {
+	return []rule{{seccomp.ActionUserNotify, []string{"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"}, nil}}
+}
+
 // legacy are calls that newer architectures do not have.
-var legacy = []string{"chmod", "chown", "lchown", "utime", "utimes", "futimesat"}
+var legacy = []string{
+	"chmod", "chown", "lchown", "utime", "utimes", "futimesat",
+	"open", "creat", "mkdir", "rmdir", "unlink", "rename", "renameat", "link", "symlink", "mknod",
+}
 
 // programs assembles each rule. The library compares with a call's number what the conditions of the one before
 // have loaded, so that each call with conditions has a program of its own.
@@ -190,6 +211,9 @@ func programs(t *testing.T, info *arch.Info, rules []rule) (all []bpf.Instructio
 				group.NamesWithCondtions = append(group.NamesWithCondtions, seccomp.NameWithConditions{Name: name, Conditions: c})
 			}
 		}
+		if len(group.Names)+len(group.NamesWithCondtions) == 0 {
+			continue // all of them are legacy
+		}
 		program := assembled(t, info, seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{group}})
 		all = append(all, program[:len(program)-1]...) // what passes goes on to the next
 	}
@@ -206,15 +230,21 @@ func assembled(t *testing.T, info *arch.Info, policy seccomp.Policy) []bpf.Instr
 	return program
 }
 
-// filters are all that a handler has, by the name of the variable.
-func filters(t *testing.T, info *arch.Info) map[string]Filter {
+// filters are all that a handler has, by the file and the name of the variable.
+func filters(t *testing.T, info *arch.Info) map[string]map[string]Filter {
 	t.Helper()
-	return map[string]Filter{
-		"childFilter":      finish(t, info, assembled(t, info, childPolicy())),
-		"sandboxFilter":    finish(t, info, programs(t, info, sandboxRules())),
-		"noSocketsFilter":  finish(t, info, programs(t, info, noSocketsRules())),
-		"portsFilter":      finish(t, info, programs(t, info, portsRules())),
-		"attributesFilter": finish(t, info, programs(t, info, attributesRules())),
+	of := func(rules []rule) Filter { return finish(t, info, programs(t, info, rules)) }
+	return map[string]map[string]Filter{
+		"filter": {
+			"childFilter":      finish(t, info, assembled(t, info, childPolicy())),
+			"sandboxFilter":    of(sandboxRules()),
+			"networkFilter":    of(networkRules()),
+			"noSocketsFilter":  of(noSocketsRules()),
+			"portsFilter":      of(portsRules()),
+			"attributesFilter": of(attributesRules()),
+			"attendedFilter":   of(attendedRules()),
+		},
+		"report": {"reportFilter": of(reportRules())},
 	}
 }
 
@@ -247,42 +277,47 @@ func setArch(policy *seccomp.Policy, info *arch.Info) {
 // The filters are data in the handler. What they are assembled from is above.
 func TestFilterIsThatOfThePolicy(t *testing.T) {
 	for goarch, info := range map[string]*arch.Info{"amd64": arch.X86_64, "arm64": arch.AARCH64} {
-		want := filters(t, info)
-		file := "filter_linux_" + goarch + ".go"
-		var text bytes.Buffer
-		fmt.Fprint(&text, "package process\n\n// These are assembled: see seccomp_linux.go.\n")
-		for _, name := range slices.Sorted(maps.Keys(want)) {
-			fmt.Fprintf(&text, "\nvar %s = Filter{", name)
-			for i, in := range want[name] {
-				if i%8 == 0 {
-					fmt.Fprint(&text, "\n")
+		for file, want := range filters(t, info) {
+			if goarch == runtime.GOARCH && file == "filter" {
+				got := map[string]Filter{
+					"childFilter": childFilter, "sandboxFilter": sandboxFilter, "networkFilter": networkFilter,
+					"noSocketsFilter": noSocketsFilter, "portsFilter": portsFilter, "attributesFilter": attributesFilter, "attendedFilter": attendedFilter,
 				}
-				fmt.Fprintf(&text, "%#x, ", in)
+				if diff := cmp.Diff(want, got); !*update && diff != "" {
+					t.Errorf("the filters of this program (-want +got):\n%s", diff)
+				}
 			}
-			fmt.Fprint(&text, "\n}\n")
-		}
-		source, err := format.Source(text.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if *update {
-			if err := os.WriteFile(file, source, 0o644); err != nil {
+			var text bytes.Buffer
+			if file == "report" {
+				fmt.Fprint(&text, "//go:build mcpfunc_devpage\n\n")
+			}
+			file += "_linux_" + goarch + ".go"
+			fmt.Fprint(&text, "package process\n\n// These are assembled: see seccomp_linux.go.\n")
+			for _, name := range slices.Sorted(maps.Keys(want)) {
+				fmt.Fprintf(&text, "\nvar %s = Filter{", name)
+				for i, in := range want[name] {
+					if i%8 == 0 {
+						fmt.Fprint(&text, "\n")
+					}
+					fmt.Fprintf(&text, "%#x, ", in)
+				}
+				fmt.Fprint(&text, "\n}\n")
+			}
+			source, err := format.Source(text.Bytes())
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		got, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(source), string(got)); diff != "" {
-			t.Errorf("%s is stale (-policy +file), hint: go test ./internal/process -run TestFilterIsThatOfThePolicy -update\n%s", file, diff)
-		}
-		if goarch == runtime.GOARCH {
-			got := map[string]Filter{
-				"childFilter": childFilter, "sandboxFilter": sandboxFilter, "noSocketsFilter": noSocketsFilter, "portsFilter": portsFilter, "attributesFilter": attributesFilter,
+			if *update {
+				if err := os.WriteFile(file, source, 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if diff := cmp.Diff(want, got); !*update && diff != "" {
-				t.Errorf("the filters of this program (-want +got):\n%s", diff)
+			got, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(source), string(got)); diff != "" {
+				t.Errorf("%s is stale (-policy +file), hint: go test ./internal/process -run TestFilterIsThatOfThePolicy -update\n%s", file, diff)
 			}
 		}
 	}

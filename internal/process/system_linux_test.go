@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		if os.Getenv("PROCESS_TEST_SANDBOX") != "" {
 			spec.Sandbox = Sandbox{ReadOnly: true, Env: homeEnv}
 		}
-		c, err := s.Start(spec)
+		c, err := launchers[os.Getenv("PROCESS_TEST_LAUNCHER")](s, spec)
 		if err != nil {
 			panic(err)
 		}
@@ -238,7 +238,7 @@ func TestNothingSurvivesTheApp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := exec.Command("/proc/self/exe")
-			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script)
+			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script, "PROCESS_TEST_LAUNCHER="+current)
 			out, err := app.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)

@@ -147,7 +147,7 @@ func TestPeerIsKnown(t *testing.T) {
 	}
 	own("before there is a child")
 	for _, how := range []string{"plain", "gone", "hidden"} {
-		c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", addr, how}})
+		c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", addr, how}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestPeerListenerAdmits(t *testing.T) {
 			}()
 		}
 	}()
-	child, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", inner.Addr().String(), "plain"}})
+	child, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", inner.Addr().String(), "plain"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestChildrenCannotHarmOthers(t *testing.T) {
 	line(t, victim)
 	want := []string{"own: reads limits", "own: sets a limit", "own: is nice", "own: writes a file", "own: starts a program"}
 	for name, pid := range map[string]int{"sibling": victim.PID(), "app": os.Getpid()} {
-		c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", strconv.Itoa(pid)}, Env: []string{"TMPDIR=" + t.TempDir()}})
+		c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", strconv.Itoa(pid)}, Env: []string{"TMPDIR=" + t.TempDir()}})
 		if err != nil {
 			t.Fatal(err)
 		}
