@@ -87,6 +87,7 @@ func in(c *calls.Call, s *session.Session) {
 // noAnswer is how a call ended that failed with err before it was passed on.
 func noAnswer(err error) calls.Outcome {
 	full, isFull := errors.AsType[*admission.FullError](err)
+	_, isBusy := errors.AsType[*admission.BusyError](err)
 	_, isFailure := errors.AsType[*child.Failure](err)
 	refused := func(reason string) calls.Outcome { return calls.Outcome{Kind: calls.Refused, Reason: reason} }
 	switch {
@@ -94,6 +95,8 @@ func noAnswer(err error) calls.Outcome {
 		return child.NoAnswer(err)
 	case isFull:
 		return refused("full: " + full.What)
+	case isBusy:
+		return refused("too_many_requests")
 	case errors.Is(err, admission.ErrClosed):
 		return refused("shutting_down")
 	case errors.Is(err, session.ErrUnknown):
