@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	}
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
-	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
+	a.budget = message.NewBudget(max(cmp.Or(a.opts.budget, budget), 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.starter = child.NewStarter(a.log, secrets, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
 	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
@@ -305,6 +306,7 @@ type Stats struct {
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 	Waiting     int   // starts of processes that wait for others
+	Memory      int64 // bytes that processes of servers use; zero where that is not known
 }
 
 // Stats returns the figures of now.
@@ -313,7 +315,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(),
+		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
 	}
 }
 
