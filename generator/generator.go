@@ -55,6 +55,7 @@ type Project struct {
 	Module    string // module path of the generated go.mod; empty: the name, with "-app" where Go has that name itself
 	Hosting   Hosting
 	Extras    Extras
+	OTel      bool      // traces and metrics by OpenTelemetry, of the handler and of the host
 	AuthLevel AuthLevel // empty: "function" for none and azure_default, "anonymous" where tokens guard
 
 	Config     *config.File // parsed without a lookup: ${NAME} stays

@@ -33,6 +33,11 @@ func Load(dir string) (Project, error) {
 		return Project{}, err
 	}
 	p := Project{Module: moduleOf(mod.data), Hosting: HostingCustom, RuntimeVersion: publishedRuntime(mod.data)}
+	main, err := look(root, "main.go")
+	if err != nil {
+		return Project{}, err
+	}
+	p.OTel = strings.Contains(string(main.data), `"`+runtimeModule+"/"+otelDir+`"`)
 	host, err := readHost(root)
 	if err != nil {
 		return Project{}, err

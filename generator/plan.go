@@ -23,7 +23,7 @@ func (p Project) Plan() (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	carried, err := carry(p.Runtime)
+	carried, err := carry(p.Runtime, p.OTel)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}

@@ -306,6 +306,7 @@ type Stats struct {
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 	Waiting     int   // starts of processes that wait for others
+	Memory      int64 // bytes that processes of servers use; zero where that is not known
 }
 
 // Stats returns the figures of now.
@@ -314,7 +315,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(),
+		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
 	}
 }
 

@@ -221,6 +221,21 @@ func (c *Controller) Room() error {
 	return nil
 }
 
+// Used is how many bytes the processes use; zero where that is not known.
+func (c *Controller) Used() (sum int64) {
+	if c.memory.source == nil {
+		return 0
+	}
+	var all []int
+	for _, pids := range c.pids() {
+		all = append(all, pids...)
+	}
+	for _, used := range c.memory.source.Used(all) {
+		sum += used
+	}
+	return sum
+}
+
 // Measure finds out what memory there is, unless that was done a moment ago.
 func (c *Controller) Measure() { c.memory.refresh(c.pids) }
 

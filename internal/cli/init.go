@@ -25,6 +25,7 @@ type initOptions struct {
 	Name      string   // empty: that of the folder
 	Module    string   // empty: the name
 	Hosting   hosting
+	OTel      bool
 	AuthLevel string // empty: by server
 	Runtime   string // "copy" or "module"
 	DryRun    bool
@@ -80,6 +81,7 @@ new session key is in local.settings.json, which stays on this machine.`,
 	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
 	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
 	opts.Hosting.bind(cmd, "flex where servers start with Python or Node, else custom")
+	flags.BoolVar(&opts.OTel, "otel", false, "link OpenTelemetry: traces and metrics over OTLP, where the OTEL_* app settings say")
 	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin (default: function, and anonymous where tokens guard a server)")
 	flags.StringVar(&opts.Runtime, "runtime", runtimeCopy, "how the project gets the runtime (`way`): copy writes its sources into third_party, module requires the published version of this mcpfunc")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
@@ -164,7 +166,7 @@ func runInit(ctx context.Context, env *Env, opts *initOptions) error {
 	}
 	plan, err := generator.Project{
 		Name: name, Module: opts.Module, AuthLevel: generator.AuthLevel(opts.AuthLevel),
-		Hosting: generator.Hosting(opts.Hosting.Kind), Extras: opts.Hosting.Extras,
+		Hosting: generator.Hosting(opts.Hosting.Kind), Extras: opts.Hosting.Extras, OTel: opts.OTel,
 		Config: file, ConfigData: src.data, SessionKey: sessionKeyFor(opts.Dir),
 		Runtime: env.Runtime, RuntimeVersion: version,
 	}.Plan()
