@@ -46,7 +46,7 @@ func newStartSlots(limit int) *startSlots {
 // or has not. The zero startSlot needs no release.
 type startSlot struct {
 	s    *startSlots
-	of   string // the server
+	of   string      // the server
 	f    *firstStart // nil if this is not a first start
 	once sync.Once
 }
