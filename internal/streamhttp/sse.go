@@ -34,7 +34,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
 		limit, o.Ends, o.HostLimit = q.HostLimit, q.end, q.HostLimit
 	}
-	s, err := q.Table.Open(o)
+	s, err := q.Table.Open(q.ctx, o)
 	if err != nil {
 		q.failed(err, nil)
 		return
