@@ -59,6 +59,7 @@ type Session struct {
 	sending sending
 
 	mu           sync.Mutex
+	owned        []func() // called at the end
 	introduced   introduction
 	sealed       string // the id that says all that it takes to take the session over; empty for none
 	router       router
