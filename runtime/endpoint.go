@@ -173,6 +173,9 @@ func (a *App) connect(s *server) {
 	if s.policy.Requires() {
 		s.endpoint.Forbid = s.forbid
 	}
+	if a.instance != nil {
+		s.endpoint.Forwarder = forwarder{a.instance}
+	}
 	a.starter.Prewarm(run)
 }
 

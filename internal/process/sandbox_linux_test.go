@@ -520,6 +520,14 @@ var ownTries = []try{
 		}
 		return err
 	}},
+	{"own: an owner that it has", func(w world) error {
+		file := fresh(w)
+		err := errors.Join(os.Chown(file, os.Getuid(), os.Getgid()), os.Lchown(file, -1, os.Getgid()))
+		if other := os.Chown(file, 12345, -1); !errors.Is(other, unix.EPERM) {
+			err = errors.Join(err, fmt.Errorf("another owner: %v", other))
+		}
+		return err
+	}},
 	{"own: a sink", func(world) error { return writes("/dev/null") }},
 	{"own: memory", func(world) error { _, err := unix.MemfdCreate("own", 0); return err }},
 	{"own: a pair", func(world) error { _, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }},
@@ -962,4 +970,30 @@ func run(t *testing.T, filter Filter, number, arch uint32) uint32 {
 	}
 	t.Fatal("no end")
 	return 0
+}
+
+// BenchmarkStart is what a sandbox adds to the start of a process.
+func BenchmarkStart(b *testing.B) {
+	for name, box := range map[string]Sandbox{
+		"without": {},
+		"none":    {NoNetwork: true},
+		"ports":   {NoNetwork: true, Ports: []uint16{443, 53}},
+		"write":   {ReadOnly: true, Write: []string{os.TempDir()}, Env: homeEnv},
+		"all":     {NoNetwork: true, Ports: []uint16{443, 53}, ReadOnly: true, Write: []string{os.TempDir()}, Env: homeEnv},
+	} {
+		b.Run(name, func(b *testing.B) {
+			if faults := box.Check(); len(faults) > 0 {
+				b.Skip(faults)
+			}
+			s := Open(slog.New(slog.DiscardHandler))
+			defer s.Close()
+			for b.Loop() {
+				c, err := s.Start(Spec{Command: "/bin/true", Sandbox: box})
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Wait()
+			}
+		})
+	}
 }

@@ -56,6 +56,9 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 	default:
 		l.siftLocked(p)
 	}
+	if !l.s.ends.IsZero() {
+		ctx = child.Ending(ctx, l.s.ends, l.s.hostLimit)
+	}
 	if limit, f := child.CallLimit(ctx, limit); f != nil {
 		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole, f()) })
 	}

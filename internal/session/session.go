@@ -51,12 +51,15 @@ type Session struct {
 	alias         string // by which the log knows it
 	sealable      bool   // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
-	started       atomic.Bool // there has been a process
-	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
+	ends          time.Time     // as Opening has it
+	hostLimit     time.Duration // as Opening has it
+	started       atomic.Bool   // there has been a process
+	initialized   atomic.Bool   // the process was told that the client is initialized, as far as ensureInitialized has to care
 
 	sending sending
 
 	mu           sync.Mutex
+	owned        []func() // called at the end
 	introduced   introduction
 	sealed       string // the id that says all that it takes to take the session over; empty for none
 	router       router
@@ -71,7 +74,7 @@ type Session struct {
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
+		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(), ends: o.Ends, hostLimit: o.HostLimit,
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
 		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),
