@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Env: map[string]string{
 			"TOKEN": "t\"}", "N": "1.50", "BIG": "12345678901234567890", "ON": "true", "KEY": "k", "EMPTY": "",
 		},
-		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth,
+		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth, Manifest: ManifestShared,
 		Description: "git, über", InheritEnv: []string{"AZURE_*", "FOO"},
 		Auth: Auth{
 			Method: AuthOAuth2Bearer, Line: 27, OAuth2Issuer: "https://issuer.example",
@@ -195,4 +196,19 @@ func texts(warnings []Warning) []string {
 		list = append(list, s)
 	}
 	return list
+}
+
+func TestManifestIsASwitchOrShared(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Manifest{"true": ManifestAuto, "false": ManifestOff, `"shared"`: ManifestShared} {
+		f, err := Parse("", []byte(`{"mcpServers":{"s":{"command":"x","manifest":`+text+`}}}`), nil)
+		if err != nil || f.Servers[0].Manifest != want {
+			t.Errorf("%s: %v, %v, want %q", text, f, err, want)
+		}
+	}
+	for _, text := range []string{`"auto"`, `"off"`, "1", "{}"} {
+		if _, err := Parse("", []byte(`{"mcpServers":{"s":{"command":"x","manifest":`+text+`}}}`), nil); err == nil || !strings.Contains(err.Error(), "manifest") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }
