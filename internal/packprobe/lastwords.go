@@ -17,11 +17,12 @@ import (
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
-// lastWords is a launcher whose processes see nothing of this machine and may do no more than on Azure, and that
-// keeps the end of what they complain of.
+// lastWords is a launcher whose processes see no more of this machine than it says and may do no more than on
+// Azure, and that keeps the end of what they complain of.
 type lastWords struct {
-	hide   *strings.Replacer // takes secrets of the configuration out, and the folder that the servers are tried in
-	demote []string          // what a command line is put after so that modes of files bind it
+	hide    *strings.Replacer // takes secrets of the configuration out, and the folder that the servers are tried in
+	environ []string          // what the processes see besides their own variables
+	demote  []string          // what a command line is put after so that modes of files bind it
 
 	mu   sync.Mutex
 	text []byte
@@ -38,7 +39,7 @@ func newLastWords(env map[string]string, dir string) *lastWords {
 	if dir != "" {
 		pairs = append(pairs, dir+string(filepath.Separator), "")
 	}
-	return &lastWords{hide: strings.NewReplacer(pairs...), demote: demotion()}
+	return &lastWords{hide: strings.NewReplacer(pairs...), environ: []string{"HOME=" + os.TempDir()}, demote: demotion()}
 }
 
 const lastWordsBytes = 2 << 10
@@ -49,7 +50,7 @@ func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (m
 		s.Args = slices.Concat(l.demote[1:], []string{s.Command}, s.Args)
 		s.Command = l.demote[0]
 	}
-	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, authenv.Join([]string{"HOME=" + os.TempDir()}, s.Env))
+	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, authenv.Join(l.environ, s.Env))
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/hint"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -66,12 +65,8 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 
 // server returns the server as the app would start it.
 func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
-	if p.file == nil {
-		file, err := p.Resolve()
-		if err != nil {
-			return mcpfunc.Server{}, hint.With(err, "set it in local.settings.json, or pack with --no-probe")
-		}
-		p.file = file
+	if err := p.resolve(); err != nil {
+		return mcpfunc.Server{}, err
 	}
 	i := slices.IndexFunc(p.file.Servers, func(s config.Server) bool { return s.Name == target.Name })
 	s := p.file.Servers[i]
