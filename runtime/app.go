@@ -107,8 +107,10 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
-	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
-	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
+	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{
+		Starts: a.opts.Starts, Budget: a.budget, Room: func(server string) bool { return a.admission.HasRoom(server) },
+	})
+	a.admission = admission.New(cfg.MaxSessions, process.NewMachine(), a.reserve(), a.starter)
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
 	for _, s := range a.servers {
@@ -287,6 +289,7 @@ type Stats struct {
 	Servers   map[string]int // sessions by server
 
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
+	Idle        int   // of Sessions: those that have needed no process yet, as what they asked was known
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 }
 
@@ -296,7 +299,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Hibernated: t.Hibernated,
+		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
 )
 
 // A Config is what a configuration file says, and nothing else: what the program has to say are Options.
@@ -56,6 +57,8 @@ type Config struct {
 	hosting *hosting // nil: no Functions host has started us
 
 	notices []notice // to log
+
+	manifest *manifest.File // what servers are known to answer; nil: nothing
 
 	devKey  string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
 	secrets []string // what was put in place of ${NAME} where NAME sounds like a secret
@@ -139,9 +142,14 @@ func loadConfig(path string, each bool) (*Config, error) {
 	for _, w := range file.Warnings {
 		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
 	}
-	if err := cfg.startPacked(path); err != nil {
+	written, err := config.LoadEach(path, nil) // with ${NAME} as it stands
+	if err != nil {
 		return nil, typed(err)
 	}
+	if err := cfg.startPacked(path, written); err != nil {
+		return nil, typed(err)
+	}
+	cfg.loadManifest(filepath.Dir(path), written)
 	return cfg, nil
 }
 
@@ -224,7 +232,7 @@ func fromEntry(file *config.File, s config.Server, getenv func(string) string) (
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		method: s.Auth, line: s.Line, public: public,
+		manifest: s.Manifest, method: s.Auth, line: s.Line, public: public,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

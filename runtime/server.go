@@ -8,6 +8,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
 )
 
 // A Server describes one stdio MCP server. Only Name and Command are required: for everything else the zero
@@ -54,6 +55,10 @@ type Server struct {
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
+
+	manifest   config.Manifest
+	source     manifest.Source // what the manifest knows it by
+	lock, tree string          // of what was packed, where it starts from that
 
 	// What is not said by a Server written in Go: why a file's cannot be served, who could use it without
 	// being known, and which variables it was written with.

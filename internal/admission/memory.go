@@ -66,6 +66,21 @@ func (m *memory) fits(server string) bool {
 	return !m.known || m.free >= m.need[server]+spareBytes+m.reserve
 }
 
+// fitsTwice reports whether two processes of server fit, so that one that is started ahead takes the room of
+// none that is wanted.
+func (m *memory) fitsTwice(server string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.known || m.free >= 2*m.need[server]+spareBytes+m.reserve
+}
+
+// short reports whether the app itself is about to lack memory.
+func (m *memory) short() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known && m.free < spareBytes/2
+}
+
 func (m *memory) measure(byServer map[string][]int) {
 	free, ok := m.source.Free()
 	var all []int
@@ -111,6 +126,9 @@ func (c *Controller) watchMemory(ctx context.Context) {
 		if free, ok := c.memory.source.Free(); !ok || free > lastBytes {
 			continue
 		}
+		if c.shed() {
+			continue
+		}
 		if t, used := c.largest(); t != nil {
 			t.OutOfMemory(used)
 		}
@@ -133,4 +151,19 @@ func (c *Controller) largest() (largest Tenant, most int64) {
 		}
 	}
 	return largest, most
+}
+
+// Used is how many bytes the processes of all tenants use together.
+func (c *Controller) Used() (sum int64) {
+	if c.memory.source == nil {
+		return 0
+	}
+	var all []int
+	for _, pids := range c.pids() {
+		all = append(all, pids...)
+	}
+	for _, used := range c.memory.source.Used(all) {
+		sum += used
+	}
+	return sum
 }

@@ -23,9 +23,10 @@ type Child struct {
 	stderr *stderrTail
 	log    *slog.Logger
 	redact func(string) string
-	slot   *startSlot      // released at its first message, at its end, or when it is late
-	late   *time.Timer     // which releases it; nil for none
-	rec    *watch.Recorder // nil for none
+	slot   *startSlot            // released at its first message, at its end, or when it is late
+	late   *time.Timer           // which releases it; nil for none
+	timed  func(since time.Time) // hears of its first message, and when it was started; nil for nobody
+	rec    *watch.Recorder       // nil for none
 
 	answered chan struct{} // closed at its first message
 	spoke    bool          // answered is closed; of the reader
@@ -183,6 +184,9 @@ func (c *Child) speaks() {
 		c.spoke = true
 		close(c.answered)
 		c.releaseSlot(true)
+		if c.timed != nil {
+			c.timed(c.stall.made)
+		}
 	}
 }
 

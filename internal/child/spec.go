@@ -28,6 +28,7 @@ type Spec struct {
 	Restart      bool
 	MaxRestarts  int // within RestartWindow
 	Prewarm      int // processes started ahead
+	MostPrewarm  int // to which that rises while many are taken; no more than Prewarm: it does not rise
 }
 
 // ID is what findings about the server are remembered by.

@@ -16,6 +16,9 @@ import (
 type Limits struct {
 	Starts int             // processes starting at a time; zero means four times the processors
 	Budget *message.Budget // of large messages of processes; nil means no limit
+
+	// Room reports whether there is memory to start a process of a server ahead; nil means always.
+	Room func(server string) bool
 }
 
 // A Starter starts processes. Its methods may be called from any goroutine.
@@ -24,6 +27,7 @@ type Starter struct {
 	redact func(string) string
 	budget *message.Budget
 	slots  *startSlots
+	room   func(server string) bool
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -39,7 +43,10 @@ func NewStarter(log *slog.Logger, redact func(string) string, limits Limits) *St
 	if limits.Starts == 0 {
 		limits.Starts = 4 * runtime.GOMAXPROCS(0)
 	}
-	s := &Starter{log: log, redact: redact, budget: limits.Budget, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
+	if limits.Room == nil {
+		limits.Room = func(string) bool { return true }
+	}
+	s := &Starter{log: log, redact: redact, budget: limits.Budget, room: limits.Room, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -72,6 +79,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 		}
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
 		c.slot, c.stderr = slot, tailOf(c.p, log, s.redact)
+		if sp := s.sparesOf(spec); sp != nil {
+			c.timed = sp.timed
+		}
 	}
 	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
 	if rec != nil {
@@ -99,11 +109,8 @@ const runnerTimeout = 10 * time.Minute
 func (s *Starter) Close() {
 	s.mu.Lock()
 	s.closed = true
-	var all []*spares
-	for _, sp := range s.spares {
-		all = append(all, sp)
-	}
 	s.mu.Unlock()
+	all := s.allSpares()
 	s.cancel()
 	s.running.Wait()
 	var ended sync.WaitGroup

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -22,6 +23,7 @@ type Server struct {
 	*child.Spec
 	admission.Limits
 	Era     Era
+	Known   Known         // what the server is known to answer; nil for nothing
 	Workers int           // processes that the requests of one caller share; zero for 4
 	Idle    time.Duration // after which a process that nobody uses ends
 }
@@ -31,6 +33,19 @@ func (s *Server) workers() int {
 		return s.Workers
 	}
 	return defaultWorkers
+}
+
+// Known is what a server is known to answer without a process. Its methods may be called from any goroutine.
+type Known interface {
+	// Era is which protocol versions the server speaks; empty if that is not known.
+	Era() string
+	// Answer returns the answer to a request, with its id; nil if only a process knows it.
+	Answer(request *message.Message) *message.Message
+	// Check compares what a process answers with what is known: discovered to server/discover, and the
+	// rest by ask, which takes the request over. It fails with ask's error.
+	Check(discovered *message.Message, ask func(request *message.Message) (*message.Message, error)) error
+	// Pages returns the answers to a list.
+	Pages(method string) [][]byte
 }
 
 // A Caller is who asks.

@@ -47,6 +47,9 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 		}
 		request := recorded(m)
 		l.s.handshake.asked = request
+		if l.known() {
+			break // it is on record
+		}
 		p.record = func(answer *message.Message) { child.OnOwnStack(func() { l.recordInitialize(request, answer) }) }
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		request := recorded(m)
@@ -73,6 +76,9 @@ func (l *link) withdraw(requests []*pending, sent int) {
 
 // onTimeout is called when a request has not been answered in time, of which f tells.
 func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
+	if l.known() {
+		return // it is being answered
+	}
 	if p.method == "initialize" {
 		l.s.abandon(l.startTimeout(limit))
 		return

@@ -28,7 +28,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream")
 		return
 	}
-	s, err := q.open("", "", false)
+	s, err := q.open("", "")
 	if err != nil {
 		q.failed(err, nil)
 		return

@@ -105,6 +105,12 @@ func (q *request) stateless(m *message.Message) {
 		q.refuseID(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream: a subscription is a stream", id, "")
 		return
 	}
+	if q.Pool.Known != nil {
+		if answer := q.Pool.Known.Answer(m); answer != nil {
+			q.known(answer)
+			return
+		}
+	}
 	call, worker := q.call(m, id, version)
 	if call == nil {
 		return
@@ -243,6 +249,21 @@ func (q *request) reply(call *pool.Call) {
 			return
 		}
 	}
+}
+
+// known gives an answer for which no process was asked.
+func (q *request) known(m *message.Message) {
+	e := stream.Event{Message: m, Last: true}
+	if jsonBody, _ := q.accepts(); jsonBody || m.Envelope().IsError() {
+		q.whole(e)
+		return
+	}
+	defer m.Free()
+	q.begin()
+	out := newEvents(q)
+	defer out.free()
+	out.event(e)
+	out.flush() // an error is that the client is gone
 }
 
 // whole gives an answer as a JSON body, with the HTTP status that belongs to its error.
