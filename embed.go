@@ -22,7 +22,8 @@ import (
 //go:embed internal/authn/*.go
 //go:embed internal/broker/*.go
 //go:embed internal/bufpool/*.go
-//go:embed internal/child/*.go
+//go:embed internal/calls/*.go
+//go:embed internal/child/*.go internal/child/forkserver.py
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/eventlog/*.go
@@ -30,9 +31,13 @@ import (
 //go:embed internal/manifest/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
+//go:embed internal/pace/*.go
 //go:embed internal/packmanifest/*.go
+//go:embed internal/policy/*.go
 //go:embed internal/pool/*.go
+//go:embed internal/printable/*.go
 //go:embed internal/process/*.go
+//go:embed internal/secret/*.go
 //go:embed internal/session/*.go
 //go:embed internal/shared/*.go
 //go:embed internal/stream/*.go

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // outputs returns the files that the extras add to a project. All are yours.
@@ -79,12 +80,8 @@ func (s scaffold) OnlyEntra() bool {
 
 func wantsEntra(s config.Server) bool { return s.Auth.Method == config.AuthAzureOBO }
 
-// secretWords are those of names whose values go into the vault. One too many costs nothing there; one
-// too few is a secret among the app settings.
-var secretWords = []string{"KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CONNECTION", "CONNSTR", "DSN", "SAS"}
-
 // Secrets returns those Placeholders whose values are secrets, by what the configuration says of them
-// or by their names.
+// or by their names. Only these are parameters that are secure.
 func (s scaffold) Secrets() []string {
 	return slices.DeleteFunc(s.Placeholders(), func(name string) bool { return !s.secret(name) })
 }
@@ -105,5 +102,5 @@ func (p Project) AppSettings() map[string]bool {
 
 func (s scaffold) secret(name string) bool {
 	said := slices.ContainsFunc(s.Config.Variables, func(v config.Variable) bool { return v.Name == name && v.Secret })
-	return said || slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToUpper(name), word) })
+	return said || secret.Setting(name)
 }

@@ -52,6 +52,8 @@ type endpoint struct {
 	Path   string
 	Level  AuthLevel
 	Tokens bool // a bearer token is asked for
+
+	Headers []string // that every request has to carry
 }
 
 // Endpoints returns the enabled servers in the order of the file.
@@ -62,7 +64,7 @@ func (s scaffold) Endpoints() []endpoint {
 			Server: server.Name,
 			Path:   "/api/mcp/" + server.Name,
 			Level:  s.level(server),
-			Tokens: guardedByTokens(server),
+			Tokens: guardedByTokens(server), Headers: server.CallerHeaders(),
 		})
 	}
 	return es
@@ -90,10 +92,29 @@ func (e endpoint) Guard() string {
 	if e.Tokens {
 		guards = append(guards, "users with a bearer token")
 	}
-	if guards == nil {
-		return "anyone"
+	who := "anyone"
+	if guards != nil {
+		who = strings.Join(guards, ", and only ")
 	}
-	return strings.Join(guards, ", and only ")
+	if e.Headers != nil {
+		who += "; with `" + strings.Join(e.Headers, "`, `") + "`"
+	}
+	return who
+}
+
+// An asked is a header that VS Code asks its user for.
+type asked struct{ Header, ID, Description string }
+
+// Asked returns the headers of the example in `.vscode/mcp.json`.
+func (e endpoint) Asked() []asked {
+	var all []asked
+	if e.Keys() {
+		all = append(all, asked{"x-functions-key", "functions-key", "Azure Functions key"})
+	}
+	for _, header := range e.Headers {
+		all = append(all, asked{header, strings.ToLower(header), header + " for " + e.Server})
+	}
+	return all
 }
 
 // Placeholders returns the names of the environment variables that the app needs and has no default

@@ -19,8 +19,8 @@ const mostNames = 25
 func TestAPIIsSmall(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"App", "Auth", "AuthError", "CommandError", "Config", "ConfigError", "ExecLauncher", "FunctionsAddr", "Launcher",
-		"LauncherFunc", "LoadConfig", "New", "Options", "ParseConfig", "Process", "Server", "Stats", "SupportsScaffold1",
+		"App", "Auth", "AuthError", "Call", "CommandError", "Config", "ConfigError", "ExecLauncher", "FunctionsAddr", "Launcher",
+		"LauncherFunc", "LoadConfig", "New", "Observer", "Options", "ParseConfig", "Process", "Sandbox", "Server", "Stats", "SupportsScaffold1",
 	}
 	got := exported(t)
 	if diff := cmp.Diff(want, got); diff != "" {

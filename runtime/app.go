@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -46,6 +46,7 @@ type App struct {
 	prefix     string     // that paths begin with, without a slash at its end
 	watch      *watch.Hub // nil: nobody looks
 	page       devPage    // of mcpfunc dev; nil: there is none
+	audit      *audit
 
 	mu       sync.Mutex
 	posts    int           // calls being answered; guarded by mu
@@ -66,7 +67,8 @@ const (
 // 503 then, and logged. No process starts before its first request but those that Prewarm asks for. Close must
 // be called.
 //
-// An App changes nothing about the process that it is in: see ListenAndServe.
+// An App changes nothing about the process that it is in, but that what it starts inherits no descriptors: these
+// are marked to be closed (FD_CLOEXEC). See ListenAndServe for more.
 func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -80,6 +82,9 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if a.log = a.opts.Logger; a.log == nil {
 		a.log = slog.New(newSeverity(os.Stdout, os.Stderr, a.cfg.LogLevel))
 	}
+	secrets := a.cfg.redactor(os.Environ())
+	unredacted := a.log.Handler()
+	a.log = slog.New(secret.Handler(unredacted, secrets))
 	var err error
 	if a.prefix, err = checkPrefix(a.opts.Prefix); err != nil {
 		return nil, fmt.Errorf("invalid Options.Prefix %q: %w", a.opts.Prefix, err)
@@ -87,7 +92,6 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	if err := a.unserved(a.check()); err != nil {
 		return nil, err
 	}
-	secrets := newRedactor(cfg.Servers, slices.Concat(strings.Split(a.cfg.sessionKeys, ","), []string{a.cfg.redisURL, cfg.devKey}, cfg.secrets)...)
 	if a.providers = a.opts.transport; a.providers == nil {
 		a.providers = authn.NewTransport(a.cfg.development, false)
 	}
@@ -107,14 +111,18 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
-	a.starter = child.NewStarter(a.log, secrets.redact, child.Limits{
+	a.starter = child.NewStarter(a.log, secrets, child.Limits{
 		Starts: a.opts.Starts, Budget: a.budget, Room: func(server string) bool { return a.admission.HasRoom(server) },
 	})
 	a.admission = admission.New(cfg.MaxSessions, process.NewMachine(), a.reserve(), a.starter)
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
+	a.audit = &audit{log: slog.New(everything{unredacted}), secrets: secrets}
 	for _, s := range a.servers {
 		a.connect(s)
+	}
+	if a.opts.Observer != nil {
+		a.opts.Observer.Watch(a.Stats)
 	}
 	a.handler = http.HandlerFunc(a.route)
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
@@ -201,6 +209,11 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
 	h := headeds.Get().(*headed)
 	*h = headed{ResponseWriter: w}
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// It may have said a length as well, which net/http drops without a word. Whatever is in front may have
+		// gone by that: nothing that follows on this connection is believed (RFC 9112, section 6.3).
+		h.Header().Set("Connection", "close")
+	}
 	a.answer(h, r)
 	takeIn(w, r, deadline, &h.rest)
 	*h = headed{}
@@ -234,6 +247,9 @@ func (a *App) Close() error {
 		a.supervisor.Close()
 		if own, ok := a.providers.(*http.Transport); ok && a.opts.transport == nil {
 			own.CloseIdleConnections()
+		}
+		if a.opts.Observer != nil {
+			a.opts.Observer.Close()
 		}
 		a.log.Info("app closed")
 	})
@@ -291,6 +307,7 @@ type Stats struct {
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
 	Idle        int   // of Sessions: those that have needed no process yet, as what they asked was known
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
+	Waiting     int   // starts of processes that wait for others
 }
 
 // Stats returns the figures of now.
@@ -299,7 +316,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated,
+		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(),
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
 )
@@ -31,6 +30,9 @@ type Config struct {
 	// LogLevel is of the log that an App writes without Options.Logger; zero is slog.LevelInfo. A Logger
 	// has a level of its own, and LogLevel means nothing to it.
 	LogLevel slog.Level
+	// Audit says of which calls the log has a line: "calls" all, "off" none. Empty means those to servers
+	// whose callers are known.
+	Audit string
 
 	file string // that it was read from
 
@@ -60,8 +62,8 @@ type Config struct {
 
 	manifest *manifest.File // what servers are known to answer; nil: nothing
 
-	devKey  string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
-	secrets []string // what was put in place of ${NAME} where NAME sounds like a secret
+	devKey   string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
+	resolved []string // what was put in place of ${NAME}
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that
@@ -119,28 +121,29 @@ func loadConfig(path string, each bool) (*Config, error) {
 			return nil, typed(err)
 		}
 	}
-	var secrets []string
+	var resolved []string
 	load := config.Load
 	if each {
 		load = config.LoadEach
 	}
 	file, err := load(path, func(name string) (string, bool) {
 		value := os.Getenv(name)
-		if authenv.SoundsSecret(name) {
-			secrets = append(secrets, value)
-		}
+		resolved = append(resolved, value)
 		return value, value != ""
 	})
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg, err := fromFile(file, os.Getenv, each)
+	cfg, err := fromFile(file, os.Environ(), each)
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg.secrets = secrets
+	cfg.resolved = resolved
 	for _, w := range file.Warnings {
 		cfg.notices = append(cfg.notices, notice{w.String(), []any{"hint", w.Hint}})
+	}
+	if err := cfg.pinTools(path); err != nil {
+		return nil, typed(err)
 	}
 	written, err := config.LoadEach(path, nil) // with ${NAME} as it stands
 	if err != nil {
@@ -157,12 +160,25 @@ func loadConfig(path string, each bool) (*Config, error) {
 // leaves it as it stands. It reads nothing else but the files that envFile names. An error about the
 // contents is a *ConfigError.
 func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) (*Config, error) {
-	file, err := config.Parse("mcp_config.json", data, lookup)
+	var resolved []string
+	noted := lookup
+	if lookup != nil {
+		noted = func(name string) (string, bool) {
+			value, ok := lookup(name)
+			resolved = append(resolved, value)
+			return value, ok
+		}
+	}
+	file, err := config.Parse("mcp_config.json", data, noted)
 	if err != nil {
 		return nil, typed(err)
 	}
-	cfg, err := fromFile(file, func(string) string { return "" }, false)
-	return cfg, typed(err)
+	cfg, err := fromFile(file, nil, false)
+	if err != nil {
+		return nil, typed(err)
+	}
+	cfg.resolved = resolved
+	return cfg, nil
 }
 
 // The app settings for Options.SessionKeys and Options.RedisURL.
@@ -172,13 +188,14 @@ const (
 )
 
 // fromFile makes a Config of a parsed file, with what the platform says of itself. hosted is as in Config.
-func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Config, error) {
-	rt := file.Runtime
+func fromFile(file *config.File, env environment, hosted bool) (*Config, error) {
+	rt, getenv := file.Runtime, env.get
 	cfg := &Config{
 		DefaultServer: rt.DefaultServer, PublicURL: rt.PublicURL,
 		AllowedOrigins: rt.AllowedOrigins, AllowedHosts: rt.AllowedHosts,
 		MaxSessions: rt.MaxSessions, MaxRequestBytes: rt.MaxRequestBytes, MaxResponseBytes: rt.MaxResponseBytes,
 		Keepalive: orNever(rt.Keepalive),
+		Audit:     string(rt.Audit),
 		file:      file.Path, hosted: hosted, hostBody: hostBodyLimit(getenv),
 		sessionKeys: getenv(sessionKeySetting), redisURL: getenv(redisSetting),
 		development: development(getenv),
@@ -205,7 +222,7 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 		cfg.functionTimeout = functionTimeout("host.json", getenv)
 	}
 	for _, s := range file.Enabled() {
-		server, err := fromEntry(file, s, getenv)
+		server, err := fromEntry(file, s, env)
 		if err != nil && !hosted {
 			return nil, err
 		}
@@ -217,11 +234,11 @@ func fromFile(file *config.File, getenv func(string) string, hosted bool) (*Conf
 	return cfg, nil
 }
 
-func fromEntry(file *config.File, s config.Server, getenv func(string) string) (Server, error) {
+func fromEntry(file *config.File, s config.Server, env environment) (Server, error) {
 	if s.Fault != nil {
 		return Server{}, s.Fault
 	}
-	public := func(prefix string) error { return refusePublic(file, s, prefix, getenv) }
+	public := func(prefix string) error { return refusePublic(file, s, prefix, env) }
 	if err := public(defaultPrefix); err != nil {
 		return Server{}, err
 	}
@@ -232,7 +249,10 @@ func fromEntry(file *config.File, s config.Server, getenv func(string) string) (
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		manifest: s.Manifest, method: s.Auth, line: s.Line, public: public,
+		Sandbox:        fromSandbox(s.Sandbox),
+		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject, noFork: s.NoFork,
+		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
+		manifest: s.Manifest, method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

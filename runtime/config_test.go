@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -134,6 +135,15 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 		"a default without routes":  {host: `{"customHandler": {"http": {"defaultAuthorizationLevel": "anonymous"}}}`},
 		"opened by an app setting":  {host: `{` + profile + `}`, setting: "AzureFunctionsJobHost__customHandler__http__defaultAuthorizationLevel=anonymous", refused: "a"},
 		"a route by an app setting": {host: routes(`{"route": "api/mcp/b", "authorizationLevel": "function"}`), setting: "AzureFunctionsJobHost__customHandler__http__routes__0__authorizationLevel=anonymous", refused: "b"},
+		"one more by app settings":  {host: routes(`{"route": "api/mcp/b", "authorizationLevel": "function"}`), setting: "AzureFunctionsJobHost__customHandler__http__routes__7__route=api/mcp/{*rest},AzureFunctionsJobHost__customHandler__http__routes__7__authorizationLevel=anonymous", refused: "a"},
+		"names in other letters":    {host: routes(`{"route": "api/mcp/b", "authorizationLevel": "function"}`), setting: "AZUREFUNCTIONSJOBHOST__CUSTOMHANDLER__HTTP__ROUTES__0__AUTHORIZATIONLEVEL=Anonymous", refused: "b"},
+		"with colons":               {host: routes(`{"route": "api/mcp/b", "authorizationLevel": "function"}`), setting: "azurefunctionsjobhost:customhandler:http:routes:0:authorizationLevel=anonymous", refused: "b"},
+		"a default, level taken":    {host: `{` + profile + `, "customHandler": {"http": {"defaultAuthorizationLevel": "anonymous", "routes": [{"route": "api/mcp/b", "authorizationLevel": "function"}]}}}`, setting: "AzureFunctionsJobHost__customHandler__http__routes__0__authorizationLevel=", refused: "b"},
+		"a profile by app settings": {host: `{"customHandler": {"http": {"defaultAuthorizationLevel": "anonymous"}}}`, setting: "AzureFunctionsJobHost__configurationprofile=mcp-custom-handler", refused: "a"},
+		"a prefix by app settings":  {host: `{"customHandler": {"http": {"routes": [{"route": "mcp/b", "authorizationLevel": "anonymous"}]}}}`, setting: "AzureFunctionsJobHost__extensions__http__routePrefix=other"},
+		"a mixed segment":           {host: routes(`{"route": "api/m{rest}/b", "authorizationLevel": "anonymous"}`), refused: "b"},
+		"from the root":             {host: routes(`{"route": "~/api/mcp/b", "authorizationLevel": "anonymous"}`), refused: "b"},
+		"no host.json, by settings": {setting: "AzureFunctionsJobHost__customHandler__http__routes__0__route=mcp/b,AzureFunctionsJobHost__customHandler__http__routes__0__authorizationLevel=anonymous", refused: "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			project(t, map[string]string{"host.json": tt.host, "mcp_config.json": `{"mcpServers": {
@@ -141,8 +151,10 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 				"c": {"command": "x", "auth": {"method": "oauth2_bearer", "oauth2_issuer": "https://issuer.example"}}}}`})
 			t.Setenv("WEBSITE_POD_NAME", "1")
 			t.Setenv("WEBSITE_SITE_NAME", "app")
-			if name, value, ok := strings.Cut(tt.setting, "="); ok {
-				t.Setenv(name, value)
+			for setting := range strings.SplitSeq(tt.setting, ",") {
+				if name, value, ok := strings.Cut(setting, "="); ok {
+					t.Setenv(name, value)
+				}
 			}
 			_, err := LoadConfig("mcp_config.json")
 			switch {
@@ -150,6 +162,52 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 				t.Errorf("refused: %v", err)
 			case tt.refused != "" && (err == nil || !strings.Contains(err.Error(), `server "`+tt.refused+`"`) || !strings.Contains(err.Error(), "the route in host.json asks for no key")):
 				t.Errorf("got %v, want server %q refused", err, tt.refused)
+			}
+		})
+	}
+}
+
+// The handler gets what any function of the app lets in, whoever wrote it.
+func TestPublicFunctionOfAnybodyMustBeMeant(t *testing.T) {
+	open := func(more string) string {
+		return `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous"` + more + `},{"type":"http","direction":"out","name":"res"}]}`
+	}
+	const host = `{"extensions": {"http": {"routePrefix": ""}}}`
+	for name, tt := range map[string]struct {
+		file, function, host, setting string
+		refused                       string // the function, if any
+	}{
+		"the route of a server":           {file: "mine", function: open(`,"route":"api/mcp/a"`), refused: "mine"},
+		"in other letters":                {file: "mine", function: `{"Bindings":[{"Type":"HTTPTRIGGER","AuthLevel":"Anonymous","Route":"API/MCP/A"}]}`, refused: "mine"},
+		"our name in other letters":       {file: "MCP-A", function: open(`,"route":"x"`), refused: "MCP-A"},
+		"a catch-all":                     {file: "all", function: open(`,"route":"{*path}"`), refused: "all"},
+		"a parameter":                     {file: "all", function: open(`,"route":"api/{x}/{y}"`), refused: "all"},
+		"a mixed parameter":               {file: "all", function: open(`,"route":"api/mc{x}/a"`), refused: "all"},
+		"the event stream":                {file: "mine", function: open(`,"route":"api/mcp/a/sse"`), refused: "mine"},
+		"behind a prefix":                 {file: "mine", function: open(`,"route":"mcp/a"`), host: "{}", refused: "mine"},
+		"a prefix by an app setting":      {file: "mine", function: open(`,"route":"a"`), setting: "AzureFunctionsJobHost__extensions__http__ROUTEPREFIX=api/mcp", refused: "mine"},
+		"without a route":                 {file: "a", function: open(""), setting: "AzureFunctionsJobHost__extensions__http__routePrefix=api/mcp", refused: "a"},
+		"with a byte order mark":          {file: "mine", function: "\ufeff" + open(`,"route":"api/mcp/a"`), refused: "mine"},
+		"with a comment and another type": {file: "mine", function: "/* x */" + open(`,"route":"api/mcp/a","name":5`), refused: "mine"},
+		"with a key":                      {file: "mine", function: strings.Replace(open(`,"route":"api/mcp/a"`), "anonymous", "function", 1)},
+		"of something else":               {file: "mine", function: open(`,"route":"api/mine"`)},
+		"below another server":            {file: "mine", function: open(`,"route":"api/mcp/other"`)},
+		"no HTTP":                         {file: "mine", function: `{"bindings":[{"type":"timerTrigger","authLevel":"anonymous","route":"api/mcp/a"}]}`},
+		"broken":                          {file: "mine", function: `{"bindings":[{"type":`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			project(t, map[string]string{
+				"host.json": cmp.Or(tt.host, host), "mcp_config.json": `{"mcpServers": {"a": {"command": "x"}}}`,
+				tt.file + "/function.json": tt.function,
+			})
+			t.Setenv("WEBSITE_INSTANCE_ID", "1")
+			t.Setenv("WEBSITE_SITE_NAME", "app")
+			if name, value, ok := strings.Cut(tt.setting, "="); ok {
+				t.Setenv(name, value)
+			}
+			_, err := LoadConfig("mcp_config.json")
+			if tt.refused == "" && err != nil || tt.refused != "" && (err == nil || !strings.Contains(err.Error(), "the function "+tt.refused+" asks for no key")) {
+				t.Errorf("got %v, want refused by %q", err, tt.refused)
 			}
 		})
 	}

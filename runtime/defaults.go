@@ -59,6 +59,9 @@ func (c Config) withDefaults(o Options) Config {
 		// Against DNS rebinding: a page in the developer's browser can make a name of its own point
 		// here, but not be called localhost.
 		c.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
+		if u, err := url.Parse(c.PublicURL); err == nil && u.Host != "" {
+			c.AllowedHosts = append(c.AllowedHosts, u.Host) // of a tunnel that leads here
+		}
 	}
 	return c
 }

@@ -2,10 +2,17 @@
 
 package mcpfunc
 
-import "github.com/mcpfunc/mcpfunc/internal/watch"
+import (
+	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
+	"github.com/mcpfunc/mcpfunc/internal/watch"
+)
 
 // openPage returns nothing: this build has no page.
-func (a *App) openPage(*redactor) (devPage, watch.Sink) {
+func (a *App) openPage(*secret.Redactor) (devPage, watch.Sink) {
 	a.log.Warn("MCPFUNC_DEV is set, but this handler was built without the page", "hint", "go build -tags mcpfunc_devpage")
 	return nil, nil
 }
+
+// learner returns nothing: this build tells nobody what a sandbox refuses.
+func (a *App) learner(Server) func(process.Refusal) { return nil }

@@ -333,12 +333,17 @@ func (p *player) send(who, what, data string) {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Accept", "application/json, text/event-stream")
+	said := map[string]bool{}
 	for line := range strings.Lines(head) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
 			if full := p.events[value]; full != "" {
 				value = full
 			}
-			if r.Header.Set(name, value); name == "Host" {
+			if !said[name] {
+				r.Header.Del(name) // the default
+			}
+			said[name] = true
+			if r.Header.Add(name, value); name == "Host" {
 				r.Host = value
 			}
 		} else if name, ok := strings.CutSuffix(strings.TrimSpace(line), ":"); ok {

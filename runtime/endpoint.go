@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -31,6 +33,8 @@ type server struct {
 	base     string // App.mcpPath
 	endpoint *streamhttp.Endpoint
 	env      authn.Env          // that the guard of its own path was made with
+	policy   *policy.Policy     // nil: callers see and may use everything
+	own      authenv.FromCaller // what of a request is in its process's environment
 	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
 }
 
@@ -66,6 +70,12 @@ func (a *App) newServer(spec Server) (*server, error) {
 	case !slices.Contains([]string{"", "resurrect", "notify", "404"}, spec.OnLost):
 		return nil, fault("sessions.on_lost", `invalid on_lost %q: want "resurrect", "notify" or "404"`, spec.OnLost)
 	}
+	if spec.access.Pin == config.PinEnforce && spec.pins == nil {
+		return nil, &ConfigError{
+			Key: "tools.pin", Err: errors.New(`tools.pin is "enforce", but no tool of this server is pinned, so that none could be served`),
+			Hint: "run mcpfunc pack, which starts the server and writes down its tools",
+		}
+	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
 			return nil, a.withoutValues(spec, fault("working_dir", "the working directory %s is no directory", spec.Dir))
@@ -84,7 +94,14 @@ func (a *App) newServer(spec Server) (*server, error) {
 			Key: "auth", Err: fmt.Errorf("both the method %s and Options.Auth would decide who may use it", method), Hint: "leave one of them out",
 		}
 	}
+	if err := a.checkSandbox(spec); err != nil {
+		return nil, err
+	}
 	s := &server{spec: spec, base: a.mcpPath(), guards: map[string]guarded{}}
+	var err error
+	if s.own, err = a.fromCaller(spec); err != nil {
+		return nil, err
+	}
 	s.env = a.authEnv(s.path())
 	paths := []string{s.path()}
 	if strings.EqualFold(spec.Name, a.fallback()) {
@@ -128,25 +145,33 @@ func validName(name string) bool {
 // connect gives s its endpoint.
 func (a *App) connect(s *server) {
 	spec := s.spec
+	spec.forks = a.forks(spec)
 	run := &child.Spec{
 		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
+		Inject: spec.InjectTrace, Answered: a.answered(spec),
 		Grace: a.opts.Grace, Restart: spec.MaxRestarts > 0, MaxRestarts: spec.MaxRestarts, Prewarm: a.prewarm(spec), MostPrewarm: a.mostPrewarm(spec),
 	}
 	if spec.Framing == "" {
 		run.Framing = framing.Auto
 	}
 	limits := admission.Limits{Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller}
+	s.policy = a.policyOf(spec)
 	s.endpoint = &streamhttp.Endpoint{
 		Table: a.table, Pools: a.pools, Log: a.log,
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit, HostLimit: a.cfg.functionTimeout,
+		Calls: a.observer(s), WantsArguments: len(spec.AuditArguments) > 0 && a.audited(spec),
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.RequireSession,
 		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
 			Spec: run, Limits: limits, Idle: spec.IdleTimeout,
-			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge,
+			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge, Policy: s.policy,
 		},
-		Pool: &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era)},
+		Pool:   &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era), Policy: s.policy},
+		Strict: s.policy.Strict(),
+	}
+	if s.policy.Requires() {
+		s.endpoint.Forbid = s.forbid
 	}
 	a.connectKnown(s)
 	a.starter.Prewarm(run)
@@ -155,6 +180,7 @@ func (a *App) connect(s *server) {
 // launch returns what starts a process of this server: the app's launcher, with the environment
 // that this caller's process may see.
 func (a *App) launch(spec Server) func(context.Context, any) (process.Process, error) {
+	spec.refused = a.learner(spec)
 	return func(ctx context.Context, caller any) (process.Process, error) {
 		var granted map[string]string
 		if id, ok := caller.(*identity); ok { // else the process is started ahead, for nobody yet
@@ -162,9 +188,11 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 			if granted, err = id.environ(ctx); err != nil {
 				return nil, err
 			}
+		} else if len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
+			return nil, errors.New("a process of this server is of one caller, and there is none")
 		}
 		env := authenv.Join(a.inherited(spec), spec.Env, granted)
-		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec, env)
+		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec.withBroker(granted), env)
 	}
 }
 
@@ -185,7 +213,7 @@ func (a *App) inherited(spec Server) []string {
 // prewarm is how many processes of a server may be started ahead: none where a process holds
 // something of its caller.
 func (a *App) prewarm(spec Server) int {
-	if a.opts.Auth != nil || spec.method.Method != config.AuthNone {
+	if a.opts.Auth != nil || spec.method.Method != config.AuthNone || len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
 		return 0
 	}
 	return spec.Prewarm
@@ -209,7 +237,7 @@ func (a *App) mostPrewarm(spec Server) int {
 // identityOf tells what a server runs, with its environment, from what any other does.
 func identityOf(spec Server) string {
 	hash := sha256.New()
-	json.NewEncoder(hash).Encode([]any{spec.Command, spec.Args, spec.Dir, spec.Env})
+	json.NewEncoder(hash).Encode([]any{spec.Command, spec.Args, spec.Dir, spec.Env, spec.Sandbox})
 	return hex.EncodeToString(hash.Sum(nil))
 }
 

@@ -48,5 +48,5 @@ func Example() {
 	<-served
 	// Output:
 	// 200 OK hello
-	// 200 OK {"processes":0,"sessions":0,"status":"ok"}
+	// 200 OK {"status":"ok"}
 }

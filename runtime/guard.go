@@ -3,6 +3,7 @@ package mcpfunc
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
@@ -80,6 +81,16 @@ func (c custom) Check(r *http.Request) (*authn.Caller, error) {
 		Principal: "custom\x00" + info.UserID, Token: token, Subject: info.UserID, Scopes: info.Scopes,
 		Expires: info.Expiration, Claims: map[string]any{infoClaim: info},
 	}, nil
+}
+
+// Missing returns those of scopes that the caller's token does not grant.
+func (custom) Missing(c *authn.Caller, scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(c.Scopes, s) })
+}
+
+// StepUp refuses a request for want of scopes.
+func (custom) StepUp(_ *authn.Caller, missing []string) *authn.Error {
+	return authn.InsufficientScope(missing)
 }
 
 // infoClaim is where a custom caller keeps its TokenInfo.

@@ -56,6 +56,7 @@ func hostedBy(dir string, getenv func(string) string) *hosting {
 func (a *App) aboutHosting() map[string]any {
 	h := a.cfg.hosting
 	limitation, hint := a.supervisor.Limitation()
+	sandbox, _ := process.SandboxTier()
 	var servers []map[string]any
 	for _, s := range a.servers {
 		servers = append(servers, s.aboutCommand())
@@ -67,7 +68,7 @@ func (a *App) aboutHosting() map[string]any {
 	return map[string]any{
 		"instance": h.instance, "uptime_seconds": time.Since(a.started).Seconds(),
 		"profile": h.profile, "preview_flag": h.preview, "stack": h.stack,
-		"platform": runtime.GOOS + "/" + runtime.GOARCH, "isolation": a.supervisor.Isolation(), "limitation": limitation, "limitation_hint": hint,
+		"platform": runtime.GOOS + "/" + runtime.GOARCH, "isolation": a.supervisor.Isolation(), "sandbox": sandbox, "limitation": limitation, "limitation_hint": hint,
 		"path": os.Getenv("PATH"), "programs": programs, "servers": servers,
 		"session_key": a.cfg.sessionKeys != "", "redis": a.cfg.redisURL != "",
 	}
@@ -76,6 +77,9 @@ func (a *App) aboutHosting() map[string]any {
 // aboutCommand says where the command of s is for its processes.
 func (s *server) aboutCommand() map[string]any {
 	about := map[string]any{"name": s.spec.Name, "command": filepath.Base(s.spec.Command)}
+	if drifted := s.policy.Drifted(); drifted != nil {
+		about["drifted_tools"] = drifted
+	}
 	file, err := process.Find(process.Spec{
 		Command: s.spec.Command, Dir: s.spec.Dir, Env: authenv.Join(authenv.Base(os.Environ(), s.spec.InheritEnv), s.spec.Env),
 	})

@@ -2,7 +2,9 @@ package mcpfunc
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -23,17 +26,37 @@ import (
 type identity struct {
 	app    *App
 	server *server
+	guard  authn.Guard // that has verified the token of the request
+	own    *personal   // what its process has of this caller alone; nil for nothing
 	newest atomic.Pointer[authn.Caller]
+	trace  atomic.Pointer[calls.Trace] // that its request is in; nil for none
 
 	mu       sync.Mutex
 	lease    *broker.Lease // from the first start of the process on; guarded by mu
 	exported *authn.Caller // what the process's environment tells of; guarded by mu; nil before it starts
 }
 
-func (a *App) identify(s *server, caller *authn.Caller) *identity {
-	id := &identity{app: a, server: s}
+func (a *App) identify(s *server, caller *authn.Caller, own *personal) *identity {
+	id := &identity{app: a, server: s, own: own}
 	id.newest.Store(caller)
 	return id
+}
+
+// doubtPause is how long to wait before an issuer that is away is asked again about a token.
+const doubtPause = 5 * time.Second
+
+// Recheck implements streamhttp.Token.
+func (id *identity) Recheck(r *http.Request) (refusal http.Handler, again time.Time, certain bool) {
+	caller, err := id.guard.Check(r)
+	if err == nil {
+		return nil, caller.Again, true
+	}
+	id.app.log.Debug("a token was judged again while its request was answered", "path", r.URL.Path, "why", err)
+	again = time.Now().Add(doubtPause)
+	if refused, ok := errors.AsType[*authn.Error](err); ok {
+		return refused, again, refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { id.app.refuseUnauthorized(w, r, err) }), again, false
 }
 
 // Renew takes over the token of a later request of the same user, unless it is the older one:
@@ -69,8 +92,28 @@ func (id *identity) Close() error {
 	return nil
 }
 
-// environ returns what the process sees of its caller, on top of the server's own env.
+// environ returns what the process sees of its caller, on top of the server's own env: what the caller brings
+// is below what the auth method grants.
 func (id *identity) environ(ctx context.Context) (map[string]string, error) {
+	granted, err := id.granted(ctx)
+	if err != nil || id.own == nil && id.trace.Load() == nil {
+		return granted, err
+	}
+	vars := map[string]string{}
+	if id.own != nil {
+		maps.Copy(vars, id.own.vars)
+	}
+	if t := id.trace.Load(); t != nil {
+		vars["TRACEPARENT"] = t.Parent
+		if t.State != "" {
+			vars["TRACESTATE"] = t.State
+		}
+	}
+	maps.Copy(vars, granted)
+	return vars, nil
+}
+
+func (id *identity) granted(ctx context.Context) (map[string]string, error) {
 	spec, caller := id.server.spec, id.newest.Load()
 	if custom := id.app.opts.Auth; custom != nil {
 		info, _ := caller.Claims[infoClaim].(*auth.TokenInfo)

@@ -68,6 +68,9 @@ func (a *App) landing() string {
 		if s.spec.Description != "" {
 			p.Add(`<dd class="muted">{}</dd>`, s.spec.Description)
 		}
+		if headers := s.own.Headers(); headers != nil {
+			p.Add(`<dd class="muted">wants with every request: <code>{}</code></dd>`, strings.Join(headers, ", "))
+		}
 		p.Add("</div>\n")
 	}
 	p.Add("</dl>\n</main>\n</body>\n</html>\n")

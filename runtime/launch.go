@@ -35,14 +35,26 @@ type Process interface {
 
 // ExecLauncher runs child processes. Each has a process group of its own and dies with the program; what it
 // has started ends with it (see App.ListenAndServe for what that takes). On Linux it can neither signal its
-// siblings nor read their memory or environment, where the kernel has Landlock.
+// siblings nor read their memory or environment, where the kernel has Landlock, and is kept to s.Sandbox. Those of a
+// packed server in Python are forked from one that has imported what they need, where packing has found that possible.
 type ExecLauncher struct{}
 
-// Launch starts s.Command with env and nothing else in its environment. A program that cannot be
+// Launch starts s.Command with env and nothing else in its environment, but for HOME, TMPDIR and the folders of
+// caches where s.Sandbox is ReadOnly. A program that cannot be
 // started is a *CommandError.
 func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process, error) {
-	spec := process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir}
+	box, env := s.own(env)
+	spec := process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir, Sandbox: box}
 	if supervisor, ok := process.From(ctx); ok {
+		if s.forks != nil {
+			child, err := s.forks.Start(ctx, spec)
+			if err == nil {
+				return child, nil
+			}
+			if ctx.Err() != nil {
+				return nil, err
+			}
+		}
 		child, err := supervisor.Start(spec)
 		if err != nil {
 			return nil, err

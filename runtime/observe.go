@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -17,7 +18,7 @@ type devPage interface {
 
 // observe sees to it that what sessions say is kept for the page of mcpfunc dev, or logged, if
 // either is asked for. Else nothing of it exists.
-func (a *App) observe(secrets *redactor) {
+func (a *App) observe(secrets *secret.Redactor) {
 	var sink watch.Sink
 	if a.cfg.devKey != "" {
 		a.page, sink = a.openPage(secrets)
@@ -25,7 +26,7 @@ func (a *App) observe(secrets *redactor) {
 	if sink == nil && !a.cfg.logMessages {
 		return
 	}
-	o := watch.Options{Redact: secrets.redact, Overhang: secrets.overhang(), Sink: sink}
+	o := watch.Options{Secrets: secrets, Sink: sink}
 	if a.cfg.logMessages {
 		o.Wire = slog.New(everything{a.log.Handler()})
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type record struct {
@@ -29,17 +30,17 @@ func (j *journal) records(t *testing.T) (all []record) {
 func TestWireLogHasEveryMessageAndNoSecret(t *testing.T) {
 	t.Parallel()
 	const (
-		secret = `pa"ss/wörd<1>`
+		token  = `pa"ss/wörd<1>`
 		bearer = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyIn0.c2lnbmF0dXJl"
 	)
 	s := self("fake")
-	s.Env["API_TOKEN"] = secret
+	s.Env["API_TOKEN"] = token
 	j := &journal{}
 	logger := slog.New(slog.NewJSONHandler(j, &slog.HandlerOptions{Level: slog.LevelWarn})) // as log_level may say
-	_, srv := newApp(t, &Config{Servers: []Server{s}, secrets: []string{"expanded-into-args"}}, &Options{LogMessages: true, Logger: logger})
+	_, srv := newApp(t, &Config{Servers: []Server{s}, resolved: []string{"expanded-into-args"}}, &Options{LogMessages: true, Logger: logger})
 	c := connect(t, srv.URL+"/api/mcp")
 	c.header = map[string][]string{"Authorization": {"Bearer " + bearer}, "X-Functions-Key": {"a-functions-key-of-the-app"}}
-	quoted, _ := json.Marshal(secret)
+	quoted, _ := json.Marshal(token)
 	for _, text := range []string{
 		`"` + bearer + `"`, string(quoted), `"pa\"ss/wörd<1>"`, `"pa\"ss\/wörd<1>"`, `"pa\"ss/w\u00f6rd<1>"`,
 		`"expanded-into-args"`, `"{\"password\": \"hunter2-hunter2\"}"`, `"password=hunter2-hunter2"`,
@@ -78,7 +79,7 @@ func TestWireLogHasEveryMessageAndNoSecret(t *testing.T) {
 			t.Errorf("%q is in the log: …%.200s", canary, log[max(0, i-100):])
 		}
 	}
-	if !strings.Contains(log, redacted) {
+	if !strings.Contains(log, secret.Redacted) {
 		t.Error("nothing is blanked")
 	}
 }
@@ -127,7 +128,11 @@ func parsed(t *testing.T, text string, env map[string]string) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := fromFile(file, func(name string) string { return env[name] }, false)
+	var settings environment
+	for name, value := range env {
+		settings = append(settings, name+"="+value)
+	}
+	cfg, err := fromFile(file, settings, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	StreamLimit time.Duration // of one SSE answer, below the host's functionTimeout; zero 25 min
 	Starts      int           // processes starting at a time; zero four times the processors
 
+	// Observer hears of every call, for traces and metrics. Nil means nobody, which costs nothing.
+	Observer Observer
+
 	// SessionKeys seal the ids of sessions, so that every instance that has the keys can serve a
 	// session that another one opened: 32 bytes each in base64, with commas between them. The first
 	// seals, all open. Empty means what the app setting MCPFUNC_SESSION_KEY says, and without that that

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -16,6 +18,19 @@ import (
 type notice struct {
 	text  string
 	attrs []any
+}
+
+// pinTools gives servers the pins of the tools that `mcpfunc pack` has found them to have. They hold whether a
+// server starts as packed or not: one that starts otherwise may well have other tools.
+func (c *Config) pinTools(path string) error {
+	pins, err := packmanifest.LoadPins(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for i := range c.Servers {
+		c.Servers[i].pins = pins[c.Servers[i].Name]
+	}
+	return err
 }
 
 // startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packmanifest.
@@ -55,6 +70,28 @@ func (c *Config) startPacked(path string, written *config.File) error {
 		}
 		s.Command, s.Args, s.Env = launch.Command, launch.Args, launch.Over(s.Env)
 		s.lock, s.tree = file.Servers[s.Name].Lock, file.Servers[s.Name].Tree
+		if launch.Fork != "" && !s.noFork {
+			s.fork = &forkable{launch.Flags, launch.Fork}
+		}
 	}
 	return nil
+}
+
+// A forkable says how the processes of a packed server can be forked.
+type forkable struct {
+	flags   int    // how many arguments come before the script
+	modules string // a file that names what is imported before
+}
+
+// forks returns what starts the processes of a server by fork; nil where they may not be forked.
+func (a *App) forks(s Server) *child.Forks {
+	if s.fork == nil || s.Sandbox.ReadOnly { // there each process has folders of its own
+		return nil
+	}
+	n := s.fork.flags
+	box, env := s.own(authenv.Join(a.inherited(s), s.Env, nil))
+	return a.starter.Forks(a.supervisor, child.ForkPlan{
+		Name: s.Name, Command: s.Command, Flags: s.Args[:n], Script: s.Args[n], Args: s.Args[n+1:], Modules: s.fork.modules,
+		Dir: s.Dir, Sandbox: box, Env: env, Patience: s.StartTimeout,
+	})
 }

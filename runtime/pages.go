@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// health says whether the app can open a session, and of which server it cannot.
+// health says whether the app can open a session, and no more: no key guards the page. How many there are, and
+// which servers cannot be served, is for the page of figures.
 func (a *App) health(w http.ResponseWriter, _ *http.Request) {
-	stats := a.Stats()
-	body := map[string]any{"status": "ok", "sessions": stats.Sessions, "processes": stats.Processes}
+	body := map[string]any{"status": "ok"}
 	status := http.StatusOK
-	if len(a.faults) > 0 {
-		body["status"], body["faults"] = "degraded", a.faultTexts()
+	if n := len(a.faultTexts()); n > 0 {
+		body["status"], body["reason"] = "degraded", fmt.Sprintf("%d of %d servers cannot be served", n, len(a.cfg.Servers))
 	}
 	if len(a.servers) == 0 {
 		body["status"], body["reason"] = "unavailable", a.reason("").Error()
@@ -32,6 +35,18 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
 		"resurrected": s.Resurrected, "hibernated": s.Hibernated, "without_process": s.Idle, "process_memory_bytes": a.admission.Used(),
+	}
+	if len(a.faults) > 0 {
+		body["faults"] = a.faultTexts()
+	}
+	drifted := map[string][]string{}
+	for _, server := range a.servers {
+		if names := server.policy.Drifted(); names != nil {
+			drifted[server.spec.Name] = names
+		}
+	}
+	if len(drifted) > 0 {
+		body["drifted_tools"] = drifted
 	}
 	if a.cfg.hosting != nil {
 		body["app"] = a.aboutHosting()
@@ -62,6 +77,12 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
 	}
 	gauge("sessions_without_process", "Sessions that have needed no process yet.", s.Idle)
+	fmt.Fprint(w, "# TYPE mcpfunc_tools_drifted gauge\n# HELP mcpfunc_tools_drifted Tools that are not as they were packed.\n")
+	for _, name := range names {
+		if s := a.byName[strings.ToLower(name)]; s.spec.pins != nil && s.spec.access.Pin != config.PinOff {
+			fmt.Fprintf(w, "mcpfunc_tools_drifted{server=%q} %d\n", name, len(s.policy.Drifted()))
+		}
+	}
 	gauge("sessions_hibernated", "Sessions that sleep, without a process.", s.Hibernated)
 	counter("sessions_opened", "Sessions opened.", s.Opened)
 	counter("sessions_ended", "Sessions whose process is gone.", s.Ended)

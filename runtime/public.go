@@ -1,8 +1,11 @@
 package mcpfunc
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -17,9 +20,9 @@ import (
 
 // refusePublic returns an error for a server of a file that anybody on the internet could use below
 // prefix. It is meant only if the file says so.
-func refusePublic(file *config.File, s config.Server, prefix string, getenv func(string) string) error {
+func refusePublic(file *config.File, s config.Server, prefix string, env environment) error {
 	first, _ := file.Default()
-	err := isPublic(filepath.Dir(file.Path), s, prefix, s.Name == first.Name, getenv)
+	err := isPublic(filepath.Dir(file.Path), s, prefix, s.Name == first.Name, env)
 	if err == nil {
 		return nil
 	}
@@ -32,9 +35,9 @@ func refusePublic(file *config.File, s config.Server, prefix string, getenv func
 
 // isPublic returns an error for a server that anybody on the internet could use: on Azure, with
 // an auth method that does not ask who is calling, behind a function or route that asks for no key.
-func isPublic(dir string, s config.Server, prefix string, isDefault bool, getenv func(string) string) error {
-	hosted := getenv("WEBSITE_INSTANCE_ID") != "" || getenv("WEBSITE_POD_NAME") != "" || getenv("CONTAINER_NAME") != ""
-	if !hosted || getenv("WEBSITE_SITE_NAME") == "" || s.Auth.AllowPublic {
+func isPublic(dir string, s config.Server, prefix string, isDefault bool, env environment) error {
+	hosted := env.get("WEBSITE_INSTANCE_ID") != "" || env.get("WEBSITE_POD_NAME") != "" || env.get("CONTAINER_NAME") != ""
+	if !hosted || env.get("WEBSITE_SITE_NAME") == "" || s.Auth.AllowPublic {
 		return nil
 	}
 	if s.Auth.Method != config.AuthNone && s.Auth.Method != config.AuthAzureDefault {
@@ -47,12 +50,14 @@ func isPublic(dir string, s config.Server, prefix string, isDefault bool, getenv
 		functions = append(functions, "mcp", "sse", "message")
 		paths = append(paths, base)
 	}
-	for _, f := range functions {
-		if openFunction(filepath.Join(dir, f, "function.json")) {
-			return errors.New("would let anybody in: the function asks for no key, and the method for no token")
+	host := readHostFile(filepath.Join(dir, "host.json"), env.overrides())
+	for _, f := range openFunctions(dir, host.routePrefix) {
+		ours := func(name string) bool { return strings.EqualFold(name, f.name) }
+		if slices.ContainsFunc(functions, ours) || slices.ContainsFunc(paths, f.serves) {
+			return fmt.Errorf("would let anybody in: the function %s asks for no key, and the method for no token", f.name)
 		}
 	}
-	for _, r := range hostRoutes(filepath.Join(dir, "host.json"), getenv) {
+	for _, r := range host.routes {
 		if r.level == "anonymous" && slices.ContainsFunc(paths, r.serves) {
 			return errors.New("would let anybody in: the route in host.json asks for no key, and the method for no token")
 		}
@@ -60,27 +65,49 @@ func isPublic(dir string, s config.Server, prefix string, isDefault bool, getenv
 	return nil
 }
 
-// openFunction reports whether a function.json lets requests in without a key. One that is not there
-// is not of the project layout that we write.
-func openFunction(file string) bool {
-	var function struct {
-		Bindings []struct{ Type, AuthLevel string }
+// An openFunction is a function that lets requests in without a key, ours or not: the handler gets them all.
+type openFunction struct {
+	name   string
+	routes []route
+}
+
+func (f openFunction) serves(path []string) bool {
+	return slices.ContainsFunc(f.routes, func(r route) bool { return r.serves(path) })
+}
+
+// openFunctions reads the function.json files of a project. One that is not there, or that cannot be read, is
+// not served by the host either.
+func openFunctions(dir, prefix string) (open []openFunction) {
+	folders, _ := os.ReadDir(dir) // those before an error are there
+	for _, folder := range folders {
+		var function struct {
+			Bindings []struct{ Type, AuthLevel, Route string }
+		}
+		if !readSettings(filepath.Join(dir, folder.Name(), "function.json"), &function) {
+			continue
+		}
+		f := openFunction{name: folder.Name()}
+		for _, b := range function.Bindings {
+			if strings.EqualFold(b.Type, "httpTrigger") && strings.EqualFold(b.AuthLevel, "anonymous") {
+				f.routes = append(f.routes, routeOf(prefix, cmp.Or(b.Route, f.name), b.AuthLevel))
+			}
+		}
+		if len(f.routes) > 0 {
+			open = append(open, f)
+		}
 	}
-	return readSettings(file, &function) && slices.ContainsFunc(function.Bindings, func(b struct{ Type, AuthLevel string }) bool {
-		return strings.EqualFold(b.Type, "httpTrigger") && strings.EqualFold(b.AuthLevel, "anonymous")
-	})
+	return open
 }
 
-// A hostRoute is an entry of customHandler.http.routes.
-type hostRoute struct {
-	template []string // its segments
-	level    string   // in small letters
+// A hostFile is what host.json says of routes, as the host would have it.
+type hostFile struct {
+	routePrefix string
+	routes      []route // of customHandler.http.routes; any at all exclude function.json
 }
 
-// hostRoutes returns the routes of host.json as the host would have them, with the app settings that
-// beat the file and with what the custom-handler profiles set by default: one route that takes
-// everything. Any routes at all exclude function.json.
-func hostRoutes(file string, getenv func(string) string) []hostRoute {
+// readHostFile reads host.json with the app settings that beat it, and with what the custom-handler profiles set
+// by default: one route that takes everything.
+func readHostFile(file string, settings map[string]string) hostFile {
 	var host struct {
 		ConfigurationProfile string
 		Extensions           struct {
@@ -93,67 +120,95 @@ func hostRoutes(file string, getenv func(string) string) []hostRoute {
 			}
 		}
 	}
-	if !readSettings(file, &host) {
-		return nil
-	}
+	readSettings(file, &host) // without one the settings alone count
 	set := func(value *string, key string) {
-		if v := getenv("AzureFunctionsJobHost__" + key); v != "" {
+		if v, ok := settings[key]; ok {
 			*value = v
 		}
 	}
 	http := &host.CustomHandler.HTTP
-	set(&host.ConfigurationProfile, "configurationProfile")
-	set(&http.DefaultAuthorizationLevel, "customHandler__http__defaultAuthorizationLevel")
-	prefix := "api"
+	set(&host.ConfigurationProfile, "configurationprofile")
+	set(&http.DefaultAuthorizationLevel, "customhandler:http:defaultauthorizationlevel")
+	type entry struct{ route, level string }
+	const list = "customhandler:http:routes:"
+	entries := map[string]entry{} // by the index, which a setting may make up
+	for i, r := range http.Routes {
+		entries[strconv.Itoa(i)] = entry{r.Route, r.AuthorizationLevel}
+	}
+	for key := range settings {
+		if index, field, ok := strings.Cut(strings.TrimPrefix(key, list), ":"); ok && strings.HasPrefix(key, list) {
+			e := entries[index]
+			switch field {
+			case "route":
+				e.route = settings[key]
+			case "authorizationlevel":
+				e.level = settings[key]
+			}
+			entries[index] = e
+		}
+	}
+	made := hostFile{routePrefix: "api"}
 	if strings.HasSuffix(strings.ToLower(host.ConfigurationProfile), "-custom-handler") {
-		prefix = ""
-		if len(http.Routes) == 0 {
-			http.Routes = append(http.Routes, struct{ Route, AuthorizationLevel string }{Route: "{*route}"})
+		made.routePrefix = ""
+		if len(entries) == 0 {
+			entries["0"] = entry{route: "{*route}"}
 		}
 	}
 	if p := host.Extensions.HTTP.RoutePrefix; p != nil {
-		prefix = *p
+		made.routePrefix = *p
 	}
-	var routes []hostRoute
-	for i, r := range http.Routes {
-		key := "customHandler__http__routes__" + strconv.Itoa(i)
-		set(&r.Route, key+"__route")
-		set(&r.AuthorizationLevel, key+"__authorizationLevel")
-		if r.AuthorizationLevel == "" {
-			r.AuthorizationLevel = http.DefaultAuthorizationLevel
-		}
-		routes = append(routes, hostRoute{
-			template: strings.Split(strings.Trim(path.Join(prefix, r.Route), "/"), "/"),
-			level:    strings.ToLower(r.AuthorizationLevel), // empty: the host asks for a function key
-		})
+	set(&made.routePrefix, "extensions:http:routeprefix")
+	for _, e := range entries {
+		made.routes = append(made.routes, routeOf(made.routePrefix, e.route, cmp.Or(e.level, http.DefaultAuthorizationLevel)))
 	}
-	return routes
+	return made
 }
 
-// serves reports whether the route takes a path or something below it. A parameter takes any segment
+// A route is what a function, or an entry of customHandler.http.routes, takes.
+type route struct {
+	template []string // its segments
+	level    string   // in small letters; empty: the host asks for a function key
+}
+
+func routeOf(prefix, template, level string) route {
+	template = strings.TrimPrefix(template, "~") // "~/x" is "/x", which is below the prefix all the same
+	return route{
+		template: strings.Split(strings.Trim(path.Join(prefix, template), "/"), "/"),
+		level:    strings.ToLower(level),
+	}
+}
+
+// serves reports whether the route takes a path or something below it. A segment with a parameter takes any
 // here, whatever it is held to: one route too many is a question, one too few an open door.
-func (r hostRoute) serves(path []string) bool {
+func (r route) serves(path []string) bool {
 	for i, segment := range r.template {
+		parameter := strings.Contains(segment, "{")
 		switch {
 		case strings.HasPrefix(segment, "{*"):
 			return true
 		case i == len(path):
 			// What is below a path belongs to another server, unless it is a parameter or the pair of
 			// endpoints of MCP 2024-11-05.
-			return strings.HasPrefix(segment, "{") || slices.Contains([]string{"sse", "message"}, strings.ToLower(segment))
-		case !strings.HasPrefix(segment, "{") && !strings.EqualFold(segment, path[i]):
+			return parameter || slices.Contains([]string{"sse", "message"}, strings.ToLower(segment))
+		case !parameter && !strings.EqualFold(segment, path[i]):
 			return false
 		}
 	}
 	return len(r.template) == len(path)
 }
 
-// readSettings reads a JSON file of the host, which takes comments in them and names in any case.
+// readSettings reads a JSON file of the host, which takes comments in them, names in any case, a byte order mark,
+// and values of other types: what can be read counts.
 func readSettings(file string, into any) bool {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return false
 	}
-	data, err = hujson.Standardize(data)
-	return err == nil && json.Unmarshal(data, into) == nil
+	data, err = hujson.Standardize(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
+		return false
+	}
+	err = json.Unmarshal(data, into)
+	_, other := errors.AsType[*json.UnmarshalTypeError](err)
+	return err == nil || other
 }

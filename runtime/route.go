@@ -25,7 +25,13 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	if path != "/" {
 		path = strings.TrimSuffix(path, "/")
 	}
-	if path == "/" || path == "" {
+	if path == "" {
+		path = "/"
+	}
+	if !a.gate(w, r, path) {
+		return
+	}
+	if path == "/" {
 		a.root(w, r)
 		return
 	}
@@ -90,11 +96,18 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.refuseUnauthorized(w, r, err)
 		return
 	}
+	own, ok := s.personalOf(w, r, caller)
+	if !ok {
+		return
+	}
 	if r.Method == http.MethodPost {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Client: caller.ClientID, Value: a.identify(s, caller), Expires: caller.Expires}
+	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Expires: caller.Expires, Again: caller.Again}
+	id := a.identify(s, caller, own)
+	id.guard = s.guards[path].guard
+	who.Value, who.Token = id, id
 	switch endpoint {
 	case "sse":
 		s.endpoint.ServeSSE(w, r, who, path+"/message")

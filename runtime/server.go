@@ -7,21 +7,31 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A Server describes one stdio MCP server. Only Name and Command are required: for everything else the zero
 // value is a default, which the comment names. Where a number or a duration is a limit, a negative value is
 // none.
 type Server struct {
-	Name        string            // segment of its URL, /api/mcp/{Name}: letters, digits, "-" and "_"
-	Command     string            // a program on the process's PATH, or a path relative to Dir
-	Args        []string          // as they are; there is no shell
-	Env         map[string]string // set for the process, over everything inherited
-	InheritEnv  []string          // names or globs that may pass from the app's environment besides the usual
-	Dir         string            // working directory; empty means the app's own
-	Description string            // shown on the landing page
+	Name       string            // segment of its URL, /api/mcp/{Name}: letters, digits, "-" and "_"
+	Command    string            // a program on the process's PATH, or a path relative to Dir
+	Args       []string          // as they are; there is no shell
+	Env        map[string]string // set for the process, over everything inherited
+	InheritEnv []string          // names or globs that may pass from the app's environment besides the usual
+	Dir        string            // working directory; empty means the app's own
+
+	// EnvFromHeaders and EnvFromClaims set variables that are each caller's own, by the header that carries
+	// them, or by the claim of the caller's verified token; with Options.Auth, of TokenInfo.Extra. A request
+	// without one of them is refused, and one with another value has another session and process.
+	EnvFromHeaders, EnvFromClaims map[string]string
+
+	Description string // shown on the landing page
+
+	Sandbox Sandbox // what its process may reach
 
 	StartTimeout   time.Duration // to its first answer; zero 30 s
 	RequestTimeout time.Duration // of one call; zero none
@@ -51,7 +61,13 @@ type Server struct {
 	Prewarm         int           // processes started ahead, where they hold nothing of a caller; zero none
 	Stateless       bool          // a process remembers nothing between calls that another one would miss
 	RejectClientIDs bool          // refuse session ids that clients choose themselves
+	AuditArguments  []string      // arguments of tools that a line of the audit shows
+	InjectTrace     bool          // tell the process the trace of a request by "_meta" even where the client does not; see Observer
 	RequireSession  bool          // refuse requests that come without a session and do not open one
+
+	noFork bool         // of the file
+	fork   *forkable    // nil where none of its processes may be forked
+	forks  *child.Forks // starts them; nil for none
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
@@ -60,10 +76,16 @@ type Server struct {
 	source     manifest.Source // what the manifest knows it by
 	lock, tree string          // of what was packed, where it starts from that
 
+	// What the file says about the server's tools, prompts and resources, and what pack has pinned; nil where
+	// nothing is.
+	access config.Access
+	pins   map[string]string
+
 	// What is not said by a Server written in Go: why a file's cannot be served, who could use it without
 	// being known, and which variables it was written with.
 	fault     error
 	public    func(prefix string) error
+	refused   func(process.Refusal) // told what its sandbox refuses; nil: nobody asks
 	variables []config.Variable
 }
 

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/printable"
 )
 
 // A severity is a log handler that writes what an operator must act on to another stream than the rest.
@@ -17,7 +19,7 @@ type severity struct{ rest, grave slog.Handler }
 // newSeverity logs JSON lines: warnings and errors to stderr, the others to stdout.
 func newSeverity(stdout, stderr io.Writer, level slog.Leveler) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
-	return severity{slog.NewJSONHandler(stdout, options), slog.NewJSONHandler(errorLines{stderr}, options)}
+	return severity{slog.NewJSONHandler(harmless{stdout}, options), slog.NewJSONHandler(errorLines{harmless{stderr}}, options)}
 }
 
 func (s severity) Enabled(ctx context.Context, level slog.Level) bool {
@@ -41,6 +43,18 @@ func (s severity) of(level slog.Level) slog.Handler {
 		return s.grave
 	}
 	return s.rest
+}
+
+// harmless escapes, as JSON may, what could steer a terminal that the log is shown on: slog leaves DEL, the control
+// characters above it, and those that turn text around as servers write them.
+type harmless struct{ io.Writer }
+
+// Write takes one line.
+func (h harmless) Write(line []byte) (int, error) {
+	if _, err := h.Writer.Write(printable.JSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // errorLines takes care that an error which speaks of a warning is not filed as one: JSON has two ways

@@ -15,7 +15,11 @@ func TestWarningsAndErrorsGoToStderrAsTheHostFilesThem(t *testing.T) {
 	log.Info("a warning is no warning here")
 	log.Warn("look")
 	log.Error("fails", "why", "Warning: deprecated", "WARN", "wArN \\warn")
-	if got := stdout.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"INFO"`) {
+	log.Info("steers", "why", "\x1b[2J\u009b\x7f\u202e")
+	if _, rest, _ := strings.Cut(stdout.String(), "steers"); !strings.Contains(rest, `\u001b[2J\u009b\u007f\u202e`) {
+		t.Errorf("a terminal is steered by %q", rest)
+	}
+	if got := stdout.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, `"level":"INFO"`) {
 		t.Errorf("stdout has %s", got)
 	}
 	lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")

@@ -26,7 +26,7 @@ import (
 // behind the scenes: mcpfunc demo-server. The tools that publish are called by their own names, too.
 func TestMain(m *testing.M) {
 	testlimit.NoExitSleep()
-	testscript.Main(prebuilding{m}, map[string]func(){"mcpfunc": main, "func": fakeFunc, "az": fakeAz})
+	testscript.Main(prebuilding{m}, map[string]func(){"mcpfunc": main, "func": fakeFunc, "az": fakeAz, "hostile": hostile})
 }
 
 func TestScript(t *testing.T) {
@@ -52,6 +52,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    cmdExits,
+			"harmless": cmdHarmless,
 			"binary":   cmdBinary,
 			"bundle":   cmdBundle,
 			"files":    cmdFiles,

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // passed are the names that every process needs to run at all, or to be downloaded.
@@ -26,21 +28,19 @@ var passed = []string{
 	"HOMEDRIVE", "HOMEPATH", "PROGRAMFILES", "PROGRAMDATA", "PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS",
 }
 
-// prefixes are of names that pass unless they sound like a secret: locale, and where package runners
+// prefixes are of names that pass unless they name a secret: locale, and where package runners
 // find packages and keep them.
 var prefixes = []string{"LC_", "UV_", "PIP_", "NPM_CONFIG_"}
 
 // denied are names that never pass: with any of them a process could act as the app, or as the
 // host.
 var denied = []string{
-	"AZUREWEBJOBS*", "AZUREFUNCTIONSJOBHOST__*", "WEBSITE_*", "FUNCTIONS_*", "APPSETTING_*", "SQLCONNSTR_*", "CUSTOMCONNSTR_*",
-	"MYSQLCONNSTR_*", "SQLAZURECONNSTR_*", "POSTGRESQLCONNSTR_*", "APPLICATIONINSIGHTS_*", "APPINSIGHTS_*", "MACHINEKEY_*",
+	"AZUREWEBJOBS*", "AZUREFUNCTIONSJOBHOST__*", "WEBSITE_*", "FUNCTIONS_*", "APPSETTING_*",
+	"*CONNSTR_*", "CONNECTIONSTRINGS__*", "CONNECTIONSTRINGS:*", // of App Service, of whatever kind, and of .NET
+	"APPLICATIONINSIGHTS_*", "APPINSIGHTS_*", "MACHINEKEY_*",
 	"AZUREWEBENCRYPTIONKEY", "CONTAINER_*KEY*", "*_PROVIDER_AUTHENTICATION_SECRET",
 	"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "MCPFUNC_*",
 }
-
-// secretWords make a name sound like a secret.
-var secretWords = []string{"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "_KEY"}
 
 // Base returns those entries of environ that a process may see: the short list, and what inherit,
 // names or globs, adds. A name that is denied does not pass whatever inherit says.
@@ -63,7 +63,7 @@ func passes(name string, inherit []string) bool {
 	if slices.Contains(passed, upper) {
 		return true
 	}
-	if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(upper, p) }) && !SoundsSecret(name) {
+	if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(upper, p) }) && !secret.Named(name) {
 		return true
 	}
 	return slices.ContainsFunc(inherit, func(glob string) bool {
@@ -95,12 +95,6 @@ func matches(pattern, name string) bool {
 		}
 	}
 	return ok
-}
-
-// SoundsSecret reports whether a variable's name suggests that its value is a secret.
-func SoundsSecret(name string) bool {
-	upper := strings.ToUpper(name)
-	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(upper, word) })
 }
 
 // Join returns base with the entries of each layer, in order: the last one to name a variable has

@@ -30,6 +30,11 @@ import (
 // find them old.
 type Guard interface {
 	Check(r *http.Request) (*Caller, error)
+
+	// Missing returns those of scopes that the caller's token does not grant.
+	Missing(c *Caller, scopes []string) []string
+	// StepUp refuses a request for want of scopes.
+	StepUp(c *Caller, missing []string) *Error
 }
 
 // A Caller is who sent a request. It is not changed after Check has returned it and may be shared.
@@ -50,6 +55,7 @@ type Caller struct {
 
 	Expires  time.Time // zero when the provider does not say
 	IssuedAt time.Time // zero when the provider does not say
+	Again    time.Time // when to ask the provider again, who may have revoked the token; zero when nobody is asked
 
 	// Claims are all claims of the token or of the introspection answer, numbers as json.Number.
 	// It must be treated as read-only.
@@ -104,13 +110,13 @@ func New(cfg config.Auth, env Env) (Guard, error) {
 		if err != nil {
 			return nil, err
 		}
-		return bearer{g.judge, g.refuse}, nil
+		return bearer{g.judge, g.refuse, g.missing, g.asking}, nil
 	case config.AuthOAuth2Bearer:
 		g, err := newOAuth2(cfg, env)
 		if err != nil {
 			return nil, err
 		}
-		return bearer{g.judge, g.refuse}, nil
+		return bearer{g.judge, g.refuse, g.missing, g.asking}, nil
 	}
 	return nil, fmt.Errorf("unknown auth method %q", cfg.Method)
 }

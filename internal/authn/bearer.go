@@ -14,9 +14,12 @@ const maxTokenBytes = 16 << 10
 // bearer guards a server whose callers bring a bearer token.
 type bearer struct {
 	// judge returns who holds a token. Its error is an *Error, an *unavailableError, or says what
-	// is wrong with the token.
-	judge  func(ctx context.Context, token string) (*Caller, error)
+	// is wrong with the token. source is where it comes from.
+	judge  func(ctx context.Context, source, token string) (*Caller, error)
 	refuse refusals
+
+	missing func(c *Caller, scopes []string) []string // those that the caller's token does not grant
+	asking  func(c *Caller, missing []string) string  // what to ask for to have them as well
 }
 
 func (g bearer) Check(r *http.Request) (*Caller, error) {
@@ -27,7 +30,7 @@ func (g bearer) Check(r *http.Request) (*Caller, error) {
 	if err != nil {
 		return nil, g.refuse.invalid(err)
 	}
-	caller, err := g.judge(r.Context(), token)
+	caller, err := g.judge(r.Context(), Source(r), token)
 	if err != nil {
 		return nil, g.refuse.judged(err)
 	}

@@ -25,6 +25,7 @@ type entra struct {
 	required  []string
 	sources   map[string]*keySource // by issuer; not changed once made
 	scopeHint string
+	appID     string // which bare names of scopes belong to
 	refuse    refusals
 	now       func() time.Time
 }
@@ -42,6 +43,7 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 		required:  s.required,
 		sources:   make(map[string]*keySource),
 		scopeHint: s.scope,
+		appID:     "api://" + strings.ToLower(cfg.AzureClientID),
 		refuse:    refusals{scope: s.scope, metadataURL: env.MetadataURL},
 		now:       env.Now,
 	}
@@ -61,7 +63,7 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 // judge looks first at all that a token says, against the configuration; then, for tokens of
 // permitted tenants only, at its signature; and then at what its user may do. Only the last step
 // can answer 403, as what an unsigned token says is worth nothing.
-func (g *entra) judge(ctx context.Context, raw string) (*Caller, error) {
+func (g *entra) judge(ctx context.Context, _, raw string) (*Caller, error) {
 	token, err := parseJWT(raw, []string{"RS256"})
 	if err != nil {
 		return nil, err

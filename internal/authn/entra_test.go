@@ -117,6 +117,24 @@ func TestT08AudienceIsThisApp(t *testing.T) {
 	}
 }
 
+// An App ID URI is an app's within its tenant alone, so that any tenant can have one that reads like ours.
+func TestT08OfAllTenantsOnlyTheClientIDIsAnAudience(t *testing.T) {
+	t.Parallel()
+	l := newEntraLab(t, func(c *config.Auth) { c.AzureAllowedTenants = []string{"*"} })
+	for _, version := range []string{"1.0", "2.0"} {
+		as := func(aud any) string {
+			return l.token(claim("aud", aud), func(f *fakeentra.Token) { f.Version, f.Tenant = version, tenantC })
+		}
+		if _, err := check(l.guard, as(clientID)); err != nil {
+			t.Errorf("version %s, the client id: %v", version, err)
+		}
+		for _, aud := range []any{"api://" + clientID, resource, []string{"api://" + clientID, resource}} {
+			_, err := check(l.guard, as(aud))
+			wantRefusal(t, fmt.Sprintf("version %s, aud %v", version, aud), err, http.StatusUnauthorized)
+		}
+	}
+}
+
 // TestT09ForeignTenantsAreRefusedWithoutAQuestion: whatever a token names is not fetched before it
 // has been found in the configuration.
 func TestT09ForeignTenantsAreRefusedWithoutAQuestion(t *testing.T) {
@@ -216,6 +234,12 @@ func TestT13OnlyUsersWithTheScopesPass(t *testing.T) {
 		{"a longer one", func(f *fakeentra.Token) { f.Scopes = []string{"Files.Read", "repo.write2"} }, 403, CodeInsufficientScopes},
 		{"other letters", func(f *fakeentra.Token) { f.Scopes = []string{"files.read", "repo.write"} }, 403, CodeInsufficientScopes},
 		{"separated by a comma", claim("scp", "Files.Read,repo.write"), 403, CodeInsufficientScopes},
+		{"separated by blanks", claim("scp", " Files.Read  repo.write "), 0, ""},
+		{"separated by a tab", claim("scp", "Files.Read\trepo.write"), 401, CodeAuthenticationRequired},
+		{"separated by a line break", claim("scp", "Files.Read\nrepo.write"), 401, CodeAuthenticationRequired},
+		{"separated by U+00A0", claim("scp", "Files.Read\u00a0repo.write"), 401, CodeAuthenticationRequired},
+		{"separated by U+2003", claim("scp", "Files.Read\u2003repo.write"), 401, CodeAuthenticationRequired},
+		{"separated by U+0085", claim("scp", "Files.Read\u0085repo.write"), 401, CodeAuthenticationRequired},
 		{"no scp", func(f *fakeentra.Token) { f.Scopes = nil }, 401, CodeAuthenticationRequired},
 		{"scp a number", claim("scp", 1), 401, CodeAuthenticationRequired},
 		{"scp with a tab and a quote", claim("scp", "Files.Read repo.write a\"b"), 401, CodeAuthenticationRequired},

@@ -126,10 +126,14 @@ func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 		return nil, err
 	}
 	appID := "api://" + clientID
-	s := &entraSettings{cloud: cloud, tenants: tenants, audiences: []string{clientID, appID}}
-	if env.Resource != "" {
-		// An App ID URI that is the server's own address is what RFC 8707 makes of it.
-		s.audiences = append(s.audiences, env.Resource)
+	s := &entraSettings{cloud: cloud, tenants: tenants, audiences: []string{clientID}}
+	if tenants != nil {
+		// An App ID URI is unique within a tenant: where any tenant is allowed, another one may have given the
+		// same to an app of its own. One that is the server's own address is what RFC 8707 makes of it.
+		s.audiences = append(s.audiences, appID)
+		if env.Resource != "" {
+			s.audiences = append(s.audiences, env.Resource)
+		}
 	}
 	var ask []string
 	for _, scope := range cfg.AzureRequiredScopes {

@@ -17,6 +17,7 @@ const (
 	CodePrincipalNotAllowed    = "principal_not_allowed"   // 403: a valid token of somebody who may not call
 	CodeInteractionRequired    = "interaction_required"    // 401 or 403: the user has to sign in again
 	CodeUnavailable            = "auth_unavailable"        // 503: the identity provider cannot be reached
+	CodeTooManyTokens          = "too_many_tokens"         // 429: too many tokens were refused just before
 )
 
 // messageAuthenticationRequired is the one text for every token that is not accepted: what exactly
@@ -166,16 +167,29 @@ func (f refusals) unavailable(err *unavailableError) *Error {
 	}
 }
 
+func (f refusals) hurried(err *hurryError) *Error {
+	return &Error{
+		Status:     http.StatusTooManyRequests,
+		Code:       CodeTooManyTokens,
+		Message:    "Too many tokens were refused just before; try again later",
+		RetryAfter: err.retryAfter,
+		reason:     err,
+	}
+}
+
 // judged turns the outcome of judging a token into the answer: an *Error stays, an outage is 503,
 // everything else makes the token an invalid one.
 func (f refusals) judged(err error) *Error {
 	var refusal *Error
 	var outage *unavailableError
+	var hurry *hurryError
 	switch {
 	case errors.As(err, &refusal):
 		return refusal
 	case errors.As(err, &outage):
 		return f.unavailable(outage)
+	case errors.As(err, &hurry):
+		return f.hurried(hurry)
 	}
 	return f.invalid(err)
 }

@@ -118,8 +118,8 @@ func advertised(required []string) string {
 }
 
 // judge finds out who holds a token, and whether it grants enough.
-func (g *oauth2) judge(ctx context.Context, raw string) (*Caller, error) {
-	caller, err := g.identify(ctx, raw)
+func (g *oauth2) judge(ctx context.Context, source, raw string) (*Caller, error) {
+	caller, err := g.identify(ctx, source, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +129,12 @@ func (g *oauth2) judge(ctx context.Context, raw string) (*Caller, error) {
 	return caller, nil
 }
 
-func (g *oauth2) identify(ctx context.Context, raw string) (*Caller, error) {
+func (g *oauth2) identify(ctx context.Context, source, raw string) (*Caller, error) {
 	switch {
 	case g.keys != nil && looksLikeJWT(raw):
 		return g.identifyJWT(ctx, raw)
 	case g.opaque != nil:
-		return g.opaque.of(ctx, raw)
+		return g.opaque.of(ctx, source, raw)
 	}
 	return nil, errors.New("not a JWT, and there is no oauth2_introspection_endpoint to ask about other tokens")
 }

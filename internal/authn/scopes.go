@@ -14,7 +14,11 @@ func (c claims) scopes() ([]string, error) {
 		switch v := c[name].(type) {
 		case nil:
 		case string:
-			granted = append(granted, strings.Fields(v)...)
+			for scope := range strings.SplitSeq(v, " ") { // alone: RFC 6749, section 3.3
+				if scope != "" {
+					granted = append(granted, scope)
+				}
+			}
 		case []any:
 			list, err := stringsOf(name, v)
 			if err != nil {

@@ -15,8 +15,9 @@ const (
 	goodVerdict = time.Minute
 	badVerdict  = 10 * time.Second
 	maxVerdicts = 10_000
-	maxAsking   = 32 // requests under way to the provider
 )
+
+var errTooMany = errors.New("too many tokens to ask about")
 
 // verdicts ask an identity provider about opaque tokens and remember what it said. One token is
 // asked about once at a time. Tokens are remembered by their SHA-256 only. It may be used from many
@@ -27,7 +28,7 @@ type verdicts struct {
 	ask func(ctx context.Context, token string) (*Caller, error)
 	now func() time.Time
 
-	asking chan struct{} // holds maxAsking
+	asking *asking
 
 	mu      sync.Mutex
 	byToken map[[sha256.Size]byte]*list.Element // of *verdict
@@ -40,23 +41,24 @@ type verdict struct {
 	caller *Caller
 	err    error
 	until  time.Time
+	known  bool // it was good when it was asked about before
 }
 
 func newVerdicts(now func() time.Time, ask func(context.Context, string) (*Caller, error)) *verdicts {
 	return &verdicts{
 		ask:     ask,
 		now:     now,
-		asking:  make(chan struct{}, maxAsking),
+		asking:  newAsking(now),
 		byToken: make(map[[sha256.Size]byte]*list.Element),
 		recent:  list.New(),
 	}
 }
 
-// of returns who holds a token.
-func (v *verdicts) of(ctx context.Context, token string) (*Caller, error) {
+// of returns who holds a token that came from source.
+func (v *verdicts) of(ctx context.Context, source, token string) (*Caller, error) {
 	d, mine := v.claim(sha256.Sum256([]byte(token)))
 	if mine {
-		v.settle(ctx, d, token)
+		v.settle(ctx, d, source, token)
 	}
 	select {
 	case <-d.done:
@@ -70,6 +72,7 @@ func (v *verdicts) of(ctx context.Context, token string) (*Caller, error) {
 func (v *verdicts) claim(id [sha256.Size]byte) (d *verdict, mine bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	known := false
 	if e, ok := v.byToken[id]; ok {
 		d := e.Value.(*verdict)
 		select {
@@ -78,12 +81,13 @@ func (v *verdicts) claim(id [sha256.Size]byte) (d *verdict, mine bool) {
 				v.recent.MoveToFront(e)
 				return d, false
 			}
+			known = d.err == nil
 			v.dropLocked(e)
 		default:
 			return d, false
 		}
 	}
-	d = &verdict{token: id, done: make(chan struct{})}
+	d = &verdict{token: id, done: make(chan struct{}), known: known}
 	v.byToken[id] = v.recent.PushFront(d)
 	if v.recent.Len() > maxVerdicts {
 		v.dropLocked(v.recent.Back()) // whoever waits for it has it in hand
@@ -98,29 +102,51 @@ func (v *verdicts) dropLocked(e *list.Element) {
 }
 
 // settle asks. Others wait for the answer, so the end of ctx does not end the asking: time does.
-func (v *verdicts) settle(ctx context.Context, d *verdict, token string) {
+func (v *verdicts) settle(ctx context.Context, d *verdict, source, token string) {
 	d.err = &unavailableError{time.Second, errors.New("asking panicked")}
 	defer func() { // even so, as others wait
 		now := v.now()
 		d.until = now.Add(standing(d, now))
+		if d.err == nil {
+			d.caller.Again = d.until
+		} else if !now.Before(d.until) {
+			v.forget(d)
+		}
 		close(d.done)
 	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
-	select {
-	case v.asking <- struct{}{}:
-		defer func() { <-v.asking }()
-		d.caller, d.err = v.ask(ctx, token)
-	case <-ctx.Done():
-		d.err = &unavailableError{time.Second, errors.New("too many tokens to ask about")}
+	done, err := v.asking.begin(ctx, source, d.known)
+	if err != nil {
+		d.err = err
+		return
 	}
+	refused := false
+	defer func() { done(refused) }()
+	d.caller, d.err = v.ask(ctx, token)
+	refused = d.err != nil && !passes(d.err)
+}
+
+// forget forgets a verdict that does not stand, so that strangers' tokens push nobody's out.
+func (v *verdicts) forget(d *verdict) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if e := v.byToken[d.token]; e != nil && e.Value == d && !d.known {
+		v.dropLocked(e)
+	}
+}
+
+// passes reports whether err is of the moment, and says nothing of the token.
+func passes(err error) bool {
+	_, outage := errors.AsType[*unavailableError](err)
+	_, hurry := errors.AsType[*hurryError](err)
+	return outage || hurry
 }
 
 // standing returns for how long a verdict stands from now on.
 func standing(d *verdict, now time.Time) time.Duration {
-	var outage *unavailableError
 	switch {
-	case errors.As(d.err, &outage):
+	case passes(d.err):
 		return 0
 	case d.err != nil:
 		return badVerdict

@@ -7,7 +7,7 @@
 //
 // Every session has a [Lease] for its process: an address and a secret that nobody else has, good for
 // the resources that the configuration names and no longer than the session. A request passes, in
-// this order: the lease's secret (endpoint.go, lease.go), its pace (pace.go), the protocol, and the
+// this order: the lease's secret (endpoint.go, lease.go), its pace, the protocol, and the
 // allow-list (resource.go), and then reaches one of two sources, the exchange (exchange.go) or, for
 // method azure_default, the app's own identity (platform.go).
 package broker
@@ -26,6 +26,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 // maxConnections bounds what processes can have open at once, all together: each costs the app a file
@@ -132,7 +133,7 @@ func (b *Broker) Lease(g Grant) (*Lease, error) {
 	l := &Lease{
 		broker: b,
 		grant:  g,
-		pace:   pace{last: b.now(), left: burst},
+		pace:   pace.Bucket{Burst: burst, Rate: rate},
 	}
 	l.live, l.end = context.WithCancel(context.Background())
 	if g.Caller != nil {

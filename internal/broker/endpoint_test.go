@@ -181,24 +181,3 @@ func TestProcessThatHurriesIsSlowedDownAlone(t *testing.T) {
 		t.Errorf("a second later: %d %s", got.status, got.raw)
 	}
 }
-
-func TestPaceFillsUpToItsBurst(t *testing.T) {
-	t.Parallel()
-	at := time.Unix(0, 0)
-	p := pace{last: at, left: burst}
-	taken := func() (n int) {
-		for p.step(at) {
-			n++
-		}
-		return n
-	}
-	for _, step := range []struct {
-		after time.Duration
-		want  int
-	}{{0, burst}, {0, 0}, {time.Second, rate}, {-time.Minute, 0}, {time.Minute + time.Hour, burst}} {
-		at = at.Add(step.after)
-		if got := taken(); got != step.want {
-			t.Errorf("after %v: %d requests, want %d", step.after, got, step.want)
-		}
-	}
-}

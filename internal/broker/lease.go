@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 // A Grant says for whom and for what a process may have tokens.
@@ -22,6 +23,13 @@ type Grant struct {
 	// nil, or return nil, where the method knows no users.
 	Caller func() *authn.Caller
 }
+
+// The share of tokens that a process has: SDKs keep a token until it expires, but not every server
+// keeps its SDK's credential from one call to the next.
+const (
+	burst = 50
+	rate  = 5 // a second
+)
 
 // A Lease is the right of one session's process, restarts included, to ask for tokens. Its methods may
 // be called from many goroutines at once.
@@ -38,7 +46,7 @@ type Lease struct {
 	source    source // nil when there are no tokens to give
 	path      string
 	secret    string
-	pace      pace
+	pace      pace.Bucket
 	challenge *challenge
 }
 
@@ -142,7 +150,7 @@ func (l *Lease) admits(header string) bool {
 func (l *Lease) hurries(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.pace.step(now)
+	return !l.pace.Take(now)
 }
 
 // token gets a token for resource, which takes at most answerTimeout.

@@ -10,25 +10,27 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // A Child is one process of a server, from its start to its end. One goroutine reads; any may call the
 // other methods.
 type Child struct {
-	ctx    context.Context // until the process has to end
-	grace  time.Duration
-	p      process.Process
-	pipes  *framing.Stream
-	stderr *stderrTail
-	log    *slog.Logger
-	redact func(string) string
-	slot   *startSlot            // released at its first message, at its end, or when it is late
-	late   *time.Timer           // which releases it; nil for none
-	timed  func(since time.Time) // hears of its first message, and when it was started; nil for nobody
-	rec    *watch.Recorder       // nil for none
+	ctx     context.Context // until the process has to end
+	grace   time.Duration
+	p       process.Process
+	pipes   *framing.Stream
+	stderr  *stderrTail
+	log     *slog.Logger
+	secrets *secret.Redactor
+	slot    *startSlot            // released at its first message, at its end, or when it is late
+	late    *time.Timer           // which releases it; nil for none
+	timed   func(since time.Time) // hears of its first message, and when it was started; nil for nobody
+	rec     *watch.Recorder       // nil for none
 
 	answered chan struct{} // closed at its first message
+	onAnswer func()        // called then; nil for nothing
 	spoke    bool          // answered is closed; of the reader
 	noise    limiter       // of what is logged that is no message; of the reader
 	skipped  skipped       // before its first message
@@ -186,6 +188,9 @@ func (c *Child) speaks() {
 		c.releaseSlot(true)
 		if c.timed != nil {
 			c.timed(c.stall.made)
+		}
+		if c.onAnswer != nil {
+			c.onAnswer()
 		}
 	}
 }

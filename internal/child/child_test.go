@@ -18,7 +18,7 @@ import (
 )
 
 func newStarter(t *testing.T, limits Limits) *Starter {
-	s := NewStarter(slog.New(slog.DiscardHandler), func(text string) string { return text }, limits)
+	s := NewStarter(slog.New(slog.DiscardHandler), nil, limits)
 	t.Cleanup(s.Close)
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -18,7 +17,7 @@ func (c *Child) failure() *Failure {
 		return &told
 	}
 	f := &Failure{Reason: ReasonExited, Retryable: true, Stderr: c.stderr.lines()}
-	var ee *exec.ExitError
+	var ee process.Exit
 	code := 0
 	switch {
 	case errors.As(c.exit, &ee) && ee.ExitCode() >= 0:
@@ -41,9 +40,9 @@ func (c *Child) failure() *Failure {
 	return f
 }
 
-// StartFailure says why a process could not be started.
-func StartFailure(err error) *Failure {
-	f := &Failure{Text: "the server could not be started: " + err.Error(), Reason: ReasonStart}
+// StartFailure says why a process of caller could not be started.
+func (s *Starter) StartFailure(caller any, err error) *Failure {
+	f := &Failure{Text: "the server could not be started: " + s.Redact(caller, err.Error()), Reason: ReasonStart}
 	var ce *process.CommandError
 	if errors.As(err, &ce) {
 		f.Hint = ce.Hint

@@ -15,7 +15,7 @@ const noiseBytes = 256
 // logNoise reports what the process wrote to its stdout that is no message. It is logged and skipped: a
 // print statement that was left in a server must not end a session.
 func (c *Child) logNoise(head []byte, size int64) {
-	text := c.redact(string(uncut(head)))
+	text := c.shown(head)
 	if !c.spoke {
 		c.skipped.note(text)
 	}
@@ -24,13 +24,13 @@ func (c *Child) logNoise(head []byte, size int64) {
 	}
 }
 
-// uncut returns head without a last word that its cut may have gone through: a secret in it would not
-// be recognized.
-func uncut(head []byte) []byte {
+// shown is the beginning of something that the process wrote, as it may be shown.
+func (c *Child) shown(head []byte) string {
+	text := string(bytes.ToValidUTF8(head, []byte("\uFFFD")))
 	if len(head) < noiseBytes {
-		return head
+		return c.secrets.Redact(text)
 	}
-	return head[:bytes.LastIndexAny(head, " \t\r\n\"',;&={}[]()")+1]
+	return c.secrets.RedactCut(text)
 }
 
 // ExplainSilence adds to f, which says that the process did not answer, what it wrote to its stdout
@@ -71,7 +71,7 @@ func (s *skipped) explain(f *Failure) {
 func (c *Child) brokenAnswer(b *framing.BrokenError) *message.Message {
 	c.log.Warn("the server wrote an answer that is no JSON; its request gets an error", "id", string(b.ID), "error", b.Err)
 	f := &Failure{
-		Text: "the server's answer is not valid JSON: " + b.Err.Error(), Reason: ReasonBroken, Head: c.redact(string(uncut(b.Head))),
+		Text: "the server's answer is not valid JSON: " + b.Err.Error(), Reason: ReasonBroken, Head: c.shown(b.Head),
 		Hint: "a server that writes NaN, or line breaks within strings, is at fault: its stdout must be JSON, a message a line",
 	}
 	return f.Answer(b.ID)

@@ -8,15 +8,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mcpfunc/mcpfunc/internal/framing"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 func TestNoPartOfASecretIsToldOfWhatWasCut(t *testing.T) {
 	t.Parallel()
-	secret := "s3cr3t-" + strings.Repeat("x", 40)
-	line := strings.Repeat("a", noiseBytes-30) + " key=" + secret
+	key := "s3cr3t-" + strings.Repeat("x", 40)
+	line := strings.Repeat("a", noiseBytes-30) + " key=" + key
 	c := &Child{
 		log: slog.New(slog.DiscardHandler), noise: newLimiter(),
-		redact: strings.NewReplacer(secret, "[redacted]").Replace,
+		secrets: secret.New(key),
 	}
 	c.logNoise([]byte(line[:noiseBytes]), int64(len(line)))
 	f := &Failure{Text: "no answer", Hint: "raise timeout_seconds"}

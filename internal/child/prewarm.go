@@ -197,7 +197,7 @@ func (sp *spares) launch() (*spare, error) {
 		return nil, err
 	}
 	s := &spare{p: p, dead: make(chan struct{})}
-	s.stderr = tailOf(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.redact)
+	s.stderr = tailOf(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.secrets)
 	go func() {
 		p.Wait()
 		close(s.dead)

@@ -2,6 +2,6 @@
 
 package child
 
-import "os/exec"
+import "github.com/mcpfunc/mcpfunc/internal/process"
 
-func signalOf(ee *exec.ExitError) string { return ee.Error() }
+func signalOf(ee process.Exit) string { return ee.Error() }

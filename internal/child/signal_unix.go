@@ -3,14 +3,15 @@
 package child
 
 import (
-	"os/exec"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // signalOf names the signal that ended a process.
-func signalOf(ee *exec.ExitError) string {
+func signalOf(ee process.Exit) string {
 	if ws, ok := ee.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return unix.SignalName(ws.Signal())
 	}

@@ -29,6 +29,10 @@ type Spec struct {
 	MaxRestarts  int // within RestartWindow
 	Prewarm      int // processes started ahead
 	MostPrewarm  int // to which that rises while many are taken; no more than Prewarm: it does not rise
+	// Inject adds the context of a trace to requests that name none.
+	Inject bool
+	// Answered, if it is set, hears of a process's first message, and how long that took.
+	Answered func(caller any, took time.Duration)
 }
 
 // ID is what findings about the server are remembered by.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -23,11 +24,11 @@ type Limits struct {
 
 // A Starter starts processes. Its methods may be called from any goroutine.
 type Starter struct {
-	log    *slog.Logger
-	redact func(string) string
-	budget *message.Budget
-	slots  *startSlots
-	room   func(server string) bool
+	log     *slog.Logger
+	secrets *secret.Redactor
+	budget  *message.Budget
+	slots   *startSlots
+	room    func(server string) bool
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -35,18 +36,19 @@ type Starter struct {
 
 	mu     sync.Mutex
 	spares map[*Spec]*spares
+	forks  []*Forks
 	closed bool
 }
 
-// NewStarter returns a Starter. redact takes secrets out of what processes print. Close must be called.
-func NewStarter(log *slog.Logger, redact func(string) string, limits Limits) *Starter {
+// NewStarter returns a Starter. secrets, which may be nil, takes secrets out of what processes print. Close must be called.
+func NewStarter(log *slog.Logger, secrets *secret.Redactor, limits Limits) *Starter {
 	if limits.Starts == 0 {
 		limits.Starts = 4 * runtime.GOMAXPROCS(0)
 	}
 	if limits.Room == nil {
 		limits.Room = func(string) bool { return true }
 	}
-	s := &Starter{log: log, redact: redact, budget: limits.Budget, room: limits.Room, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
+	s := &Starter{log: log, secrets: secrets, budget: limits.Budget, room: limits.Room, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -61,8 +63,9 @@ func (s *Starter) Start(ctx context.Context, spec *Spec, caller any, log *slog.L
 }
 
 func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.Logger, rec *watch.Recorder) (*Child, error) {
+	secrets := s.secretsOf(caller)
 	c := &Child{
-		ctx: ctx, grace: spec.Grace, log: log, redact: s.redact, rec: rec, noise: newLimiter(),
+		ctx: ctx, grace: spec.Grace, log: log, secrets: secrets, rec: rec, noise: newLimiter(),
 		answered: make(chan struct{}), writing: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	c.stall.made, c.stall.late = time.Now(), c.stalled
@@ -78,10 +81,13 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 			return nil, err
 		}
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
-		c.slot, c.stderr = slot, tailOf(c.p, log, s.redact)
+		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
 		if sp := s.sparesOf(spec); sp != nil {
 			c.timed = sp.timed
 		}
+	}
+	if made := time.Now(); spec.Answered != nil {
+		c.onAnswer = func() { spec.Answered(caller, time.Since(made)) }
 	}
 	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
 	if rec != nil {
@@ -91,6 +97,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	log.Info("server started", "pid", c.PID())
 	return c, nil
 }
+
+// Waiting is how many starts wait for others.
+func (s *Starter) Waiting() int { return int(s.slots.waiting.Load()) }
 
 // Patience is how long a start may go on after its caller has given up: while a package runner may be
 // downloading.
@@ -105,10 +114,11 @@ func (s *Starter) Patience(spec *Spec) time.Duration {
 const runnerTimeout = 10 * time.Minute
 
 // Close ends the processes that nobody has taken, and starts none ahead from then on. Those that
-// somebody has taken are theirs.
+// somebody has taken are theirs; of them it waits for those that were forked, as they end with what forked them.
 func (s *Starter) Close() {
 	s.mu.Lock()
 	s.closed = true
+	forks := s.forks
 	s.mu.Unlock()
 	all := s.allSpares()
 	s.cancel()
@@ -116,6 +126,10 @@ func (s *Starter) Close() {
 	var ended sync.WaitGroup
 	for _, sp := range all {
 		sp.close(&ended)
+	}
+	ended.Wait()
+	for _, f := range forks {
+		ended.Go(f.close)
 	}
 	ended.Wait()
 }
@@ -130,5 +144,5 @@ func (s *Starter) background(f func()) bool {
 	return !s.closed
 }
 
-// Redact takes secrets out of what a process said.
-func (s *Starter) Redact(text string) string { return s.redact(text) }
+// Redact takes secrets out of what a process of caller said.
+func (s *Starter) Redact(caller any, text string) string { return s.secretsOf(caller).Redact(text) }

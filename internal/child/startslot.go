@@ -3,12 +3,14 @@ package child
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // startSlots limits how many processes start at a time, over all servers. Of a package runner that has
 // not succeeded yet there is one start at a time: it downloads, and the others find the work done.
 type startSlots struct {
-	slots chan struct{} // capacity: the limit
+	slots   chan struct{} // capacity: the limit
+	waiting atomic.Int64  // in acquire
 
 	mu    sync.Mutex
 	first map[string]*firstStart // by Spec.Runner
@@ -34,6 +36,8 @@ type startSlot struct {
 
 // acquire returns when there is a slot for the caller, or with ctx's error.
 func (s *startSlots) acquire(ctx context.Context, runner string) (*startSlot, error) {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
 	t := &startSlot{s: s}
 	if f := s.firstOf(runner); f != nil {
 		select {

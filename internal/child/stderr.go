@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -26,17 +27,17 @@ const (
 // whatever comes, so that the process never blocks on it, but logs no more than it may. A line that is
 // not logged costs no more than to be read: secrets are taken out of what leaves alone.
 type stderrTail struct {
-	log    *slog.Logger
-	redact func(string) string
-	done   chan struct{}
+	log     *slog.Logger
+	secrets *secret.Redactor
+	done    chan struct{}
 
 	mu   sync.Mutex
 	tail tail
 	rec  *watch.Recorder // nil for none
 }
 
-func tailOf(p process.Process, log *slog.Logger, redact func(string) string) *stderrTail {
-	t := &stderrTail{log: log, redact: redact, done: make(chan struct{})}
+func tailOf(p any, log *slog.Logger, secrets *secret.Redactor) *stderrTail {
+	t := &stderrTail{log: log, secrets: secrets, done: make(chan struct{})}
 	if stderr, ok := p.(process.Complainer); ok {
 		go t.drain(stderr.Stderr())
 	} else {
@@ -107,7 +108,11 @@ func (t *stderrTail) line(line []byte, lines *limiter) {
 
 // clean returns a line as it may be shown.
 func (t *stderrTail) clean(line []byte) string {
-	return t.redact(string(bytes.ToValidUTF8(line, []byte("\uFFFD"))))
+	text := string(bytes.ToValidUTF8(line, []byte("\uFFFD")))
+	if len(line) < lineBytes {
+		return t.secrets.Redact(text)
+	}
+	return t.secrets.RedactCut(text)
 }
 
 // end waits until stderr has been read, though not long: a process that escaped may hold it.

@@ -18,6 +18,7 @@ type callOptions struct {
 	Tool      string
 	Arguments string   // a JSON object, "-" for one on standard input, or nothing
 	Args      []string // name=value
+	Raw       bool     // texts as they are
 }
 
 func newCallCommand(env *Env, run func(context.Context, *Env, *callOptions) error) *cobra.Command {
@@ -29,7 +30,10 @@ func newCallCommand(env *Env, run func(context.Context, *Env, *callOptions) erro
 are a JSON object, one on standard input (-), or --arg name=value, whose value
 is text where the tool's schema wants text and JSON where it can be read as
 that. Progress and log messages go to standard error. A tool that reports an
-error makes the command fail.`,
+error makes the command fail.
+
+What could steer a terminal is escaped in texts, be the output one or not. With
+--raw a file or a pipe gets them as they are.`,
 		Example: `  mcpfunc call time get_current_time --arg timezone=Europe/Berlin
   mcpfunc call demo add '{"a": 2, "b": 3}'
   echo '{"message": "hello"}' | mcpfunc call demo echo - --json`,
@@ -43,11 +47,18 @@ error makes the command fail.`,
 		},
 	}
 	opts.bind(cmd)
+	cmd.Flags().BoolVar(&opts.Raw, "raw", false, "print texts as they are, which a terminal refuses")
 	cmd.Flags().StringArrayVar(&opts.Args, "arg", nil, "one argument (`name=value`); may be repeated")
 	return cmd
 }
 
 func runCall(ctx context.Context, env *Env, opts *callOptions) error {
+	switch {
+	case opts.Raw && opts.JSON:
+		return misusef("--raw and --json contradict each other")
+	case opts.Raw && isTerminal(env.Stdout):
+		return withHint(misusef("--raw prints nothing on a terminal, which it could steer"), "send it to a file or a pipe, or leave --raw out")
+	}
 	arguments, err := readArguments(opts.Arguments, env.Stdin)
 	if err != nil {
 		return err
@@ -68,7 +79,7 @@ func runCall(ctx context.Context, env *Env, opts *callOptions) error {
 				arguments[name] = argumentValue(tool, name, value)
 			}
 		}
-		return callTool(ctx, env, session, opts.Tool, arguments, opts.JSON)
+		return callTool(ctx, env, session, opts.Tool, arguments, opts)
 	})
 }
 
@@ -122,7 +133,7 @@ func argumentValue(tool *mcp.Tool, name, value string) json.RawMessage {
 }
 
 // callTool calls a tool and prints its answer.
-func callTool(ctx context.Context, env *Env, session *clientSession, tool string, arguments any, asJSON bool) error {
+func callTool(ctx context.Context, env *Env, session *clientSession, tool string, arguments any, opts *callOptions) error {
 	params := &mcp.CallToolParams{Name: tool, Arguments: arguments}
 	params.SetProgressToken("mcpfunc-call")
 	var result *mcp.CallToolResult
@@ -133,7 +144,7 @@ func callTool(ctx context.Context, env *Env, session *clientSession, tool string
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if opts.JSON {
 		if err := printJSON(env.Stdout, result); err != nil {
 			return err
 		}
@@ -144,13 +155,17 @@ func callTool(ctx context.Context, env *Env, session *clientSession, tool string
 		}
 		return fmt.Errorf("the tool %q reports an error", tool)
 	}
-	if asJSON {
+	if opts.JSON {
 		return nil
 	}
-	return printResult(env.Stdout, result)
+	out := env.Stdout
+	if opts.Raw {
+		out = raw(out)
+	}
+	return printResult(out, result)
 }
 
-// printResult prints the texts of a result as they are, and everything else as JSON.
+// printResult prints the texts of a result, and everything else as JSON.
 func printResult(w io.Writer, result *mcp.CallToolResult) error {
 	var errs error
 	for _, content := range result.Content {

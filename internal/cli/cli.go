@@ -14,6 +14,9 @@
 //     demo once it is up) has then done what it was asked for: 0.
 //   - What takes longer than a second says so, with the time that has passed. --quiet leaves results
 //     and errors, --verbose adds what is run.
+//   - Nothing that a server, a package or a file says steers the terminal: standard output and standard
+//     error escape it, whether they are a terminal or not. As it is it comes only by call --raw, which a
+//     terminal refuses; --json has it as JSON escapes it.
 //   - Colour marks a word, never carries meaning, and appears only on a terminal and without
 //     NO_COLOR (https://no-color.org).
 package cli
@@ -98,7 +101,7 @@ func Main(args []string, env *Env) int {
 func run(ctx context.Context, args []string, env *Env) int {
 	ours := *env
 	env = &ours
-	env.Stderr = newScreen(env, env.Stderr)
+	env.Stdout, env.Stderr = newScreen(env, env.Stdout), newScreen(env, env.Stderr)
 	root := newRootCommand(env)
 	// Cobra hands back errors of parsing and of running alike; what failed before a command
 	// began was misuse.

@@ -161,19 +161,22 @@ func newClient(env *Env, heard *heard) *mcp.Client {
 		Capabilities: &mcp.ClientCapabilities{}, // we have no roots, and nobody to ask
 		ProgressNotificationHandler: func(_ context.Context, req *mcp.ProgressNotificationClientRequest) {
 			p := req.Params
-			of := ""
+			said := number(p.Progress)
 			if p.Total > 0 {
-				of = "/" + number(p.Total)
+				said += "/" + number(p.Total)
 			}
-			env.note("%s", strings.TrimRight(style.dim("progress")+" "+number(p.Progress)+of+" "+p.Message, " "))
+			if p.Message != "" {
+				said += " " + oneLine(p.Message)
+			}
+			env.note("%s %s", style.dim("progress"), said)
 			heard.shown()
 		},
 		LoggingMessageHandler: func(_ context.Context, req *mcp.LoggingMessageRequest) {
 			logger := ""
 			if req.Params.Logger != "" {
-				logger = " " + req.Params.Logger
+				logger = " " + oneLine(req.Params.Logger)
 			}
-			env.note("%s %s%s: %s", style.dim("log"), req.Params.Level, logger, logText(req.Params.Data))
+			env.note("%s %s%s: %s", style.dim("log"), oneLine(string(req.Params.Level)), logger, oneLine(logText(req.Params.Data)))
 			heard.shown()
 		},
 	})

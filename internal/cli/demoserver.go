@@ -27,7 +27,7 @@ func newDemoServerCommand(env *Env, run func(context.Context, *Env) error) *cobr
 func runDemoServer(ctx context.Context, env *Env) error {
 	return newDemoServer().Run(ctx, &mcp.IOTransport{
 		Reader: io.NopCloser(env.Stdin),
-		Writer: writeNopCloser{env.Stdout},
+		Writer: writeNopCloser{raw(env.Stdout)},
 	})
 }
 

@@ -77,7 +77,7 @@ func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
 	if info, err := os.Stat(opts.Project); err != nil || !info.IsDir() {
 		return withHint(fmt.Errorf("%s is no folder", opts.Project), "name that of a project, or none to look at this machine")
 	}
-	findings := append(examine(ctx, env, opts.Project), isolation())
+	findings := append(examine(ctx, env, opts.Project), isolation(), sandboxes(opts.Project))
 	return report(env, findings, opts.Strict, opts.JSON)
 }
 
@@ -166,6 +166,36 @@ func isolation() doctor.Finding {
 	f := doctor.Finding{Name: "isolation", Status: doctor.OK, Detail: supervisor.Isolation()}
 	if text, hint := supervisor.Limitation(); text != "" {
 		f.Status, f.Detail, f.Hint = doctor.Warn, f.Detail+"; "+text, hint
+	}
+	return f
+}
+
+// sandboxes says what this machine can keep up of what the servers of a project ask for.
+func sandboxes(dir string) doctor.Finding {
+	tier, whole := process.SandboxTier()
+	f := doctor.Finding{Name: "sandbox", Status: doctor.OK, Detail: "what a server asks for can be kept up here: " + tier}
+	if whole {
+		return f
+	}
+	f.Detail = "this machine keeps up " + tier
+	file, err := config.Load(filepath.Join(dir, configName), nil)
+	if err != nil {
+		return f // which another finding says
+	}
+	for _, s := range file.Enabled() {
+		box := process.Sandbox{NoNetwork: s.Sandbox.NoNetwork, ReadOnly: s.Sandbox.ReadOnly, Optional: s.Sandbox.Optional}
+		for _, port := range s.Sandbox.Ports {
+			box.Ports = append(box.Ports, uint16(port))
+		}
+		for _, err := range box.Check() {
+			f.Status, f.Detail = doctor.Fail, fmt.Sprintf("%s; the server %q does not start here: %v", f.Detail, s.Name, err)
+			f.Hint = `set "required": false to serve without it here`
+			if box.Optional {
+				f.Status, f.Detail, f.Hint = doctor.Warn, fmt.Sprintf("%s; the server %q starts without: %v", f.Detail, s.Name, err), ""
+				continue
+			}
+			return f
+		}
 	}
 	return f
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/internal/printable"
 	"github.com/mcpfunc/mcpfunc/internal/publish"
 )
 
@@ -72,7 +73,8 @@ func printError(env *Env, cmd *cobra.Command, err error) {
 	}
 }
 
-// oneLine joins the lines of what other programs and libraries say, which may be several.
+// oneLine joins the lines of what servers, other programs and libraries say, which may be several, and escapes what
+// a line does not hold.
 func oneLine(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {
@@ -80,5 +82,5 @@ func oneLine(s string) string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "; ")
+	return printable.Line(strings.Join(lines, "; "))
 }

@@ -301,6 +301,11 @@ func nextSteps(env *Env, dir string, file *config.File) {
 	if names := wanted(file.Variables); len(names) > 0 {
 		env.note("  fill in %s in local.settings.json", strings.Join(names, ", "))
 	}
+	for _, s := range file.Enabled() {
+		if headers := s.CallerHeaders(); len(headers) > 0 {
+			env.note("  every client of %s has to send %s", s.Name, strings.Join(headers, ", "))
+		}
+	}
 	env.note("  mcpfunc dev            build it and serve it here")
 	if len(generator.Stacks(file)) > 0 {
 		env.note("  mcpfunc pack           take along what its servers would download when they start")

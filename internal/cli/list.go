@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type listOptions struct {
@@ -44,7 +45,8 @@ switched off has none; the one marked * answers at /api/mcp too.`,
 	return cmd
 }
 
-// A listedServer is a server as list shows it. Environment values are left out: they may be secret.
+// A listedServer is a server as list shows it. Environment values are left out: they may be secret. So are
+// arguments that are.
 type listedServer struct {
 	Name        string            `json:"name"`
 	Enabled     bool              `json:"enabled"`
@@ -53,6 +55,8 @@ type listedServer struct {
 	Auth        config.AuthMethod `json:"auth"`
 	Command     string            `json:"command"`
 	Args        []string          `json:"args,omitempty"`
+	Headers     []string          `json:"headers,omitempty"` // that every request has to carry, for env_from_headers
+	Sandbox     string            `json:"sandbox,omitempty"`
 	Description string            `json:"description,omitempty"`
 }
 
@@ -68,6 +72,10 @@ func runList(_ context.Context, env *Env, opts *listOptions) error {
 	table := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	head := []string{"SERVER", "PATH", "AUTH", "COMMAND"}
 	described := slices.ContainsFunc(servers, func(s listedServer) bool { return s.Description != "" })
+	confined := slices.ContainsFunc(servers, func(s listedServer) bool { return s.Sandbox != "" })
+	if confined {
+		head = append(head, "SANDBOX")
+	}
 	if described {
 		head = append(head, "DESCRIPTION")
 	}
@@ -81,6 +89,9 @@ func runList(_ context.Context, env *Env, opts *listOptions) error {
 			path += " *"
 		}
 		row := []string{s.Name, path, string(s.Auth), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " "))}
+		if confined {
+			row = append(row, oneLine(s.Sandbox))
+		}
 		if described {
 			row = append(row, oneLine(s.Description))
 		}
@@ -95,10 +106,11 @@ func listServers(file *config.File) []listedServer {
 	for _, s := range file.Servers {
 		l := listedServer{
 			Name: s.Name, Enabled: s.Enabled, Auth: s.Auth.Method,
-			Command: s.Command, Args: s.Args, Description: s.Description,
+			Command: s.Command, Args: secret.HideArgs(s.Args), Description: s.Description, Sandbox: s.Sandbox.String(),
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)
+			l.Headers = s.CallerHeaders()
 			l.Default = s.Name == first.Name
 		}
 		servers = append(servers, l)

@@ -1,19 +1,26 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 
+	"github.com/mcpfunc/mcpfunc/internal/printable"
 	"github.com/mcpfunc/mcpfunc/internal/publish"
 )
 
-// printJSON writes v as indented JSON.
+// printJSON writes v as indented JSON, in which what could steer a terminal is written as \u and four digits.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(printable.JSON(b.Bytes()))
+	return err
 }
 
 // note prints a line that is neither a result nor an error.
@@ -24,9 +31,27 @@ func (e *Env) note(format string, args ...any) {
 }
 
 // complain prints a line that --quiet does not silence: an error that ends nothing, or what belongs to a
-// question.
+// question. What args hold is shown, and steers nothing but what a style has painted.
 func (e *Env) complain(format string, args ...any) {
-	fmt.Fprintf(e.Stderr, format+"\n", args...)
+	shown := make([]any, len(args))
+	for i, arg := range args {
+		if shown[i] = arg; !isPainted(arg) {
+			shown[i] = harmless{arg}
+		}
+	}
+	text := fmt.Sprintf(format+"\n", shown...)
+	if s, ok := e.Stderr.(*screen); ok {
+		_ = s.show(text) // nobody can be told
+		return
+	}
+	_, _ = io.WriteString(e.Stderr, text)
+}
+
+// harmless formats a value as its own type does, and escapes what comes of it.
+type harmless struct{ value any }
+
+func (h harmless) Format(f fmt.State, verb rune) {
+	_, _ = io.WriteString(f, printable.Text(fmt.Sprintf(fmt.FormatString(f, verb), h.value)))
 }
 
 // debug prints what only --verbose wants to know. Nobody passes it a secret: no header, no value of

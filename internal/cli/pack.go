@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -36,7 +37,9 @@ type packOptions struct {
 	Offline bool
 	GOARCH  string // empty: what it was packed for before
 	JSON    bool
+	Yes     bool
 
+	unpinned map[string]bool        // servers whose tools may be whatever they are
 	settings []func(*pack.Settings) // what flags say about them
 }
 
@@ -60,9 +63,9 @@ Servers from NuGet need no .NET, neither here nor where they run: what they run
 on comes out of packages, once for all of them.
 
 What is locked is installed as it is locked, until --upgrade; the tools that a
-server then has and had are compared. Commit mcp_lock and sbom.cdx.json; packed
-is made from them. --goarch, --python, --with-node, --scripts, --binary and
---leave are remembered in mcp_lock.`,
+server then has and had are compared, and you are asked where they are others.
+Commit mcp_lock and sbom.cdx.json; packed is made from them. --goarch, --python,
+--with-node, --scripts, --binary and --leave are remembered in mcp_lock.`,
 		Example: `  mcpfunc pack
   mcpfunc pack --upgrade=time
   mcpfunc pack --check     in CI
@@ -88,6 +91,7 @@ is made from them. --goarch, --python, --with-node, --scripts, --binary and
 	flags.BoolVar(&opts.Offline, "offline", false, "download nothing, and pack from what was downloaded before")
 	flags.BoolVar(&opts.NoProbe, "no-probe", false, "do not start the servers to see whether they answer")
 	flags.BoolVar(&opts.JSON, "json", false, "print an object")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "take tools that are others than they were without asking")
 	return cmd
 }
 
@@ -129,7 +133,12 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 		task.Probe = m.probe(prober)
 	}
 	var report *pack.Report
-	err = env.during("packing", func() (err error) {
+	err = env.duringAsking("packing", func(p *progress) (err error) {
+		if !opts.Yes {
+			task.Confirm = func(report *pack.Report) error {
+				return p.pause(func() error { return confirmTools(env, report, opts.unpinned) })
+			}
+		}
 		report, err = pack.Pack(ctx, task)
 		return err
 	})
@@ -181,7 +190,9 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 	for _, take := range o.settings {
 		take(&task.Settings)
 	}
+	o.unpinned = map[string]bool{}
 	for _, s := range file.Enabled() {
+		o.unpinned[s.Name] = s.Access.Pin == config.PinOff
 		task.Servers = append(task.Servers, pack.Server{Name: s.Name, Command: packmanifest.Command{Command: s.Command, Args: s.Args}, Dir: s.Dir})
 	}
 	for _, name := range slices.Concat(o.Upgrade, task.Settings.Leave) {
@@ -281,23 +292,73 @@ func printPacked(w io.Writer, report *pack.Report) error {
 	}
 	for _, s := range report.Servers {
 		for _, c := range s.Changes {
-			fmt.Fprintf(w, "%s: %s\n", s.Name, strings.TrimSpace(c.String()))
+			fmt.Fprintf(w, "%s: %s\n", s.Name, oneLine(c.String()))
 		}
+	}
+	return printToolChanges(w, report)
+}
+
+// printToolChanges prints in which way tools are others than they were. All of it is quoted, since whoever
+// hides an order in a description hides it from people too.
+func printToolChanges(w io.Writer, report *pack.Report) error {
+	for _, s := range report.Servers {
 		for _, c := range s.ToolChanges {
-			// Quoted, since whoever hides an order in a description hides it from people too.
 			switch c.What {
 			case "added":
-				fmt.Fprintf(w, "%s: new tool %s: %q\n", s.Name, c.Name, c.Is)
+				fmt.Fprintf(w, "%s: new tool %s: %q\n", s.Name, word(c.Name), c.Is)
 			case "removed":
-				fmt.Fprintf(w, "%s: the tool %s is gone\n", s.Name, c.Name)
+				fmt.Fprintf(w, "%s: the tool %s is gone\n", s.Name, word(c.Name))
 			case "description":
-				fmt.Fprintf(w, "%s: the tool %s is described otherwise\n  was %q\n  is  %q\n", s.Name, c.Name, c.Was, c.Is)
+				fmt.Fprintf(w, "%s: the tool %s is described otherwise\n  was %q\n  is  %q\n", s.Name, word(c.Name), c.Was, c.Is)
 			default:
-				fmt.Fprintf(w, "%s: the tool %s takes or gives something else\n", s.Name, c.Name)
+				fmt.Fprintf(w, "%s: the tool %s takes or gives something else\n", s.Name, word(c.Name))
+			}
+			for _, d := range c.Differences {
+				where := d.Path
+				if where == "" {
+					where = "all of it"
+				}
+				fmt.Fprintf(w, "  %s: was %s, is %s\n", where, said(d.Was), said(d.Is))
 			}
 		}
 	}
 	return nil
+}
+
+// word is a name as it is, or quoted where a terminal could show it as something else.
+func word(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` || strings.Contains(name, " ") {
+		return quoted
+	}
+	return name
+}
+
+// said is a piece of JSON that a terminal shows as it is.
+func said(text string) string {
+	if text == "" {
+		return "not there"
+	}
+	quoted := strconv.Quote(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// confirmTools shows which tools are others than they were, and asks whether that is as it should be.
+func confirmTools(env *Env, report *pack.Report, unpinned map[string]bool) error {
+	if !slices.ContainsFunc(report.Servers, func(s *pack.ServerReport) bool { return len(s.ToolChanges) > 0 && !unpinned[s.Name] }) {
+		return nil
+	}
+	if err := printToolChanges(env.Stderr, report); err != nil {
+		return err
+	}
+	if env.Prompter == nil {
+		return withHint(errors.New("tools are not what they were, so nothing was changed"),
+			"read what they say now; --yes takes them as they are")
+	}
+	yes, err := env.Prompter.Confirm("Take the tools as they are now?")
+	if err == nil && !yes {
+		err = errors.New("nothing was changed")
+	}
+	return err
 }
 
 // goModules returns the modules that the handler of the project in dir requires, or none where

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/mcpfunc/mcpfunc/internal/printable"
 )
 
 const (
@@ -31,12 +33,24 @@ type progress struct {
 // begin starts to show that something is under way. The caller calls end once, and does not prompt
 // before.
 func (e *Env) begin(what string) *progress {
-	p := &progress{env: e, what: what, start: time.Now(), over: make(chan struct{}), gone: make(chan struct{})}
+	p := &progress{env: e, what: what, start: time.Now()}
+	p.run()
+	return p
+}
+
+func (p *progress) run() {
+	p.over, p.gone = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(p.gone)
 		p.show()
 	}()
-	return p
+}
+
+// pause shows nothing while ask asks.
+func (p *progress) pause(ask func() error) error {
+	p.end()
+	defer p.run()
+	return ask()
 }
 
 // end stops the showing. A line that was redrawn is gone then.
@@ -63,7 +77,7 @@ func (p *progress) show() {
 	redraw := time.NewTicker(redrawing)
 	defer redraw.Stop()
 	for {
-		screen.draw(p.what + " " + style.dim(elapsed(time.Since(p.start))))
+		screen.draw(painted(printable.Line(p.what)) + " " + style.dim(elapsed(time.Since(p.start))))
 		select {
 		case <-p.over:
 			screen.draw("")
@@ -76,8 +90,13 @@ func (p *progress) show() {
 // during does what may take a while. When it took longer than a second and went well, a line says how
 // long.
 func (e *Env) during(what string, do func() error) error {
+	return e.duringAsking(what, func(*progress) error { return do() })
+}
+
+// duringAsking is during for what may have a question on its way.
+func (e *Env) duringAsking(what string, do func(*progress) error) error {
 	p := e.begin(what)
-	err := do()
+	err := do(p)
 	took := time.Since(p.start)
 	p.end()
 	if err == nil && p.shown {
@@ -94,46 +113,78 @@ func elapsed(d time.Duration) string {
 	return d.Truncate(time.Second).String()
 }
 
-// A screen is standard error: what is written to it, above one line that is redrawn. Its methods may
-// be called from any goroutine.
+// A screen is standard output or standard error. Whatever is written to it, by whomever, is escaped where it
+// could steer a terminal, even if it is none: it may be shown on one later. On standard error there is a line that
+// is redrawn below everything else. Its methods may be called from any goroutine.
 type screen struct {
 	out  io.Writer
 	tty  bool // a person is in front of it
 	live bool // its last line can be redrawn
 
-	mu   sync.Mutex // keeps what is written in order, as the lock of a log.Logger does
-	line string     // what stands below everything else
-	open bool       // what was written last did not end its line
+	mu      sync.Mutex // keeps what is written in order, as the lock of a log.Logger does
+	line    painted    // what stands below everything else
+	open    bool       // what was written last did not end its line
+	partial string     // of a character, which says nothing yet
 }
 
 func newScreen(env *Env, out io.Writer) *screen {
 	return &screen{out: out, tty: isTerminal(out), live: takesEscapes(env, out)}
 }
 
-const erase = "\r\x1b[K"
-
-// Write writes above the line.
+// Write writes text of anybody above the line.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	text := s.partial + string(p)
+	n := len(text) - printable.Partial(text)
+	text, s.partial = text[:n], text[n:]
+	if err := s.above(printable.Text(text)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// show writes text that is fit to be shown above the line.
+func (s *screen) show(text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.above(text)
+}
+
+// raw is where what w is given goes as it is: the bytes of a protocol, what a program says whose terminal this is,
+// and what somebody has asked for.
+func raw(w io.Writer) io.Writer {
+	if s, ok := w.(*screen); ok {
+		return s.out
+	}
+	return w
+}
+
+const erase = "\r\x1b[K"
+
+// above writes text above the line. mu is held.
+func (s *screen) above(text string) error {
+	if text == "" {
+		return nil
+	}
 	if s.line != "" && !s.open {
 		if _, err := io.WriteString(s.out, erase); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	n, err := s.out.Write(p)
+	n, err := io.WriteString(s.out, text)
 	if n > 0 {
-		s.open = p[n-1] != '\n'
+		s.open = text[n-1] != '\n'
 	}
 	if err == nil && s.line != "" && !s.open {
-		_, err = io.WriteString(s.out, s.line)
+		_, err = io.WriteString(s.out, string(s.line))
 	}
-	return n, err
+	return err
 }
 
 // draw shows line in place of the one before; an empty one takes that away. What cannot be shown is
 // not worth an error.
-func (s *screen) draw(line string) {
+func (s *screen) draw(line painted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.line == "" && line == "" {
@@ -141,13 +192,13 @@ func (s *screen) draw(line string) {
 	}
 	s.line = s.clip(line)
 	if !s.open {
-		_, _ = io.WriteString(s.out, erase+s.line)
+		_, _ = io.WriteString(s.out, erase+string(s.line))
 	}
 }
 
 // clip cuts what would wrap, as a wrapped line cannot be erased. It errs towards cutting: escape
 // sequences count as text.
-func (s *screen) clip(line string) string {
+func (s *screen) clip(line painted) painted {
 	f, ok := s.out.(*os.File)
 	if !ok {
 		return line
@@ -159,6 +210,6 @@ func (s *screen) clip(line string) string {
 	if len(line) < width {
 		return line
 	}
-	plain := strings.NewReplacer("\x1b[2m", "", "\x1b[0m", "").Replace(line)
-	return plain[:min(len(plain), width-1)]
+	plain := strings.NewReplacer("\x1b[2m", "", "\x1b[0m", "").Replace(string(line))
+	return painted(plain[:min(len(plain), width-1)])
 }

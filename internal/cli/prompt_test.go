@@ -450,11 +450,11 @@ func TestALongLineIsCutWhereTheTerminalEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newScreen(env, p.tty)
-	s.draw(strings.Repeat("x", 30) + " \x1b[2m1.0s\x1b[0m")
-	if got, want := s.line, strings.Repeat("x", 19); got != want {
+	s.draw(painted(strings.Repeat("x", 30) + " \x1b[2m1.0s\x1b[0m"))
+	if got, want := string(s.line), strings.Repeat("x", 19); got != want {
 		t.Errorf("the line is %q, want %q", got, want)
 	}
-	short := "x \x1b[2m1.0s\x1b[0m"
+	const short painted = "x \x1b[2m1.0s\x1b[0m"
 	if err := pty.Setsize(p.keys, &pty.Winsize{}); err != nil { // as of a terminal that knows no size
 		t.Fatal(err)
 	}

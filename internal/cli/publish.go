@@ -84,7 +84,7 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 	}
 	publisher, err := publish.New(
 		publish.Project{Dir: opts.Dir, Executable: executable, Stack: p.Stack(), Packed: hasLock(opts.Dir), App: opts.App, Slot: opts.Slot, Group: opts.Group},
-		publish.Streams{Environ: env.Environ, In: env.Stdin, Out: env.Stdout, Err: env.Stderr},
+		publish.Streams{Environ: env.Environ, In: env.Stdin, Out: raw(env.Stdout), Err: env.Stderr},
 		console{env},
 	)
 	if err != nil {

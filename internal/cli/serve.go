@@ -13,6 +13,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/printable"
 )
 
 // prepare brings a project in line with its configuration, checks that its variables are set here,
@@ -68,14 +69,21 @@ func serve(ctx context.Context, env *Env, dir string, port int, public string, l
 	if err != nil {
 		return nil, err
 	}
-	prefix := styleFor(env, log).dim("host: ")
+	prefix := styleFor(env, log).dim("host:")
 	host, err := hostemu.Start(ctx, hostemu.Options{
 		Dir:      dir,
 		Listener: listener,
 		Env:      env.Environ,
 		Public:   public,
+		Local:    true,
 		Output:   log,
-		Logf:     func(format string, args ...any) { fmt.Fprintf(log, prefix+format+"\n", args...) },
+		Logf: func(format string, args ...any) {
+			if text := fmt.Sprintf(format, args...); log == env.Stderr {
+				env.complain("%s %s", prefix, text)
+			} else {
+				fmt.Fprintf(log, "host: %s\n", printable.Text(text))
+			}
+		},
 	})
 	if err != nil {
 		return nil, err // the listener, which the host owns, is closed

@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	"golang.org/x/term"
+
+	"github.com/mcpfunc/mcpfunc/internal/printable"
 )
 
 // isTerminal reports whether w is a file that a person is in front of.
@@ -36,15 +38,24 @@ func takesEscapes(env *Env, w io.Writer) bool {
 	return runtime.GOOS != "windows" || modern
 }
 
-func (s style) bold(text string) string  { return s.paint("1", text) }
-func (s style) dim(text string) string   { return s.paint("2", text) }
-func (s style) red(text string) string   { return s.paint("31", text) }
-func (s style) green(text string) string { return s.paint("32", text) }
-func (s style) cyan(text string) string  { return s.paint("36", text) }
+// A painted text may hold escape sequences, which are of a style and of nobody else.
+type painted string
 
-func (s style) paint(code, text string) string {
+func isPainted(v any) bool {
+	_, ok := v.(painted)
+	return ok
+}
+
+func (s style) bold(text string) painted  { return s.paint("1", text) }
+func (s style) dim(text string) painted   { return s.paint("2", text) }
+func (s style) red(text string) painted   { return s.paint("31", text) }
+func (s style) green(text string) painted { return s.paint("32", text) }
+func (s style) cyan(text string) painted  { return s.paint("36", text) }
+
+func (s style) paint(code, text string) painted {
+	text = printable.Text(text)
 	if !s.on {
-		return text
+		return painted(text)
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return painted("\x1b[" + code + "m" + text + "\x1b[0m")
 }

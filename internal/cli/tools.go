@@ -71,7 +71,7 @@ func printTools(w io.Writer, tools []*mcp.Tool) error {
 	fmt.Fprintln(table, "TOOL\tARGUMENTS\tDESCRIPTION")
 	for _, tool := range tools {
 		first, _, _ := strings.Cut(strings.TrimSpace(tool.Description), "\n")
-		fmt.Fprintf(table, "%s\t%s\t%s\n", tool.Name, strings.Join(argumentNames(tool), " "), first)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", oneLine(tool.Name), oneLine(strings.Join(argumentNames(tool), " ")), oneLine(first))
 	}
 	return table.Flush()
 }

@@ -78,11 +78,18 @@ type Server struct {
 	Era              Era
 	Enabled          bool
 	Description      string
-	Stateless        bool     // its processes remember nothing between calls
-	InheritEnv       []string // names or globs that may pass from the app's environment
+	Stateless        bool              // its processes remember nothing between calls
+	NoFork           bool              // none of its processes is forked from another
+	InheritEnv       []string          // names or globs that may pass from the app's environment
 	Manifest         Manifest
+	EnvFromHeaders   map[string]string // variables of a session's process, by the header of its caller that each is
+	AuditArguments   []string          // audit.arguments: of tools, that the audit shows
+	Trace            Trace
+	EnvFromClaims    map[string]string // the same, by the claim of the caller's verified token
 	Auth             Auth
 	Sessions         Sessions
+	Sandbox          Sandbox
+	Access           Access // tools, prompts, resources
 
 	Fault *Error // of ParseEach: why it cannot be served; nothing else but Name, Line and Enabled counts then
 }
@@ -130,6 +137,37 @@ type Sessions struct {
 	RejectClientIDs bool // client_ids: "reject"
 	Anonymous       bool // anonymous_session
 }
+
+// Access says which of a server's tools, prompts and resources callers see, and what they need to use them.
+type Access struct {
+	Tools, Prompts, Resources AccessRules
+	Pin                       Pin // tools.pin
+}
+
+// AccessRules are the rules for tools, prompts or resources.
+type AccessRules struct {
+	Allow   []string // globs; nil for everything
+	Deny    []string // globs
+	Require []Requirement
+}
+
+// A Requirement is what callers need to use what a glob matches: all of the scopes, one of the roles, and one
+// of the groups.
+type Requirement struct {
+	Glob                  string
+	Scopes, Roles, Groups []string
+}
+
+// Pin says what becomes of a tool that is not as pack has written it down. The empty one is PinWarn where pack
+// has, and PinOff elsewhere.
+type Pin string
+
+// What may become of it.
+const (
+	PinOff     Pin = "off"
+	PinWarn    Pin = "warn"    // it is logged
+	PinEnforce Pin = "enforce" // it is not served
+)
 
 // OnLost says what becomes of a session whose process is gone, or on another instance.
 type OnLost string
@@ -191,7 +229,27 @@ type Runtime struct {
 	MaxResponseBytes int64         // max_message_bytes.down or a single number; 64 MiB
 	Keepalive        time.Duration // keepalive_seconds; zero means none
 	LogLevel         string        // debug, info, warn, error
+	Audit            Audit
 }
+
+// Audit says which calls the audit has a line for.
+type Audit string
+
+// The audits. AuditAuto is AuditCalls for servers whose callers are known, and AuditOff for others.
+const (
+	AuditAuto  Audit = ""
+	AuditOff   Audit = "off"
+	AuditCalls Audit = "calls"
+)
+
+// Trace says how a server's process learns of the trace that a request is in.
+type Trace string
+
+// The ways. TracePass tells it where the client does; TraceInject tells it always.
+const (
+	TracePass   Trace = "pass"
+	TraceInject Trace = "inject"
+)
 
 // An Input is one of VS Code's "inputs": a value that a person is asked for. As the runtime can ask
 // nobody, ${input:ID} is read from the environment variable EnvName.
@@ -208,7 +266,7 @@ type Variable struct {
 	Server, Key string // who asks, as in an Error
 	Line        int
 	Optional    bool // has a default
-	Secret      bool // stands in a client secret, or is an input that is typed unseen
+	Secret      bool // by its name or by where it stands, or an input that is typed unseen
 }
 
 // A Warning is something a person should know that stops nothing.

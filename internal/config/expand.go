@@ -1,6 +1,11 @@
 package config
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/secret"
+)
 
 // An expander resolves the variables of strings. The zero value leaves them as they stand, and only
 // checks that they are well formed.
@@ -41,6 +46,7 @@ func (x *expander) expand(n node, s string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		ref.secret = ref.secret || announced.MatchString(before)
 		value, err := x.resolve(n, ref)
 		if err != nil {
 			return "", err
@@ -53,6 +59,10 @@ func (x *expander) expand(n node, s string) (string, error) {
 	}
 	return out.String(), nil
 }
+
+// announced matches what stands before a secret: the user in a URL, the scheme of an Authorization header, the
+// key in a connection string.
+var announced = regexp.MustCompile(`(?i)(://[^/\s:@]*:|\b(bearer|basic)\s+|\b(AccountKey|SharedAccessKey|Password|Pwd)\s*=\s*|[?&]sig=)$`)
 
 // reference parses the inside of ${...}. What is malformed is not quoted in the error, as it may be
 // a piece of a secret.
@@ -85,7 +95,7 @@ func (x *expander) reference(n node, body string) (reference, error) {
 	if !variableName(ref.name) {
 		return ref, n.fail("holds a ${...} that names no variable").hint("write $${ for a literal ${")
 	}
-	ref.secret = ref.secret || strings.HasSuffix(n.key, "_secret")
+	ref.secret = ref.secret || secret.Setting(n.key[strings.LastIndexByte(n.key, '.')+1:])
 	return ref, nil
 }
 
@@ -111,6 +121,25 @@ func (x *expander) resolve(n node, ref reference) (string, error) {
 	}
 	return "", showsNone(n.fail("needs the variable %s, which is not set", ref.name)).
 		hint("set %s in the app settings, or write ${%[1]s:-default}", ref.name)
+}
+
+var referenced = regexp.MustCompile(`\$\{(?:env:)?(\w+)`)
+
+// secretOptions marks the variables that stand in a command line as the values of options that take secrets. It
+// finds them as long as they stand as they were written.
+func (p *parser) secretOptions(server string, args []string) {
+	for _, a := range secret.Args(args) {
+		if !secret.Setting(a.Name) {
+			continue
+		}
+		for _, name := range referenced.FindAllStringSubmatch(a.Value, -1) {
+			for i := range p.file.Variables {
+				if v := &p.file.Variables[i]; v.Name == name[1] && v.Server == server {
+					v.Secret = true
+				}
+			}
+		}
+	}
 }
 
 // variableName reports whether s can name a variable: letters, digits and "_", not first a digit.

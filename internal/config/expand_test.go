@@ -146,3 +146,22 @@ func TestInputsThatShareAVariableAreAWarning(t *testing.T) {
 		t.Errorf("got %s, want _1", got)
 	}
 }
+
+// What a value is for says that it is a secret, whatever its variable is called.
+func TestVariablesAreSecretsByWhereTheyStand(t *testing.T) {
+	t.Parallel()
+	f, err := one(t, `"command": "x", "env": {"GITHUB_TOKEN": "${A}", "DB": "postgres://app:${B}@db/app", "H": "Authorization: Bearer ${C}", "INDEX": "AccountKey=${D};x", "LEVEL": "${E}", "PIP_INDEX_URL": "${F}"},
+		"args": ["--api-key", "${G}", "--token=${H}", "--region", "${I}", "-e", "DB_PASSWORD=${J}", "${K}"]`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secrets string
+	for _, v := range f.Variables {
+		if v.Secret {
+			secrets += v.Name
+		}
+	}
+	if secrets != "ABCDFGHJ" {
+		t.Errorf("secrets are %s", secrets)
+	}
+}

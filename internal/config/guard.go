@@ -18,7 +18,7 @@ var guards = []string{
 // Guard reports whether the member key of a server's entry, with this value, guards it. A guard that
 // lets everything pass, as "tools": ["*"] does, is none.
 func Guard(key string, value hujson.Value) bool {
-	if !slices.Contains(guards, key) {
+	if !slices.Contains(guards, key) || key == "sandbox" && OwnSandbox(value) {
 		return false
 	}
 	switch v := value.Value.(type) {

@@ -22,6 +22,7 @@ func TestWhatKeepsToolsAwayIsAGuard(t *testing.T) {
 		`"available_tools": []`:                 false,
 		`"sandbox": {}`:                         false,
 		`"sandbox": {"network": {"allow": []}}`: true,
+		`"sandbox": {"network": "none"}`:        false,
 		`"sandboxEnabled": true`:                true,
 		`"sandboxEnabled": false`:               false,
 		`"autoApprove": ["read"]`:               false,

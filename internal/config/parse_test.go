@@ -29,7 +29,7 @@ func one(t *testing.T, members string, lookup func(string) (string, bool)) (*Fil
 
 func defaults(name string, line int, command string) Server {
 	return Server{
-		Name: name, Line: line, Command: command, Enabled: true, Framing: FramingAuto, Era: EraAuto,
+		Name: name, Line: line, Command: command, Enabled: true, Framing: FramingAuto, Era: EraAuto, Trace: TracePass,
 		Timeout: 30 * time.Second, RestartOnFailure: true, MaxRestarts: 3, Auth: Auth{Method: AuthNone},
 		Sessions: Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}
@@ -54,6 +54,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth, Manifest: ManifestShared,
 		Description: "git, über", InheritEnv: []string{"AZURE_*", "FOO"},
+		EnvFromHeaders: map[string]string{"A": "X-A"}, EnvFromClaims: map[string]string{"B": "sub"}, Trace: TraceInject, AuditArguments: []string{"path"},
+		Sandbox: Sandbox{NoNetwork: true, Ports: []int{443, 53}, ReadOnly: true, Write: []string{"/data"}, Optional: true},
 		Auth: Auth{
 			Method: AuthOAuth2Bearer, Line: 27, OAuth2Issuer: "https://issuer.example",
 			OAuth2Audience: []string{"https://app.example/api/mcp"}, OAuth2RequiredScopes: []string{"read"},
@@ -64,7 +66,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			OAuth2ScopeImplies:              map[string][]string{"write": {"read"}},
 		},
 		Sessions: Sessions{
-			Idle: time.Minute, MaxAge: 2 * time.Hour, OnLost: OnLostNotFound, Max: 10, MaxPerPrincipal: 2, Prewarm: 1, RejectClientIDs: true,
+			Idle: time.Minute, MaxAge: 2 * time.Hour, OnLost: OnLostNotFound, Max: 10, MaxPerPrincipal: 2, RejectClientIDs: true,
 		},
 	}
 	off := defaults("off", 45, "node")
@@ -80,11 +82,11 @@ func TestEveryKeyIsRead(t *testing.T) {
 			DefaultServer: "plain", PublicURL: "https://app.example",
 			AllowedOrigins: []string{"https://example.com", "vscode-webview://x", "*"},
 			AllowedHosts:   []string{"example.com", "localhost:7071"}, MaxSessions: 5,
-			MaxRequestBytes: 4096, MaxResponseBytes: 64 << 20, Keepalive: 500 * time.Millisecond, LogLevel: "debug",
+			MaxRequestBytes: 4096, MaxResponseBytes: 64 << 20, Keepalive: 500 * time.Millisecond, LogLevel: "debug", Audit: AuditCalls,
 		},
 		Variables: []Variable{
 			{Name: "REPO", Server: "git-tools", Key: "args", Line: 13, Optional: true},
-			{Name: "TOKEN", Server: "git-tools", Key: "env.TOKEN", Line: 14},
+			{Name: "TOKEN", Server: "git-tools", Key: "env.TOKEN", Line: 14, Secret: true},
 			{Name: "API_KEY", Server: "git-tools", Key: "env.KEY", Line: 14, Secret: true},
 			{Name: "SECRET", Server: "git-tools", Key: "auth.oauth2_introspection_client_secret", Line: 35, Secret: true},
 			{Name: "HOST", Key: "runtime.public_url", Line: 49},

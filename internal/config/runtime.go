@@ -60,7 +60,7 @@ func (n node) onLost() (OnLost, error) {
 
 var runtimeKeys = []string{
 	"default_server", "public_url", "allowed_origins", "allowed_hosts", "max_sessions", "max_message_bytes",
-	"keepalive_seconds", "log_level",
+	"keepalive_seconds", "log_level", "audit",
 }
 
 // A message must have room for an initialize, and a length that 32 bits can count.
@@ -103,6 +103,10 @@ func (p *parser) runtime() error {
 			r.Keepalive, err = m.seconds(0, 3600)
 		case "log_level":
 			r.LogLevel, err = m.choice("debug", "info", "warn", "error")
+		case "audit":
+			var word string
+			word, err = m.choice(string(AuditOff), string(AuditCalls))
+			r.Audit = Audit(word)
 		default:
 			p.unknown(m, runtimeKeys)
 		}
@@ -209,4 +213,25 @@ func (n node) hosts() ([]string, error) {
 		}
 	}
 	return list, nil
+}
+
+// audit reads "audit" of a server: the names of the arguments that a line of the audit shows.
+func (p *parser) audit(n node) (arguments []string, err error) {
+	members, err := n.members()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		switch {
+		case m.null():
+		case m.name == "arguments":
+			arguments, err = m.words()
+		default:
+			p.unknown(m, []string{"arguments"})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return arguments, nil
 }

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
 )
 
 // serverKeys are the keys of an entry.
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "manifest", "type",
+	"auth", "sessions", "stateless", "fork", "manifest", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
 }
 
 const (
@@ -30,7 +32,10 @@ type draft struct {
 	dir     *member // working_dir or cwd, whichever came last
 	command *member
 	remote  *member // the first key that only a remote server has
+	headers *member // env_from_headers
+	claims  *member // env_from_claims
 	unknown []member
+	require *member // the first that somebody has to meet
 }
 
 // servers reads the servers object.
@@ -83,6 +88,7 @@ func (p *parser) server(m member) (Server, error) {
 		MaxRestarts:      3,
 		Framing:          FramingAuto,
 		Era:              EraAuto,
+		Trace:            TracePass,
 		Auth:             Auth{Method: AuthNone},
 		Sessions:         Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}}
@@ -108,6 +114,9 @@ func (p *parser) server(m member) (Server, error) {
 		}
 	}
 	if err := d.tolerate(d.checkStart()); err != nil {
+		return Server{}, err
+	}
+	if err := d.tolerate(d.checkFromCaller()); err != nil {
 		return Server{}, err
 	}
 	return d.Server, nil
@@ -154,7 +163,9 @@ func (d *draft) set(m member) (err error) {
 		d.Command, err = m.filled()
 		d.Command = strings.TrimSpace(d.Command)
 	case "args":
-		d.Args, err = m.texts()
+		if d.Args, err = m.texts(); err == nil {
+			d.parser.secretOptions(d.Name, d.Args)
+		}
 	case "env":
 		d.Env, err = environment(m.node)
 	case "envFile":
@@ -182,6 +193,24 @@ func (d *draft) set(m member) (err error) {
 		d.Description, err = m.text()
 	case "inherit_env":
 		d.InheritEnv, err = d.inherited(m.node)
+	case "audit":
+		d.AuditArguments, err = d.parser.audit(m.node)
+	case "trace":
+		var s string
+		s, err = m.choice(string(TracePass), string(TraceInject))
+		d.Trace = Trace(s)
+	case "env_from_headers":
+		d.headers = &m
+		d.EnvFromHeaders, err = m.fromCaller(authenv.CheckHeader)
+	case "env_from_claims":
+		d.claims = &m
+		d.EnvFromClaims, err = m.fromCaller(authenv.CheckClaim)
+	case "sandbox":
+		if Guard(m.name, m.val) {
+			return m.at.fail("is in the form of another client, which mcpfunc does not know, so it does not serve this server").
+				hint(`write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`)
+		}
+		d.Sandbox, err = d.parser.sandbox(m.node)
 	case "auth":
 		d.Auth, err = d.parser.auth(m.node)
 	case "sessions":
@@ -190,6 +219,12 @@ func (d *draft) set(m member) (err error) {
 		d.Stateless, err = m.flag()
 	case "manifest":
 		d.Manifest, err = manifestMode(m)
+	case "fork":
+		var may bool
+		may, err = m.flag()
+		d.NoFork = !may
+	case "tools", "prompts", "resources":
+		err = d.setAccess(m)
 	case "type":
 		err = checkType(m)
 	default:
@@ -341,6 +376,9 @@ func (d *draft) checkStart() error {
 	}
 	if d.remote != nil {
 		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
+	}
+	if err := d.checkRequire(); err != nil {
+		return err
 	}
 	return d.checkWords()
 }

@@ -46,9 +46,21 @@ type Options struct {
 // A Server is one server of the app.
 type Server struct {
 	Name, Path, Description string
-	Command                 string // as a person would type it, without secrets
-	Era                     string // that the configuration names; empty or "auto" if it is found out
-	Token                   bool   // callers need one
+	Command                 string   // as a person would type it, without secrets
+	Era                     string   // that the configuration names; empty or "auto" if it is found out
+	Token                   bool     // callers need one
+	Headers                 []string // that every request carries, with a value that is the caller's own
+
+	Drifted func() []string // names of its tools that are not as they were packed; nil for none
+}
+
+// needed returns the headers that every request to the server carries.
+func (s Server) needed() []string {
+	needed := []string{}
+	if s.Token {
+		needed = append(needed, "Authorization")
+	}
+	return append(needed, s.Headers...)
 }
 
 // A Page serves the page. It may be used from any goroutine.

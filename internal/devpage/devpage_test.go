@@ -14,7 +14,7 @@ import (
 
 func newPage(servers ...Server) *Page {
 	return New(Options{
-		Key: "key", History: NewHistory(func(s string) string { return s }),
+		Key: "key", History: NewHistory(nil),
 		Servers: servers, Memory: func([]int) map[int]int64 { return nil },
 	})
 }
@@ -82,16 +82,29 @@ func TestPageShowsTextsAsTexts(t *testing.T) {
 	}
 }
 
+func TestSnippetsCarryTheHeadersOfTheCaller(t *testing.T) {
+	t.Parallel()
+	p := newPage(Server{Name: "git", Path: "/api/mcp/git", Token: true, Headers: []string{"X-GitHub-Token"}})
+	for _, s := range snippets(p.opts.Servers[0], "http://localhost/api/mcp/git") {
+		if !strings.Contains(s.Text, "X-GitHub-Token") || !strings.Contains(s.Text, "uthorization") {
+			t.Errorf("%s lacks a header:\n%s", s.Client, s.Text)
+		}
+	}
+	if page := p.render("http://localhost"); !strings.Contains(page, `data-headers="[&#34;Authorization&#34;,&#34;X-GitHub-Token&#34;]"`) {
+		t.Error("the form does not ask for the headers")
+	}
+}
+
 func TestServersAreAsTheirProcesses(t *testing.T) {
 	t.Parallel()
-	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs"}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})
+	p := newPage(Server{Name: "idle", Era: "auto"}, Server{Name: "runs", Drifted: func() []string { return []string{"read"} }}, Server{Name: "fails"}, Server{Name: "modern", Era: "modern"})
 	p.opts.History.Open("runs", "a", false).Started(1)
 	p.opts.History.Open("runs", "b", true).Started(2)
 	broken := p.opts.History.Open("fails", "c", false)
 	broken.Ended("the server could not be started")
 	want := []serverState{
 		{Name: "idle", State: "idle"},
-		{Name: "runs", State: "running", Sessions: 1, Processes: 2},
+		{Name: "runs", State: "running", Sessions: 1, Processes: 2, Drifted: []string{"read"}},
 		{Name: "fails", State: "failing", Why: "the server could not be started"},
 		{Name: "modern", State: "idle", Era: "2026-07-28"},
 	}

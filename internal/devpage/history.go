@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -22,7 +23,7 @@ const (
 // A History keeps the last of what happened in every session: it is the watch.Sink of a Page.
 // Everything is bounded, and the oldest goes first.
 type History struct {
-	redact func(string) string
+	secrets *secret.Redactor
 
 	mu        sync.Mutex
 	sessions  []*track // the oldest first
@@ -35,9 +36,9 @@ type History struct {
 	closed    bool
 }
 
-// NewHistory returns a History. Redact takes secrets out of a text.
-func NewHistory(redact func(string) string) *History {
-	return &History{redact: redact, changed: make(chan struct{})}
+// NewHistory returns a History. secrets, which may be nil, takes secrets out of what it is told.
+func NewHistory(secrets *secret.Redactor) *History {
+	return &History{secrets: secrets, changed: make(chan struct{})}
 }
 
 // Open implements watch.Sink.

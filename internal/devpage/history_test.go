@@ -13,14 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 // newHub returns a History and who reports to it.
 func newHub() (*History, *watch.Hub) {
-	redact := strings.NewReplacer("hunter2-hunter2", "[redacted]").Replace
-	h := NewHistory(redact)
-	return h, watch.New(watch.Options{Redact: redact, Overhang: 64, Sink: h})
+	secrets := secret.New("hunter2-hunter2")
+	h := NewHistory(secrets)
+	return h, watch.New(watch.Options{Secrets: secrets, Sink: h})
 }
 
 func parse(t testing.TB, text string) *message.Message {
@@ -45,7 +46,7 @@ func tail(t *testing.T, h *History, session uint64) Tail {
 func TestSessionIsToldFromItsOpeningToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, hub := newHub()
-		r := hub.Open("git", "a1b2", false)
+		r := hub.Open("git", "a1b2", false, nil)
 		r.Started(42)
 		r.Sent(parse(t, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"clientInfo":{"name":"editor","version":"2"}}}`))
 		r.Received(parse(t, `{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","serverInfo":{"name":"git"}}}`))
@@ -95,7 +96,7 @@ func TestSessionIsToldFromItsOpeningToItsEnd(t *testing.T) {
 func TestOldestGoesFirstAndWhoIsBehindIsTold(t *testing.T) {
 	t.Parallel()
 	h, hub := newHub()
-	r := hub.Open("s", "n", false)
+	r := hub.Open("s", "n", false, nil)
 	for n := range 3 * maxMessages {
 		r.Sent(parse(t, fmt.Sprintf(`{"jsonrpc":"2.0","method":"m%d"}`, n)))
 		r.Stderr("line")
@@ -117,7 +118,7 @@ func TestBytesOfAllSessionsAreBounded(t *testing.T) {
 	h, hub := newHub()
 	large := parse(t, `{"jsonrpc":"2.0","method":"m","params":"`+strings.Repeat("x", 2*watch.BodyBytes)+`"}`)
 	for n := range maxSessions {
-		r := hub.Open("s", fmt.Sprint(n), false)
+		r := hub.Open("s", fmt.Sprint(n), false, nil)
 		for range maxMessages {
 			r.Received(large)
 			r.Stderr(strings.Repeat("y", 3*watch.LineBytes))
@@ -148,14 +149,14 @@ func TestSessionsThatHaveEndedMakeRoom(t *testing.T) {
 	h, hub := newHub()
 	var all []*watch.Recorder
 	for range maxSessions {
-		all = append(all, hub.Open("s", "n", false))
+		all = append(all, hub.Open("s", "n", false, nil))
 	}
-	if hub.Open("s", "late", false).Sent(parse(t, `{"jsonrpc":"2.0","method":"m"}`)); h.view().Unwatched != 1 {
+	if hub.Open("s", "late", false, nil).Sent(parse(t, `{"jsonrpc":"2.0","method":"m"}`)); h.view().Unwatched != 1 {
 		t.Errorf("%d unwatched, want 1: nobody has ended", h.view().Unwatched)
 	}
 	all[7].Sent(parse(t, `{"jsonrpc":"2.0","method":"m"}`))
 	all[7].Ended("done")
-	hub.Open("s", "new", false)
+	hub.Open("s", "new", false, nil)
 	all[7].Stderr("said after it was forgotten")
 	v := h.view()
 	if got := v.Sessions[len(v.Sessions)-1].Name; got != "new" || len(v.Sessions) != maxSessions || h.bytes != 0 {
@@ -179,7 +180,7 @@ func TestWaitReturnsAtNewsAndAtTheEnd(t *testing.T) {
 		if err := h.wait(ctx, 0); !errors.Is(err, errBusy) {
 			t.Errorf("one more waiter: %v, want errBusy", err)
 		}
-		r := hub.Open("s", "n", false)
+		r := hub.Open("s", "n", false, nil)
 		for range maxWaiting {
 			if err := <-returned; err != nil {
 				t.Error(err)

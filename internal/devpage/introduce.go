@@ -39,13 +39,13 @@ func (t *track) introduce(told *watch.Message, m *message.Message) {
 		if n.Version != "" {
 			n.Name += " " + n.Version
 		}
-		return watch.Clean(t.of.redact, n.Name)
+		return watch.Clean(t.of.secrets, n.Name)
 	}
 	if told.From == watch.FromServer {
 		t.about.Program = text(said.Result.ServerInfo)
-		t.about.Protocol = watch.Clean(t.of.redact, said.Result.ProtocolVersion)
+		t.about.Protocol = watch.Clean(t.of.secrets, said.Result.ProtocolVersion)
 		if v := said.Result.SupportedVersions; t.about.Protocol == "" && len(v) > 0 {
-			t.about.Protocol = watch.Clean(t.of.redact, v[0])
+			t.about.Protocol = watch.Clean(t.of.secrets, v[0])
 		}
 		return
 	}

@@ -2,6 +2,7 @@ package devpage
 
 import (
 	_ "embed"
+	"encoding/json"
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/markup"
@@ -34,9 +35,8 @@ func (p *Page) render(origin string) string {
 func (p *Page) server(out *markup.Page, s Server, origin string) {
 	name, url := s.Name, origin+s.Path
 	out.Add(`<article id="server-{}" data-server="{}" data-path="{}"`, name, name, s.Path)
-	if s.Token {
-		out.Add(" data-token")
-	}
+	needed, _ := json.Marshal(s.needed()) // strings can be written
+	out.Add(` data-headers="{}"`, string(needed))
 	out.Add(` aria-labelledby="server-{}-title">
 <div class="title"><h3 id="server-{}-title">{}</h3><p class="state muted"></p></div>
 `, name, name, name)

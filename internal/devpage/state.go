@@ -23,6 +23,8 @@ type serverState struct {
 	Command   string `json:"command"`
 	Sessions  int    `json:"sessions"`
 	Processes int    `json:"processes"`
+
+	Drifted []string `json:"drifted,omitempty"` // tools that are not as they were packed
 }
 
 type sessionNow struct {
@@ -46,7 +48,11 @@ func (p *Page) now(session, message, line uint64) state {
 	memory := p.opts.Memory(pids)
 	byName := map[string]*serverState{}
 	for _, server := range p.opts.Servers {
-		s.Servers = append(s.Servers, serverState{Name: server.Name, State: "idle", Era: era(server.Era), Command: server.Command})
+		now := serverState{Name: server.Name, State: "idle", Era: era(server.Era), Command: server.Command}
+		if server.Drifted != nil {
+			now.Drifted = server.Drifted()
+		}
+		s.Servers = append(s.Servers, now)
 	}
 	for i := range s.Servers {
 		byName[s.Servers[i].Name] = &s.Servers[i]

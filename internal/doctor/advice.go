@@ -29,6 +29,7 @@ const (
 	RuleSessions Rule = "sessions" // settings that do not do what they say
 	RuleAccess   Rule = "access"   // anybody may call
 	RuleLimits   Rule = "limits"   // what the platform cuts
+	RuleSandbox  Rule = "sandbox"  // what a server needs at its start and may not have
 )
 
 // silence is how long the load balancer in front of Azure Functions lets a connection be silent.
@@ -39,7 +40,7 @@ const silence = 230 * time.Second
 func Advise(file *config.File) []Advice {
 	var all []Advice
 	for _, s := range file.Enabled() {
-		all = slices.Concat(all, packageAdvice(file, s), dotnetAdvice(file, s), secretAdvice(file, s), sessionAdvice(file, s), accessAdvice(file, s))
+		all = slices.Concat(all, packageAdvice(file, s), dotnetAdvice(file, s), secretAdvice(file, s), sessionAdvice(file, s), accessAdvice(file, s), sandboxAdvice(file, s))
 	}
 	return append(all, limitAdvice(file)...)
 }
@@ -67,6 +68,22 @@ func sessionAdvice(file *config.File, s config.Server) []Advice {
 		all = append(all, advise(RuleSessions, file, &s, "sessions.on_lost",
 			`write "resurrect" or "notify" if the server can go on without what its process remembers; else keep one instance that is always ready`,
 			"ends a session when its instance is replaced or a request of it reaches another one, and most clients do not begin anew after a 404"))
+	}
+	return all
+}
+
+// sandboxAdvice finds package runners that a sandbox keeps from their packages.
+func sandboxAdvice(file *config.File, s config.Server) []Advice {
+	var all []Advice
+	if len(packages(s.Command, s.Args)) == 0 {
+		return nil
+	}
+	const hint = "mcpfunc pack, so that nothing is downloaded at the start"
+	if s.Sandbox.NoNetwork && !slices.Contains(s.Sandbox.Ports, 443) {
+		all = append(all, advise(RuleSandbox, file, &s, "sandbox.network", hint, "keeps %s from the registry that it downloads from, unless the server is packed", pack.ProgramName(s.Command)))
+	}
+	if s.Sandbox.ReadOnly {
+		all = append(all, advise(RuleSandbox, file, &s, "sandbox.write", hint, "gives %s a cache for each session, which begins empty, unless the server is packed", pack.ProgramName(s.Command)))
 	}
 	return all
 }

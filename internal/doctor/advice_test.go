@@ -32,3 +32,28 @@ func TestSessionsThatEndWithTheirInstanceAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+func TestRunnersInASandboxAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for server, want := range map[string]string{
+		`"command":"uvx","args":["a==1"]`:                                                "",
+		`"command":"uvx","args":["a==1"],"sandbox":{"network":"none"}`:                   "sandbox.network",
+		`"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"network":[443]}`:            "",
+		`"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"network":[53],"write":[]}`:  "sandbox.network sandbox.write",
+		`"command":"node","args":["a.js"],"sandbox":{"network":"none","write":["data"]}`: "",
+	} {
+		file, err := config.Parse("mcp_config.json", []byte(`{"mcpServers":{"s":{`+server+`}}}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range Advise(file) {
+			if a.Rule == RuleSandbox {
+				got = append(got, a.Key)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: warned of %q, want %q", server, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/generator"
@@ -27,9 +28,23 @@ func (p *Project) Deployment(ctx context.Context) []Finding {
 	all = append(all, p.paths()...)
 	all = append(all, p.manifest()...)
 	all = append(all, p.access()...)
+	all = append(all, p.pins()...)
 	all = append(all, p.settingsFile(ctx)...)
 	all = append(all, p.Parameters()...)
 	return append(all, p.size()...)
+}
+
+// writable finds a configuration that every user of this machine can change: it says which programs are run.
+func (p *Project) writable() []Finding {
+	if runtime.GOOS == "windows" { // whose modes say nothing
+		return nil
+	}
+	for _, path := range []string{p.File.Path, p.Dir} {
+		if info, err := os.Stat(path); err == nil && info.Mode()&(0o002|os.ModeSticky) == 0o002 {
+			return []Finding{warning(filepath.Base(p.File.Path), "chmod o-w "+path, "can be changed by every user of this machine, and says which programs are run")}
+		}
+	}
+	return nil
 }
 
 // configuration tells of the warnings in the file and of what Advise adds to them.
@@ -38,6 +53,7 @@ func (p *Project) configuration() []Finding {
 	for _, w := range p.File.Warnings {
 		all = append(all, warning(filepath.Base(p.File.Path), w.Hint, "%s", w))
 	}
+	all = append(all, p.writable()...)
 	advice := p.advice()
 	for _, rule := range []struct {
 		rule Rule
@@ -48,6 +64,7 @@ func (p *Project) configuration() []Finding {
 		{RuleSecrets, "none is written out in the configuration"},
 		{RuleSessions, ""},
 		{RuleAccess, ""},
+		{RuleSandbox, ""},
 		{RuleLimits, "streams give a sign of life in time"},
 	} {
 		var found []Finding

@@ -1,35 +1,45 @@
 package doctor
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-func TestFunctionsThatTheHostDoesNotBearAreFound(t *testing.T) {
+func TestConfigurationThatOthersCanWriteIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"host.json":            `{"version":"2.0","extensions":{"http":{"routePrefix":""}},"customHandler":{"description":{"defaultExecutablePath":"handler"},"enableProxyingHttpRequest":true}}`,
-		"broken/function.json": `{`,
-		"odd/function.json":    `{"bindings":[{"type":"httpTrigger","direction":"in","name":"r","route":"a//b"},{"type":"http","direction":"out","name":"res"}]}`,
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing there")
 	}
-	found := fmt.Sprintf("%+v", (&Project{Dir: dir, File: &config.File{}}).host())
-	for _, want := range []string{"the host leaves function broken out: broken/function.json", `the host answers 503 to everything: odd/function.json: route "a//b"`} {
-		if !strings.Contains(found, want) {
-			t.Errorf("the findings lack %q: %s", want, found)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mcp_config.json")
+	data := []byte(`{"mcpServers": {"a": {"command": "x"}}}`)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file, err := config.Parse(path, data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Project{Dir: dir, File: file}
+	for _, example := range []struct {
+		path string
+		mode os.FileMode
+		want bool
+	}{
+		{path, 0o644, false}, {path, 0o664, false}, {path, 0o666, true}, {path, 0o600, false},
+		{dir, 0o777, true}, {dir, 0o777 | os.ModeSticky, false}, {dir, 0o755, false},
+	} {
+		if err := os.Chmod(example.path, example.mode); err != nil {
+			t.Fatal(err)
+		}
+		found := p.writable()
+		if got := len(found) == 1 && found[0].Status == Warn && strings.Contains(found[0].Hint, "chmod o-w "+example.path); got != example.want {
+			t.Errorf("%v: %+v", example, found)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // advice is Advise for a project. What is packed is locked with its hashes, and so is pinned; for
-// what is locked but not packed as it stands, the lock says the version.
+// what is locked but not packed as it stands, the lock says the version. Nor does it download anything.
 func (p *Project) advice() []Advice {
 	servers := map[string]config.Server{}
 	for _, s := range p.File.Enabled() {
@@ -18,6 +18,9 @@ func (p *Project) advice() []Advice {
 	}
 	var all []Advice
 	for _, a := range Advise(p.File) {
+		if _, packed := p.packed(servers[a.Server]); a.Rule == RuleSandbox && packed {
+			continue
+		}
 		if a.Rule == RulePackages {
 			s := servers[a.Server]
 			if _, ok := p.packed(s); ok {

@@ -13,6 +13,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // Machine finds out whether the project can be built and served on this machine.
@@ -65,7 +66,7 @@ func (p *Project) variables() []Finding {
 		switch {
 		case v.Optional:
 			settings = append(settings, v.Name+" (has a default)")
-		case v.Secret || namesSecret(v.Name):
+		case v.Secret || secret.Setting(v.Name):
 			settings = append(settings, v.Name+" (secret)")
 		default:
 			settings = append(settings, v.Name)

@@ -6,84 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
-
-// The values are made up, and put together here so that no scanner takes them for real ones.
-func TestSecretsAreKnownByTheirLook(t *testing.T) {
-	t.Parallel()
-	letters := "Zq8Xw3Rt6Yp1Lk5Jh9Gf2Ds7Am4Nb0Vc"
-	for value, want := range map[string]string{
-		"ghp" + "_" + letters + letters: "a GitHub token",
-		"github" + "_pat_" + letters:    "a GitHub token",
-		"glpat" + "-" + letters:         "a GitLab token",
-		"AKIA" + "ABCDEFGHIJKLMNOP":     "an AWS access key",
-		"xoxb" + "-1234567890-abc":      "a Slack token",
-		"sk" + "-ant-" + letters:        "an API key",
-		"sk" + "_live_" + letters:       "an API key",
-		"AIza" + letters + "xyz":        "a Google API key",
-		"npm" + "_" + letters + "abcd":  "a package registry's token",
-		"abc8Q~" + letters + "12":       "a client secret of Entra ID",
-		letters + "AzFu" + "abcdefg==":  "an Azure key",
-		"DefaultEndpointsProtocol=https;AccountName=a;AccountKey=" + letters + "==": "a connection string with its key",
-		"Server=tcp:db;Database=d;User ID=u;Password=hunter22;":                     "a connection string with its key",
-		"https://a.blob.core.windows.net/c?sv=2025&sig=" + letters + "%3D":          "a shared access signature",
-		"eyJ" + "hbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxIn0." + "c2lnbmF0dXJl":          "a JSON Web Token",
-		"-----BEGIN RSA " + "PRIVATE KEY-----\nMIIE":                                "a private key",
-		"Bearer abcdefgh12345678":                                                   "an Authorization header",
-		"postgres://app:hunter22@db/app":                                            "a URL with a password",
-		letters:                                                                     "a random key",
-		"9f86d081884c7d659a2feaa0c55ad015":                                          "a random key",
-		"mcp-server-time":                                                           "",
-		"@modelcontextprotocol/server-everything@2026.7.1":                          "",
-		"8f0e4a52-3f8e-4c7b-9d53-0d7a8b3c4e5f":                                      "", // an id of Entra
-		"https://example.com/v1?sig=":                                               "",
-		"Bearer ${TOKEN}":                                                           "",
-		"postgres://app:${PASSWORD}@db/app":                                         "",
-		"AccountKey=${KEY}":                                                         "",
-		"/home/site/wwwroot/.python_packages/lib":                                   "",
-		"Europe/Berlin":                                                             "",
-		"ThisIsALongCamelCaseNameOfSomething1":                                      "",
-		"my_long_snake_case_name_of_a_tool_2":                                       "",
-		"sk-learn-model-context-server":                                             "",
-		"00000000000000000000000000000000":                                          "",
-	} {
-		if got, _ := shaped(value); got != want {
-			t.Errorf("%.24s… looks like %q, want %q", value, got, want)
-		}
-	}
-}
-
-func TestSecretsAreKnownByTheirName(t *testing.T) {
-	t.Parallel()
-	for pair, want := range map[string]bool{
-		"API_KEY=hunter2":                true,
-		"GITHUB_TOKEN=hunter2":           true,
-		"DB_PASSWORD=hunter2":            true,
-		"DB_PASS=hunter2":                true,
-		"CLIENT_SECRET=hunter2":          true,
-		"APIKEY=hunter2":                 true,
-		"API_KEY=${API_KEY}":             false,
-		"API_KEY=":                       false,
-		"MAX_TOKENS=4096":                false,
-		"USE_TOKEN=true":                 false,
-		"TOKEN_URL=https://example.com":  false,
-		"KEY_FILE=/run/key":              false,
-		"SSH_KEY=~/.ssh/id":              false,
-		"AUTH=basic":                     false,
-		"AUTHOR=somebody":                false,
-		"AUTH_TOKEN=hunter2":             true,
-		"SECRET_NAME=which":              false,
-		"GOOGLE_CREDENTIALS=application": false,
-		"LOG_LEVEL=debug":                false,
-		"KEYBOARD=german":                false,
-	} {
-		name, value, _ := strings.Cut(pair, "=")
-		if _, got := looksSecret(name, value); got != want {
-			t.Errorf("%s is a secret: %t, want %t", pair, got, want)
-		}
-	}
-}
 
 func TestNoAdviceShowsASecret(t *testing.T) {
 	t.Parallel()
@@ -112,5 +37,53 @@ func TestNoAdviceShowsASecret(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("advice (-want +got):\n%s", diff)
+	}
+}
+
+// What validate and doctor call a secret is what azd is given as one, and nothing else.
+func TestInfrastructureKeepsWhatIsCalledASecret(t *testing.T) {
+	t.Parallel()
+	names := []string{"API_KEY", "GITHUB_PAT", "DB_PASS", "SENTRY_DSN", "AWS_ACCESS_KEY_ID", "HTTPS_PROXY", "PIP_INDEX_URL", "DATABASE_URL",
+		"REGION", "LOG_LEVEL", "TOKEN_URL", "AUTHOR", "MAX_TOKENS"}
+	var args []string
+	for _, name := range names {
+		args = append(args, `"${`+name+`}"`)
+	}
+	data := []byte(`{"mcpServers": {"a": {"command": "x", "env": {"TOKEN": "${PLAIN}"}, "args": [` + strings.Join(args, ",") + `, "--password", "${WORD}"]}}}`)
+	file, err := config.Parse("f.json", data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Project{File: file, Environ: []string{"PLAIN=1", "WORD=1"}}
+	for _, name := range names {
+		p.Environ = append(p.Environ, name+"=1")
+	}
+	var said string
+	for _, f := range p.variables() {
+		if f.Name == "app settings" {
+			said = f.Detail + ","
+		}
+	}
+	secrets := 0
+	for name, secure := range (generator.Project{Config: file}).AppSettings() {
+		if called := strings.Contains(said, " "+name+" (secret),"); called != secure || !strings.Contains(said, " "+name) {
+			t.Errorf("%s is secure: %t; what is said of the settings is %s", name, secure, said)
+		}
+		if secure {
+			secrets++
+		}
+	}
+	if secrets != 10 {
+		t.Errorf("%d settings are secrets, want 10: %s", secrets, said)
+	}
+	for _, name := range names[:5] { // written out, each is a secret, too
+		data := []byte(`{"mcpServers": {"a": {"command": "x", "env": {"` + name + `": "hunter2hunter2"}}}}`)
+		file, err := config.Parse("f.json", data, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(Advise(file)) != 1 {
+			t.Errorf("%s: nothing is said of its value", name)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 func readFile(path string) ([]byte, error) {
@@ -47,7 +48,7 @@ func (p *Project) settingsFile(ctx context.Context) []Finding {
 // secretSettings reports whether local.settings.json holds a value that looks like a secret.
 func (p *Project) secretSettings() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(p.Settings)), func(name string) bool {
-		_, secret := looksSecret(name, p.Settings[name])
-		return secret
+		_, looks := secret.Looks(name, p.Settings[name])
+		return looks
 	})
 }

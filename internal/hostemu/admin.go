@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -65,6 +66,10 @@ func (h *Host) serveOwn(w http.ResponseWriter, r *http.Request, path string) boo
 		if found == nil || !slices.Contains(own.methods, strings.ToUpper(r.Method)) {
 			continue
 		}
+		if h.opts.Local && !ofThisMachine(r) {
+			finish(w, r, http.StatusForbidden)
+			return true
+		}
 		if h.opts.EnforceKeys && !own.open {
 			if status := h.opts.Keys.admitsAdmin(r); status != http.StatusOK {
 				finish(w, r, status)
@@ -80,6 +85,24 @@ func (h *Host) serveOwn(w http.ResponseWriter, r *http.Request, path string) boo
 		return true
 	}
 	return false
+}
+
+// ofThisMachine reports whether a request names this machine, and was not sent by a page of another site. A page
+// can make a name of its own lead here.
+func ofThisMachine(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	if !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
+		return false
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(origin, "http://"+r.Host) {
+		return false
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "" || site == "none" || site == "same-origin"
 }
 
 // serveStatus says "Running" also while the handler starts or is away: the host does.

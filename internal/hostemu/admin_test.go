@@ -2,6 +2,7 @@ package hostemu
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -125,5 +126,36 @@ func TestWithoutAHomePageTheRootIsEmpty(t *testing.T) {
 	}
 	if resp, text := b.do(http.MethodGet, "/two", ""); resp.StatusCode != http.StatusNotFound || text != "" {
 		t.Errorf("%s %q", resp.Status, text)
+	}
+}
+
+// A page in the developer's browser must not run functions, nor list them: neither as another site nor by a name of
+// its own that leads here.
+func TestOwnPathsAreForThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	b := launch(t, envelopeProject(t), "serve", func(o *Options, _ *pace) { o.Local = true }).ready()
+	for _, request := range []string{"GET /admin/host/status", "GET /admin/functions", "POST /admin/functions/tick", "GET /admin/host/ping"} {
+		method, path, _ := strings.Cut(request, " ")
+		for _, header := range [][]string{
+			{"Host", "evil.example:7071"}, {"Host", "127.0.0.1.evil.example"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
+			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		} {
+			r := httptest.NewRequest(method, b.URL()+path, nil)
+			r.Header.Set(header[0], header[1])
+			if header[0] == "Host" {
+				r.Host = header[1]
+			}
+			w := httptest.NewRecorder()
+			b.ServeHTTP(w, r)
+			if w.Code != http.StatusForbidden {
+				t.Errorf("%s with %v: %d", request, header, w.Code)
+			}
+		}
+	}
+	if got := b.status("/admin/functions", "Origin", b.URL(), "Sec-Fetch-Site", "same-origin"); got != http.StatusOK {
+		t.Errorf("a page of the host itself: %d", got)
+	}
+	if strings.Contains(b.log.String(), "ticked") {
+		t.Error("the timer was run")
 	}
 }

@@ -42,6 +42,10 @@ type Options struct {
 	// it ends TLS. The handler is told of it as on Azure. Empty means as each request says, by http.
 	Public string
 
+	// Local says that the host runs on a developer's machine, where it asks for no key: its own paths, below
+	// /admin and /runtime, are then for requests that name this machine and that no page of another site sent.
+	Local bool
+
 	// TrustFront believes X-Forwarded-Proto and Disguised-Host of each request, by which the front end
 	// of Azure says how the client knows the host. Without it anybody could claim anything.
 	TrustFront bool

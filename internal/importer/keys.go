@@ -237,6 +237,9 @@ func (c *conversion) clients() {
 		if config.Guard(name, m.Value) {
 			continue
 		}
+		if name == "sandbox" && config.OwnSandbox(m.Value) {
+			continue
+		}
 		guard := slices.Contains(harmless, name)
 		if slices.Contains(own, name) || guard || strings.HasPrefix(name, "_") || strings.HasPrefix(name, "//") {
 			c.drop(name)

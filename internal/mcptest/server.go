@@ -18,7 +18,7 @@ const crashCode = 7
 // Server is an MCP server on stdio that does what its tools are named for. It handles every request
 // in a goroutine of its own, and ends when in does.
 //
-// Tools, with their arguments: echo{text}, pid{}, env{name}, get{text} (a URL), big{size}, progress{count, ms}, log{text},
+// Tools, with their arguments: echo{text}, fail{}, trace{} (the traceparent of its "_meta"), pid{}, env{name}, get{text} (a URL), big{size}, progress{count, ms}, log{text},
 // ask{} (sampling), changed{}, sleep{ms}, crash{}, exit{}, noise{}, complain{text} and silent{}.
 func Server(in io.Reader, out io.Writer, complain io.Writer, exit func(code int)) {
 	s := &server{pen: make(chan struct{}, 1), out: out, complain: complain, exit: exit, waiting: map[string]chan json.RawMessage{}}
@@ -64,7 +64,10 @@ type rpc struct {
 			Text, Name      string
 			Size, Count, MS int
 		}
-		Meta struct{ ProgressToken json.RawMessage } `json:"_meta"`
+		Meta struct {
+			ProgressToken json.RawMessage
+			TraceParent   string
+		} `json:"_meta"`
 	}
 	Result json.RawMessage
 }
@@ -96,6 +99,10 @@ func (s *server) call(m rpc) {
 	case "tools/list":
 		answer(`{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}`)
 	case "tools/call":
+		if m.Params.Name == "fail" {
+			answer(`{"content":[{"type":"text","text":"it failed"}],"isError":true}`)
+			return
+		}
 		if text, ok := s.tool(m); ok {
 			quoted, _ := json.Marshal(text)
 			answer(fmt.Sprintf(`{"content":[{"type":"text","text":%s}]}`, quoted))
@@ -111,6 +118,8 @@ func (s *server) tool(m rpc) (text string, ok bool) {
 	switch m.Params.Name {
 	case "echo":
 		return arg.Text, true
+	case "trace":
+		return m.Params.Meta.TraceParent, true
 	case "pid":
 		return fmt.Sprint(os.Getpid()), true
 	case "env":

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -23,9 +24,9 @@ type watched struct {
 }
 
 // NewWatcher returns a Watcher with its hub.
-func NewWatcher(redact func(string) string) *Watcher {
+func NewWatcher(secrets *secret.Redactor) *Watcher {
 	w := &Watcher{}
-	w.Hub = watch.New(watch.Options{Redact: redact, Sink: w})
+	w.Hub = watch.New(watch.Options{Secrets: secrets, Sink: w})
 	return w
 }
 

@@ -20,15 +20,21 @@ const (
 	code          // error.code
 	retryState    // params.requestState: what the retry of a call brings back
 	resultState   // result.requestState: what a call needs to be brought back
-	placed        // how many those are
+	traceParent   // params._meta.traceparent (SEP-414)
+	traceState    // params._meta.tracestate
+	clientName    // params._meta."io.modelcontextprotocol/clientInfo".name
+	clientVersion // its version
+	toolError     // result.isError
+	params
+	meta   // params._meta
+	placed // how many those are
 
 	version
 	method
-	params
 	result
 	failure     // error
-	meta        // params._meta
 	resultMeta  // result._meta
+	clientInfo  // params._meta."io.modelcontextprotocol/clientInfo"
 	logLevel    // params._meta."io.modelcontextprotocol/logLevel"
 	relatedTask // params._meta."io.modelcontextprotocol/related-task"
 	taskID      // its taskId
@@ -43,6 +49,8 @@ var memberNames = [members]string{
 	subscription: "params._meta.subscriptionId", closing: "result._meta.subscriptionId",
 	protocol: "params._meta.protocolVersion", logLevel: "params._meta.logLevel",
 	name: "params.name", uri: "params.uri", code: "error.code", retryState: "params.requestState", resultState: "result.requestState", resultMeta: "result._meta",
+	traceParent: "params._meta.traceparent", traceState: "params._meta.tracestate", toolError: "result.isError",
+	clientInfo: "params._meta.clientInfo", clientName: "params._meta.clientInfo.name", clientVersion: "params._meta.clientInfo.version",
 }
 
 func (m member) String() string { return memberNames[m] }
@@ -56,6 +64,7 @@ const (
 	inParams
 	inMeta
 	inTask
+	inClient
 	inResult
 	inResultMeta
 	inError
@@ -111,6 +120,19 @@ func (r room) member(key []byte) member {
 			return subscription
 		case "io.modelcontextprotocol/logLevel":
 			return logLevel
+		case "io.modelcontextprotocol/clientInfo":
+			return clientInfo
+		case "traceparent":
+			return traceParent
+		case "tracestate":
+			return traceState
+		}
+	case inClient:
+		switch string(key) {
+		case "name":
+			return clientName
+		case "version":
+			return clientVersion
 		}
 	case inTask:
 		if string(key) == "taskId" {
@@ -122,6 +144,8 @@ func (r room) member(key []byte) member {
 			return resultMeta
 		case "requestState":
 			return resultState
+		case "isError":
+			return toolError
 		}
 	case inResultMeta:
 		if string(key) == "io.modelcontextprotocol/subscriptionId" {
@@ -164,6 +188,8 @@ func (m member) room() room {
 		return inMeta
 	case relatedTask:
 		return inTask
+	case clientInfo:
+		return inClient
 	case result:
 		return inResult
 	case resultMeta:
@@ -198,9 +224,11 @@ func (m member) within() []member {
 	case params:
 		return paramsMembers[:]
 	case meta:
-		return paramsMembers[1:8]
+		return paramsMembers[1:13]
 	case relatedTask:
 		return paramsMembers[6:8]
+	case clientInfo:
+		return paramsMembers[10:13]
 	case result:
 		return resultMembers[:]
 	case resultMeta:
@@ -214,8 +242,9 @@ func (m member) within() []member {
 var (
 	paramsMembers = [...]member{
 		params, meta, progressToken, protocol, subscription, logLevel, relatedTask, taskID,
+		traceParent, traceState, clientInfo, clientName, clientVersion,
 		progressOf, cancelled, taskOf, name, uri, retryState,
 	}
-	resultMembers = [...]member{result, resultMeta, closing, resultState}
+	resultMembers = [...]member{result, resultMeta, closing, resultState, toolError}
 	errorMembers  = [...]member{failure, code}
 )

@@ -299,14 +299,19 @@ func (m *Message) Bytes() []byte {
 var ErrNoMemory = errors.New("large messages have all the memory that they may have")
 
 // Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError, and without memory
-// with ErrNoMemory.
+// with ErrNoMemory. What is not UTF-8 is an error, ErrEncoding.
 func (m *Message) Fill(r io.Reader, limit int64) error {
+	var text encoding
 	for {
 		p := bufpool.Get()
 		n, err := readFull(r, p[:])
 		if int64(m.size+n) > limit {
 			bufpool.Put(p)
 			return &TooLargeError{Limit: limit}
+		}
+		if !text.add(p[:n]) {
+			bufpool.Put(p)
+			return ErrEncoding
 		}
 		var bad error
 		if n > smallSize {
@@ -324,7 +329,7 @@ func (m *Message) Fill(r io.Reader, limit int64) error {
 		switch err {
 		case nil:
 		case io.EOF:
-			return m.End()
+			return m.End() // a character that is cut off is in a string that is
 		default:
 			return err
 		}

@@ -222,6 +222,9 @@ func (s *Scanner) begin(c byte, i int) {
 	s.next = none
 	if c == '{' || c == '[' {
 		s.env.note(m, kindContainer)
+		if m != none && m < placed {
+			s.env.places[m] = place{s.off + int64(i), s.off + int64(i) + 1} // of what opens it
+		}
 		s.push(c, m, i)
 		return
 	}

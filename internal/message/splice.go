@@ -90,6 +90,74 @@ func (m *Message) replace(from, to int, text []byte) {
 	m.ends = slices.Insert(m.ends, k+1, tail)
 }
 
+// PartTrace is the context of a trace in which a request is made.
+const PartTrace = Part(traceParent)
+
+// AddMeta puts a member with this JSON text as its value into "_meta" of a request's params, which it makes if
+// there is none. It changes nothing and reports false where that would be another message to some reader: two
+// keys are the same, or params are no object. It may be called only while nobody else holds the message.
+func (m *Message) AddMeta(key string, value []byte) bool {
+	e := m.Envelope()
+	if e.ambiguous || m.dead || e.kind != Request && e.kind != Notification {
+		return false
+	}
+	entry := append([]byte(`"`+key+`":`), value...)
+	at := 0
+	switch {
+	case e.seen[meta] == kindContainer:
+		at = int(e.places[meta].to)
+	case e.seen[meta] != absent:
+		return false
+	case e.seen[params] == kindContainer:
+		at = int(e.places[params].to)
+		entry = slices.Concat([]byte(`"_meta":{`), entry, []byte("}"))
+	case e.seen[params] != absent:
+		return false
+	default:
+		at = m.find(0, '{') + 1
+		entry = slices.Concat([]byte(`"params":{"_meta":{`), entry, []byte("}}"))
+	}
+	if m.byteAt(at-1) != '{' {
+		return false // an array
+	}
+	if next := m.find(at, 0); m.byteAt(next) != '}' {
+		entry = append(entry, ',')
+	}
+	m.replace(at, at, entry)
+	for i := range e.places {
+		if p := &e.places[i]; int(p.from) >= at {
+			p.from, p.to = p.from+int64(len(entry)), p.to+int64(len(entry))
+		}
+	}
+	return true
+}
+
+// find returns the place of the first byte from from on that is c, or, if c is 0, that is no blank; -1 if there
+// is none.
+func (m *Message) find(from int, c byte) int {
+	for i := from; i < m.size; i++ {
+		if b := m.byteAt(i); b == c || c == 0 && !blank(b) {
+			return i
+		}
+	}
+	return -1
+}
+
+// byteAt returns one byte, or 0 where there is none.
+func (m *Message) byteAt(i int) (c byte) {
+	if i < 0 || i >= m.size {
+		return 0
+	}
+	m.Each(func(part []byte) error {
+		if i >= 0 && i < len(part) {
+			c = part[i]
+		}
+		i -= len(part)
+		return nil
+	})
+	return c
+}
+
 // text returns a copy of the JSON text of a scalar, or nil.
 func (m *Message) text(of member) []byte {
 	e := m.Envelope()
@@ -128,6 +196,23 @@ func (m *Message) Name() (string, bool) { return m.word(name) }
 
 // URI returns "uri" of a request's params.
 func (m *Message) URI() (string, bool) { return m.word(uri) }
+
+// TraceContext returns the context of a trace that a request is made in, as its "_meta" says it (SEP-414).
+func (m *Message) TraceContext() (parent, state string) {
+	parent, _ = m.word(traceParent)
+	state, _ = m.word(traceState)
+	return parent, state
+}
+
+// ClientInfo returns how the program that makes a request names itself (2026-07-28, basic, "_meta").
+func (m *Message) ClientInfo() (name, version string) {
+	name, _ = m.word(clientName)
+	version, _ = m.word(clientVersion)
+	return name, version
+}
+
+// ToolError reports whether the result of a tool says that it is an error.
+func (m *Message) ToolError() bool { return string(m.text(toolError)) == "true" }
 
 // RequestState returns what a server that needs input wants to have back, in its answer, or in the request
 // that brings it back (2026-07-28, patterns, "Multi Round-Trip Requests").

@@ -81,6 +81,13 @@ func Check(opts *Options) ([]string, error) {
 			say("%s is not what was packed", p.Path)
 		}
 	}
+	if want, err := pins(opts.Dir, lock); err != nil {
+		return nil, err
+	} else if have, err := packmanifest.LoadPins(opts.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	} else if !maps.EqualFunc(want, have, maps.Equal[map[string]string]) {
+		say("%s/%s is not of the tools in %s", packmanifest.Folder, packmanifest.PinsName, LockFolder)
+	}
 	sbom, err := bom(opts.Dir, lock, file, opts.Modules)
 	if err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func TestDotnetServersShareARuntime(t *testing.T) {
 		"_dotnet/host/fxr/10.0.12/libhostfxr.so",
 		"_dotnet/shared/Microsoft.AspNetCore.App/10.0.12/Microsoft.AspNetCore.App.runtimeconfig.json", "_dotnet/shared/Microsoft.AspNetCore.App/10.0.12/Microsoft.AspNetCore.dll",
 		"_dotnet/shared/Microsoft.NETCore.App/10.0.12/System.Runtime.dll", "_dotnet/shared/Microsoft.NETCore.App/10.0.12/libcoreclr.so",
-		"any/x.deps.json", "any/x.dll", "any/x.runtimeconfig.json", "mcp_packed.json", "rolled/x.deps.json", "rolled/x.dll", "rolled/x.runtimeconfig.json",
+		"any/x.deps.json", "any/x.dll", "any/x.runtimeconfig.json", "mcp_packed.json", "mcp_tools.json", "rolled/x.deps.json", "rolled/x.dll", "rolled/x.runtimeconfig.json",
 		"ten/x.deps.json", "ten/x.dll", "ten/x.runtimeconfig.json", "web/x.deps.json", "web/x.dll", "web/x.runtimeconfig.json",
 	}
 	if diff := cmp.Diff(want, below); diff != "" {

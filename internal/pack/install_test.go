@@ -215,9 +215,25 @@ func TestChangesTellVersionsAndTools(t *testing.T) {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 	tools := toolChanges(
-		[]Tool{{"same", "s", "1"}, {"gone", "g", "1"}, {"told", "before", "1"}, {"takes", "t", "1"}},
-		[]Tool{{"same", "s", "1"}, {"told", "after", "2"}, {"takes", "t", "2"}, {"new", "n", "1"}})
-	want := []ToolChange{{"gone", "removed", "g", ""}, {"told", "description", "before", "after"}, {"takes", "arguments", "", ""}, {"new", "added", "", "n"}}
+		[]Tool{
+			{"same", "s", "1", nil}, {"gone", "g", "1", nil}, {"told", "before", "1", []byte(`{"description":"before"}`)},
+			{"takes", "t", "1", []byte(`{"title":"T","inputSchema":{"properties":{"a":{"type":"string"},"b":{}}}}`)},
+			{"twice", "t", "1", []byte(`{"x":1}`)}, {"old", "o", "", nil},
+		},
+		[]Tool{
+			{"same", "s", "1", nil}, {"told", "after", "2", []byte(`{"description":"after"}`)},
+			{"takes", "t", "2", []byte(`{"inputSchema":{"properties":{"a":{"type":"number"},"c\u200b":{"d":[1]}}},"title":"T"}`)},
+			{"twice", "t", "2", []byte(`{"x":2,"x":1}`)}, {"old", "o", "2", []byte(`{}`)}, {"new", "n", "1", nil},
+		})
+	want := []ToolChange{
+		{Name: "gone", What: "removed", Was: "g"}, {Name: "told", What: "description", Was: "before", Is: "after"},
+		{Name: "takes", What: "arguments", Differences: []Difference{
+			{"inputSchema.properties.a.type", `"string"`, `"number"`}, {"inputSchema.properties.b", "{}", ""},
+			{`inputSchema.properties."c\u200b"`, "", `{"d":[1]}`},
+		}},
+		{Name: "twice", What: "arguments", Differences: []Difference{{"", `{"x":1}`, `{"x":2,"x":1}`}}},
+		{Name: "new", What: "added", Is: "n"},
+	}
 	if diff := cmp.Diff(want, tools); diff != "" {
 		t.Errorf("tools (-want +got):\n%s", diff)
 	}

@@ -12,6 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // LockFolder is where the locks of a project lie: to be committed, and not published.
@@ -146,12 +150,13 @@ func (l *Lock) digest(dir, name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), err
 }
 
-// A Tool is what a server says of one of its tools. Description is what a model is told, and so the
-// place for a hidden order; Digest covers everything else that it says.
+// A Tool is what a server says of one of its tools. Description is what a model is told first, and so the
+// place for a hidden order, but any word of the rest may be one as well.
 type Tool struct {
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	Digest      string `json:"digest"`
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Digest      string          `json:"sha256"`         // that it is pinned by; empty in what was written before tools were
+	Says        json.RawMessage `json:"says,omitempty"` // all that the digest is of, as the server wrote it
 }
 
 // readTools returns the tools that a server had when it was packed; false when nobody asked.
@@ -175,5 +180,66 @@ func writeTools(dir, name string, tools []Tool) error {
 		tools = []Tool{}
 	}
 	slices.SortFunc(tools, func(a, b Tool) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
-	return writeJSON(filepath.Join(dir, LockFolder, name, toolsName), tools)
+	data, err := encode(tools)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, LockFolder, name, toolsName)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, visible(data), 0o644)
+}
+
+// blanks are letters and symbols that are shown as nothing.
+const blanks = "\u115f\u1160\u2800\u3164\uffa0"
+
+// visible writes as escapes what an editor or a terminal shows as nothing, or as something else, in JSON that
+// has such characters in strings alone: who reviews what a model is told must see all of it.
+func visible(data []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(data) {
+		switch {
+		case r == '\n' || unicode.IsPrint(r) && !unicode.Is(unicode.Mn, r) && !strings.ContainsRune(blanks, r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
+}
+
+// pins returns the digests of the tools of the project in dir, as far as its servers were asked for them.
+func pins(dir string, lock *Lock) (packmanifest.Pins, error) {
+	all := packmanifest.Pins{}
+	for name := range lock.Servers {
+		tools, known, err := readTools(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		if !known || slices.ContainsFunc(tools, func(t Tool) bool { return t.Digest == "" }) {
+			continue
+		}
+		all[name] = map[string]string{}
+		for _, t := range tools {
+			all[name][t.Name] = t.Digest
+		}
+	}
+	return all, nil
+}
+
+// writePins writes the pins of the project in dir beside what the app starts from.
+func writePins(dir string, lock *Lock) error {
+	all, err := pins(dir, lock)
+	if err != nil {
+		return err
+	}
+	data, err := all.Encode()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, packmanifest.Folder, packmanifest.PinsName), data, 0o644)
 }

@@ -77,7 +77,7 @@ func Answerable(s config.Server) bool {
 	if s.Manifest != config.ManifestAuto {
 		return s.Manifest == config.ManifestShared
 	}
-	return !s.Auth.ForwardUserToken && (s.Auth.Method == config.AuthNone || s.Auth.Method == config.AuthAzureDefault)
+	return !s.Auth.ForwardUserToken && len(s.EnvFromHeaders)+len(s.EnvFromClaims) == 0 && (s.Auth.Method == config.AuthNone || s.Auth.Method == config.AuthAzureDefault)
 }
 
 // StaleManifest says in what the manifest of the project in dir does not fit its configuration and what is packed, a

@@ -43,6 +43,10 @@ type Options struct {
 	// Probe starts a packed server and asks it for its tools. nil asks none.
 	Probe func(context.Context, Target) ([]Tool, error)
 
+	// Confirm is asked before anything is put in place where tools are others than they were; its error ends
+	// the run. nil agrees.
+	Confirm func(*Report) error
+
 	// Log takes a line of progress, of a server or, with an empty name, of all.
 	Log func(server, text string)
 
@@ -167,6 +171,14 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 	}
 	if err := r.probe(ctx); err != nil {
 		return nil, err
+	}
+	if err := writePins(r.stage, r.lock); err != nil {
+		return nil, err
+	}
+	if r.opts.Confirm != nil && slices.ContainsFunc(report.Servers, func(s *ServerReport) bool { return len(s.ToolChanges) > 0 }) {
+		if err := r.opts.Confirm(report); err != nil {
+			return nil, err
+		}
 	}
 	return report, r.commit()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"slices"
 
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
@@ -90,29 +89,4 @@ func (r *run) keepTools() error {
 		}
 	}
 	return nil
-}
-
-// toolChanges compares what a server says its tools are.
-func toolChanges(before, after []Tool) []ToolChange {
-	var list []ToolChange
-	index := func(tools []Tool, name string) int {
-		return slices.IndexFunc(tools, func(t Tool) bool { return t.Name == name })
-	}
-	for _, b := range before {
-		i := index(after, b.Name)
-		switch {
-		case i < 0:
-			list = append(list, ToolChange{Name: b.Name, What: "removed", Was: b.Description})
-		case after[i].Description != b.Description:
-			list = append(list, ToolChange{Name: b.Name, What: "description", Was: b.Description, Is: after[i].Description})
-		case after[i].Digest != b.Digest:
-			list = append(list, ToolChange{Name: b.Name, What: "arguments"})
-		}
-	}
-	for _, a := range after {
-		if index(before, a.Name) < 0 {
-			list = append(list, ToolChange{Name: a.Name, What: "added", Is: a.Description})
-		}
-	}
-	return list
 }

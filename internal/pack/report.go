@@ -70,15 +70,6 @@ func (c Change) String() string {
 	return fmt.Sprintf("  %s %s, was %s", c.Package, c.Is, c.Was)
 }
 
-// A ToolChange is a tool that is not what it was. What a server says of its tools is what a model
-// is told: a description that changes with an upgrade is worth reading.
-type ToolChange struct {
-	Name string `json:"name"`
-	What string `json:"what"` // added, removed, description, arguments
-	Was  string `json:"was,omitempty"`
-	Is   string `json:"is,omitempty"`
-}
-
 // lockings returns those of the packages that were asked for, in their order. npm may have one in several
 // versions: the one that was asked for lies on top.
 func lockings(kind Kind, requires []string, all []component) []Locking {

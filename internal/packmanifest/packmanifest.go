@@ -95,6 +95,10 @@ type Start struct {
 	Executables []string `json:"executables,omitempty"`
 
 	Dotnet *Dotnet `json:"dotnet,omitempty"` // what Program needs as one of .NET; nil for another
+
+	// Fork is a file among the server's own that names modules of Python, a line each. An interpreter that has
+	// imported them may be forked for each session, and each then run Script. Empty for a server that may not.
+	Fork string `json:"fork,omitempty"`
 }
 
 // The interpreters.
@@ -182,6 +186,9 @@ func (f *File) check() error {
 		if err == nil {
 			err = s.checkExecutables(name)
 		}
+		if err == nil {
+			err = s.checkFork(name)
+		}
 		if err != nil {
 			return fmt.Errorf("server %q: %w", name, err)
 		}
@@ -211,6 +218,15 @@ func (f *File) checkStart(s Server) error {
 		return errors.New("is for Python, but no version of it is named")
 	case !local(start.Script):
 		return fmt.Errorf("script %q does not lie in the project", start.Script)
+	}
+	return nil
+}
+
+// checkFork wants the list among the files of the server, whose digest is known.
+func (s Server) checkFork(name string) error {
+	file := s.Start.Fork
+	if file != "" && (!local(file) || !strings.HasPrefix(file, Folder+"/"+name+"/") || s.Tree == "" || s.Start.Interpreter != Python) {
+		return fmt.Errorf("the list %q is not among the files of a server in Python", file)
 	}
 	return nil
 }

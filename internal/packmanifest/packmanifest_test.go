@@ -23,7 +23,7 @@ func packedFile() *File {
 		Format: Format, Platform: runtime.GOOS + "/" + runtime.GOARCH, Python: "3.12",
 		Programs: map[string]Program{"_node": {Path: "packed/_bin/_node/node", SHA256: sum}, "git": {Path: "packed/_bin/git/git-server", SHA256: sum}},
 		Servers: map[string]Server{
-			"time": {From: Command{"uvx", []string{"--from", "x", "time", "--zone", "${ZONE}"}}, Start: Start{Interpreter: Python, Flags: []string{"-s"}, Script: "packed/time/start.py", Replaces: 3}},
+			"time": {From: Command{"uvx", []string{"--from", "x", "time", "--zone", "${ZONE}"}}, Start: Start{Interpreter: Python, Flags: []string{"-s"}, Script: "packed/time/start.py", Replaces: 3, Fork: "packed/time/fork.txt"}, Tree: sum},
 			"fs":   {From: Command{"npx", []string{"-y", "fs", "/data"}}, Start: Start{Interpreter: Node, Program: "_node", Script: "packed/fs/index.js", Replaces: 2}},
 			"git":  {From: Command{"./bin/git-server", []string{"-v"}}, Start: Start{Program: "git"}},
 		},
@@ -88,6 +88,16 @@ func TestParseRefusesWhatCannotBeMeant(t *testing.T) {
 			s.Start.Replaces = 9
 			f.Servers["fs"] = s
 		},
+		`the list "packed/fs/fork.txt" is not among the files of a server in Python`: func(f *File) {
+			s := f.Servers["fs"]
+			s.Start.Fork, s.Tree = "packed/fs/fork.txt", sum
+			f.Servers["fs"] = s
+		},
+		`the list "packed/fs/fork.txt" is`: func(f *File) {
+			s := f.Servers["time"]
+			s.Start.Fork = "packed/fs/fork.txt"
+			f.Servers["time"] = s
+		},
 		"is neither": func(f *File) {
 			s := f.Servers["fs"]
 			s.Start.Interpreter = "sh"
@@ -121,7 +131,7 @@ func TestLaunchKeepsTheServersOwnArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Launch{Command: "python3.12", Args: []string{"-s", filepath.Join(s.Dir, "packed", "time", "start.py"), "--zone", "Asia/Tokyo"}}
+	want := Launch{Command: "python3.12", Args: []string{"-s", filepath.Join(s.Dir, "packed", "time", "start.py"), "--zone", "Asia/Tokyo"}, Flags: 1, Fork: filepath.Join(s.Dir, "packed", "time", "fork.txt")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -17,6 +17,9 @@ type Launch struct {
 	Command string
 	Args    []string
 	Env     map[string]string // beneath what the configuration sets; nil for nothing
+
+	Flags int    // how many of Args come before the script
+	Fork  string // a file that names what may be imported before a fork; empty for nothing
 }
 
 // Over returns the variables of the launch with those of the configuration over them.
@@ -72,7 +75,7 @@ func (s *Starter) Launch(name string, written Command, args []string) (Launch, e
 	own := start.own(args)
 	if start.Interpreter == "" {
 		program, err := s.program(start.Program)
-		return Launch{program, own, s.dotnet(start.Dotnet)}, err
+		return Launch{Command: program, Args: own, Env: s.dotnet(start.Dotnet)}, err
 	}
 	dir := s.Dir
 	if len(start.Executables) > 0 {
@@ -90,7 +93,11 @@ func (s *Starter) Launch(name string, written Command, args []string) (Launch, e
 		return Launch{}, err
 	}
 	words := append(append([]string{}, start.Flags...), script)
-	return Launch{Command: interpreter, Args: append(words, own...)}, nil
+	launch := Launch{Command: interpreter, Args: append(words, own...), Flags: len(start.Flags)}
+	if start.Fork != "" {
+		launch.Fork = filepath.Join(dir, filepath.FromSlash(start.Fork))
+	}
+	return launch, nil
 }
 
 // own returns the arguments that are the server's.

@@ -14,32 +14,34 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/hint"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
 // lastWords is a launcher whose processes see no more of this machine than it says and may do no more than on
 // Azure, and that keeps the end of what they complain of.
 type lastWords struct {
-	hide    *strings.Replacer // takes secrets of the configuration out, and the folder that the servers are tried in
-	environ []string          // what the processes see besides their own variables
-	demote  []string          // what a command line is put after so that modes of files bind it
+	secrets *secret.Redactor // of the configuration
+	dir     string           // that the servers are tried in, which is not shown
+	environ []string         // what the processes see besides their own variables
+	demote  []string         // what a command line is put after so that modes of files bind it
 
 	mu   sync.Mutex
 	text []byte
 }
 
-// newLastWords returns one for a server with this environment, in a folder that is gone afterwards.
-func newLastWords(env map[string]string, dir string) *lastWords {
-	var pairs []string
+// newLastWords returns one for a server with this environment and these arguments, in a folder that is gone
+// afterwards.
+func newLastWords(env map[string]string, args []string, dir string) *lastWords {
+	var known secret.Values
 	for name, value := range env {
-		if authenv.SoundsSecret(name) && value != "" {
-			pairs = append(pairs, value, "[redacted]")
-		}
+		known.Setting(name, value)
 	}
+	known.Args(args)
 	if dir != "" {
-		pairs = append(pairs, dir+string(filepath.Separator), "")
+		dir += string(filepath.Separator)
 	}
-	return &lastWords{hide: strings.NewReplacer(pairs...), environ: []string{"HOME=" + os.TempDir()}, demote: demotion()}
+	return &lastWords{secrets: known.Redactor(), dir: dir, environ: []string{"HOME=" + os.TempDir()}, demote: demotion()}
 }
 
 const lastWordsBytes = 2 << 10
@@ -61,7 +63,11 @@ func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (m
 func (l *lastWords) explain(err error, target pack.Target) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := l.hide.Replace(string(l.text))
+	text := string(l.text)
+	if l.dir != "" {
+		text = strings.ReplaceAll(text, l.dir, "")
+	}
+	text = l.secrets.Redact(text)
 	text = strings.TrimSpace(text[max(0, len(text)-lastWordsBytes):])
 	help := hintFor(err, text, target)
 	if text != "" {

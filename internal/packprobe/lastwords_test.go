@@ -13,7 +13,7 @@ import (
 // What a server complains of while it is packed stands in the log of a build, where many read it.
 func TestLastWordsTellNoSecret(t *testing.T) {
 	t.Parallel()
-	l := newLastWords(map[string]string{"API_TOKEN": "s3cr3t-value", "ZONE": "Asia/Tokyo"}, "/project/stage")
+	l := newLastWords(map[string]string{"API_TOKEN": "s3cr3t-value", "ZONE": "Asia/Tokyo"}, nil, "/project/stage")
 	for range 3 {
 		l.Write([]byte(strings.Repeat("x", lastWordsBytes)))
 	}
@@ -22,7 +22,7 @@ func TestLastWordsTellNoSecret(t *testing.T) {
 	if want := "no access with [redacted] to packed/x in Asia/Tokyo"; !strings.HasSuffix(got, want) || len(got) > 2*lastWordsBytes {
 		t.Errorf("%d bytes that end with %q, want %q", len(got), got[max(0, len(got)-80):], want)
 	}
-	if err := errors.New("it ended"); newLastWords(nil, "").explain(err, pack.Target{}).Error() != err.Error() {
+	if err := errors.New("it ended"); newLastWords(nil, nil, "").explain(err, pack.Target{}).Error() != err.Error() {
 		t.Error("without a word there is more to say")
 	}
 }
@@ -46,7 +46,7 @@ func TestHintsFitTheFault(t *testing.T) {
 		{ended, "ModuleNotFoundError: No module named 'tomllib'", pack.Target{Python: "/usr/bin/python3"}, "--python"},
 		{ended, "ACME_TOKEN is not set", pack.Target{Python: "/usr/bin/python3"}, "local.settings.json"},
 	} {
-		l := newLastWords(nil, "")
+		l := newLastWords(nil, nil, "")
 		l.Write([]byte(c.said))
 		if got := hint.Of(l.explain(c.err, c.target)); !strings.Contains(got, c.want) {
 			t.Errorf("%v, %q: the hint is %q, want %q in it", c.err, c.said, got, c.want)

@@ -5,16 +5,15 @@ package packprobe
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -45,7 +44,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("%w within %s", errLate, 2*server.StartTimeout))
 	defer cancel()
-	said := newLastWords(server.Env, target.Dir)
+	said := newLastWords(server.Env, server.Args, target.Dir)
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
 		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
 	})
@@ -98,14 +97,47 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	for name, value := range s.Env {
 		env[name] = value
 	}
+	for _, vars := range []map[string]string{s.EnvFromHeaders, s.EnvFromClaims} { // who packs is the caller
+		for name := range vars {
+			if value, ok := lookup(p.Environ, name); ok {
+				env[name] = value
+			}
+		}
+	}
 	dir := s.Dir
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(target.Dir, dir)
 	}
 	return mcpfunc.Server{
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
-		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1,
+		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1, Sandbox: sandbox(s.Sandbox, dir),
 	}, nil
+}
+
+// sandbox is what of a server's sandbox there is on the machine that packs: it may have another kernel than the app's,
+// and not its folders.
+func sandbox(s config.Sandbox, dir string) mcpfunc.Sandbox {
+	box := mcpfunc.Sandbox{NoNetwork: s.NoNetwork, Ports: s.Ports, ReadOnly: s.ReadOnly, Optional: true}
+	for _, folder := range s.Write {
+		path := folder
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			box.Write = append(box.Write, folder)
+		}
+	}
+	return box
+}
+
+// lookup returns a variable of environ.
+func lookup(environ []string, name string) (value string, ok bool) {
+	for _, entry := range environ {
+		if v, is := strings.CutPrefix(entry, name+"="); is {
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }
 
 // stackPath is the PATH that an app's stack has: that of its interpreter, and the system's folders. Servers
@@ -116,7 +148,7 @@ func stackPath(program string) string {
 
 // list asks a server of app for its tools, over HTTP as every client does.
 func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pack.Tool, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -124,15 +156,14 @@ func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pac
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = server.Serve(listener) // it ends with Close
+		_ = server.Serve(socket) // it ends with Close
 	}()
 	defer func() {
 		server.Close()
 		<-served
 	}()
-	session, err := p.Client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint: "http://" + listener.Addr().String() + "/api/mcp/" + name, MaxRetries: -1,
-	}, nil)
+	endpoint := "http://" + socket.Addr().String() + "/api/mcp/" + name
+	session, err := p.Client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: endpoint, MaxRetries: -1}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -140,19 +171,14 @@ func (p *Prober) list(ctx context.Context, app http.Handler, name string) ([]pac
 	if init := session.InitializeResult(); init != nil && init.Capabilities != nil && init.Capabilities.Tools == nil {
 		return nil, nil
 	}
-	tools := []pack.Tool{}
-	for t, err := range session.Tools(ctx, nil) {
+	for _, err := range session.Tools(ctx, nil) {
 		if err != nil {
-			return nil, err
+			return nil, err // of an official client, which reads strictly
 		}
-		rest := *t
-		rest.Name, rest.Description = "", ""
-		data, err := json.Marshal(rest)
-		if err != nil {
-			return nil, err
-		}
-		sum := sha256.Sum256(data)
-		tools = append(tools, pack.Tool{Name: t.Name, Description: t.Description, Digest: hex.EncodeToString(sum[:])})
 	}
-	return tools, nil
+	l := &listener{url: endpoint, session: session.ID()}
+	if init := session.InitializeResult(); init != nil {
+		l.version = init.ProtocolVersion
+	}
+	return l.tools(ctx)
 }

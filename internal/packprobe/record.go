@@ -49,7 +49,7 @@ func (p *Prober) Record(ctx context.Context, target pack.Target) (*Recorded, err
 	if err != nil {
 		return nil, err
 	}
-	return record(ctx, server, newLastWords(server.Env, target.Dir), target)
+	return record(ctx, server, newLastWords(server.Env, server.Args, target.Dir), target)
 }
 
 // RecordWritten asks a server of the project in dir that starts as it is written for what a manifest says of it, on this machine and
@@ -77,7 +77,7 @@ func (p *Prober) RecordWritten(ctx context.Context, dir, name string) (*Recorded
 	} else if s.Dir != "" {
 		dir = s.Dir
 	}
-	said := newLastWords(env, "")
+	said := newLastWords(env, s.Args, "")
 	said.environ, said.demote = authenv.Base(p.Environ, s.InheritEnv), nil
 	program, err := process.Find(process.Spec{Command: s.Command, Dir: dir, Env: authenv.Join(said.environ, env)})
 	if err != nil {
@@ -97,7 +97,7 @@ type recorder struct {
 
 func record(ctx context.Context, server mcpfunc.Server, said *lastWords, target pack.Target) (*Recorded, error) {
 	log := slog.New(slog.DiscardHandler)
-	starter := child.NewStarter(log, func(s string) string { return s }, child.Limits{Starts: runtime.NumCPU()})
+	starter := child.NewStarter(log, nil, child.Limits{Starts: runtime.NumCPU()})
 	defer starter.Close()
 	r := &recorder{server: server, starter: starter, spec: &child.Spec{
 		Name: server.Name, Framing: framing.Mode(server.Framing), MaxMessage: maxAnswer, StartTimeout: server.StartTimeout, Grace: time.Second,

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -25,6 +26,11 @@ type Call struct {
 	method string
 	logs   bool        // it asked for log messages
 	timer  *time.Timer // nil for none
+
+	of      *calls.Call    // that hears how it ended; nil for nobody
+	outcome *calls.Outcome // of its answer, once the client has it
+	refused bool           // by the policy
+	failed  *child.Failure // that its answer was made of; guarded by w.mu; nil if it is the server's
 }
 
 // subscribes reports whether the call is a subscription, which has no end of its own.
@@ -33,17 +39,24 @@ func (c *Call) subscribes() bool { return c.method == "subscriptions/listen" }
 // Send passes a request to the process. When ctx's deadline comes, the call is answered with the cause, a
 // *child.Failure, and cancelled. Send fails with ErrRetired if the process takes no more calls,
 // and with ctx's error; then the process has not heard of it. Unless it fails with ErrRetired it
-// changes m, which stays the caller's.
-func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
-	c, proc, err := w.register(ctx, m.Envelope())
+// changes m, which stays the caller's. of, which may be nil, hears how the call ends, unless Send fails.
+func (w *Worker) Send(ctx context.Context, m *message.Message, of *calls.Call) (*Call, error) {
+	refusal := w.refuse(ctx, m)
+	c, proc, err := w.register(ctx, m.Envelope(), of)
 	if err != nil {
 		return nil, err
+	}
+	if refusal != nil {
+		c.refused = true
+		w.finish(c, refusal.Answer(c.id))
+		return c, nil
 	}
 	if c.subscribes() {
 		w.pools.served(w.pool) // it counts no more
 	}
 	ours := strconv.AppendInt(nil, c.number, 10)
 	m.Splice(message.Edit{Part: message.PartID, Text: ours}, message.Edit{Part: message.PartToken, Text: ours})
+	child.Tell(of, m, w.server.Inject)
 	if err := proc.Write(ctx, m); err != nil && ctx.Err() != nil {
 		c.withdraw()
 		return nil, context.Cause(ctx)
@@ -52,10 +65,10 @@ func (w *Worker) Send(ctx context.Context, m *message.Message) (*Call, error) {
 }
 
 // register makes a call of the request with this envelope, and returns it with the process that it is for.
-func (w *Worker) register(ctx context.Context, e *message.Envelope) (*Call, *child.Child, error) {
+func (w *Worker) register(ctx context.Context, e *message.Envelope, of *calls.Call) (*Call, *child.Child, error) {
 	c := &Call{
 		w: w, id: append([]byte(nil), e.ID()...), token: append([]byte(nil), e.ProgressToken()...),
-		method: e.Method(), logs: e.WantsLog(),
+		method: e.Method(), logs: e.WantsLog(), of: of,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,12 +80,20 @@ func (w *Worker) register(ctx context.Context, e *message.Envelope) (*Call, *chi
 	w.calls[c.number] = c
 	c.reader = w.streams.Open(&c.stream, "")
 	if limit, f := child.CallLimit(ctx, w.server.CallTimeout); f != nil && !c.subscribes() {
-		c.timer = time.AfterFunc(limit, func() { c.finish(f().Answer(c.id), "timeout") })
+		c.timer = time.AfterFunc(limit, func() { c.fail(f(), "timeout") })
 	}
 	if c.subscribes() {
 		w.busy--
 	}
 	return c, w.child, nil
+}
+
+// fail answers the call with f, unless it is answered, and tells the process to stop.
+func (c *Call) fail(f *child.Failure, why string) {
+	c.w.mu.Lock()
+	c.failed = f
+	c.w.mu.Unlock()
+	c.finish(f.Answer(c.id), why)
 }
 
 // finish gives the call its last message, unless it has it, and tells the process to stop.
@@ -138,6 +159,27 @@ func (c *Call) Leave() {
 	if c.withdraw() {
 		c.cancel("the client closed the connection")
 	}
+	if c.of != nil {
+		c.of.End(c.how())
+	}
+}
+
+// how is how the call ended, which is over for its client.
+func (c *Call) how() calls.Outcome {
+	c.w.mu.Lock()
+	f := c.failed
+	c.w.mu.Unlock()
+	switch {
+	case c.outcome == nil:
+		return calls.Outcome{Kind: calls.Cancelled}
+	case c.refused:
+		return calls.Outcome{Kind: calls.Refused, Code: c.outcome.Code, Reason: "policy", Out: c.outcome.Out}
+	case f != nil && c.outcome.Kind == calls.Error:
+		how := f.Outcome()
+		how.Out = c.outcome.Out
+		return how
+	}
+	return *c.outcome
 }
 
 // End ends a subscription as a server does that shuts down: with an answer (2026-07-28, patterns,
@@ -174,6 +216,10 @@ func (c *Call) Ready() <-chan struct{} { return c.reader.Ready() }
 func (c *Call) Take() (stream.Event, stream.State) {
 	e, state := c.reader.Take()
 	if state == stream.Taken && e.Kind() == message.Response { // before the client can make use of it
+		if c.of != nil {
+			how := child.Outcome(c.method, e.Message)
+			c.outcome = &how
+		}
 		if c.method == "tools/list" {
 			c.w.learn(e.Bytes())
 		}

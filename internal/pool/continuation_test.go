@@ -36,7 +36,7 @@ func (b *bench) reply(principal, state string) (string, error) {
 		return "", err
 	}
 	defer m.Free()
-	c, err := w.Send(b.t.Context(), m)
+	c, err := w.Send(b.t.Context(), m, nil)
 	if err != nil {
 		return "", err
 	}

@@ -196,10 +196,13 @@ func (ps *Pools) overturn(server *Server) {
 // discover is the first thing that a process of a pool is told. It is harmless to whatever reads it,
 // and its answer says which era that is (2026-07-28, basic/transports/stdio, "Backward
 // Compatibility").
-const discover = `{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{"_meta":{` +
+const discover = `{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{` + ownMeta + `}}`
+
+// ownMeta is what a request of ours says of us.
+const ownMeta = `"_meta":{` +
 	`"io.modelcontextprotocol/protocolVersion":"` + Stateless + `",` +
 	`"io.modelcontextprotocol/clientInfo":{"name":"mcpfunc","version":"1"},` +
-	`"io.modelcontextprotocol/clientCapabilities":{}}}}`
+	`"io.modelcontextprotocol/clientCapabilities":{}}`
 
 // Errors that only a server of the modern era makes (2026-07-28, basic, "Error codes").
 const (

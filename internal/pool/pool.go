@@ -10,6 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -23,9 +24,10 @@ type Server struct {
 	*child.Spec
 	admission.Limits
 	Era     Era
-	Known   Known         // what the server is known to answer; nil for nothing
-	Workers int           // processes that the requests of one caller share; zero for 4
-	Idle    time.Duration // after which a process that nobody uses ends
+	Known   Known          // what the server is known to answer; nil for nothing
+	Workers int            // processes that the requests of one caller share; zero for 4
+	Idle    time.Duration  // after which a process that nobody uses ends
+	Policy  *policy.Policy // what callers see and may use; nil for everything
 }
 
 func (s *Server) workers() int {
@@ -191,7 +193,7 @@ func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *
 		w.cancel()
 		return victim, err
 	}
-	w.rec = ps.watch.Open(server.Name, w.alias, true)
+	w.rec = ps.watch.Open(server.Name, w.alias, true, child.SecretsOf(w.caller))
 	p.workers = append(p.workers, w)
 	ps.workers[w] = struct{}{}
 	ps.running.Go(w.live)

@@ -45,7 +45,7 @@ func plain(text string) string { return text }
 // newBench is a bench with room for max processes, which speak 2026-07-28 and nothing else.
 func newBench(t *testing.T, max int, hub *watch.Hub) *bench {
 	log := slog.New(slog.DiscardHandler)
-	b := &bench{t: t, starter: child.NewStarter(log, plain, child.Limits{}), room: admission.New(max, nil, 0, nil)}
+	b := &bench{t: t, starter: child.NewStarter(log, nil, child.Limits{}), room: admission.New(max, nil, 0, nil)}
 	b.pools = New(log, b.starter, b.room, hub)
 	b.server = &Server{
 		Spec: &child.Spec{
@@ -112,7 +112,7 @@ func (b *bench) send(principal, text string) (c *Call, leave func(), err error) 
 		b.t.Fatal(err)
 	}
 	defer m.Free()
-	if c, err = w.Send(b.t.Context(), m); err != nil {
+	if c, err = w.Send(b.t.Context(), m, nil); err != nil {
 		w.Leave()
 		return nil, nil, err
 	}

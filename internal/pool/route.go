@@ -19,9 +19,12 @@ func (w *Worker) route(proc *child.Child, m *message.Message) *Call {
 	var c *Call
 	switch e.Kind() {
 	case message.Response:
+		w.sift(m)
 		c = w.answer(m)
 	case message.Notification:
-		c = w.notify(m)
+		if !w.muted(m) {
+			c = w.notify(m)
+		}
 	case message.Request:
 		// Servers may not ask in this era (2026-07-28, transports/stdio, "Receiving Messages").
 		w.log.Warn("the server sent a request, which it may not without a session; refused", "method", e.Method())

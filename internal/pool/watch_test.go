@@ -12,7 +12,7 @@ import (
 
 func TestWatchHearsAPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		heard := mcptest.NewWatcher(plain)
+		heard := mcptest.NewWatcher(nil)
 		b := newBench(t, 0, heard.Hub)
 		c, leave, err := b.send("u", modernTool("echo", "hello", 0))
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -37,6 +38,7 @@ type Worker struct {
 	cancel  context.CancelFunc
 	pid     atomic.Int64
 	outbox  chan *message.Message // what the goroutine that reads has to say
+	tools   *policy.Inventory     // of the process; nil where nobody wants to know
 	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
 	settled bool                  // it is known whether calls can be taken; of the goroutine that reads
 	open    bool                  // it takes calls; guarded by Pools.mu
@@ -59,7 +61,7 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	w := &Worker{
 		key: key, server: server, caller: caller.Value, pools: ps, pool: p, probe: probe, alias: alias,
 		log:    ps.log.With("server", server.Name, "pool", alias),
-		outbox: make(chan *message.Message, 16), calls: map[int64]*Call{},
+		outbox: make(chan *message.Message, 16), calls: map[int64]*Call{}, tools: server.Policy.NewInventory(),
 	}
 	w.streams = stream.NewSet(w.log)
 	w.ctx, w.cancel = context.WithCancel(ps.ctx)
@@ -67,6 +69,9 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	w.clock.EnterLocked() // until it is settled: who starts is not idle
 	return w
 }
+
+// Alias is what the log calls the process.
+func (w *Worker) Alias() string { return w.alias }
 
 // Caller returns the value with which the process was started.
 func (w *Worker) Caller() any { return w.caller }
@@ -191,7 +196,7 @@ func (w *Worker) live() {
 	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.caller, w.log, w.rec)
 	if err != nil {
 		w.close()
-		w.gone(child.StartFailure(err), false)
+		w.gone(w.pools.starter.StartFailure(w.caller, err), false)
 		return
 	}
 	w.pid.Store(int64(c.PID()))
@@ -338,6 +343,7 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.calls {
+		c.failed = f
 		w.finishLocked(c, f.Answer(c.id))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 )
@@ -14,8 +15,10 @@ import (
 // framing.PieceReader.
 type Child struct {
 	supervisor *Supervisor
-	proc       *os.Process
-	state      *os.ProcessState // set before gone is closed
+	proc       *os.Process // nil for one that was forked
+	pid        int
+	status     syscall.WaitStatus // set before gone is closed
+	serves     bool               // it is a ForkServer's, and no server's process
 	stdin      *os.File
 	wideIn     atomic.Bool // stdin has been widened
 	stdout     *pipe
@@ -28,8 +31,11 @@ type Child struct {
 	wide       int           // pipes that were widened; guarded by supervisor.mu
 
 	// On Linux.
-	oomKills int64 // that there had been when it was started
-	mark     mark  // what its descendants carry
+	oomKills  int64 // that there had been when it was started
+	mark      mark  // what its descendants carry
+	enclosure *Enclosure
+	sandbox   Sandbox
+	fork      *forked // nil for one that was not forked
 }
 
 // start runs spec. The caller has made supervisor account for it.
@@ -38,17 +44,19 @@ func start(s *Supervisor, spec Spec) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{supervisor: s, gone: make(chan struct{})}
-	cmd := &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir}
-	cmd.Env = append([]string{}, spec.Env...)
+	return piped(s, spec, func(c *Child, ends [3]*os.File) error {
+		cmd := &exec.Cmd{Path: path, Args: append([]string{spec.Command}, spec.Args...), Dir: spec.Dir, ExtraFiles: spec.files}
+		cmd.Env = append([]string{}, spec.Env...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = ends[0], ends[1], ends[2]
+		return c.launch(cmd)
+	})
+}
+
+// piped makes a child of what launch starts with the other ends of its pipes.
+func piped(s *Supervisor, spec Spec, launch func(c *Child, ends [3]*os.File) error) (*Child, error) {
+	c := &Child{supervisor: s, sandbox: spec.Sandbox, gone: make(chan struct{}), serves: len(spec.files) > 0}
 	var ends [3]*os.File // of the child
-	defer func() {
-		for _, f := range ends {
-			if f != nil {
-				f.Close()
-			}
-		}
-	}()
+	defer func() { closeAll(ends[:]) }()
 	var ours [3]*os.File
 	for i := range ends {
 		r, w, err := os.Pipe()
@@ -61,9 +69,8 @@ func start(s *Supervisor, spec Spec) (*Child, error) {
 			ends[i], ours[i] = r, w
 		}
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = ends[0], ends[1], ends[2]
 	c.stdin, c.stdout, c.stderr = ours[0], newPipe(ours[1], c.found), newPipe(ours[2], nil)
-	if err := c.launch(cmd); err != nil {
+	if err := launch(c, ends); err != nil {
 		closeAll(ours[:])
 		return nil, &CommandError{Command: spec.Command, Err: err, Hint: Hint(spec.Command)}
 	}
@@ -83,20 +90,25 @@ func (c *Child) run(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	c.proc = cmd.Process
+	c.proc, c.pid = cmd.Process, cmd.Process.Pid
 	return nil
 }
 
 // collect waits for the process as exec.Cmd does.
-func (c *Child) collect() (err error) {
-	if c.state, err = c.proc.Wait(); err == nil && !c.state.Success() {
-		err = &exec.ExitError{ProcessState: c.state}
+func (c *Child) collect() error {
+	state, err := c.proc.Wait()
+	if err != nil {
+		return err
 	}
-	return err
+	c.status, _ = state.Sys().(syscall.WaitStatus)
+	if !state.Success() {
+		return &exec.ExitError{ProcessState: state}
+	}
+	return nil
 }
 
 // PID is the process id of the child, which leads a process group of that number.
-func (c *Child) PID() int { return c.proc.Pid }
+func (c *Child) PID() int { return c.pid }
 
 // wait blocks until the child is gone, then takes everything else in its group with it. It is
 // called once, where the system wants it.
@@ -108,8 +120,8 @@ func (c *Child) wait() {
 	c.supervisor.ended(c)
 }
 
-// Wait returns once the child is gone, with an *exec.ExitError if it did not exit with 0. Any
-// number of goroutines may call it.
+// Wait returns once the child is gone, with an Exit if it did not exit with 0. Any number of goroutines may
+// call it.
 func (c *Child) Wait() error {
 	<-c.gone
 	return c.err

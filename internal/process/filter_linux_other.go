@@ -2,7 +2,5 @@
 
 package process
 
-import "golang.org/x/sys/unix"
-
-// childFilter is none where nobody has assembled it.
-var childFilter []unix.SockFilter
+// There are no filters where nobody has assembled them.
+var childFilter, sandboxFilter, networkFilter, noSocketsFilter, portsFilter, attributesFilter, attendedFilter Filter

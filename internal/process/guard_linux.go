@@ -20,9 +20,10 @@ import (
 // It is a shell and not this program once more, since that would have to run the user's main, or be
 // ended before it by an init that every program with this package in it would have. It is smaller, too.
 type guard struct {
-	shell string // guardShell
-	nonce string
-	log   *slog.Logger
+	shell  string // guardShell
+	nonce  string
+	folder string // of what children had to themselves
+	log    *slog.Logger
 
 	mu     sync.Mutex
 	may    bool         // be started
@@ -37,11 +38,11 @@ type guard struct {
 const guardShell = "/bin/sh"
 
 // guardScript keeps the groups until its stdin ends, and then kills what is left of them, and whatever carries a
-// mark of the app's children (mark_linux.go), until it meets none. It needs a POSIX shell, grep and sleep. Its
-// argument is what all marks begin with.
+// mark of the app's children (mark_linux.go), until it meets none. At last it removes the folders that were theirs. It
+// needs a POSIX shell, grep, rm and sleep. Its arguments are what all marks begin with, and the folder of those.
 const guardScript = `
 set -f
-nonce=$1 groups=' '
+nonce=$1 folder=$2 groups=' '
 while read -r line; do
 	group=${line#?}
 	case $line in
@@ -62,9 +63,10 @@ while [ $round -lt 100 ]; do
 		case ${stat##*)} in ' Z'*) continue ;; esac
 		[ "$pid" != $$ ] && kill -s KILL "$pid" 2>/dev/null && met=1
 	done
-	[ -z "$met" ] && exit
+	[ -z "$met" ] && break
 	sleep 0.02 2>/dev/null || sleep 1
 done
+rm -rf -- "$folder" 2>/dev/null || { chmod -R u+rwX -- "$folder"; rm -rf -- "$folder"; } 2>/dev/null
 `
 
 // allow says that the process is the app's own, so that a guard may stand by it, from the first child on.
@@ -112,7 +114,7 @@ func (g *guard) execLocked() error {
 	}
 	defer r.Close()
 	g.cmd = &exec.Cmd{
-		Path: g.shell, Args: []string{"sh", "-c", guardScript, "mcpfunc-guard", g.nonce}, Stdin: r, Dir: "/",
+		Path: g.shell, Args: []string{"sh", "-c", guardScript, "mcpfunc-guard", g.nonce, g.folder}, Stdin: r, Dir: "/",
 		Env:         []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true}, // a Ctrl-C is not for it
 	}

@@ -101,10 +101,5 @@ func enterDomain(ruleset int) error {
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(ruleset), 0, 0); errno != 0 {
 		return errno
 	}
-	// Under root these would let the child past the domain, and no server has a use for them. Who may not
-	// drop them does not have them. CAP_SYS_NICE and CAP_SYS_RESOURCE reach other processes and limits.
-	for _, capability := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_PERFMON, unix.CAP_SYS_NICE, unix.CAP_SYS_RESOURCE} {
-		unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
-	}
 	return nil
 }

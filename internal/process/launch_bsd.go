@@ -10,6 +10,9 @@ import (
 
 func (c *Child) launch(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := c.sandbox.refused(); err != nil {
+		return err
+	}
 	if err := c.run(cmd); err != nil {
 		return err
 	}

@@ -2,8 +2,11 @@ package process
 
 import (
 	"errors"
+	"math"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,13 +18,21 @@ import (
 // are inherited.
 func (c *Child) launch(cmd *exec.Cmd) error {
 	sys := &c.supervisor.sys
+	enclosure, err := sys.enclose(c.sandbox)
+	if err != nil {
+		return err
+	}
+	c.enclosure = enclosure
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.starting()
+	if enclosure.Home != "" {
+		cmd.Env = c.sandbox.Env(enclosure.Home, enclosure.Temp)
+	}
 	cmd.Env = append(cmd.Env, markName+"="+c.mark.text)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	ready, start, started := make(chan error), make(chan bool), make(chan error)
+	ready, start, started, limited := make(chan error), make(chan bool), make(chan error), make(chan struct{})
 	onOwnThread(func() {
-		err := sys.walls.enter()
+		err := enclosure.Enter()
 		ready <- err
 		if err != nil {
 			return
@@ -29,32 +40,50 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 		if !<-start {
 			return
 		}
+		keepDescriptors()
 		if err := c.run(cmd); err != nil {
 			started <- err
 			return
 		}
 		sys.guard.track('+', c.PID())
-		limit(c.PID())
 		started <- nil
+		<-limited // until then its number is nobody else's
 		c.wait()
 	})
-	err := <-ready
-	if err == nil {
+	if err = <-ready; err == nil {
 		var unstamp func()
 		unstamp, err = sys.marks.stamp(c.mark) // here, since nobody can behind the walls
 		start <- err == nil
 		if err == nil {
-			err = <-started
+			if err = <-started; err == nil {
+				limit(c.PID()) // here, since nobody can behind the walls
+				close(limited)
+			}
 			unstamp()
 		}
 	}
 	if err != nil {
 		sys.marks.drop(c.mark)
+		enclosure.Close()
 		if ee := (*exec.Error)(nil); errors.As(err, &ee) {
 			err = ee.Err
 		}
 	}
 	return err
+}
+
+// keepDescriptors keeps children from the descriptors of this process, which its other parts, or who started it, may
+// have left open for them.
+func keepDescriptors() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	entries, _ := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // openFiles is how many files a child may have open, at first and at most.
@@ -101,6 +130,9 @@ func onOwnThread(f func()) {
 // reap waits for the child and takes its group with it. In between it stays a zombie, so that its
 // number is nobody else's.
 func (c *Child) reap() error {
+	if c.fork != nil {
+		return c.fork.reap(c)
+	}
 	for unix.Waitid(unix.P_PID, c.PID(), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	c.tree.end(c)
@@ -110,6 +142,5 @@ func (c *Child) reap() error {
 // OutOfMemory reports whether the kernel killed the child for its memory: it was killed, not by us,
 // and the kernel says that it killed somebody since the child was started. It is asked after Wait.
 func (c *Child) OutOfMemory() bool {
-	return !c.killed.Load() && c.state != nil &&
-		c.state.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL && oomKills() > c.oomKills
+	return !c.killed.Load() && c.status.Signal() == syscall.SIGKILL && oomKills() > c.oomKills
 }

@@ -12,6 +12,9 @@ import (
 
 func (c *Child) launch(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP, HideWindow: true}
+	if err := c.sandbox.refused(); err != nil {
+		return err
+	}
 	job, err := newJob()
 	if err != nil {
 		return err

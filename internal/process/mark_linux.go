@@ -105,6 +105,14 @@ func (m *marks) stamp(k mark) (unstamp func(), err error) {
 	}, nil
 }
 
+// pinTo gives a mark to a process that has been started, where marks are pinned.
+func (m *marks) pinTo(pid int, k mark) error {
+	if !m.isPinned() {
+		return nil
+	}
+	return os.NewSyscallError("prlimit", unix.Prlimit(pid, markLimit, &unix.Rlimit{Cur: k.number, Max: unix.RLIM_INFINITY}, nil))
+}
+
 func (m *marks) drop(k mark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

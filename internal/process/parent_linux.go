@@ -19,14 +19,20 @@ func awaitParent() (wait func() bool, abort func()) {
 		if os.Getppid() != parent { // it ended before, and the descriptor may be another's
 			return true
 		}
-		conn, err := file.SyscallConn()
-		if err != nil {
-			return false
-		}
-		return conn.Read(func(fd uintptr) bool {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-			return n > 0 && err == nil
-		}) == nil // else it was closed
+		return awaitEnd(file)
 	}
 	return wait, func() { file.Close() }
+}
+
+// awaitEnd waits until the process of a descriptor, which does not block, has ended. It reports false if the
+// descriptor is closed before.
+func awaitEnd(pidfd *os.File) bool {
+	conn, err := pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	return conn.Read(func(fd uintptr) bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n > 0 && err == nil
+	}) == nil
 }

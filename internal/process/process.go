@@ -13,6 +13,7 @@ package process
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -38,6 +39,16 @@ type Spec struct {
 	Args    []string // without the program's name; there is no shell
 	Env     []string // all of it, as key=value
 	Dir     string   // empty means the app's own
+	Sandbox Sandbox  // what it may reach
+
+	files []*os.File // descriptors from 3 on
+}
+
+// An Exit is the error of a process that did not exit with 0. An *exec.ExitError is one.
+type Exit interface {
+	error
+	ExitCode() int // -1 for one that a signal has ended
+	Sys() any      // a syscall.WaitStatus
 }
 
 // A CommandError is a program that cannot be started.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,10 +26,16 @@ func open(t *testing.T) *Supervisor {
 	return s
 }
 
+// launchers are the ways to start a child, and current is the one that tests are run over.
+var (
+	launchers = map[string]func(*Supervisor, Spec) (*Child, error){"exec": (*Supervisor).Start}
+	current   = "exec"
+)
+
 // shell starts a script. Its environment is only a PATH.
 func shell(t *testing.T, s *Supervisor, script string) *Child {
 	t.Helper()
-	c, err := s.Start(Spec{Command: "sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+	c, err := launchers[current](s, Spec{Command: "sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +60,7 @@ func TestChildTalks(t *testing.T) {
 	if got := line(t, c); got != "got hello" {
 		t.Error(got)
 	}
-	var exit *exec.ExitError
+	var exit Exit
 	if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 {
 		t.Errorf("exit: %v", err)
 	}
@@ -181,7 +186,7 @@ func TestManyChildren(t *testing.T) {
 	for i := range 20 {
 		go func() {
 			for range 5 {
-				c, err := s.Start(Spec{Command: "/bin/sh", Args: []string{"-c", fmt.Sprintf("echo %d", i)}})
+				c, err := launchers[current](s, Spec{Command: "/bin/sh", Args: []string{"-c", fmt.Sprintf("echo %d", i)}})
 				if err == nil {
 					go io.Copy(io.Discard, c.Stderr())
 					var all []byte

@@ -12,7 +12,7 @@ import (
 // another architecture than the handler's, whose numbers it does not know.
 //
 // What it is made of, seccomp_linux_test.go says; `go test -run TestFilterIsThatOfThePolicy -update` assembles it
-// again, by a library that a handler then need not hold.
+// again, by a library that a handler then need not hold. The other filters are of sandboxes.
 
 // filtersSystemCalls reports whether the kernel takes seccomp filters: it then looks for the program.
 func filtersSystemCalls() bool {
@@ -20,9 +20,17 @@ func filtersSystemCalls() bool {
 	return errno == unix.EFAULT
 }
 
+// A Filter is a program of seccomp: struct sock_filter (linux/filter.h), 8 bytes an instruction, as a word of a
+// little-endian machine.
+type Filter []uint64
+
+func (f Filter) program() unix.SockFprog {
+	return unix.SockFprog{Len: uint16(len(f)), Filter: (*unix.SockFilter)(unsafe.Pointer(&f[0]))}
+}
+
 // enterFilter gives the calling thread, and all that it forks, a filter. It needs no new privileges to be set.
-func enterFilter(filter []unix.SockFilter) error {
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+func enterFilter(filter Filter) error {
+	program := filter.program()
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
 	if errno != 0 {
 		return errno

@@ -5,9 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"go/format"
+	"maps"
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -65,15 +67,190 @@ func childPolicy() seccomp.Policy {
 	}
 }
 
-// assemble makes the filter for an architecture of childPolicy.
-func assemble(t *testing.T, info *arch.Info) []unix.SockFilter {
+// A rule is what a filter does with some system calls: with all of one, or with those of whose conditions all are
+// met by the arguments.
+type rule struct {
+	action     seccomp.Action
+	names      []string
+	conditions [][]seccomp.Condition
+}
+
+func errno(e unix.Errno) seccomp.Action { return seccomp.ActionErrno | seccomp.Action(e) }
+
+func arg(n uint32, operation seccomp.Operation, value uint64) seccomp.Condition {
+	return seccomp.Condition{Argument: n, Operation: operation, Value: value}
+}
+
+// low is met by an argument of which the kernel reads 32 bits, with any others above.
+func low(n uint32, value uint32) (all []seccomp.Condition) {
+	for bit := uint32(1); bit != 0; bit <<= 1 {
+		if value&bit != 0 {
+			all = append(all, arg(n, seccomp.BitsSet, uint64(bit)))
+		}
+	}
+	return append(all, arg(n, seccomp.BitsNotSet, uint64(^value)))
+}
+
+// sandboxRules are of every sandbox: a ring does by itself what system calls are refused, and what System V and
+// POSIX share by user id is neither a file nor a socket.
+func sandboxRules() []rule {
+	return []rule{
+		{errno(unix.ENOSYS), []string{"io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl"}, nil},
+		{errno(unix.EACCES), []string{
+			"shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv", "msgctl", "semget", "semop", "semtimedop", "semctl", "mq_open", "mq_unlink",
+		}, nil},
+	}
+}
+
+const (
+	netlinkRoute  = 0
+	typeFlags     = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	datagramBit   = unix.SOCK_DGRAM // and of SOCK_RAW, which is a datagram's to AF_UNIX
+	tcpULP        = 31
+	fastOpen      = unix.MSG_FASTOPEN
+	setFlags      = 0x40086602 // FS_IOC_SETFLAGS
+	setFlags32    = 0x40046602
+	setAttributes = 0x401c5820 // FS_IOC_FSSETXATTR
+)
+
+// pairRule leaves pairs of sockets that can reach nobody but each other: a datagram could be sent to an address.
+var pairRule = rule{errno(unix.EACCES), []string{"socketpair"}, [][]seccomp.Condition{
+	{arg(0, seccomp.NotEqual, unix.AF_UNIX)}, {arg(1, seccomp.BitsSet, datagramBit)},
+}}
+
+// networkRules are of every sandbox with a network that is not all: nothing is listened on, and TCP is opened by
+// connect(2), where Landlock is asked, and not by a message, nor by a socket that has become one of SMC.
+func networkRules() []rule {
+	return []rule{
+		pairRule,
+		{errno(unix.EACCES), []string{"sendto"}, [][]seccomp.Condition{{arg(3, seccomp.BitsSet, fastOpen)}}},
+		{errno(unix.EACCES), []string{"sendmsg"}, [][]seccomp.Condition{{arg(2, seccomp.BitsSet, fastOpen)}}},
+		{errno(unix.EACCES), []string{"sendmmsg"}, [][]seccomp.Condition{{arg(3, seccomp.BitsSet, fastOpen)}}},
+		{errno(unix.EACCES), []string{"setsockopt"}, [][]seccomp.Condition{append(low(1, unix.SOL_TCP), low(2, tcpULP)...)}},
+		{errno(unix.EACCES), []string{"listen", "accept", "accept4"}, nil},
+	}
+}
+
+// Language runtimes list the interfaces of a machine by NETLINK_ROUTE; without privileges it carries nothing else.
+func noSocketsRules() []rule {
+	return []rule{{errno(unix.EACCES), []string{"socket"}, [][]seccomp.Condition{
+		{arg(0, seccomp.NotEqual, unix.AF_NETLINK)}, {arg(2, seccomp.NotEqual, netlinkRoute)},
+	}}}
+}
+
+// portsRules leave TCP, whose ports Landlock decides on.
+func portsRules() []rule {
+	stream := func(family uint64) []seccomp.Condition {
+		all := []seccomp.Condition{arg(0, seccomp.Equal, family)}
+		for _, flags := range []uint64{0, unix.SOCK_NONBLOCK, unix.SOCK_CLOEXEC, typeFlags} {
+			all = append(all, arg(1, seccomp.NotEqual, unix.SOCK_STREAM|flags))
+		}
+		return all
+	}
+	tcp := func(family uint64) []seccomp.Condition {
+		return []seccomp.Condition{arg(0, seccomp.Equal, family), arg(2, seccomp.NotEqual, 0), arg(2, seccomp.NotEqual, unix.IPPROTO_TCP)}
+	}
+	return []rule{{errno(unix.EACCES), []string{"socket"}, [][]seccomp.Condition{
+		{arg(0, seccomp.NotEqual, unix.AF_INET), arg(0, seccomp.NotEqual, unix.AF_INET6), arg(0, seccomp.NotEqual, unix.AF_NETLINK)},
+		{arg(0, seccomp.Equal, unix.AF_NETLINK), arg(2, seccomp.NotEqual, netlinkRoute)},
+		stream(unix.AF_INET), stream(unix.AF_INET6), tcp(unix.AF_INET), tcp(unix.AF_INET6),
+	}}}
+}
+
+// reportRules pass on all that a sandbox may refuse and mcpfunc dev tells of: see report_linux.go.
+func reportRules() []rule {
+	const writes = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
+	return []rule{
+		{seccomp.ActionUserNotify, []string{
+			"socket", "connect", "openat2", "creat", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2",
+			"link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "truncate",
+			"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat",
+		}, nil},
+		{seccomp.ActionUserNotify, []string{"open"}, [][]seccomp.Condition{{arg(1, seccomp.BitsSet, writes)}}},
+		{seccomp.ActionUserNotify, []string{"openat"}, [][]seccomp.Condition{{arg(2, seccomp.BitsSet, writes)}}},
+	}
+}
+
+// attributesRules are of what Landlock does not ask about: see attributes_linux.go.
+func attributesRules() []rule {
+	return []rule{
+		{errno(unix.EPERM), []string{"chown", "lchown", "fchown", "fchownat", "utime", "utimes", "futimesat", "file_setattr"}, nil},
+		{errno(unix.EOPNOTSUPP), []string{
+			"setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat",
+		}, nil},
+		{errno(unix.EPERM), []string{"ioctl"}, [][]seccomp.Condition{low(1, setFlags), low(1, setFlags32), low(1, setAttributes)}},
+	}
+}
+
+// attendedRules are of what an attendant does for a child.
+func attendedRules() []rule {
+	return []rule{{seccomp.ActionUserNotify, []string{"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"}, nil}}
+}
+
+// legacy are calls that newer architectures do not have.
+var legacy = []string{
+	"chmod", "chown", "lchown", "utime", "utimes", "futimesat",
+	"open", "creat", "mkdir", "rmdir", "unlink", "rename", "renameat", "link", "symlink", "mknod",
+}
+
+// programs assembles each rule. The library compares with a call's number what the conditions of the one before
+// have loaded, so that each call with conditions has a program of its own.
+func programs(t *testing.T, info *arch.Info, rules []rule) (all []bpf.Instruction) {
 	t.Helper()
-	policy := childPolicy()
+	info.SyscallNames["file_setattr"] = 469 // Linux 6.17; newer than the library
+	for _, r := range rules {
+		group := seccomp.SyscallGroup{Action: r.action}
+		for _, name := range r.names {
+			if _, known := info.SyscallNames[name]; !known && slices.Contains(legacy, name) {
+				continue
+			}
+			if r.conditions == nil {
+				group.Names = append(group.Names, name)
+			}
+			for _, c := range r.conditions {
+				group.NamesWithCondtions = append(group.NamesWithCondtions, seccomp.NameWithConditions{Name: name, Conditions: c})
+			}
+		}
+		if len(group.Names)+len(group.NamesWithCondtions) == 0 {
+			continue // all of them are legacy
+		}
+		program := assembled(t, info, seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{group}})
+		all = append(all, program[:len(program)-1]...) // what passes goes on to the next
+	}
+	return append(all, bpf.RetConstant{Val: uint32(seccomp.ActionAllow)})
+}
+
+func assembled(t *testing.T, info *arch.Info, policy seccomp.Policy) []bpf.Instruction {
+	t.Helper()
 	setArch(&policy, info)
 	program, err := policy.Assemble()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return program
+}
+
+// filters are all that a handler has, by the file and the name of the variable.
+func filters(t *testing.T, info *arch.Info) map[string]map[string]Filter {
+	t.Helper()
+	of := func(rules []rule) Filter { return finish(t, info, programs(t, info, rules)) }
+	return map[string]map[string]Filter{
+		"filter": {
+			"childFilter":      finish(t, info, assembled(t, info, childPolicy())),
+			"sandboxFilter":    of(sandboxRules()),
+			"networkFilter":    of(networkRules()),
+			"noSocketsFilter":  of(noSocketsRules()),
+			"portsFilter":      of(portsRules()),
+			"attributesFilter": of(attributesRules()),
+			"attendedFilter":   of(attendedRules()),
+		},
+		"report": {"reportFilter": of(reportRules())},
+	}
+}
+
+// finish makes a filter of a program.
+func finish(t *testing.T, info *arch.Info, program []bpf.Instruction) Filter {
+	t.Helper()
 	// The library lets every call of another architecture pass.
 	const archOffset = 4 // in struct seccomp_data
 	raw, err := bpf.Assemble(append([]bpf.Instruction{
@@ -84,9 +261,9 @@ func assemble(t *testing.T, info *arch.Info) []unix.SockFilter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var filter []unix.SockFilter
+	var filter Filter
 	for _, in := range raw {
-		filter = append(filter, unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K})
+		filter = append(filter, uint64(in.Op)|uint64(in.Jt)<<16|uint64(in.Jf)<<24|uint64(in.K)<<32)
 	}
 	return filter
 }
@@ -100,33 +277,47 @@ func setArch(policy *seccomp.Policy, info *arch.Info) {
 // The filters are data in the handler. What they are assembled from is above.
 func TestFilterIsThatOfThePolicy(t *testing.T) {
 	for goarch, info := range map[string]*arch.Info{"amd64": arch.X86_64, "arm64": arch.AARCH64} {
-		want := assemble(t, info)
-		file := "filter_linux_" + goarch + ".go"
-		var text bytes.Buffer
-		fmt.Fprint(&text, "package process\n\nimport \"golang.org/x/sys/unix\"\n\n// childFilter is assembled: see seccomp_linux.go.\nvar childFilter = []unix.SockFilter{\n")
-		for _, in := range want {
-			fmt.Fprintf(&text, "{Code: %#x, Jt: %d, Jf: %d, K: %#x},\n", in.Code, in.Jt, in.Jf, in.K)
-		}
-		fmt.Fprint(&text, "}\n")
-		source, err := format.Source(text.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if *update {
-			if err := os.WriteFile(file, source, 0o644); err != nil {
+		for file, want := range filters(t, info) {
+			if goarch == runtime.GOARCH && file == "filter" {
+				got := map[string]Filter{
+					"childFilter": childFilter, "sandboxFilter": sandboxFilter, "networkFilter": networkFilter,
+					"noSocketsFilter": noSocketsFilter, "portsFilter": portsFilter, "attributesFilter": attributesFilter, "attendedFilter": attendedFilter,
+				}
+				if diff := cmp.Diff(want, got); !*update && diff != "" {
+					t.Errorf("the filters of this program (-want +got):\n%s", diff)
+				}
+			}
+			var text bytes.Buffer
+			if file == "report" {
+				fmt.Fprint(&text, "//go:build mcpfunc_devpage\n\n")
+			}
+			file += "_linux_" + goarch + ".go"
+			fmt.Fprint(&text, "package process\n\n// These are assembled: see seccomp_linux.go.\n")
+			for _, name := range slices.Sorted(maps.Keys(want)) {
+				fmt.Fprintf(&text, "\nvar %s = Filter{", name)
+				for i, in := range want[name] {
+					if i%8 == 0 {
+						fmt.Fprint(&text, "\n")
+					}
+					fmt.Fprintf(&text, "%#x, ", in)
+				}
+				fmt.Fprint(&text, "\n}\n")
+			}
+			source, err := format.Source(text.Bytes())
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		got, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(source), string(got)); diff != "" {
-			t.Errorf("%s is stale (-policy +file), hint: go test ./internal/process -run TestFilterIsThatOfThePolicy -update\n%s", file, diff)
-		}
-		if goarch == runtime.GOARCH {
-			if diff := cmp.Diff(want, childFilter); !*update && diff != "" {
-				t.Errorf("the filter of this program (-want +got):\n%s", diff)
+			if *update {
+				if err := os.WriteFile(file, source, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(source), string(got)); diff != "" {
+				t.Errorf("%s is stale (-policy +file), hint: go test ./internal/process -run TestFilterIsThatOfThePolicy -update\n%s", file, diff)
 			}
 		}
 	}

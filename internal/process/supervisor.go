@@ -41,6 +41,11 @@ func (s *Supervisor) TakeProcess() { s.sys.takeProcess() }
 
 // Start runs spec. It fails with a *CommandError, or when the supervisor is closed.
 func (s *Supervisor) Start(spec Spec) (*Child, error) {
+	return s.account(spec, func() (*Child, error) { return start(s, spec) })
+}
+
+// account calls start, and accounts for the child that it returns.
+func (s *Supervisor) account(spec Spec, start func() (*Child, error)) (*Child, error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -49,7 +54,7 @@ func (s *Supervisor) Start(spec Spec) (*Child, error) {
 	s.starting++
 	s.mu.Unlock()
 
-	c, err := start(s, spec)
+	c, err := start()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,11 +91,16 @@ func (s *Supervisor) settleLocked() {
 	}
 }
 
-// Children is the number of children that are alive.
-func (s *Supervisor) Children() int {
+// Children is the number of children that are alive, but for fork servers.
+func (s *Supervisor) Children() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.children)
+	for c := range s.children {
+		if !c.serves {
+			n++
+		}
+	}
+	return n
 }
 
 // pids returns the process ids of the children that are alive.

@@ -14,6 +14,7 @@ type system struct {
 	walls      *walls
 	marks      *marks
 	guard      guard
+	folders    folders
 
 	mu     sync.Mutex
 	tier   tier
@@ -32,7 +33,8 @@ func (s *system) open(sup *Supervisor) {
 	s.supervisor = sup
 	s.walls = newWalls()
 	s.marks = newMarks()
-	s.guard = guard{shell: guardShell, nonce: s.marks.prefix(), log: sup.log, groups: map[int]bool{}}
+	s.folders = newFolders(s.marks.prefix())
+	s.guard = guard{shell: guardShell, nonce: s.marks.prefix(), folder: s.folders.root, log: sup.log, groups: map[int]bool{}}
 	s.tier = &marked{marks: s.marks}
 	s.wake, s.stop, s.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 }
@@ -122,6 +124,7 @@ func (s *system) recentOOMKills() int64 {
 
 func (s *system) ended(c *Child) {
 	s.guard.track('-', c.PID())
+	c.enclosure.Close()
 	s.marks.drop(c.mark)
 	select {
 	case s.wake <- struct{}{}:
@@ -149,6 +152,7 @@ func (s *system) sweepOnWake() {
 			}
 			again = s.sweep() > 0
 		}
+		s.folders.tidy()
 	}
 }
 
@@ -164,6 +168,7 @@ func (s *system) close() {
 		}
 	}
 	s.walls.close()
+	s.folders.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -29,7 +29,11 @@ func TestMain(m *testing.M) {
 	if script := os.Getenv("PROCESS_TEST_APP"); script != "" {
 		s := Open(slog.New(slog.DiscardHandler))
 		s.TakeProcess()
-		c, err := s.Start(Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+		spec := Spec{Command: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}}
+		if os.Getenv("PROCESS_TEST_SANDBOX") != "" {
+			spec.Sandbox = Sandbox{ReadOnly: true, Env: homeEnv}
+		}
+		c, err := launchers[os.Getenv("PROCESS_TEST_LAUNCHER")](s, spec)
 		if err != nil {
 			panic(err)
 		}
@@ -234,7 +238,7 @@ func TestNothingSurvivesTheApp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := exec.Command("/proc/self/exe")
-			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script)
+			app.Env = append(os.Environ(), "PROCESS_TEST_APP="+script, "PROCESS_TEST_LAUNCHER="+current)
 			out, err := app.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)

@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// walls are what a child cannot leave or change: a Landlock domain and a seccomp filter. Both are made once,
-// and entered by the thread that starts a child.
+// walls are what no child can leave or change: a Landlock domain and a seccomp filter. Both are made once. See
+// Enclosure for what one child enters.
 type walls struct {
 	abi    int // of Landlock; 0 for none
-	filter []unix.SockFilter
+	filter Filter
 
 	once    sync.Once
 	ruleset int // a descriptor of Landlock
@@ -26,33 +26,13 @@ func newWalls() *walls {
 	return w
 }
 
-// enter puts the calling thread, and all that it forks, behind the walls, which it cannot leave again.
-func (w *walls) enter() error {
-	if w.abi == 0 && w.filter == nil {
-		return nil
-	}
-	w.once.Do(func() {
-		if w.abi > 0 {
-			w.ruleset, w.err = newRuleset(w.abi)
-		}
-	})
+// landlock returns the descriptor of the ruleset. There is one if abi is not 0.
+func (w *walls) landlock() (int, error) {
+	w.once.Do(func() { w.ruleset, w.err = newRuleset(w.abi) })
 	if w.err != nil {
-		return fmt.Errorf("landlock: %w", w.err)
+		return -1, fmt.Errorf("landlock: %w", w.err)
 	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	if w.abi > 0 {
-		if err := enterDomain(w.ruleset); err != nil {
-			return fmt.Errorf("landlock: %w", err)
-		}
-	}
-	if w.filter != nil {
-		if err := enterFilter(w.filter); err != nil {
-			return fmt.Errorf("seccomp: %w", err)
-		}
-	}
-	return nil
+	return w.ruleset, nil
 }
 
 // close gives back what the walls hold. No child may be started afterwards.

@@ -20,6 +20,16 @@ import (
 // hostile tries on the process with the number args[0] what the same user may do to it, on itself what it
 // needs, and to take its mark off. It prints what succeeded, a word a line.
 func hostile(args []string) {
+	switch args[0] {
+	case "sandboxed":
+		sandboxed(args[1:])
+		return
+	case "write":
+		if writes(args[1]) != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	if args[0] == "dial" {
 		dial(args[1], args[2])
 		return
@@ -137,7 +147,7 @@ func TestPeerIsKnown(t *testing.T) {
 	}
 	own("before there is a child")
 	for _, how := range []string{"plain", "gone", "hidden"} {
-		c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", addr, how}})
+		c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", addr, how}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +187,7 @@ func TestPeerListenerAdmits(t *testing.T) {
 			}()
 		}
 	}()
-	child, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", inner.Addr().String(), "plain"}})
+	child, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", inner.Addr().String(), "plain"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +222,7 @@ func TestChildrenCannotHarmOthers(t *testing.T) {
 	line(t, victim)
 	want := []string{"own: reads limits", "own: sets a limit", "own: is nice", "own: writes a file", "own: starts a program"}
 	for name, pid := range map[string]int{"sibling": victim.PID(), "app": os.Getpid()} {
-		c, err := s.Start(Spec{Command: "/proc/self/exe", Args: []string{"hostile", strconv.Itoa(pid)}, Env: []string{"TMPDIR=" + t.TempDir()}})
+		c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", strconv.Itoa(pid)}, Env: []string{"TMPDIR=" + t.TempDir()}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -301,11 +311,11 @@ func TestWallsHoldForNobody(t *testing.T) {
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run", "^(TestNothingSurvives.*|TestChildrenCannot.*|TestForgedMarksDoNotHelp|TestPinnedMark.*|TestPeerIsKnown)$")
+	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run", "^(TestNothingSurvives.*|TestChildrenCannot.*|TestForgedMarksDoNotHelp|TestPinnedMark.*|TestPeerIsKnown|TestSandbox.*|TestHomes.*)$")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "\n--- PASS") < 7 {
+	if err != nil || strings.Count(string(out), "\n--- PASS") < 12 {
 		t.Errorf("as nobody: %v\n%s", err, out)
 	}
 }

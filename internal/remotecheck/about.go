@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,12 +24,15 @@ type about struct {
 	Stack          string            `json:"stack"`
 	Platform       string            `json:"platform"`
 	Isolation      string            `json:"isolation"`
+	Sandbox        string            `json:"sandbox"`
 	Limitation     string            `json:"limitation"`
 	LimitationHint string            `json:"limitation_hint"`
 	Path           string            `json:"path"`
 	Programs       map[string]string `json:"programs"`
 	Servers        []struct {
 		Name, Command, File, Error, Hint string
+
+		Drifted []string `json:"drifted_tools"`
 	} `json:"servers"`
 	SessionKey bool `json:"session_key"`
 	Redis      bool `json:"redis"`
@@ -80,12 +84,27 @@ func (c *check) about() {
 		} else {
 			c.ok("servers", "%s starts as %s", s.Name, s.File)
 		}
+		if len(s.Drifted) > 0 {
+			c.warn("tools", "mcpfunc pack shows what has changed, and asks", "%s has tools that are not as they were packed: %s", s.Name, quotedList(s.Drifted))
+		}
 	}
 	if app.Limitation != "" {
 		c.warn("isolation", app.LimitationHint, "%s; %s", app.Isolation, app.Limitation)
 	} else {
 		c.ok("isolation", "%s", app.Isolation)
 	}
+	if app.Sandbox != "" {
+		c.ok("sandbox", "the instance keeps up %s", app.Sandbox)
+	}
+}
+
+// quotedList names tools so that none looks like another on a terminal.
+func quotedList(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // profile says whether the profile of host.json counts. That we were answered says that it does.

@@ -23,7 +23,7 @@ func (s *Session) Abandon(why string) {
 func (s *Session) abandon(f *child.Failure) {
 	s.mu.Lock()
 	s.router.failAll(f)
-	s.mu.Unlock()
+	unlock(s)
 	if patience := goesOn(s); patience > 0 {
 		s.table.forget(s)
 		s.log.Info("the first start goes on without its client")

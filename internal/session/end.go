@@ -52,7 +52,7 @@ func levelOf(f *child.Failure) slog.Level {
 // stop is finish as far as it is done in one go.
 func (s *Session) stop(f *child.Failure, settleLocked func() bool) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer unlock(s)
 	if s.why != nil || !settleLocked() {
 		return false
 	}

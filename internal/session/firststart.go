@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // firstStarts remember why the last start of what a package runner runs failed, until one succeeds. A
@@ -14,8 +15,8 @@ type firstStarts struct {
 }
 
 type failedStart struct {
-	why       child.Failure
-	principal string // whose process it was: what it printed is told to nobody else
+	why child.Failure
+	of  ticket.Holder // whose process it was: what it printed is told to nobody else
 }
 
 // note keeps f, the end of l's process, if it was a first start that has not answered.
@@ -34,7 +35,7 @@ func (fs *firstStarts) note(l *link, f *child.Failure) {
 	if fs.failed == nil {
 		fs.failed = map[string]failedStart{}
 	}
-	fs.failed[s.server.Runner] = failedStart{*f, s.Principal}
+	fs.failed[s.server.Runner] = failedStart{*f, holder(s.Key)}
 }
 
 // failure returns why the last first start of s's server failed, or nil if none did, or one has
@@ -50,7 +51,7 @@ func (fs *firstStarts) failure(s *Session) *child.Failure {
 		return nil
 	}
 	f := last.why
-	if last.principal != s.Principal {
+	if last.of != holder(s.Key) {
 		f.Stderr = nil
 	}
 	return &f

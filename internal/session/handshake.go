@@ -39,7 +39,7 @@ const maxSubscriptions = 256
 // place, for this protocol version and without any capability of a client.
 func introduce(version string) handshake {
 	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":`+
-		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"mcpfunc","version":"1"}}}`, version))
+		`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":%q,"version":%q}}}`, version, ourselves.Name, ourselves.Version))
 	return handshake{request: request, confirmation: initialized}
 }
 
@@ -209,7 +209,7 @@ func (l *link) compare(answer *message.Message) error {
 		return &child.Failure{Text: "the server's answer to initialize is none: " + err.Error(), Reason: child.ReasonStart}
 	}
 	if a.Error != nil {
-		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(a.Error.Message), Reason: child.ReasonStart}
+		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.caller, a.Error.Message), Reason: child.ReasonStart}
 	}
 	different, err := l.match(&a)
 	if different {

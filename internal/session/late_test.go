@@ -43,7 +43,7 @@ func TestWhatWasSentBeforeItWasTakenBackMayStillBeAnswered(t *testing.T) {
 		requests = append(requests, p)
 		m.Free()
 	}
-	(&link{s: s}).withdraw(requests, 1)
+	(&link{s: s}).withdraw(t.Context(), requests, 1)
 	if !s.router.late.has("1") || s.router.late.has("2") || len(s.router.pending) != 0 {
 		t.Errorf("late: %v, pending: %d", s.router.late.ids, len(s.router.pending))
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
@@ -15,6 +17,7 @@ import (
 type link struct {
 	*child.Child // nil where nothing but that is known
 	s            *Session
+	inventory    *policy.Inventory // of its tools; nil where nobody wants to know
 }
 
 // serve replays the handshake if there is one, and then passes on messages until the process says
@@ -60,6 +63,8 @@ func (l *link) pass(m *message.Message) {
 	switch e := m.Envelope(); {
 	case e.Kind() == message.Invalid && !e.IsError():
 		l.Skip(m)
+	case l.muted(m):
+		m.Free()
 	case e.Kind() != message.Batch:
 		if st := l.route(m); st != nil {
 			l.s.streams.Hold(l.s.ctx, st)
@@ -95,7 +100,7 @@ func (l *link) route(m *message.Message) *stream.Stream {
 // answered with an id of another type for the first time.
 func (l *link) dispatch(m *message.Message) (st *stream.Stream, p *pending, retyped bool) {
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer unlock(l.s)
 	if l.s.why != nil {
 		m.Free()
 		return nil, nil, false
@@ -108,7 +113,7 @@ func (l *link) dispatch(m *message.Message) (st *stream.Stream, p *pending, rety
 // deliver passes on an answer that was recorded, unless the request was answered by a failure meanwhile.
 func (l *link) deliver(p *pending, answer *message.Message) *stream.Stream {
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer unlock(l.s)
 	if !l.s.router.waits(p) {
 		answer.Free()
 		return nil
@@ -130,15 +135,24 @@ func (l *link) write(ctx context.Context, m *message.Message) error {
 }
 
 // send passes messages, whose requests are registered, to the process. It fails if no answer will come.
-func (l *link) send(ctx context.Context, messages []*message.Message, requests []*pending) error {
+func (l *link) send(ctx context.Context, messages []*message.Message, requests []*pending, of []*calls.Call) error {
 	sent := 0 // of requests
-	for _, m := range messages {
+	for i, m := range messages {
 		if !l.wants(m) {
 			continue
 		}
 		err := l.ensureInitialized(m)
+		if err == nil && l.s.server.Policy != nil && l.refused(ctx, m, requests, sent) {
+			if m.Kind() == message.Request {
+				sent++
+			}
+			continue
+		}
 		if err == nil {
 			l.readdress(m)
+			if i < len(of) {
+				child.Tell(of[i], m, l.s.server.Inject)
+			}
 			err = l.write(ctx, m)
 		}
 		switch {
@@ -150,7 +164,7 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 				l.s.known.checkLater()
 			}
 		case ctx.Err() != nil:
-			l.withdraw(requests, sent)
+			l.withdraw(ctx, requests, sent)
 			return context.Cause(ctx)
 		case len(requests) > 0:
 			return nil // the process is dying; its end answers all requests, with the reason
@@ -164,7 +178,7 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 // register makes a post with a pending request for every request among messages, and its reader unless
 // nothing is to be read there. It is not ok if l is no longer the process: who is registered with one is
 // answered at its end, and never later.
-func (l *link) register(ctx context.Context, messages []*message.Message, mode ReplyMode) (reader *stream.Reader, requests []*pending, ok bool, err error) {
+func (l *link) register(ctx context.Context, messages []*message.Message, mode ReplyMode, of []*calls.Call) (reader *stream.Reader, requests []*pending, ok bool, err error) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +195,7 @@ func (l *link) register(ctx context.Context, messages []*message.Message, mode R
 		to = &s.router.listener
 	}
 	requests = made.list[:0]
-	for _, m := range messages {
+	for i, m := range messages {
 		if m.Kind() != message.Request {
 			continue
 		}
@@ -190,6 +204,9 @@ func (l *link) register(ctx context.Context, messages []*message.Message, mode R
 			p = new(pending)
 		}
 		p.fill(to, m.Envelope())
+		if i < len(of) {
+			p.call = of[i]
+		}
 		if !s.router.add(p, m) {
 			for _, earlier := range requests {
 				s.router.remove(earlier)
@@ -304,7 +321,7 @@ func (l *link) maybeRestart(f *child.Failure) bool {
 func (l *link) died(f *child.Failure) (pause time.Duration, again bool) {
 	s := l.s
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer unlock(s)
 	if s.handshake.version == "" || s.handshake.request == "" || f.Reason == child.ReasonChanged {
 		return 0, false
 	}

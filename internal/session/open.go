@@ -106,7 +106,7 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, talk Talk, idle
 		}
 		return nil, nil, victim, err
 	}
-	s.rec = t.watch.Open(key.Server, alias, false)
+	s.rec = t.watch.Open(key.Server, alias, false, child.SecretsOf(o.Caller))
 	t.fileLocked(s, key)
 	t.count.opened.Add(1)
 	if s.launched {

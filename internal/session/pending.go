@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -21,6 +22,7 @@ type pending struct {
 	method string
 	record func(answer *message.Message) // called, without a lock, before the answer is passed on; nil for nothing
 	timer  *time.Timer                   // nil for none
+	call   *calls.Call                   // that hears how it ended; nil for nobody
 }
 
 // fill makes p, which is new, the request with this envelope, whose answer goes to to.
@@ -54,6 +56,10 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		request := recorded(m)
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
+	default:
+		if ctx.Value(unsifted{}) == nil {
+			l.siftLocked(p)
+		}
 	}
 	if limit, f := child.CallLimit(ctx, limit); f != nil {
 		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole, f()) })
@@ -61,13 +67,14 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 }
 
 // withdraw takes back requests, of which the first few were sent: those the process may still answer.
-func (l *link) withdraw(requests []*pending, sent int) {
+func (l *link) withdraw(ctx context.Context, requests []*pending, sent int) {
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer unlock(l.s)
 	for i, p := range requests {
 		if !l.s.router.waits(p) {
 			continue
 		}
+		l.s.router.ended(p, child.NoAnswer(context.Cause(ctx)))
 		if l.s.router.remove(p); i < sent {
 			l.s.router.late.add(p.key)
 		}
@@ -107,7 +114,7 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 // fail answers one request with f, which the process may still answer. It reports false if it has been answered already.
 func (l *link) fail(p *pending, f *child.Failure) bool {
 	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	defer unlock(l.s)
 	if !l.s.router.waits(p) {
 		return false
 	}

@@ -180,7 +180,7 @@ func harmless(ctx context.Context, s *Session) (bool, error) {
 		case got.Error != nil && got.Error.Code == codeNoMethod:
 			return !announced, nil
 		case got.Error != nil:
-			return false, fmt.Errorf("list of tools: %s", s.table.starter.Redact(got.Error.Message))
+			return false, fmt.Errorf("list of tools: %s", s.table.starter.Redact(s.caller, got.Error.Message))
 		}
 		for _, tool := range got.Result.Tools {
 			if !tool.Annotations.ReadOnlyHint && !tool.Annotations.IdempotentHint {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -25,6 +26,7 @@ type router struct {
 	late           late                // answers that nobody waits for
 	renamed        map[string]*pending // requests in flight under ids of ours, by message.Key of the client's
 	renames        int                 // that there ever were
+	over           []over              // calls that have ended, whose observer is told once the session is not locked
 	retyped        bool                // the process has answered with an id of another type than it was asked with
 }
 
@@ -101,14 +103,49 @@ func (x *router) remove(p *pending) {
 // waits reports whether p was not answered, nor taken back.
 func (x *router) waits(p *pending) bool { return x.pending[p.key] == p }
 
+// An over is how a call ended.
+type over struct {
+	call *calls.Call
+	how  calls.Outcome
+}
+
+// ended notes how the call of p ended, which unlock tells.
+func (x *router) ended(p *pending, how calls.Outcome) {
+	if p.call != nil {
+		x.over = append(x.over, over{p.call, how})
+		p.call = nil
+	}
+}
+
+// unlock unlocks the session, and tells of the calls that ended meanwhile.
+func unlock(s *Session) {
+	ended := s.router.over
+	s.router.over = nil
+	s.mu.Unlock()
+	for _, o := range ended {
+		o.call.End(o.how)
+	}
+}
+
 // answer passes the answer to p on.
 func (x *router) answer(p *pending, m *message.Message) {
+	if p.call != nil {
+		x.ended(p, child.Outcome(p.method, m))
+	}
 	x.remove(p)
 	x.streams.Push(p.post.stream, m, p.post.waiting == 0 && p.post != &x.listener)
 }
 
 // fail answers p with f.
-func (x *router) fail(p *pending, f *child.Failure) { x.answer(p, f.Answer([]byte(p.id))) }
+func (x *router) fail(p *pending, f *child.Failure) {
+	answer := f.Answer([]byte(p.id))
+	if p.call != nil {
+		how := f.Outcome()
+		how.Out = answer.Len()
+		x.ended(p, how)
+	}
+	x.answer(p, answer)
+}
 
 // failAll answers every request that waits with f, and forgets what the process asked.
 func (x *router) failAll(f *child.Failure) {

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -19,10 +21,11 @@ import (
 type Server struct {
 	*child.Spec
 	admission.Limits
-	OnLost    OnLost        // what becomes of a session whose process is gone for good
-	Idle      time.Duration // after which a session that nobody uses is over
-	Hibernate time.Duration // of idleness after which a session sleeps, if another process may take it over; zero for never
-	MaxAge    time.Duration // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+	OnLost    OnLost         // what becomes of a session whose process is gone for good
+	Idle      time.Duration  // after which a session that nobody uses is over
+	Hibernate time.Duration  // of idleness after which a session sleeps, if another process may take it over; zero for never
+	MaxAge    time.Duration  // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
+	Policy    *policy.Policy // what callers see and may use; nil for everything
 	// Known returns what is known of the conversation that an initialize begins, or nil. It is nil itself
 	// where nothing is known.
 	Known func(initialize *message.Message) Talk
@@ -49,13 +52,15 @@ type Session struct {
 	pid           atomic.Int64 // of the process; zero while there is none, or it has no number
 	streams       *stream.Set
 	known         *recollection // what the server is known to answer; nil for nothing
+	alias         string        // by which the log knows it
 	sealable      bool          // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
 	started       atomic.Bool // there has been a process
 	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
 
 	mu           sync.Mutex
-	launched     bool   // there is a process, or one is on its way, or it has ended
+	launched     bool // there is a process, or one is on its way, or it has ended
+	introduced   introduction
 	sealed       string // the id that says all that it takes to take the session over; empty for none
 	router       router
 	handshake    handshake
@@ -69,7 +74,7 @@ type Session struct {
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, talk Talk, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
+		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
 		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),
@@ -176,8 +181,9 @@ const (
 // the stream that the answers will come on; nil if none of them wants an answer there. A ctx of
 // child.Until ends calls with an answer, when its time comes.
 //
-// It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come.
-func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode) (*stream.Reader, error) {
+// It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come. of are the calls that
+// messages are, by their place, where somebody hears of calls; unless it fails, the session says how they end.
+func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode, of ...*calls.Call) (*stream.Reader, error) {
 	defer func() {
 		for _, m := range messages {
 			m.Free()
@@ -190,19 +196,19 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 			return nil, err
 		}
 		if l.known() {
-			if reader, ok, err := l.tell(ctx, messages, mode); ok || err != nil {
+			if reader, ok, err := l.tell(ctx, messages, mode, of); ok || err != nil {
 				return reader, err
 			}
 			continue
 		}
-		reader, requests, ok, err := l.register(ctx, messages, mode)
+		reader, requests, ok, err := l.register(ctx, messages, mode, of)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
 			continue // another process has taken its place
 		}
-		if err := l.send(ctx, messages, requests); err != nil {
+		if err := l.send(ctx, messages, requests, of); err != nil {
 			return nil, err
 		}
 		return reader, nil
@@ -294,11 +300,11 @@ func (s *Session) supervise() {
 	for {
 		c, err := s.table.starter.Start(s.ctx, s.server.Spec, s.caller, s.log, s.rec)
 		if err != nil {
-			s.end(child.StartFailure(err))
+			s.end(s.table.starter.StartFailure(s.caller, err))
 			return
 		}
 		s.pid.Store(int64(c.PID()))
-		l := &link{Child: c, s: s}
+		l := &link{Child: c, s: s, inventory: s.server.Policy.NewInventory()}
 		s.started.Store(true)
 		f := c.Run(l.serve)
 		s.table.firstStarts.note(l, f)

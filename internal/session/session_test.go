@@ -46,7 +46,7 @@ type limits struct {
 // newTable returns a table, which ends with the test and must leave nothing.
 func newTable(t testing.TB, l limits, sharing Sharing) *Table {
 	log := slog.New(slog.DiscardHandler)
-	starter := child.NewStarter(log, plain, child.Limits{Starts: l.starts})
+	starter := child.NewStarter(log, nil, child.Limits{Starts: l.starts})
 	room := admission.New(l.max, l.memory, 0, starter)
 	table := NewTable(Options{Log: log, Starter: starter, Admission: room, Watch: l.watch, Sharing: sharing})
 	t.Cleanup(func() {

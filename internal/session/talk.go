@@ -6,8 +6,10 @@ import (
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
@@ -104,6 +106,9 @@ func (l *link) takes(messages []*message.Message) bool {
 	m := messages[0]
 	switch method := m.Envelope().Method(); m.Kind() {
 	case message.Request:
+		if l.refusal(m) != nil {
+			return true
+		}
 		// That it answers initialize was settled when the session was opened.
 		return l.s.known.Knows(m) && (method == "initialize" || l.s.known.Serves())
 	case message.Notification:
@@ -117,18 +122,31 @@ func (l *link) takes(messages []*message.Message) bool {
 	return false
 }
 
+// refusal says why no process is to see a request, or nil.
+func (l *link) refusal(m *message.Message) *policy.Refusal {
+	if l.s.server.Policy == nil {
+		return nil
+	}
+	return l.s.server.Policy.Refuse(m, false)
+}
+
 // tell is what Send does where l is no process. It is not ok if there is one by now.
-func (l *link) tell(ctx context.Context, messages []*message.Message, mode ReplyMode) (reader *stream.Reader, ok bool, err error) {
+func (l *link) tell(ctx context.Context, messages []*message.Message, mode ReplyMode, of []*calls.Call) (reader *stream.Reader, ok bool, err error) {
 	var answer *message.Message
+	var refusal *policy.Refusal
 	m := messages[0] // there is one: see takes
 	if m.Kind() == message.Request {
+		refusal = l.refusal(m)
+	}
+	if m.Kind() == message.Request && refusal == nil {
 		if answer = l.s.known.Answer(m); answer == nil {
 			return nil, true, &child.Failure{Text: message.ErrNoMemory.Error(), Reason: child.ReasonLarge, Retryable: true}
 		}
 	}
 	l.s.known.telling.Lock()
 	defer l.s.known.telling.Unlock()
-	if reader, _, ok, err = l.register(ctx, messages, mode); !ok || err != nil {
+	reader, requests, ok, err := l.register(ctx, messages, mode, of)
+	if !ok || err != nil {
 		if answer != nil {
 			answer.Free()
 		}
@@ -136,6 +154,8 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 	}
 	l.s.rec.Sent(m)
 	switch {
+	case refusal != nil:
+		l.answerRefused(requests[0], refusal)
 	case answer != nil:
 		l.s.rec.Received(answer)
 		l.route(answer)
@@ -249,12 +269,17 @@ func (r *recollection) checkLater() {
 		defer m.Free()
 		ctx, cancel := context.WithTimeout(ctx, r.s.server.StartTimeout)
 		defer cancel()
+		ctx = context.WithValue(ctx, unsifted{}, true)
 		_, err = r.Check(m, func(m *message.Message) (*message.Message, error) { return query(ctx, r.s, m) })
 		if err != nil {
 			r.s.log.Debug("what the server answers was not compared with its manifest", "error", err)
 		}
 	})
 }
+
+// unsifted is the key of a context for requests of ours whose answers are wanted as the process gives them,
+// whatever the policy keeps from callers.
+type unsifted struct{}
 
 // takeBegun returns what noteBegunLocked has noted, once.
 func (r *recollection) takeBegun() record {

@@ -11,7 +11,7 @@ import (
 
 func TestWatchHearsASessionAndItsProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		heard := mcptest.NewWatcher(plain)
+		heard := mcptest.NewWatcher(nil)
 		b := newBench(t, limits{watch: heard.Hub})
 		s := b.open("u")
 		if _, err := b.call(s, tool(1, "echo", "")); err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -21,12 +22,13 @@ type answer struct {
 	*request
 	s            *session.Session
 	reader       *stream.Reader
-	batch        bool // the POST had several messages
-	json, stream bool // what the client takes
-	opened       bool // the POST opened the session
-	asks         bool // the POST has a request
-	initialize   bool // the POST is initialize
-	refused      bool // the answer was an error
+	batch        bool          // the POST had several messages
+	json, stream bool          // what the client takes
+	opened       bool          // the POST opened the session
+	asks         bool          // the POST has a request
+	initialize   bool          // the POST is initialize
+	refused      bool          // the answer was an error
+	of           []*calls.Call // what the messages are
 }
 
 // write returns errGone if the client has not got everything.
@@ -37,7 +39,7 @@ func (a *answer) write() error {
 	}
 	var first [1]stream.Event // most have one
 	taken := first[:0]
-	patience := a.timer(a.Keepalive)
+	patience := a.timer(a.patience())
 	defer a.stop(patience)
 	for {
 		e, state := a.reader.Take()
@@ -64,7 +66,13 @@ func (a *answer) write() error {
 			if a.stream {
 				return a.events(taken)
 			}
+			if a.expired() {
+				free(taken)
+				return errGone
+			}
+			patience.Reset(a.patience())
 		case <-a.r.Context().Done():
+			a.over()
 			free(taken)
 			return errGone
 		}
@@ -85,7 +93,7 @@ func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error
 	ctx := a.calling(mode)
 	var err error
 	if !a.stream || !a.asks || a.s.Ready(messages) {
-		a.reader, err = a.s.Send(ctx, messages, mode)
+		a.reader, err = a.s.Send(ctx, messages, mode, a.of...)
 		return err
 	}
 	type sent struct {
@@ -93,9 +101,9 @@ func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error
 		err    error
 	}
 	done := make(chan sent, 1)
-	s := a.s
+	s, of := a.s, a.of
 	go func() {
-		reader, err := s.Send(ctx, messages, mode)
+		reader, err := s.Send(ctx, messages, mode, of...)
 		done <- sent{reader, err}
 	}()
 	keepalive := time.NewTicker(a.Keepalive)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
@@ -73,6 +74,14 @@ type Endpoint struct {
 	// session.ErrUnknown, which ends the session, or the process that requests share.
 	Refuse func(owner, caller any) (http.Handler, error)
 
+	Calls          calls.Observer // nil for nobody
+	WantsArguments bool           // Calls wants the arguments of tools
+
+	// Forbid, if it is set, is asked of every message of a client: what to answer instead of passing it on,
+	// since its caller lacks something for it, or nil.
+	Forbid func(caller any, m *message.Message) http.Handler
+	Strict bool // refuse messages that two readers could understand differently
+
 	timers sync.Pool // of *time.Timer, stopped
 }
 
@@ -82,6 +91,8 @@ type Caller struct {
 	Client    string    // the program that the principal uses; empty if it is not known
 	Value     any       // handed to the server's Launch; may be a child.Renewer and an io.Closer
 	Expires   time.Time // after which no stream may go on; zero for never
+	Token     Token     // which Expires and Again are of; nil for none
+	Again     time.Time // when the token is to be judged again; zero for never
 }
 
 // expiryLeeway is how long a stream outlives its caller's token: as long as clocks may differ.
@@ -106,15 +117,20 @@ const (
 	farewellTime = time.Second
 )
 
-// within sets the time of q before the host's limit. cancel must be called.
+// within sets the time of q before the host's limit, and has its token judged again. cancel must be called.
 func (q *request) within() (cancel func()) {
+	stop := q.recheck()
 	q.ctx = q.r.Context()
 	if q.HostLimit <= 0 {
-		return func() {}
+		return stop
 	}
 	q.end = time.Now().Add(q.HostLimit - min(hostMargin, q.HostLimit/4))
-	q.ctx, cancel = child.Until(q.ctx, q.end, q.HostLimit)
-	return cancel
+	within, done := child.Until(q.ctx, q.end, q.HostLimit)
+	q.ctx = within
+	return func() {
+		done()
+		stop()
+	}
 }
 
 // calling is the context for calls whose answers come in this way. One on a stream that ends before the
@@ -132,14 +148,18 @@ type request struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	caller Caller
-	begun  bool            // the head of an SSE answer is written
-	ctx    context.Context // of r, until end
-	end    time.Time       // at which the request has to be over; zero for never
+	begun  bool // the head of an SSE answer is written
+
+	refusal http.Handler // of a token that is not good any more; set before the context of r ends
+
+	ctx context.Context // of r, until end
+	end time.Time       // at which the request has to be over; zero for never
 
 	negotiated bool             // its session speaks the version of its header, which is none of ours
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
 
 	alone [1]*message.Message // of a POST that is no batch
+	one   [1]*calls.Call      // what it is, where somebody hears of calls
 	id    [40]byte            // room for the id of its request
 }
 
@@ -147,6 +167,12 @@ type request struct {
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	defer q.within()()
+	for _, field := range [...]string{HeaderSession, HeaderVersion, headerResume} {
+		if len(r.Header[field]) > 1 { // whoever checked one of them may have read another than we would
+			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" comes twice")
+			return
+		}
+	}
 	if !q.versionSpoken() {
 		return
 	}
@@ -175,6 +201,13 @@ func (q *request) refuse(status, code int, text string) {
 
 // refuseID answers with a JSON-RPC error. data is JSON or empty.
 func (q *request) refuseID(status, code int, text string, id []byte, data string) {
+	if c := q.one[0]; c != nil {
+		how := calls.Outcome{Kind: calls.Refused, Code: code, Reason: "http_" + strconv.Itoa(status)}
+		if status >= http.StatusInternalServerError {
+			how.Kind = calls.Failed
+		}
+		c.End(how)
+	}
 	if id == nil {
 		id = []byte("null")
 	}
@@ -214,6 +247,7 @@ func (q *request) head(status int, length int) {
 
 // failed answers for an error of the session layer.
 func (q *request) failed(err error, id []byte) {
+	q.one[0].End(noAnswer(err))
 	var full *admission.FullError
 	var failure *child.Failure
 	switch {
@@ -237,7 +271,7 @@ func (q *request) failed(err error, id []byte) {
 	case errors.As(err, &failure):
 		q.refuse(http.StatusServiceUnavailable, codeInternal, failure.Text)
 	case errors.Is(err, context.Canceled):
-		// The client is gone; nobody reads this.
+		q.over() // otherwise the client is gone; nobody reads this
 	default:
 		q.Log.Error("request failed", "error", err)
 		q.refuseID(http.StatusInternalServerError, codeInternal, "internal error", id, "")
@@ -288,6 +322,8 @@ func (q *request) body() *message.Message {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		q.w.Header().Set("Connection", "close")
 		q.refuse(http.StatusRequestTimeout, codeInvalid, "the body did not come within "+bodyTimeout.String())
+	case errors.Is(err, message.ErrEncoding):
+		q.refuse(http.StatusBadRequest, codeParse, "the body must be JSON in UTF-8: "+err.Error())
 	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
 		text := "the body is no JSON-RPC message"
 		if err != nil {
@@ -315,6 +351,21 @@ func (q *request) tooLarge() {
 	q.refuse(http.StatusRequestEntityTooLarge, codeInvalid, "the body is larger than "+strconv.FormatInt(q.MaxBody, 10)+" bytes")
 }
 
+// forbidden reports whether the caller lacks something for m. It has answered then.
+func (q *request) forbidden(m *message.Message) bool {
+	if q.Forbid == nil {
+		return false
+	}
+	answer := q.Forbid(q.caller.Value, m)
+	if answer != nil {
+		if c := q.observe(m, m.Envelope().Modern()); c != nil {
+			c.End(calls.Outcome{Kind: calls.Refused, Reason: "forbidden"})
+		}
+		answer.ServeHTTP(q.w, q.r)
+	}
+	return answer != nil
+}
+
 // checked reports whether m is a message that a client may send, alone or in a batch. It has
 // answered when it returns false.
 func (q *request) checked(m *message.Message) bool {
@@ -325,8 +376,10 @@ func (q *request) checked(m *message.Message) bool {
 		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
 	case !e.Version():
 		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)
+	case q.Strict && e.Ambiguous():
+		q.refuse(http.StatusBadRequest, codeInvalid, "a member of the message that counts is written twice, or once more in another case")
 	default:
-		return true
+		return !q.forbidden(m)
 	}
 	return false
 }

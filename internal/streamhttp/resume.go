@@ -3,6 +3,7 @@ package streamhttp
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -99,7 +100,9 @@ func (q *request) replay(f *stream.Follower) bool {
 	out := newEvents(q)
 	defer out.free()
 	out.comment("ok")
-	return out.follow(f, q.r.Context().Done(), nil, q.Keepalive) && f.Whole()
+	end := time.NewTimer(q.streamLimit())
+	defer end.Stop()
+	return out.follow(f, q.r.Context().Done(), end.C, q.Keepalive) && f.Whole()
 }
 
 // elsewhere answers for the stream of a POST that is not to be had here.

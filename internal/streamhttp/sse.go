@@ -46,7 +46,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	}
 	end := time.NewTimer(q.streamLimit())
 	defer end.Stop()
-	out.follow(reader, r.Context().Done(), end.C, e.Keepalive)
+	out.follow(reader, q.r.Context().Done(), end.C, e.Keepalive)
 }
 
 // key returns the part of a URL's query that carries a key of the Functions host, if there is one. A
@@ -88,8 +88,10 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 		return
 	}
 	q.alone[0] = m
+	q.one[0] = q.observe(m, false)
+	in(q.one[0], s)
 	id := firstID(q.id[:0], q.alone[:])
-	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener); err != nil {
+	if _, err := s.Send(q.calling(session.OnListener), q.alone[:], session.OnListener, q.one[:]...); err != nil {
 		q.failed(err, id)
 		return
 	}

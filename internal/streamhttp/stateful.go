@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -41,14 +42,28 @@ func (q *request) post() {
 		messages = nil
 		return
 	}
+	q.one[0] = q.observe(m, false)
 	s, opened, ok := q.session(m)
 	if !ok {
+		q.one[0].End(calls.Outcome{Kind: calls.Refused})
 		return
 	}
 	defer s.Leave()
+	of := q.one[:]
 	if m.Kind() == message.Batch {
 		if messages, ok = q.split(s, m); !ok {
 			return
+		}
+	}
+	if q.Calls != nil {
+		if len(messages) > 1 {
+			of = make([]*calls.Call, len(messages))
+		}
+		for i, m := range messages {
+			if of[i] == nil {
+				of[i] = q.observe(m, false)
+			}
+			in(of[i], s)
 		}
 	}
 	id := firstID(q.id[:0], messages)
@@ -61,9 +76,12 @@ func (q *request) post() {
 	messages = nil
 	a := &answer{
 		request: q, s: s, batch: len(sent) > 1, json: jsonBody, stream: stream,
-		opened: opened, asks: id != nil, initialize: initialize,
+		opened: opened, asks: id != nil, initialize: initialize, of: of,
 	}
 	if err := a.send(sent, mode); err != nil {
+		for _, c := range of {
+			c.End(noAnswer(err))
+		}
 		if opened {
 			defer s.Abandon("there was no process for it, or none in time")
 		}

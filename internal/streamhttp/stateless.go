@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/pool"
@@ -83,6 +84,8 @@ func (q *request) stateless(m *message.Message) {
 		q.refuse(http.StatusBadRequest, codeInvalid, "the body must be one JSON-RPC request or notification")
 		return
 	}
+	q.one[0] = q.observe(m, true)
+	defer q.one[0].End(calls.Outcome{Kind: calls.Refused})
 	id := append([]byte(nil), e.ID()...)
 	version, _ := m.ProtocolVersion()
 	if version == "" {
@@ -105,11 +108,9 @@ func (q *request) stateless(m *message.Message) {
 		q.refuseID(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream: a subscription is a stream", id, "")
 		return
 	}
-	if q.Pool.Known != nil {
-		if answer := q.Pool.Known.Answer(m); answer != nil {
-			q.known(answer)
-			return
-		}
+	if answer := q.Pool.Answer(m); answer != nil {
+		q.known(e.Method(), answer)
+		return
 	}
 	call, worker := q.call(m, id, version)
 	if call == nil {
@@ -157,7 +158,10 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			w.Leave()
 			return nil, nil
 		default:
-			call, err = w.Send(q.ctx, m)
+			if c := q.one[0]; c != nil {
+				c.Session = w.Alias()
+			}
+			call, err = w.Send(q.ctx, m, q.one[0])
 		}
 		if err == nil {
 			return call, w
@@ -218,7 +222,7 @@ func spokenInstead(version string, spoken []string, more string) string {
 // without event ids, since no stream can be resumed.
 func (q *request) reply(call *pool.Call) {
 	jsonBody, sse := q.accepts()
-	patience := time.NewTimer(q.Keepalive)
+	patience := time.NewTimer(q.patience())
 	defer patience.Stop()
 	for {
 		e, state := call.Take()
@@ -236,23 +240,27 @@ func (q *request) reply(call *pool.Call) {
 			q.refuse(http.StatusServiceUnavailable, codeInternal, "the server ended the call without an answer")
 			return
 		}
-		var tooLong <-chan time.Time
-		if sse {
-			tooLong = patience.C
-		}
 		select {
 		case <-call.Ready():
-		case <-tooLong:
-			q.follow(call, nil)
-			return
+		case <-patience.C:
+			if sse {
+				q.follow(call, nil)
+				return
+			}
+			if q.expired() {
+				return
+			}
+			patience.Reset(q.patience())
 		case <-q.r.Context().Done():
+			q.over()
 			return
 		}
 	}
 }
 
-// known gives an answer for which no process was asked.
-func (q *request) known(m *message.Message) {
+// known gives an answer to a call of this method for which no process was asked.
+func (q *request) known(method string, m *message.Message) {
+	defer q.one[0].End(child.Outcome(method, m))
 	e := stream.Event{Message: m, Last: true}
 	if jsonBody, _ := q.accepts(); jsonBody || m.Envelope().IsError() {
 		q.whole(e)

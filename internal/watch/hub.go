@@ -4,16 +4,14 @@ import (
 	"log/slog"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // Options says what a Hub does with what it hears.
 type Options struct {
-	Redact func(string) string // takes secrets out of a text
-	// Overhang is how many bytes beyond a cut are read for Redact to find the secret that the cut
-	// would go through: as many as the longest secret has.
-	Overhang int
-	Wire     *slog.Logger // gets a debug record per message; nil for none
-	Sink     Sink         // nil for none
+	Secrets *secret.Redactor
+	Wire    *slog.Logger // gets a debug record per message; nil for none
+	Sink    Sink         // nil for none
 }
 
 // A Sink takes what a Hub hears, without its secrets. Its methods may be called from any goroutine.
@@ -41,12 +39,12 @@ type Hub struct{ opts Options }
 func New(o Options) *Hub { return &Hub{opts: o} }
 
 // Open returns the Recorder of a new session, or of a process without sessions, under the name that
-// the log has for it.
-func (h *Hub) Open(server, name string, pool bool) *Recorder {
+// the log has for it. own, which may be nil, knows the secrets of its caller.
+func (h *Hub) Open(server, name string, pool bool, own *secret.Redactor) *Recorder {
 	if h == nil {
 		return nil
 	}
-	r := &Recorder{opts: &h.opts, pending: map[key]pending{}}
+	r := &Recorder{opts: &h.opts, secrets: h.opts.Secrets.And(own), pending: map[key]pending{}}
 	if h.opts.Wire != nil {
 		what := "session" // as everything else of it is logged
 		if pool {

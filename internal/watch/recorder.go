@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // Bounds of what a Recorder tells.
@@ -21,9 +22,10 @@ const (
 // A Recorder hears what happens in one session. The nil Recorder hears nothing. Its methods may be
 // called from any goroutine. They keep no message that they are given.
 type Recorder struct {
-	opts *Options
-	wire *slog.Logger // nil for none
-	sink SessionSink  // nil for none
+	opts    *Options
+	secrets *secret.Redactor
+	wire    *slog.Logger // nil for none
+	sink    SessionSink  // nil for none
 
 	mu      sync.Mutex // held while sink hears a message, so that it hears them in order
 	pending map[key]pending
@@ -92,14 +94,14 @@ func (r *Recorder) Exited(how string) {
 	r.waiting = 0
 	r.mu.Unlock()
 	if r.sink != nil {
-		r.sink.Exited(r.opts.Redact(how))
+		r.sink.Exited(r.secrets.Redact(how))
 	}
 }
 
 // Ended hears why the session has ended, or that the process takes no more calls.
 func (r *Recorder) Ended(why string) {
 	if r != nil && r.sink != nil {
-		r.sink.Ended(r.opts.Redact(why))
+		r.sink.Ended(r.secrets.Redact(why))
 	}
 }
 
@@ -115,7 +117,7 @@ func (r *Recorder) record(from string, m *message.Message) {
 	e := m.Envelope()
 	rec := Message{
 		At: time.Now(), From: from, Kind: e.Kind().String(), Size: m.Len(),
-		Method: Clean(r.opts.Redact, e.Method()), ID: Clean(r.opts.Redact, string(e.ID())),
+		Method: Clean(r.secrets, e.Method()), ID: Clean(r.secrets, string(e.ID())),
 	}
 	if e.Kind() == message.Response && e.IsError() {
 		rec.Kind = "error"
@@ -169,21 +171,21 @@ func (r *Recorder) forget(asked key) (p pending, ok bool) {
 
 // body returns the beginning of a message without its secrets, and how many bytes that leaves out.
 func (r *Recorder) body(m *message.Message) (text string, left int) {
-	head := m.Head(BodyBytes + r.opts.Overhang)
-	text = r.opts.Redact(strings.ToValidUTF8(string(head), "\uFFFD"))
-	short, _ := cut(text, BodyBytes)
-	if len(short) == len(text) && len(head) == m.Len() {
-		return short, 0
+	head := m.Head(BodyBytes)
+	text = strings.ToValidUTF8(string(head), "\uFFFD")
+	if len(head) == m.Len() {
+		return r.secrets.Redact(text), 0
 	}
-	return short, max(0, m.Len()-len(short))
+	text = r.secrets.RedactCut(text)
+	return text, max(1, m.Len()-len(text))
 }
 
 // Clean is a name that a peer gave, without secrets, and short.
-func Clean(redact func(string) string, text string) string {
+func Clean(secrets *secret.Redactor, text string) string {
 	if text == "" {
 		return ""
 	}
-	text, _ = cut(redact(strings.ToValidUTF8(text, "\uFFFD")), NameBytes)
+	text, _ = cut(secrets.Redact(strings.ToValidUTF8(text, "\uFFFD")), NameBytes)
 	return text
 }
 

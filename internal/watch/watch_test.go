@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // A said keeps a line per report.
@@ -36,7 +37,7 @@ func (s *said) Message(m Message, _ *message.Message, waiting int) {
 
 func newHub() (*said, *Hub) {
 	s := &said{}
-	return s, New(Options{Redact: strings.NewReplacer("hunter2-hunter2", "[redacted]").Replace, Overhang: 64, Sink: s})
+	return s, New(Options{Secrets: secret.New("hunter2-hunter2"), Sink: s})
 }
 
 func parse(t testing.TB, text string) *message.Message {
@@ -52,7 +53,7 @@ func parse(t testing.TB, text string) *message.Message {
 func TestSinkIsToldInOrderAndWithoutSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := newHub()
-		r := h.Open("git", "a1b2", true)
+		r := h.Open("git", "a1b2", true, nil)
 		r.Started(42)
 		r.Sent(parse(t, `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`))
 		r.Sent(parse(t, `{"jsonrpc":"2.0","id":"x","method":"hunter2-hunter2"}`))
@@ -85,7 +86,7 @@ func TestSecretAcrossTheCutIsBlankedWhole(t *testing.T) {
 	var log bytes.Buffer
 	s, h := newHub()
 	h.opts.Wire = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r := h.Open("s", "n", false)
+	r := h.Open("s", "n", false, nil)
 	const secret = "hunter2-hunter2"
 	head := `{"jsonrpc":"2.0","id":"` + secret + `","method":"` + secret + `","params":"`
 	for at := BodyBytes - len(secret) - len(head); at <= BodyBytes; at++ {
@@ -105,7 +106,7 @@ func TestSecretAcrossTheCutIsBlankedWhole(t *testing.T) {
 func TestNilHubCostsNothing(t *testing.T) {
 	var h *Hub
 	m := parse(t, `{"jsonrpc":"2.0","method":"m"}`)
-	r := h.Open("s", "n", false)
+	r := h.Open("s", "n", false, nil)
 	if n := testing.AllocsPerRun(100, func() {
 		r.Started(1)
 		r.Sent(m)

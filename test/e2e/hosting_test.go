@@ -80,9 +80,11 @@ func TestDockerfileStepsRun(t *testing.T) {
 			stages[len(stages)-1] = append(stages[len(stages)-1], run)
 		}
 	}
-	if len(stages) != 3 || len(stages[0]) != 1 || len(stages[2]) != 1 {
+	if len(stages) != 3 || len(stages[0]) != 1 || len(stages[2]) != 2 {
 		t.Fatalf("the RUN steps of the stages are %q", stages)
 	}
+
+	runIn(t, dir, nil, "sh", "-n", "-c", stages[2][1]) // which makes a user
 
 	for _, line := range strings.Fields(readFile(t, dir, ".dockerignore")) { // "COPY . ." of the first stage
 		if err := os.RemoveAll(filepath.Join(dir, line)); err != nil {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -25,12 +26,17 @@ func popular(t *testing.T) map[string]any {
 			continue
 		}
 		words := strings.Fields(line)
-		servers[strings.NewReplacer("@", "", "/", "-").Replace(m[1])] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120}
+		server := map[string]any{"timeout_seconds": 120}
+		if box, ok := strings.CutPrefix(words[0], "sandbox="); ok {
+			server["sandbox"], words = json.RawMessage(box), words[1:]
+		}
+		server["command"], server["args"] = words[0], words[1:]
+		servers[strings.NewReplacer("@", "", "/", "-").Replace(m[1])] = server
 	}
 	return servers
 }
 
-// Popular servers answer from the package alone: one that writes, one that runs git, one that is a program in an
+// Popular servers answer from the package alone, in their sandbox: one that writes, one that runs git, one that is a program in an
 // npm package, which is not executable where it lies.
 func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
 	t.Parallel()

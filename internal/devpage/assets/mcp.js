@@ -1,11 +1,11 @@
 // A client of MCP over streamable HTTP that is small and honest: what it is told, it shows.
 
 export class Client {
-  #url; #token; #session = ""; #version = ""; #modern = false; #last = 0;
+  #url; #secrets; #session = ""; #version = ""; #modern = false; #last = 0;
 
-  constructor(url, token) {
+  constructor(url, secrets) {
     this.#url = url;
-    this.#token = token;
+    this.#secrets = secrets;
   }
 
   // open introduces us: with a session, or, to a server that knows none, without.
@@ -97,10 +97,9 @@ export class Client {
   }
 
   #headers() {
-    const headers = {};
+    const headers = { ...this.#secrets };
     if (this.#version !== "") headers["Mcp-Protocol-Version"] = this.#version;
     if (this.#session !== "") headers["Mcp-Session-Id"] = this.#session;
-    if (this.#token !== "") headers.Authorization = `Bearer ${this.#token}`;
     return headers;
   }
 }

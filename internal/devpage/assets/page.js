@@ -105,6 +105,11 @@ function age(from, to) {
   return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
 }
 
+// visible is a name in which nothing is hidden from the one who reads it.
+function visible(name) {
+  return name.replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 function showServers(servers) {
   for (const server of servers) {
     const about = server.state === "failing" ? server.why
@@ -112,7 +117,8 @@ function showServers(servers) {
         : `${count(server.sessions, "session")}, ${count(server.processes, "process", "processes")}`;
     for (const node of $$(`[data-server="${server.name}"]`)) {
       node.dataset.state = server.state;
-      say($(".state", node), node.tagName === "BUTTON" && server.state === "failing" ? "failing" : about);
+      const state = node.tagName === "BUTTON" && server.state === "failing" ? "failing" : about;
+      say($(".state", node), server.drifted ? `${state}; not as packed: ${server.drifted.map(visible).join(", ")}` : state);
     }
     const article = $(`#server-${server.name}`);
     say($(".command", article), server.command);
@@ -271,7 +277,7 @@ const names = $$("#server-list button").map((button) => button.dataset.server);
 const before = sessionStorage.getItem("server");
 chooseServer(names.includes(before) ? before : names[0]);
 if (key) {
-  for (const article of $$("#servers article")) tools($(".tools", article), article.dataset.path, "token" in article.dataset);
+  for (const article of $$("#servers article")) tools($(".tools", article), article.dataset.path, JSON.parse(article.dataset.headers));
   poll();
 } else {
   notice("Open the address that mcpfunc dev printed to see sessions and to call tools here. It carries a key that this tab has not.");

@@ -2,10 +2,13 @@
 import { Client, Failure, encoded } from "/?dev=mcp.js";
 import { el, fields } from "/?dev=form.js";
 
-// tools fills a section with the tools of the server at path.
-export function tools(section, path, needsToken) {
+// tools fills a section with the tools of the server at path, to which every request carries these headers.
+export function tools(section, path, needed) {
   let client;
-  const token = el("input", { type: "password", autocomplete: "off", id: `token-${path}`, placeholder: "eyJ…" });
+  const secrets = needed.map((header) => ({
+    header, scheme: header === "Authorization" ? "Bearer " : "",
+    input: el("input", { type: "password", autocomplete: "off", id: `${header}-${path}` }),
+  }));
   const connect = el("button", { type: "button", className: "main connect" }, "List tools");
   const end = el("button", { type: "button", hidden: true }, "End session");
   const status = el("p", { role: "status", className: "muted" });
@@ -13,12 +16,14 @@ export function tools(section, path, needsToken) {
   const detail = el("div", { className: "tool" });
   const split = el("div", { className: "split", hidden: true }, list, detail);
   section.append(
-    ...(needsToken ? [el("div", { className: "field" }, el("label", { for: token.id }, "Token"), token, el("p", { className: "hint" }, "Stays on this page."))] : []),
+    ...secrets.map(({ header, input }) => el("div", { className: "field" },
+      el("label", { for: input.id }, header === "Authorization" ? "Token" : header), input, el("p", { className: "hint" }, "Stays on this page."))),
     el("div", { className: "bar" }, connect, end, status), split);
 
   async function open() {
     await client?.close();
-    client = new Client(path, token.value.trim());
+    const filled = secrets.filter(({ input }) => input.value.trim() !== "");
+    client = new Client(path, Object.fromEntries(filled.map(({ header, scheme, input }) => [header, scheme + input.value.trim()])));
     await client.open();
   }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs the servers of popular-servers.txt, each in a project of its own, and asks them for their tools. Prints a row of Markdown
-# per server: what it is, how many packages and bytes, whether it is copied to be executable, its tools or what is wrong.
+# per server: what it is, how many packages and bytes, whether it is copied to be executable, its sandbox, its tools or what
+# is wrong. The tools are asked for in that sandbox.
 #
 #   test/e2e/tools/popular-servers.sh [WORD]...     those whose line holds one of the words; all without
 #
@@ -26,10 +27,14 @@ config() { # config WORD...: the mcp_config.json of a line
 import json, sys
 words = sys.argv[1:]
 env = {}
+box = {}
 while "=" in words[0]:
     name, _, value = words.pop(0).partition("=")
-    env[name] = value
-server = {"command": words[0], "args": words[1:], "timeout_seconds": 120}
+    if name == "sandbox":
+        box = json.loads(value)
+    else:
+        env[name] = value
+server = {"command": words[0], "args": words[1:], "timeout_seconds": 120, "sandbox": box}
 if env:
     server["env"] = env
 print(json.dumps({"mcpServers": {"it": server}}))
@@ -51,11 +56,15 @@ import json, sys
 name, app = sys.argv[1:]
 s = json.load(open(app + ".json"))["servers"][0]
 start = json.load(open(app + "/packed/mcp_packed.json"))["servers"]["it"]["start"]
-print(f"| `{name}` | {s['kind']} | {s['packages']} | {s['bytes'] / 1e6:.1f} | {'yes' if start.get('executables') else ''} | {s['tools']} |", flush=True)
+box = json.load(open(app + "/mcp_config.json"))["mcpServers"]["it"]["sandbox"]
+may = [", ".join(map(str, box["network"])) if type(box.get("network")) is list else box.get("network", "all")]
+if "write" in box:
+    may.append(", ".join(box["write"]) or "nothing")
+print(f"| `{name}` | {s['kind']} | {s['packages']} | {s['bytes'] / 1e6:.1f} | {'yes' if start.get('executables') else ''} | {'; '.join(may)} | {s['tools']} |", flush=True)
 PYTHON
 	else
 		failed=1
-		printf '| `%s` | | | | | fails |\n' "$name"
+		printf '| `%s` | | | | | | fails |\n' "$name"
 		sed 's/^/    /' "$app.said" >&2
 	fi
 	rm -rf "$app"

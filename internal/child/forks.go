@@ -1,0 +1,384 @@
+package child
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
+)
+
+// A ForkPlan says what the processes of a Python server are forked from: an interpreter that has imported the
+// modules of a list.
+type ForkPlan struct {
+	Name     string
+	Command  string          // starts the interpreter
+	Flags    []string        // up to the script
+	Script   string          // absolute; run in every process, as __main__, and once before, as something else
+	Args     []string        // of the server
+	Modules  string          // an absolute path of a file that names what is imported, in that order
+	Dir      string          // of the server
+	Sandbox  process.Sandbox // not ReadOnly: see process.StartForkServer
+	Env      []string        // of every process, whoever its caller is
+	Patience time.Duration   // until all is imported
+	Watch    bool            // say what imports do that no process should share, which slows every process
+}
+
+// forkScript is what a fork server runs, and bootstrap what gets it there.
+//
+//go:embed forkserver.py
+var forkScript []byte
+
+const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
+
+// Forks starts processes of one server by fork. The fork server is started with the first of them, ends when
+// none was wanted for a while, and is started again when it has died, unless it dies again and again.
+// Its methods may be called from any goroutine.
+type Forks struct {
+	plan    ForkPlan
+	log     *slog.Logger
+	secrets *secret.Redactor
+	launch  func(process.Spec, [][]byte) (forker, error) // of a process.Supervisor
+
+	running sync.WaitGroup // fork servers
+
+	mu        sync.Mutex
+	current   *forking // nil for none
+	deaths    RestartBudget
+	notBefore time.Time // of the next
+	never     error     // why there will be none; nil if there may
+	closed    bool
+}
+
+// is reports whether spec is what p is about.
+func (p *ForkPlan) is(spec process.Spec) bool {
+	box := spec.Sandbox
+	return spec.Command == p.Command && spec.Dir == p.Dir && slices.Equal(spec.Args, slices.Concat(p.Flags, []string{p.Script}, p.Args)) &&
+		box.NoNetwork == p.Sandbox.NoNetwork && box.ReadOnly == p.Sandbox.ReadOnly && slices.Equal(box.Ports, p.Sandbox.Ports)
+}
+
+// A forker is a process.ForkServer.
+type forker interface {
+	Ready() ([]byte, error)
+	Fork(process.Spec) (process.Process, error)
+	Read([]byte) (int, error)
+	Stderr() io.Reader
+	Wait() error
+	Close()
+}
+
+type forkServer struct{ *process.ForkServer }
+
+func (f forkServer) Fork(spec process.Spec) (process.Process, error) {
+	c, err := f.ForkServer.Fork(spec)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// A forking is a fork server from its start to its end.
+type forking struct {
+	ready chan struct{} // closed when it can fork, or never will: then err is set
+	stop  chan struct{} // closed when it is to end
+	fork  forker
+	err   error
+	reads []string
+
+	// Guarded by Forks.mu.
+	live int         // processes that it has forked, and whoever is about to ask for one
+	idle *time.Timer // while there are none
+	last bool        // it ends with them
+	over bool        // stop is closed
+}
+
+// forkIdle is how long a fork server stays without processes: it has the memory of one.
+const forkIdle = 5 * time.Minute
+
+// forkDeaths is how many fork servers may die within RestartWindow before there is a longer pause.
+const forkDeaths = 3
+
+var (
+	errForkOther = errors.New("it is another command line than was packed")
+	errForkPause = errors.New("the fork server died and is not started again yet")
+	errForkEnv   = errors.New("a variable that imports have read is not the same for this caller")
+	errForkOver  = errors.New("the app is shutting down")
+)
+
+// Forks returns what starts processes by plan, until Close of the Starter. supervisor accounts for them.
+func (s *Starter) Forks(supervisor *process.Supervisor, plan ForkPlan) *Forks {
+	f := &Forks{
+		plan: plan, log: s.log.With("server", plan.Name), secrets: s.secrets,
+		launch: func(spec process.Spec, hello [][]byte) (forker, error) {
+			p, err := supervisor.StartForkServer(spec, hello)
+			return forkServer{p}, err
+		},
+		deaths: RestartBudget{max: forkDeaths},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.closed = s.closed
+	s.forks = append(s.forks, f)
+	return f
+}
+
+// Start forks a process, and starts the fork server if there is none. Every error but that of ctx means that the
+// process is to be started in the ordinary way: one that is not what the plan says but for its environment, too.
+func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, error) {
+	if !f.plan.is(spec) {
+		return nil, errForkOther
+	}
+	p, err := f.take()
+	if err != nil {
+		return nil, err
+	}
+	defer f.giveBack(p)
+	select {
+	case <-p.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	if name := differs(f.plan.Env, spec.Env, p.reads); name != "" {
+		f.log.Debug("the server starts without a fork", "reason", errForkEnv, "variable", name)
+		return nil, errForkEnv
+	}
+	c, err := p.fork.Fork(spec)
+	if err != nil {
+		f.log.Warn("cannot fork; the server starts in the ordinary way", "error", err)
+		f.retire(p)
+		return nil, err
+	}
+	f.mu.Lock()
+	p.live++
+	f.mu.Unlock()
+	f.running.Go(func() {
+		c.Wait()
+		f.giveBack(p)
+	})
+	return c, nil
+}
+
+// Cheap reports whether a process started now would be forked.
+func (f *Forks) Cheap() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.never == nil && !f.closed && !time.Now().Before(f.notBefore)
+}
+
+// Err says why no process is forked any more; nil if that is not so.
+func (f *Forks) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.never
+}
+
+// take returns the fork server, which does not end for want of work until giveBack.
+func (f *Forks) take() (*forking, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return nil, errForkOver
+	case f.never != nil:
+		return nil, f.never
+	case f.current == nil && time.Now().Before(f.notBefore):
+		return nil, errForkPause
+	}
+	p := f.current
+	if p == nil {
+		p = &forking{ready: make(chan struct{}), stop: make(chan struct{})}
+		f.current = p
+		f.running.Go(func() { f.run(p) })
+	}
+	if p.live++; p.idle != nil {
+		p.idle.Stop()
+		p.idle = nil
+	}
+	return p, nil
+}
+
+func (f *Forks) giveBack(p *forking) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.live--; p.live > 0 || p.over {
+		return
+	}
+	if f.closed || p.last {
+		f.endLocked(p)
+		return
+	}
+	p.idle = time.AfterFunc(forkIdle, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if p.live == 0 {
+			f.endLocked(p)
+		}
+	})
+}
+
+// retire lets the processes of a fork server live, and has another one fork the next, after a pause.
+func (f *Forks) retire(p *forking) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.last = true
+	if f.current == p {
+		f.current = nil
+		f.diedLocked()
+	}
+}
+
+// diedLocked returns the pause before there may be another fork server.
+func (f *Forks) diedLocked() time.Duration {
+	pause, _, _ := f.deaths.Died(time.Now())
+	f.notBefore = time.Now().Add(pause)
+	return pause
+}
+
+// endLocked has a fork server end, and its processes with it.
+func (f *Forks) endLocked(p *forking) {
+	if p.idle != nil {
+		p.idle.Stop()
+		p.idle = nil
+	}
+	if !p.over {
+		p.over = true
+		close(p.stop)
+	}
+	if f.current == p {
+		f.current = nil
+	}
+}
+
+// run is a fork server's life.
+func (f *Forks) run(p *forking) {
+	err := f.start(p)
+	if err == nil {
+		gone := make(chan struct{})
+		var exit error
+		go func() {
+			exit = p.fork.Wait()
+			close(gone)
+		}()
+		select {
+		case <-gone:
+			err = errors.Join(errors.New("it ended"), exit)
+		case <-p.stop:
+		}
+		p.fork.Close()
+		<-gone
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil && f.current == p {
+		f.log.Warn("there is no fork server, and starts take longer", "error", err, "pause", f.diedLocked())
+	}
+	f.endLocked(p)
+}
+
+// start starts a fork server, and returns when it is ready.
+func (f *Forks) start(p *forking) (err error) {
+	defer func() {
+		p.err = err
+		close(p.ready)
+	}()
+	plan, err := json.Marshal(map[string]any{"script": f.plan.Script, "args": append([]string{}, f.plan.Args...), "modules": f.plan.Modules, "watch": f.plan.Watch})
+	if err != nil {
+		return err
+	}
+	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
+	if p.fork, err = f.launch(spec, [][]byte{forkScript, plan}); err != nil {
+		return err
+	}
+	f.running.Go(func() { io.Copy(io.Discard, p.fork) }) // nothing of it is for a client
+	tail := tailOf(p.fork, f.log.With("session", "none: fork server"), f.secrets)
+	late := time.AfterFunc(f.plan.Patience, p.fork.Close)
+	defer late.Stop()
+	began := time.Now()
+	said, err := p.fork.Ready()
+	if err != nil {
+		p.fork.Close()
+		p.fork.Wait()
+		tail.end()
+		if lines := tail.lines(); len(lines) > 0 {
+			err = errors.New(lines[len(lines)-1])
+		}
+		return err
+	}
+	var report struct {
+		Problem *string
+		Reads   []string
+	}
+	if err := json.Unmarshal(said, &report); err != nil {
+		p.fork.Close()
+		return err
+	}
+	if report.Problem != nil {
+		f.refuse(errors.New(*report.Problem))
+		p.fork.Close()
+		return errors.New(*report.Problem)
+	}
+	p.reads = report.Reads
+	f.log.Info("fork server ready", "after", time.Since(began))
+	return nil
+}
+
+// refuse says that there will be no fork server again.
+func (f *Forks) refuse(why error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.never = why
+}
+
+// close waits for all processes, which others end, and ends the fork server.
+func (f *Forks) close() {
+	f.mu.Lock()
+	f.closed = true
+	if p := f.current; p != nil && p.live == 0 {
+		f.endLocked(p)
+	}
+	f.mu.Unlock()
+	f.running.Wait()
+}
+
+// ofInterpreter are what variables that an interpreter or the C library reads at its start begin with.
+var ofInterpreter = []string{"PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_"}
+
+// differs returns the name of a variable that matters and is not the same in two environments, or "". What matters
+// is what imports have read: reads names it, and "*" is all of them.
+func differs(base, env, reads []string) string {
+	a, b := variables(base), variables(env)
+	for _, vars := range []map[string]string{a, b} {
+		for name := range vars {
+			was, before := a[name]
+			is, now := b[name]
+			if was == is && before == now {
+				continue
+			}
+			if slices.Contains(reads, "*") || slices.Contains(reads, name) ||
+				slices.ContainsFunc(ofInterpreter, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+func variables(env []string) map[string]string {
+	vars := make(map[string]string, len(env))
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		vars[name] = value
+	}
+	return vars
+}

@@ -1,0 +1,234 @@
+# Imports what a server needs, once, and is forked for each of its sessions. The handler starts it, and
+# speaks with it as package process says (ForkServer). Nothing here may start a thread, and nothing of a
+# caller may come into this process: a child reads its environment itself.
+import builtins
+import ctypes
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+
+PR_SET_PDEATHSIG = 1
+LANDLOCK_RESTRICT_SELF = 446
+MARK = "MCPFUNC_CHILD"
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.getenv.restype = ctypes.c_void_p
+mark = libc.getenv(MARK.encode())  # where the kernel shows it
+me = os.getpid()
+
+
+class Reads(type(os.environ)):
+    """Notes which variables are read: a caller for whom one of them differs cannot be served from here."""
+
+    names = set()
+
+    def __getitem__(self, key):
+        Reads.names.add(key)
+        return super().__getitem__(key)
+
+    def __iter__(self):
+        Reads.names.add("*")
+        return super().__iter__()
+
+
+class Watch:
+    """What imports do that a child would find missing, or share with its siblings."""
+
+    def __init__(self):
+        self.found = []
+        self.on = False
+        self.urandom = os.urandom
+        os.urandom = self.random
+        sys.addaudithook(self.audit)
+
+    def audit(self, event, args):
+        if not self.on:
+            return
+        if event == "open":
+            path, mode, flags = args
+            if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) and path != os.devnull and "__pycache__" not in str(path):
+                self.say("writes the file %s" % (path,))
+        elif event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.sendto"):
+            self.say("uses the network")
+        elif event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
+            self.say("starts a process")
+        elif event in ("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir"):
+            self.say("makes a file or folder")
+        elif event in ("_thread.start_new_thread", "_thread.start_joinable_thread"):
+            self.say("starts a thread")
+
+    def random(self, size):
+        if self.on:
+            self.say("draws a random number")
+        return self.urandom(size)
+
+    def say(self, what):
+        names = []
+        frame = sys._getframe(2)
+        while frame:
+            name = frame.f_globals.get("__name__", "?")
+            if not name.startswith(("importlib", "_frozen", "mcpfunc")) and name not in names:
+                names.append(name)
+            frame = frame.f_back
+        # Every process gets a key of its own: see become.
+        if what.startswith("draws") and names[:1] == ["multiprocessing.process"]:
+            return
+        first = [n for n in names if n.partition(".")[0] not in sys.stdlib_module_names]
+        self.found.append("%s %s when it is imported" % ((first or names or ["a module"])[0], what))
+
+
+def descriptors():
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            pass  # the listing's own
+    return found
+
+
+def prepare(plan, watch):
+    """Does what all children would, and returns what is wrong with that, or None."""
+    sys.argv = [plan["script"]] + plan["args"]
+    start = {"__name__": "mcpfunc_prepare", "__file__": plan["script"], "__builtins__": builtins}
+    exec(compile(source(plan["script"]), plan["script"], "exec"), start)
+    before, here, variables = descriptors(), os.getcwd(), dict(os.environ)
+    with open(plan["modules"], encoding="utf-8") as f:
+        modules = f.read().split()
+    Reads.names.clear()
+    os.environ.__class__ = Reads
+    if watch:
+        watch.on = True
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            pass  # it is imported again, and may fail again, where it is needed
+    if watch:
+        watch.on = False
+    os.environ.__class__ = Reads.__base__
+    changed = {name: os.environ.get(name) for name in variables.keys() | os.environ.keys() if variables.get(name) != os.environ.get(name)}
+    Reads.names.update(changed)
+    new = [to for fd, to in descriptors().items() if before.get(fd) != to]
+    if watch and watch.found:
+        return watch.found[0], changed
+    if len(os.listdir("/proc/self/task")) > 1:
+        return "imports start a thread", changed
+    if new:
+        return "imports leave open %s" % new[0], changed
+    if os.getcwd() != here:
+        return "imports change the working directory", changed
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        return "imports start a process", changed
+    except ChildProcessError:
+        return None, changed
+
+
+def source(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def serve(control, code, ruleset, changed):
+    """Forks until the handler is gone. It returns in a child, with its environment."""
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 256, 4)
+        if not message:
+            os._exit(0)
+        words = message.decode().split()
+        if words[0] == "reap":
+            pid, status = os.waitpid(int(words[1]), 0)
+            control.send(b"reaped %d %d" % (pid, status))
+            continue
+        talk = fds[0]
+        try:
+            if len(os.listdir("/proc/self/task")) > 1:
+                raise RuntimeError("the fork server has a thread")
+            pid = os.fork()
+        except Exception as e:
+            os.write(talk, b"error %s\n" % str(e).replace("\n", " ").encode())
+            pid = 0
+        else:
+            if pid == 0:
+                control.detach()
+                return begin(fds, ruleset)
+        for fd in fds:
+            os.close(fd)
+
+
+def begin(fds, ruleset):
+    """Keeps a child apart from all others, and returns the conversation in which it learns who it is."""
+    os.setsid()
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != me:
+        os._exit(1)
+    for fd, to in zip(fds[1:], range(3)):
+        os.dup2(fd, to)
+    talk = os.dup(fds[0])
+    if ruleset is not None and libc.syscall(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_int(ruleset), ctypes.c_uint(0)) != 0:
+        os.write(talk, b"error landlock: %s\n" % os.strerror(ctypes.get_errno()).encode())
+        os._exit(1)
+    os.dup2(talk, 3)
+    os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+    os.write(3, b"pid %d\n" % os.getpid())
+    return 3
+
+
+def become(talk, changed):
+    """Makes this process what the handler says."""
+    with open(talk, "rb") as said:
+        size = said.readline()
+        if not size:
+            os._exit(1)  # the handler has given up
+        strings = said.read(int(size)).split(b"\0")[:-1]
+        if mark:
+            ctypes.memmove(mark, strings[0], len(strings[0]))
+        os.environb.clear()
+        os.environb.update(s.split(b"=", 1) for s in strings[1:] if b"=" in s[1:])
+        for name, value in changed.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        numpy = sys.modules.get("numpy.random")
+        if numpy:
+            numpy.seed()  # the random module does it by itself
+        processes = sys.modules.get("multiprocessing.process")
+        if processes:
+            processes.current_process().authkey = os.urandom(32)
+        os.write(talk, b"ok\n")
+
+
+def main(control):
+    os.set_inheritable(control.fileno(), False)
+    ruleset = None
+    message, fds, _, _ = socket.recv_fds(control, 1 << 16, 1)
+    if fds:
+        ruleset = fds[0]
+    plan = json.loads(message)
+    code = compile(source(plan["script"]), plan["script"], "exec")
+    watch = None
+    gc.disable()  # until all is there: see gc.freeze
+    if plan["watch"]:
+        watch = Watch()
+    problem, changed = prepare(plan, watch)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    control.send(json.dumps({"problem": problem, "reads": sorted(Reads.names)}).encode())
+    if problem:
+        os._exit(0)
+    gc.collect()
+    gc.freeze()
+    become(serve(control, code, ruleset, changed), changed)
+    gc.enable()
+    module = sys.modules["__main__"].__dict__
+    module.clear()
+    module.update(__name__="__main__", __file__=plan["script"], __builtins__=builtins, __doc__=None, __package__=None, __spec__=None, __loader__=None)
+    exec(code, module)
+
+
+main(control)

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+)
+
+// setAccess reads "tools", "prompts" or "resources". Like auth, what is not understood is an error: it was to
+// keep something from somebody. A list is another client's form of a guard.
+func (d *draft) setAccess(m member) error {
+	if _, object := m.val.Value.(*hujson.Object); !object && m.name == "tools" {
+		if Guard(m.name, m.val) {
+			return guarded(m)
+		}
+		return nil
+	}
+	members, err := m.members()
+	if err != nil {
+		return err
+	}
+	keys := []string{"allow", "deny", "require"}
+	if m.name == "tools" {
+		keys = append(keys, "pin")
+	}
+	var rules AccessRules
+	for _, f := range members {
+		if !slices.Contains(keys, f.name) {
+			return unknownKey(f, keys)
+		}
+		if f.null() {
+			continue
+		}
+		switch f.name {
+		case "allow":
+			if rules.Allow, err = f.globs(m.name); err == nil && len(rules.Allow) == 0 {
+				err = f.fail("must not be an empty list, which would allow nothing").hint(`write "deny": ["*"] if that is meant, or remove the key`)
+			}
+		case "deny":
+			rules.Deny, err = f.globs(m.name)
+		case "require":
+			rules.Require, err = f.requirements(m.name)
+			if len(rules.Require) > 0 && d.require == nil {
+				d.require = &f
+			}
+		case "pin":
+			var s string
+			s, err = f.choice(string(PinOff), string(PinWarn), string(PinEnforce))
+			d.Access.Pin = Pin(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	switch m.name {
+	case "tools":
+		d.Access.Tools = rules
+	case "prompts":
+		d.Access.Prompts = rules
+	default:
+		d.Access.Resources = rules
+	}
+	return nil
+}
+
+// globs reads a list of globs for what is called of.
+func (n node) globs(of string) ([]string, error) {
+	elements, err := n.elements("globs")
+	if err != nil {
+		return nil, err
+	}
+	globs := make([]string, 0, len(elements))
+	for _, e := range elements {
+		g, err := e.text()
+		if err == nil {
+			err = e.checkGlob(of, g)
+		}
+		if err != nil {
+			return nil, err
+		}
+		globs = append(globs, g)
+	}
+	return globs, nil
+}
+
+// checkGlob says why g is no glob, or one that does not mean what it seems to: only "*" and "?" stand for
+// something else. A URI, or the template of one, may have brackets.
+func (n node) checkGlob(of, g string) error {
+	switch {
+	case n.pending(g):
+		return nil
+	case g == "":
+		return n.fail("must not hold an empty glob, which nothing matches")
+	case strings.TrimSpace(g) != g:
+		return n.fail("holds %q, which begins or ends with a blank, as no name does", g)
+	case of == "resources":
+		return nil
+	case strings.ContainsAny(g, `[]{}\`) || g[0] == '!':
+		return n.fail(`holds %q, but of globs it knows only "*", any characters, and "?", exactly one`, g).hint("write each name, or each pattern, as one of the list")
+	}
+	return nil
+}
+
+// requirements reads "require": who may use what a glob matches, in the order of the file.
+func (n node) requirements(of string) ([]Requirement, error) {
+	members, err := n.members()
+	if err != nil {
+		return nil, err
+	}
+	var list []Requirement
+	for _, m := range members {
+		if err := m.at.checkGlob(of, m.name); err != nil {
+			return nil, err
+		}
+		need, err := m.requirement()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, need)
+	}
+	return list, nil
+}
+
+func (m member) requirement() (Requirement, error) {
+	need := Requirement{Glob: m.name}
+	members, err := m.members()
+	if err != nil {
+		return need, err
+	}
+	for _, f := range members {
+		to, ok := map[string]*[]string{"scopes": &need.Scopes, "roles": &need.Roles, "groups": &need.Groups}[f.name]
+		if !ok {
+			return need, unknownKey(f, []string{"scopes", "roles", "groups"})
+		}
+		switch *to, err = f.words(); {
+		case err != nil:
+			return need, err
+		case len(*to) == 0:
+			return need, f.fail("must not be an empty list").hint("remove the key, or name what callers need")
+		case f.name != "scopes":
+		case slices.ContainsFunc(*to, func(s string) bool { return !f.pending(s) && !scope(s) }):
+			return need, f.fail("must be a list of scopes, which have no quotes, backslashes and characters beyond ASCII")
+		}
+	}
+	if need.Scopes == nil && need.Roles == nil && need.Groups == nil {
+		return need, m.fail("must name scopes, roles or groups").hint("remove it if callers need nothing")
+	}
+	return need, nil
+}
+
+// scope reports whether s is a scope-token of RFC 6749, section 3.3.
+func scope(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// checkRequire refuses a requirement that nobody could meet: without a token there is neither scope nor role.
+func (d *draft) checkRequire() error {
+	if d.require == nil || d.Auth.Method == AuthAzureOBO || d.Auth.Method == AuthOAuth2Bearer {
+		return nil
+	}
+	return d.require.fail("can never be met, as callers have no token with the method %q", d.Auth.Method).
+		hint(`set auth.method to %q or %q, or write "deny" for what nobody is to use`, AuthAzureOBO, AuthOAuth2Bearer)
+}

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
+)
+
+// fromCaller reads variables that come from the caller: each with the header, or the claim, that it is.
+func (n node) fromCaller(check func(string) error) (map[string]string, error) {
+	members, err := n.members()
+	if err != nil {
+		return nil, err
+	}
+	vars := make(map[string]string, len(members))
+	for _, m := range members {
+		m.vars = nil // which header counts is for whoever reads the file to see
+		source, err := m.filled()
+		if err != nil {
+			return nil, err
+		}
+		if err := authenv.CheckVariable(m.name); err != nil {
+			return nil, m.at.fail("cannot be: %w", err)
+		}
+		if err := check(source); err != nil {
+			return nil, m.fail("cannot be: %w", err)
+		}
+		vars[m.name] = source
+	}
+	return vars, nil
+}
+
+// checkFromCaller says what of env_from_headers and env_from_claims cannot be, beside the server's other keys.
+func (d *draft) checkFromCaller() error {
+	if len(d.EnvFromHeaders) == 0 && len(d.EnvFromClaims) == 0 {
+		return nil
+	}
+	m := d.headers
+	if len(d.EnvFromClaims) > 0 {
+		m = d.claims
+		if d.Auth.Method != AuthAzureOBO && d.Auth.Method != AuthOAuth2Bearer {
+			return m.fail("needs callers with a verified token, and the method %q has none", d.Auth.Method).
+				hint("set auth.method to %q or %q", AuthAzureOBO, AuthOAuth2Bearer)
+		}
+	}
+	if _, err := authenv.NewFromCaller(d.EnvFromHeaders, d.EnvFromClaims); err != nil {
+		return m.fail("cannot be: %w", err)
+	}
+	for _, vars := range []map[string]string{d.EnvFromHeaders, d.EnvFromClaims} {
+		for name := range vars {
+			if _, set := d.Env[name]; set {
+				return m.fail("sets %s, and so does env", name).hint("remove it from one of them")
+			}
+		}
+	}
+	if d.Sessions.Prewarm > 0 {
+		d.parser.warn(m.fail("makes every process one caller's, so that none can be started ahead").hint("remove sessions.prewarm"))
+	}
+	return nil
+}
+
+// CallerHeaders returns the headers that every request to the server has to carry, sorted.
+func (s Server) CallerHeaders() []string {
+	var names []string
+	for _, header := range s.EnvFromHeaders {
+		names = append(names, header)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

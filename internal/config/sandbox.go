@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+)
+
+// A Sandbox is what a server may reach. The zero value asks for nothing.
+type Sandbox struct {
+	NoNetwork bool     // network is "none", or a list of ports
+	Ports     []int    // of that list
+	ReadOnly  bool     // there is a write
+	Write     []string // folders of it
+	Optional  bool     // required is false
+}
+
+// String is the sandbox in a few words; empty for none.
+func (s Sandbox) String() string {
+	var words []string
+	switch {
+	case len(s.Ports) > 0:
+		words = append(words, "ports "+strings.Trim(fmt.Sprint(s.Ports), "[]"))
+	case s.NoNetwork:
+		words = append(words, "no network")
+	}
+	switch {
+	case len(s.Write) > 0:
+		words = append(words, "writes "+strings.Join(s.Write, " "))
+	case s.ReadOnly:
+		words = append(words, "read-only")
+	}
+	return strings.Join(words, ", ")
+}
+
+var sandboxKeys = []string{"network", "write", "required"}
+
+// OwnSandbox reports whether the value of a "sandbox" is one of ours, and no guard of another client's form.
+func OwnSandbox(value hujson.Value) bool {
+	object, ok := value.Value.(*hujson.Object)
+	if !ok {
+		return false
+	}
+	own := len(object.Members) == 0
+	for _, m := range object.Members {
+		name, ok := m.Name.Value.(hujson.Literal)
+		if !ok || m.Value.Value.Kind() == '{' {
+			return false
+		}
+		own = own || slices.Contains(sandboxKeys, name.String())
+	}
+	return own
+}
+
+// sandbox reads "sandbox". What is not understood of it is an error, as it would not be kept up.
+func (p *parser) sandbox(n node) (s Sandbox, err error) {
+	members, err := n.members()
+	if err != nil {
+		return s, err
+	}
+	for _, m := range members {
+		if !slices.Contains(sandboxKeys, m.name) {
+			return s, unknownKey(m, sandboxKeys)
+		}
+		if m.null() {
+			continue
+		}
+		switch m.name {
+		case "network":
+			s.NoNetwork, s.Ports, err = m.network()
+		case "write":
+			s.ReadOnly = true
+			s.Write, err = m.folders()
+		case "required":
+			var required bool
+			required, err = m.flag()
+			s.Optional = !required
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+	if !s.NoNetwork && !s.ReadOnly {
+		p.warn(n.fail("keeps this server from nothing").hint(`write "network": "none" or a list of ports, or "write": a list of folders`))
+	}
+	return s, nil
+}
+
+// network reads "all", "none" or a list of ports. It stands in the file: what is kept from a server cannot wait for
+// a variable.
+func (n node) network() (none bool, ports []int, err error) {
+	n.vars = nil
+	if n.val.Value.Kind() != '[' {
+		if n.val.Value.Kind() != '"' {
+			return false, nil, n.fail(`must be "all", "none" or a list of ports, not %s`, kind(n.val))
+		}
+		word, err := n.choice("all", "none")
+		return word == "none", nil, err
+	}
+	elements, err := n.elements("ports")
+	if err != nil {
+		return false, nil, err
+	}
+	if len(elements) == 0 {
+		return false, nil, n.fail("must not be empty").hint(`write "none"`)
+	}
+	for _, element := range elements {
+		port, err := element.count(1, 65535)
+		if err != nil {
+			return false, nil, err
+		}
+		ports = append(ports, port)
+	}
+	return true, ports, nil
+}
+
+// folders reads a list of folders.
+func (n node) folders() ([]string, error) {
+	list, err := n.texts()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range list {
+		switch {
+		case n.pending(dir):
+		case strings.TrimSpace(dir) == "":
+			return nil, n.fail("must not hold an empty name")
+		case path.Clean(dir) == "/":
+			return nil, n.fail("holds the root of all folders").hint(`name the folders, or leave "write" out`)
+		case strings.HasPrefix(dir, "~"):
+			return nil, n.fail("holds %q, and no shell reads it", dir).hint("write ${HOME}, or leave it out: the server has a home of its own")
+		}
+	}
+	return list, nil
+}

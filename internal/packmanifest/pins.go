@@ -1,0 +1,69 @@
+package packmanifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// PinsName is the file in Folder that says what tools servers had when they were packed.
+const PinsName = "mcp_tools.json"
+
+// Pins are digests of what tools tell a model, by server and tool. A server that nobody asked has none, and
+// one without tools an empty map.
+type Pins map[string]map[string]string
+
+type pinsFile struct {
+	Format  int  `json:"format"`
+	Servers Pins `json:"servers"`
+}
+
+// LoadPins reads the pins of the project in dir. A project without any gives an error that is fs.ErrNotExist.
+func LoadPins(dir string) (Pins, error) {
+	data, err := os.ReadFile(filepath.Join(dir, Folder, PinsName))
+	if err != nil {
+		return nil, err
+	}
+	pins, err := parsePins(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(Folder, PinsName), err)
+	}
+	return pins, nil
+}
+
+// parsePins is strict: a pin that is not understood would be none.
+func parsePins(data []byte) (Pins, error) {
+	var f pinsFile
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the object")
+	}
+	if f.Format != Format {
+		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", f.Format, Format)
+	}
+	for server, tools := range f.Servers {
+		for tool, sum := range tools {
+			if !digest.MatchString(sum) {
+				return nil, fmt.Errorf("server %q: the digest of the tool %q is not 64 hexadecimal digits", server, tool)
+			}
+		}
+	}
+	return f.Servers, nil
+}
+
+// Encode writes p as LoadPins reads it: the same bytes for the same pins.
+func (p Pins) Encode() ([]byte, error) {
+	if p == nil {
+		p = Pins{}
+	}
+	data, err := json.MarshalIndent(pinsFile{Format, p}, "", "  ")
+	return append(data, '\n'), err
+}

@@ -1,0 +1,85 @@
+package policy
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// A set is what globs match. The zero set is empty.
+type set struct {
+	exact map[string]struct{} // globs without a wildcard
+	globs []string
+}
+
+// newSet returns the set of globs; nil of nil.
+func newSet(globs []string) *set {
+	if globs == nil {
+		return nil
+	}
+	s := &set{exact: map[string]struct{}{}}
+	for _, g := range globs {
+		if strings.ContainsAny(g, "*?") {
+			s.globs = append(s.globs, g)
+		} else {
+			s.exact[g] = struct{}{}
+		}
+	}
+	return s
+}
+
+func (s *set) has(name string) bool {
+	if s == nil {
+		return false
+	}
+	if _, ok := s.exact[name]; ok {
+		return true
+	}
+	for _, g := range s.globs {
+		if match(g, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// match reports whether glob matches the whole of name. Unlike that of package path, its "*" does not stop at
+// a slash: names of tools may have one, and a rule must not end there.
+func match(glob, name string) bool {
+	star, from := -1, 0 // the last "*", and where what it matches begins to be tried
+	g, n := 0, 0
+	for n < len(name) {
+		switch _, size := utf8.DecodeRuneInString(name[n:]); {
+		case g < len(glob) && glob[g] == '*':
+			star, from = g, n
+			g++
+		case g < len(glob) && glob[g] == '?':
+			g, n = g+1, n+size
+		case g < len(glob) && glob[g] == name[n]:
+			g, n = g+1, n+1
+		case star >= 0:
+			from++
+			g, n = star+1, from
+		default:
+			return false
+		}
+	}
+	return strings.Trim(glob[g:], "*") == ""
+}
+
+// forms returns a URI as a server understands it that undoes its escapes. It is not ok if that leads
+// somewhere else than it seems to, by "..": no glob can say what is meant.
+func forms(uri string) (plain string, ok bool) {
+	plain = uri
+	if strings.IndexByte(uri, '%') >= 0 {
+		if decoded, err := url.PathUnescape(uri); err == nil {
+			plain = decoded
+		}
+	}
+	for part := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if part == ".." || part == "." {
+			return plain, false
+		}
+	}
+	return plain, true
+}

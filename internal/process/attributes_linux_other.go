@@ -1,0 +1,5 @@
+//go:build linux && !amd64
+
+package process
+
+const sysChmod = -1 // there is none

@@ -1,0 +1,207 @@
+//go:build mcpfunc_devpage && (amd64 || arm64)
+
+package process
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A reporter tells a developer what a sandbox refuses, so that they learn what to list. The kernel tells nobody
+// without privileges. So what a sandbox may refuse is passed on to the attendant of the child (attributes_linux.go):
+// it looks, tells, and lets the kernel go on, which refuses or does not. Sockets alone it refuses by itself, in place
+// of a filter, which would not pass on what it refuses.
+//
+// It is in builds for mcpfunc dev alone: every file that a child writes costs a turn.
+type reporter struct{ box Sandbox }
+
+func newReporter(box Sandbox) *reporter {
+	if box.Report == nil {
+		return nil
+	}
+	return &reporter{box: box}
+}
+
+func (r *reporter) filter() Filter { return reportFilter }
+
+// look says whether a call goes on to the kernel, or else with what error it ends. With neither it is one of those that
+// an attendant does itself.
+func (r *reporter) look(a *attendant, n *notification) (goesOn bool, err error) {
+	if r == nil {
+		return false, nil
+	}
+	switch n.number {
+	case unix.SYS_SOCKET:
+		if r.box.NoNetwork {
+			return r.socket(int(int32(n.args[0])), int(int32(n.args[1])), int(int32(n.args[2])))
+		}
+		return true, nil
+	case unix.SYS_CONNECT:
+		if r.box.NoNetwork {
+			r.connect(n)
+		}
+		return true, nil
+	}
+	if !r.box.ReadOnly {
+		return true, nil
+	}
+	for _, name := range namesOf(n) {
+		if path, ok := name.resolve(int(n.pid)); ok && !a.mayWrite(path) {
+			r.box.Report(Refusal{SandboxWrite, name.verb + " " + path, fmt.Sprintf("add %q to sandbox.write if the server needs it", filepath.Dir(path))})
+		}
+	}
+	return !slices.Contains(attended, n.number), nil
+}
+
+// attended are the calls that an attendant does itself.
+var attended = []int32{sysChmod, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_UTIMENSAT}
+
+const allHint = `only "all" allows it`
+
+// socket refuses what noSocketsFilter and portsFilter do.
+func (r *reporter) socket(family, kind, protocol int) (goesOn bool, err error) {
+	stream := kind&^(unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) == unix.SOCK_STREAM
+	internet := family == unix.AF_INET || family == unix.AF_INET6
+	switch {
+	case family == unix.AF_NETLINK && protocol == 0:
+		return true, nil
+	case internet && stream && (protocol == 0 || protocol == unix.IPPROTO_TCP):
+		if len(r.box.Ports) > 0 {
+			return true, nil
+		}
+		r.box.Report(Refusal{SandboxNetwork, "a socket of TCP", `list any port instead of "none": then each that it tries is told`})
+	case internet && kind&0xf == unix.SOCK_DGRAM:
+		refusal := Refusal{SandboxNetwork, "a socket of UDP", "if it asks for names, add 53 to sandbox.network: the GNU C library then asks over TCP"}
+		if slices.Contains(r.box.Ports, 53) {
+			refusal.Hint = allHint
+		}
+		r.box.Report(refusal)
+	case family == unix.AF_UNIX:
+		r.box.Report(Refusal{SandboxNetwork, "a Unix socket", allHint})
+	default:
+		r.box.Report(Refusal{SandboxNetwork, fmt.Sprintf("a socket of family %d, type %d, protocol %d", family, kind&0xf, protocol), allHint})
+	}
+	return false, unix.EACCES
+}
+
+// connect tells of a port that is not listed.
+func (r *reporter) connect(n *notification) {
+	t := target{pid: int(n.pid)}
+	data := make([]byte, min(n.args[2], 28)) // struct sockaddr_in6
+	if len(data) < 8 || t.read(n.args[1], data) != nil {
+		return
+	}
+	var addr netip.Addr
+	switch family := binary.NativeEndian.Uint16(data); {
+	case family == unix.AF_INET:
+		addr, _ = netip.AddrFromSlice(data[4:8])
+	case family == unix.AF_INET6 && len(data) >= 24:
+		addr, _ = netip.AddrFromSlice(data[8:24])
+	default:
+		return
+	}
+	port := binary.BigEndian.Uint16(data[2:])
+	if !slices.Contains(r.box.Ports, port) {
+		r.box.Report(Refusal{SandboxNetwork, "a connection to " + netip.AddrPortFrom(addr.Unmap(), port).String(), fmt.Sprintf("add %d to sandbox.network", port)})
+	}
+}
+
+// A named is a file that a call would change.
+type named struct {
+	verb   string
+	target target
+	parent bool // the folder that it is in is what changes: a link is not followed
+}
+
+// resolve returns the real path of a file. It reports false for one that a sandbox does not decide on, or that cannot
+// be looked for.
+func (f named) resolve(pid int) (string, bool) {
+	f.target.pid = pid
+	path, err := f.target.text()
+	if err != nil {
+		return "", false
+	}
+	from := "/proc/" + strconv.Itoa(pid) + "/cwd"
+	if f.target.dir != unix.AT_FDCWD {
+		from = "/proc/" + strconv.Itoa(pid) + "/fd/" + strconv.Itoa(f.target.dir)
+	}
+	if !filepath.IsAbs(path) {
+		dir, err := os.Readlink(from)
+		if err != nil || !filepath.IsAbs(dir) {
+			return "", false
+		}
+		path = filepath.Join(dir, path)
+	}
+	for _, other := range []string{"/proc/", "/dev/fd/", "/dev/std", "/dev/tty", "/dev/pts/"} {
+		if strings.HasPrefix(path, other) {
+			return "", false
+		}
+	}
+	if !f.parent {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return real, true
+		}
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	return filepath.Join(dir, filepath.Base(path)), err == nil
+}
+
+// mayWrite is mayChange for a path, with the devices that all may write to.
+func (a *attendant) mayWrite(path string) bool {
+	return slices.Contains(sinks, path) || slices.ContainsFunc(a.write, func(dir string) bool {
+		return path == dir || strings.HasPrefix(path, dir+"/")
+	})
+}
+
+// at is a file by a descriptor of its folder and a path.
+func at(verb string, dir, path uint64, parent bool) named {
+	return named{verb, target{dir: int(int32(dir)), path: path}, parent}
+}
+
+// here is a file by its path alone.
+func here(verb string, path uint64, parent bool) named {
+	return named{verb, target{dir: unix.AT_FDCWD, path: path}, parent}
+}
+
+// namesOf returns the files that a call would change.
+func namesOf(n *notification) []named {
+	a := &n.args
+	switch n.number {
+	case unix.SYS_OPENAT:
+		return []named{at("write", a[0], a[1], false)}
+	case unix.SYS_OPENAT2:
+		t := target{pid: int(n.pid)}
+		var flags [8]byte
+		if t.read(a[2], flags[:]) != nil || binary.NativeEndian.Uint64(flags[:])&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC) == 0 {
+			return nil
+		}
+		return []named{at("write", a[0], a[1], false)}
+	case unix.SYS_TRUNCATE:
+		return []named{here("truncate", a[0], false)}
+	case unix.SYS_MKDIRAT:
+		return []named{at("make the folder", a[0], a[1], true)}
+	case unix.SYS_MKNODAT:
+		return []named{at("make", a[0], a[1], true)}
+	case unix.SYS_UNLINKAT:
+		return []named{at("remove", a[0], a[1], true)}
+	case unix.SYS_SYMLINKAT:
+		return []named{at("make the link", a[1], a[2], true)}
+	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
+		return []named{at("move", a[0], a[1], true), at("move to", a[2], a[3], true)}
+	case unix.SYS_LINKAT:
+		return []named{at("link", a[0], a[1], true), at("link to", a[2], a[3], true)}
+	case unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2:
+		return []named{at("change the mode of", a[0], a[1], false)}
+	case unix.SYS_UTIMENSAT:
+		return []named{at("change the times of", a[0], a[1], false)}
+	}
+	return legacyNames(n)
+}

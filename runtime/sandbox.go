@@ -1,0 +1,102 @@
+package mcpfunc
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
+	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// A Sandbox is what a server's process, and all that it starts, may reach. The zero value is no sandbox. It is
+// kept by ExecLauncher, on Linux. What the kernel cannot keep up is an error of New, unless Optional.
+type Sandbox struct {
+	// NoNetwork leaves the process no sockets but those of Ports: TCP that it opens. If a port is 53, names are
+	// asked for by TCP (RES_OPTIONS=use-vc, which the GNU C library reads). The port by which a process gets
+	// tokens is one of them by itself.
+	NoNetwork bool
+	Ports     []int
+
+	// ReadOnly lets the process change no file, but below the folders of Write, which must exist, and in a HOME
+	// and TMPDIR of its own. These are made when it starts and removed when it has ended.
+	ReadOnly bool
+	Write    []string // relative to Server.Dir
+
+	Optional bool // leaves out what the kernel cannot keep up, which is logged
+}
+
+func fromSandbox(s config.Sandbox) Sandbox {
+	return Sandbox{NoNetwork: s.NoNetwork, Ports: s.Ports, ReadOnly: s.ReadOnly, Write: s.Write, Optional: s.Optional}
+}
+
+// own is the sandbox as a process gets it, with its environment.
+func (s Server) own(env []string) (process.Sandbox, []string) {
+	box := process.Sandbox{NoNetwork: s.Sandbox.NoNetwork, ReadOnly: s.Sandbox.ReadOnly, Optional: s.Sandbox.Optional, Report: s.refused}
+	for _, port := range s.Sandbox.Ports {
+		box.Ports = append(box.Ports, uint16(port))
+	}
+	if box.NoNetwork && slices.Contains(box.Ports, 53) && process.Getenv(env, "RES_OPTIONS") == "" {
+		env = append(slices.Clip(env), "RES_OPTIONS=use-vc")
+	}
+	if box.ReadOnly {
+		for _, dir := range s.Sandbox.Write {
+			if !filepath.IsAbs(dir) {
+				dir = filepath.Join(s.Dir, dir)
+			}
+			if abs, err := filepath.Abs(dir); err == nil {
+				dir = abs
+			}
+			box.Write = append(box.Write, dir)
+		}
+		box.Env = func(home, temp string) []string { return authenv.AtHome(env, s.Env, home, temp) }
+	}
+	return box, env
+}
+
+// checkSandbox says why a server's sandbox cannot be kept up here, or logs what of it is left out.
+func (a *App) checkSandbox(spec Server) error {
+	fault := func(key, hint string, err error) error {
+		return a.withoutValues(spec, &ConfigError{Key: "sandbox." + key, Err: err, Hint: hint})
+	}
+	for _, port := range spec.Sandbox.Ports {
+		if port < 1 || port > 65535 {
+			return fault(process.SandboxNetwork, "", fmt.Errorf("invalid port %d: want 1 to 65535", port))
+		}
+	}
+	box, _ := spec.own(nil)
+	for i, dir := range box.Write {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fault(process.SandboxWrite, "make it before the app starts", fmt.Errorf("%s is no folder", spec.Sandbox.Write[i]))
+		}
+	}
+	if method := spec.method.Method; box.NoNetwork && (method == config.AuthAzureOBO || method == config.AuthAzureDefault) {
+		box.Ports = append(box.Ports, 1) // that of the broker will be one
+	}
+	for _, err := range box.Check() {
+		e := (*process.SandboxError)(nil)
+		errors.As(err, &e)
+		if !box.Optional {
+			return fault(e.Key, e.Hint, errors.New(e.Text))
+		}
+		a.log.Warn("a server runs without a part of its sandbox", "server", spec.Name, "key", "sandbox."+e.Key, "error", e.Text)
+	}
+	return nil
+}
+
+// withBroker is s with the port at which its process may ask for tokens, if it may.
+func (s Server) withBroker(granted map[string]string) Server {
+	endpoint, err := url.Parse(granted["IDENTITY_ENDPOINT"])
+	if err != nil || !s.Sandbox.NoNetwork {
+		return s
+	}
+	if port, err := strconv.Atoi(endpoint.Port()); err == nil && endpoint.Hostname() == "127.0.0.1" {
+		s.Sandbox.Ports = append(slices.Clip(s.Sandbox.Ports), port)
+	}
+	return s
+}
