@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e e2e-front servers scale chaos chaos-short fuzz deadcode lint generate golden bench
+.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden bench
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ e2e: ## real servers, real clients, the official conformance suite
 
 servers: ## popular servers of npm and PyPI, packed and asked for their tools: ONLY="WORD ..."; with NUGET="ID@VERSION ..." those of NuGet
 	$(if $(NUGET),test/e2e/tools/nuget-servers.sh $(NUGET),test/e2e/tools/popular-servers.sh $(ONLY))
+
+fork-servers: ## popular servers of PyPI, packed and forked: ONLY="WORD ..."
+	LIST=fork-servers.txt test/e2e/tools/popular-servers.sh $(ONLY)
 
 FRONT = ../shared/tools/front/front
 

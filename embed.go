@@ -15,7 +15,7 @@ import (
 // folder with a go.mod is a module of its own and not embedded.
 //
 //go:generate go test -run ^TestCarriedModuleIsTidy$ . -update
-//go:embed templates/carried.mod templates/carried.sum
+//go:embed templates/carried.mod templates/carried.sum templates/carried_otel.mod templates/carried_otel.sum
 //go:embed LICENSE
 //go:embed internal/admission/*.go
 //go:embed internal/authenv/*.go
@@ -45,11 +45,14 @@ import (
 //go:embed internal/ticket/*.go
 //go:embed internal/watch/*.go
 //go:embed runtime/*.go
+//go:embed runtime/otel/*.go
 var tree embed.FS
 
 // Source returns the files of the runtime's module as they are to lie in third_party/mcpfunc: the
 // runtime, the packages it needs, the licence, and a go.mod and go.sum that name no module but
-// theirs. Tests are left out. Every call returns a new tree that the caller may change.
+// theirs. Tests are left out.
+// What only a project with OpenTelemetry has is there as well, for the generator to choose from: runtime/otel, and
+// go.otel.mod and go.otel.sum, which are its go.mod and go.sum. Every call returns a new tree that the caller may change.
 func Source() fs.FS {
 	src := fstest.MapFS{} // the standard library's only file system that is a value
 	err := fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
@@ -62,6 +65,10 @@ func Source() fs.FS {
 			path = "go.mod"
 		case "templates/carried.sum":
 			path = "go.sum"
+		case "templates/carried_otel.mod":
+			path = "go.otel.mod"
+		case "templates/carried_otel.sum":
+			path = "go.otel.sum"
 		}
 		src[path] = &fstest.MapFile{Data: data, Mode: 0o444}
 		return err

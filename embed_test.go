@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite templates/carried.mod and carri
 // generated project; one that it names for nothing would be dead weight there.
 func TestSourceHoldsWhatTheRuntimeImports(t *testing.T) {
 	t.Parallel()
-	want := map[string]bool{"LICENSE": true, "go.mod": true, "go.sum": true}
+	want := map[string]bool{"LICENSE": true, "go.mod": true, "go.sum": true, "go.otel.mod": true, "go.otel.sum": true}
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		for _, p := range runtimePackages(t, goos) {
 			for _, name := range slices.Concat(p.GoFiles, p.IgnoredGoFiles, p.EmbedFiles) {
@@ -65,6 +65,9 @@ func TestCarriedSourcesAreFew(t *testing.T) {
 			return err
 		}
 		data, err := fs.ReadFile(Source(), name)
+		if strings.HasPrefix(name, "runtime/otel/") {
+			return nil // only projects that ask for it have it
+		}
 		n := codeLines(data)
 		lines[path.Dir(name)] += n
 		total += n
@@ -110,37 +113,46 @@ func TestLinesOfCodeAreCounted(t *testing.T) {
 
 // The carried module files name what `go mod tidy` keeps for a project that imports the runtime, in
 // this module's versions: a tidy carried module by itself would name more, what tests of its
-// dependencies need, and every project would be untidy from its first day.
+// dependencies need, and every project would be untidy from its first day. One without OpenTelemetry names nothing of it.
 func TestCarriedModuleIsTidy(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	carried := filepath.Join(dir, "third_party", "mcpfunc")
-	if err := os.CopyFS(carried, Source()); err != nil {
-		t.Fatal(err)
-	}
-	put(t, filepath.Join(dir, "main.go"), []byte("package main\n\nimport _ \"github.com/mcpfunc/mcpfunc/runtime\"\n\nfunc main() {}\n"))
-	put(t, filepath.Join(dir, "go.sum"), read(t, "go.sum"))
-
-	// Twice: with this module's go.mod for the versions, then with what came of it, for the sums.
-	mod := read(t, "go.mod")
-	for range 2 {
-		os.Remove(filepath.Join(carried, "go.mod")) // the copy is read-only
-		put(t, filepath.Join(carried, "go.mod"), mod)
-		mod = tidy(t, dir)
-	}
-
-	for name, want := range map[string][]byte{"mod": mod, "sum": read(t, filepath.Join(dir, "go.sum"))} {
-		file := "templates/carried." + name
-		if *update {
-			put(t, file, want)
-			continue
-		}
-		got, err := fs.ReadFile(Source(), "go."+name)
-		if err != nil {
+	for _, otel := range []bool{false, true} {
+		dir := t.TempDir()
+		carried := filepath.Join(dir, "third_party", "mcpfunc")
+		if err := os.CopyFS(carried, Source()); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s is stale (-tidy +carried), hint: go generate .\n%s", file, diff)
+		imports, stem, name := `import _ "github.com/mcpfunc/mcpfunc/runtime"`, "templates/carried.", "go."
+		if otel {
+			imports, stem, name = imports+"\n"+`import _ "github.com/mcpfunc/mcpfunc/runtime/otel"`, "templates/carried_otel.", "go.otel."
+		} else if err := os.RemoveAll(filepath.Join(carried, "runtime", "otel")); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(dir, "main.go"), []byte("package main\n\n"+imports+"\n\nfunc main() {}\n"))
+		put(t, filepath.Join(dir, "go.sum"), read(t, "go.sum"))
+
+		// Twice: with this module's go.mod for the versions, then with what came of it, for the sums.
+		mod := read(t, "go.mod")
+		for range 2 {
+			os.Remove(filepath.Join(carried, "go.mod")) // the copy is read-only
+			put(t, filepath.Join(carried, "go.mod"), mod)
+			mod = tidy(t, dir)
+		}
+		if !otel && bytes.Contains(mod, []byte("go.opentelemetry.io")) {
+			t.Errorf("a project without OpenTelemetry requires it:\n%s", mod)
+		}
+		for kind, want := range map[string][]byte{"mod": mod, "sum": read(t, filepath.Join(dir, "go.sum"))} {
+			if *update {
+				put(t, stem+kind, want)
+				continue
+			}
+			got, err := fs.ReadFile(Source(), name+kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s%s is stale (-tidy +carried), hint: go generate .\n%s", stem, kind, diff)
+			}
 		}
 	}
 }
@@ -200,7 +212,7 @@ func (l listed) folder() string {
 func runtimePackages(t *testing.T, goos string) []listed {
 	t.Helper()
 	const fields = "ImportPath,Module,GoFiles,IgnoredGoFiles,EmbedFiles"
-	out := goTool(t, ".", []string{"GOOS=" + goos, "CGO_ENABLED=0"}, "list", "-deps", "-json="+fields, "-tags", "mcpfunc_devpage", "./runtime")
+	out := goTool(t, ".", []string{"GOOS=" + goos, "CGO_ENABLED=0"}, "list", "-deps", "-json="+fields, "-tags", "mcpfunc_devpage", "./runtime/...")
 	var ours []listed
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed

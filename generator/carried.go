@@ -14,6 +14,7 @@ const (
 	runtimeModule = "github.com/mcpfunc/mcpfunc"
 	carriedDir    = "third_party/mcpfunc"
 	sumsPath      = carriedDir + "/SHA256SUMS"
+	otelDir       = "runtime/otel" // of the runtime, for projects that ask for it
 )
 
 // carried is the runtime as a project takes it along.
@@ -26,15 +27,34 @@ type carried struct {
 
 // carry lays src under third_party/mcpfunc, with a list of check sums beside it. The list is in the
 // form of sha256sum, so that anybody can check the copy, and it is how a later generate knows the
-// files that it may replace or remove from those that somebody has worked on.
-func carry(src fs.FS) (carried, error) {
+// files that it may replace or remove from those that somebody has worked on. Of what is for OpenTelemetry
+// nothing is laid down unless otel is set.
+func carry(src fs.FS, otel bool) (carried, error) {
 	var c carried
 	var sums bytes.Buffer
 	err := fs.WalkDir(src, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
-		data, err := fs.ReadFile(src, path)
+		if path == otelDir && !otel {
+			return fs.SkipDir
+		}
+		name := path
+		switch path {
+		case "go.mod", "go.sum":
+			if otel {
+				return nil
+			}
+		case "go.otel.mod", "go.otel.sum":
+			if !otel {
+				return nil
+			}
+			path = "go" + strings.TrimPrefix(name, "go.otel")
+		}
+		if d.IsDir() {
+			return nil
+		}
+		data, err := fs.ReadFile(src, name)
 		if err != nil {
 			return err
 		}

@@ -55,6 +55,7 @@ type Project struct {
 	Module    string // module path of the generated go.mod; empty: the name, with "-app" where Go has that name itself
 	Hosting   Hosting
 	Extras    Extras
+	OTel      bool      // traces and metrics by OpenTelemetry, of the handler and of the host
 	AuthLevel AuthLevel // empty: "function" for none and azure_default, "anonymous" where tokens guard
 
 	Config     *config.File // parsed without a lookup: ${NAME} stays
@@ -71,6 +72,10 @@ type Project struct {
 	// Runtime holds the sources of the module that the project links against; they are laid under
 	// third_party/mcpfunc, to which go.mod points by a replace. See the root package's Source.
 	Runtime fs.FS
+	// RuntimeVersion is the published version of that module which go.mod requires instead, in a project
+	// without a copy of the sources. Plan then plans a go.mod that names nothing else and an empty go.sum,
+	// for "go mod tidy" to complete. Empty: the sources are copied.
+	RuntimeVersion string
 }
 
 // An Owner says who may write a file after it has been written once.

@@ -14,7 +14,7 @@ import (
 var ErrNoProject = errors.New("no mcpfunc project is here")
 
 // Load returns what the project in dir was made with, as far as files of it tell: the module, the
-// hosting and the auth level that was asked for. Config, ConfigData and Runtime are the caller's to
+// hosting, the version of the runtime if it is not copied, and the auth level that was asked for. Config, ConfigData and Runtime are the caller's to
 // add. Extras stay empty: their files are yours, there or not, so no later plan asks for them by
 // itself. An error wraps ErrNoProject where there is none.
 func Load(dir string) (Project, error) {
@@ -32,7 +32,12 @@ func Load(dir string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	p := Project{Module: moduleOf(mod.data), Hosting: HostingCustom}
+	p := Project{Module: moduleOf(mod.data), Hosting: HostingCustom, RuntimeVersion: publishedRuntime(mod.data)}
+	main, err := look(root, "main.go")
+	if err != nil {
+		return Project{}, err
+	}
+	p.OTel = strings.Contains(string(main.data), `"`+runtimeModule+"/"+otelDir+`"`)
 	host, err := readHost(root)
 	if err != nil {
 		return Project{}, err
@@ -60,6 +65,23 @@ func isProject(root *os.Root) error {
 		return fmt.Errorf("%w: go.mod does not require %s", ErrNoProject, runtimeModule)
 	}
 	return nil
+}
+
+// publishedRuntime returns the version of the runtime that go.mod requires, or nothing where it replaces
+// the module, as a project with a copy of the sources does.
+func publishedRuntime(mod []byte) string {
+	for line := range strings.Lines(string(mod)) {
+		if of, _, replaces := strings.Cut(line, "=>"); replaces && slices.Contains(strings.Fields(of), runtimeModule) {
+			return ""
+		}
+	}
+	_, requires := requirements(mod)
+	for _, r := range requires {
+		if version, ours := strings.CutPrefix(r, runtimeModule+" "); ours {
+			return version
+		}
+	}
+	return ""
 }
 
 func moduleOf(mod []byte) string {

@@ -23,9 +23,12 @@ func (p Project) Plan() (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	carried, err := carry(p.Runtime)
+	carried, err := carry(p.Runtime, p.OTel)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
+	}
+	if p.RuntimeVersion != "" {
+		carried.files, carried.requires, carried.sums = nil, nil, nil
 	}
 	s := scaffold{Project: p, Requires: carried.requires, GoVersion: carried.goVersion}
 

@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	}
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
-	a.budget = message.NewBudget(max(budget, 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
+	a.budget = message.NewBudget(max(cmp.Or(a.opts.budget, budget), 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
 	a.starter = child.NewStarter(a.log, secrets, child.Limits{
 		Starts: a.opts.Starts, Budget: a.budget, Room: func(server string) bool { return a.admission.HasRoom(server) },
 	})
@@ -308,6 +309,7 @@ type Stats struct {
 	Idle        int   // of Sessions: those that have needed no process yet, as what they asked was known
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 	Waiting     int   // starts of processes that wait for others
+	Memory      int64 // bytes that processes of servers use; zero where that is not known
 }
 
 // Stats returns the figures of now.
@@ -316,7 +318,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(),
+		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
 	}
 }
 

@@ -118,7 +118,7 @@ func TestOutageOfTheIssuerIsNotTheCallersFault(t *testing.T) {
 }
 
 func TestMetadataAreWhereClientsLook(t *testing.T) {
-	l := newAuthLab(t)
+	l := newAuthLab(t, func(_ *authLab, cfg *Config) { cfg.AllowedHosts = []string{"evil.example"} }) // or it is refused
 	get := func(path string, headers ...string) (int, map[string]any, http.Header) {
 		t.Helper()
 		r, err := http.NewRequest(http.MethodGet, l.url+path, nil)

@@ -109,7 +109,7 @@ func (p *poster) prepare(tb testing.TB, text string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r.ContentLength = int64(len(text))
+	r.ContentLength, r.RemoteAddr = int64(len(text)), "127.0.0.1:12345"
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	p.r = r

@@ -214,12 +214,12 @@ func TestSessionsOutliveTheirForkServer(t *testing.T) {
 
 func TestForkIsGivenUpWhereImportsDoNotAllowIt(t *testing.T) {
 	for name, tt := range map[string]struct{ heavy, want string }{
-		"a thread":            {"import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()", "imports start a thread"},
-		"a file":              {"kept = open('/etc/passwd')", "imports leave open /etc/passwd"},
-		"a socket":            {"import socket\nkept = socket.socket()", "imports leave open socket:"},
-		"an event loop":       {"import asyncio\nkept = asyncio.new_event_loop()", "imports leave open anon_inode:"},
-		"a process":           {"import subprocess\nkept = subprocess.Popen(['/bin/true'])", "imports start a process"},
-		"a working directory": {"os.chdir('/')", "imports change the working directory"},
+		"a thread":            {"import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()", "imports: a thread, started by an import"},
+		"a file":              {"kept = open('/etc/passwd')", "left open by an import: /etc/passwd"},
+		"a socket":            {"import socket\nkept = socket.socket()", "left open by an import: socket:"},
+		"an event loop":       {"import asyncio\nkept = asyncio.new_event_loop()", "left open by an import: anon_inode:"},
+		"a process":           {"import subprocess\nkept = subprocess.Popen(['/bin/true'])", "imports: a process, started by an import"},
+		"a working directory": {"os.chdir('/')", "an import changes the working directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab := newForkLab(t, tt.heavy, "")

@@ -27,7 +27,7 @@ type Observer interface {
 	Close()
 }
 
-// A Call is one request of a client, as an Observer hears of it.
+// A Call is one request of a client, as an Observer hears of it: without secrets, and names of others cut to 256 bytes.
 type Call struct {
 	Server  string
 	Method  string // as "tools/call"
@@ -88,15 +88,16 @@ func (o *observer) Begin(c *calls.Call) {
 		c.Trace = calls.Trace{} // it is the client's and the process's alone
 		return
 	}
+	id, clean := c.Caller.(*identity), o.app.audit
 	told := &Call{
-		Server: o.server.spec.Name, Method: c.Method, Target: c.Target, ID: c.ID, Request: c.Request, Modern: c.Modern,
+		Server: o.server.spec.Name, Method: clean.text(id, c.Method), Target: clean.text(id, c.Target), ID: clean.text(id, c.ID), Request: c.Request, Modern: c.Modern,
 		Start: c.At, In: c.In, TraceParent: c.Trace.Parent, TraceState: c.Trace.State,
 	}
 	o.app.opts.Observer.Begin(told)
 	c.State, c.Trace = told, calls.Trace{}
 	if traceParent.MatchString(told.TraceParent) {
 		c.Trace = calls.Trace{Parent: told.TraceParent, State: told.TraceState}
-		c.Caller.(*identity).trace.Store(&c.Trace)
+		id.trace.Store(&c.Trace)
 	}
 }
 
@@ -107,7 +108,8 @@ func (o *observer) End(c *calls.Call, how calls.Outcome) {
 		o.app.audit.line(o.server, c, how, took)
 	}
 	if told, ok := c.State.(*Call); ok {
-		told.Session, told.ClientName, told.ClientVersion = c.Session, c.Client.Name, c.Client.Version
+		id, clean := c.Caller.(*identity), o.app.audit
+		told.Session, told.ClientName, told.ClientVersion = c.Session, clean.text(id, c.Client.Name), clean.text(id, c.Client.Version)
 		told.Outcome, told.Code, told.Reason, told.Took, told.Out = string(how.Kind), how.Code, how.Reason, took, how.Out
 		o.app.opts.Observer.End(told)
 	}

@@ -51,4 +51,5 @@ type Options struct {
 	Development bool
 
 	transport http.RoundTripper // to identity providers; tests set it
+	budget    int64             // bytes of large messages; tests set it
 }

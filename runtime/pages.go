@@ -34,7 +34,7 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	body := map[string]any{
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
-		"resurrected": s.Resurrected, "hibernated": s.Hibernated, "without_process": s.Idle, "process_memory_bytes": a.admission.Used(),
+		"resurrected": s.Resurrected, "hibernated": s.Hibernated, "without_process": s.Idle, "process_memory_bytes": s.Memory,
 	}
 	if len(a.faults) > 0 {
 		body["faults"] = a.faultTexts()
@@ -66,7 +66,7 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "# TYPE mcpfunc_%s counter\n# HELP mcpfunc_%s %s\nmcpfunc_%s_total %d\n", name, name, help, name, value)
 	}
 	gauge("processes", "Server processes alive.", s.Processes)
-	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; pages that several share count once.", a.admission.Used())
+	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; pages that several share count once.", s.Memory)
 	fmt.Fprint(w, "# TYPE mcpfunc_sessions gauge\n# HELP mcpfunc_sessions Sessions that clients can reach.\n")
 	names := make([]string, 0, len(a.servers))
 	for _, server := range a.servers {

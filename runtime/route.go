@@ -104,7 +104,7 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		a.count(1)
 		defer a.count(-1)
 	}
-	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Expires: caller.Expires, Again: caller.Again}
+	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Source: authn.Source(r), Expires: caller.Expires, Again: caller.Again}
 	id := a.identify(s, caller, own)
 	id.guard = s.guards[path].guard
 	who.Value, who.Token = id, id

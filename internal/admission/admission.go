@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -22,6 +23,17 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string { return "there is no room for another session: " + e.What }
+
+// A BusyError says that too many requests are in flight in one place. Each takes about 10 KiB until it is answered,
+// which a server may never do.
+type BusyError struct {
+	What  string // where
+	Limit int
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%s has %d requests in flight, which is as many as it may have", e.What, e.Limit)
+}
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
 // was, and so is that of the same one by another program: what a user lets one client do is not the
@@ -300,6 +312,21 @@ func (c *Controller) Room() error {
 		return &FullError{What: whatApp, Limit: c.max}
 	}
 	return nil
+}
+
+// Used is how many bytes the processes use; zero where that is not known.
+func (c *Controller) Used() (sum int64) {
+	if c.memory.source == nil {
+		return 0
+	}
+	var all []int
+	for _, pids := range c.pids() {
+		all = append(all, pids...)
+	}
+	for _, used := range c.memory.source.Used(all) {
+		sum += used
+	}
+	return sum
 }
 
 // Measure finds out what memory there is, unless that was done a moment ago.

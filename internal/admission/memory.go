@@ -152,18 +152,3 @@ func (c *Controller) largest() (largest Tenant, most int64) {
 	}
 	return largest, most
 }
-
-// Used is how many bytes the processes of all tenants use together.
-func (c *Controller) Used() (sum int64) {
-	if c.memory.source == nil {
-		return 0
-	}
-	var all []int
-	for _, pids := range c.pids() {
-		all = append(all, pids...)
-	}
-	for _, used := range c.memory.source.Used(all) {
-		sum += used
-	}
-	return sum
-}

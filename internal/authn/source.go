@@ -3,6 +3,7 @@ package authn
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -10,11 +11,14 @@ import (
 // on this machine, such as the Functions host, the client that it or App Service names. Whoever reaches this
 // machine directly can name any. So it is good for sharing fairly, and not for trust; it is not to be logged.
 func Source(r *http.Request) string {
+	if r.RemoteAddr == "" {
+		return ""
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
 		return host
 	}
 	if client := r.Header.Get("Client-Ip"); client != "" && len(client) <= maxSource { // of App Service's front end, with a port

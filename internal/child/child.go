@@ -171,6 +171,16 @@ func (c *Child) Read() (*message.Message, error) {
 				return answer, nil
 			}
 			m.Free()
+		case errors.Is(err, message.ErrNoMemory):
+			e := m.Envelope()
+			c.log.Warn("there was no memory for a large message of the server", "kind", e.Kind().String(), "why", err)
+			if e.Kind() == message.Response {
+				f := &Failure{Text: "there was no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
+				answer := f.Answer(e.ID())
+				m.Free()
+				return answer, nil
+			}
+			m.Free()
 		case errors.Is(err, framing.ErrRunaway):
 			c.Kill(&Failure{Text: "the server wrote a message without end and was stopped", Reason: ReasonFlood})
 			return nil, err

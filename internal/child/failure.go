@@ -17,6 +17,7 @@ const (
 	ReasonDeaf      = "does_not_read"  // it does not read its stdin
 	ReasonFlood     = "runaway_output" // a message without end
 	ReasonLarge     = "answer_too_large"
+	ReasonNoRoom    = "no_memory" // large messages of others, or of the same caller, have it
 	ReasonBroken    = "answer_not_json"
 	ReasonSlow      = "request_timeout"
 	ReasonCanceled  = "cancelled"

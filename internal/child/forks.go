@@ -87,11 +87,12 @@ func (f forkServer) Fork(spec process.Spec) (process.Process, error) {
 
 // A forking is a fork server from its start to its end.
 type forking struct {
-	ready chan struct{} // closed when it can fork, or never will: then err is set
-	stop  chan struct{} // closed when it is to end
-	fork  forker
-	err   error
-	reads []string
+	ready  chan struct{} // closed when it can fork, or never will: then err is set
+	stop   chan struct{} // closed when it is to end
+	fork   forker
+	err    error
+	reads  []string
+	random []string
 
 	// Guarded by Forks.mu.
 	live int         // processes that it has forked, and whoever is about to ask for one
@@ -174,6 +175,19 @@ func (f *Forks) Cheap() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.never == nil && !f.closed && !time.Now().Before(f.notBefore)
+}
+
+// Found returns what the fork server that there is has found of its imports: the variables that they have read,
+// and, if the plan says Watch, the modules that have drawn random numbers.
+func (f *Forks) Found() (reads, random []string) {
+	f.mu.Lock()
+	p := f.current
+	f.mu.Unlock()
+	if p == nil {
+		return nil, nil
+	}
+	<-p.ready
+	return p.reads, p.random
 }
 
 // Err says why no process is forked any more; nil if that is not so.
@@ -318,6 +332,7 @@ func (f *Forks) start(p *forking) (err error) {
 	var report struct {
 		Problem *string
 		Reads   []string
+		Random  []string
 	}
 	if err := json.Unmarshal(said, &report); err != nil {
 		p.fork.Close()
@@ -328,7 +343,7 @@ func (f *Forks) start(p *forking) (err error) {
 		p.fork.Close()
 		return errors.New(*report.Problem)
 	}
-	p.reads = report.Reads
+	p.reads, p.random = report.Reads, report.Random
 	f.log.Info("fork server ready", "after", time.Since(began))
 	return nil
 }

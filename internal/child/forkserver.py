@@ -35,50 +35,72 @@ class Reads(type(os.environ)):
         return super().__iter__()
 
 
+class Writes(type(os.environ)):
+    """Ends a process that sets what imports have read, which without a fork it would have set before."""
+
+    def __setitem__(self, key, value):
+        if key != "PYTHONPATH" and self.get(key) != value and not Reads.names.isdisjoint((key, "*")):
+            os.write(2, b"cannot be forked: the server sets %s, which what it imports has read\n" % os.fsencode(key))
+            os._exit(1)
+        super().__setitem__(key, value)
+
+
 class Watch:
-    """What imports do that a child would find missing, or share with its siblings."""
+    """Notes which modules do what a child could find missing, or shares with its siblings, for whoever packs."""
+
+    events = {
+        "_thread.start_new_thread": "thread", "_thread.start_joinable_thread": "thread", "_thread.start_new": "thread",
+        "open": "file", "socket.__new__": "file", "tempfile.mkdtemp": "temporary", "tempfile.mkstemp": "temporary",
+        "subprocess.Popen": "process", "os.fork": "process", "os.posix_spawn": "process", "os.system": "process",
+    }
 
     def __init__(self):
-        self.found = []
+        self.modules = {}  # by kind
         self.on = False
         self.urandom = os.urandom
         os.urandom = self.random
         sys.addaudithook(self.audit)
 
     def audit(self, event, args):
-        if not self.on:
-            return
-        if event == "open":
-            path, mode, flags = args
-            if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) and path != os.devnull and "__pycache__" not in str(path):
-                self.say("writes the file %s" % (path,))
-        elif event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "socket.sendto"):
-            self.say("uses the network")
-        elif event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
-            self.say("starts a process")
-        elif event in ("tempfile.mkdtemp", "tempfile.mkstemp", "os.mkdir"):
-            self.say("makes a file or folder")
-        elif event in ("_thread.start_new_thread", "_thread.start_joinable_thread"):
-            self.say("starts a thread")
+        kind = self.on and self.events.get(event)
+        if kind:
+            self.note(kind)
 
     def random(self, size):
         if self.on:
-            self.say("draws a random number")
+            self.note("random")
         return self.urandom(size)
 
-    def say(self, what):
+    def note(self, kind):
         names = []
         frame = sys._getframe(2)
         while frame:
             name = frame.f_globals.get("__name__", "?")
-            if not name.startswith(("importlib", "_frozen", "mcpfunc")) and name not in names:
+            if not name.startswith(("importlib", "_frozen", "mcpfunc")):
                 names.append(name)
             frame = frame.f_back
-        # Every process gets a key of its own: see become.
-        if what.startswith("draws") and names[:1] == ["multiprocessing.process"]:
-            return
-        first = [n for n in names if n.partition(".")[0] not in sys.stdlib_module_names]
-        self.found.append("%s %s when it is imported" % ((first or names or ["a module"])[0], what))
+        if not names:
+            return  # the import itself
+        if kind == "random" and names[0] == "multiprocessing.process":
+            return  # every process gets a key of its own: see become
+        foreign = [n for n in names if n.partition(".")[0] not in sys.stdlib_module_names]
+        known = self.modules.setdefault(kind, [])
+        name = (foreign or names)[0]
+        if name not in known:
+            known.append(name)
+
+    def blame(self, kind):
+        return ", ".join(self.modules.get(kind, ["imports"])[-3:])
+
+
+class Nobody:
+    """Watches nothing."""
+
+    on = False
+    modules = {}
+
+    def blame(self, kind):
+        return "imports"
 
 
 def descriptors():
@@ -101,32 +123,40 @@ def prepare(plan, watch):
         modules = f.read().split()
     Reads.names.clear()
     os.environ.__class__ = Reads
-    if watch:
-        watch.on = True
+    watch.on = True
     for name in modules:
         try:
-            importlib.import_module(name)
+            if name == "*":
+                Reads.names.add(name)  # found by whoever packed
+            else:
+                importlib.import_module(name)
         except Exception:
             pass  # it is imported again, and may fail again, where it is needed
-    if watch:
-        watch.on = False
+    watch.on = False
     os.environ.__class__ = Reads.__base__
     changed = {name: os.environ.get(name) for name in variables.keys() | os.environ.keys() if variables.get(name) != os.environ.get(name)}
     Reads.names.update(changed)
-    new = [to for fd, to in descriptors().items() if before.get(fd) != to]
-    if watch and watch.found:
-        return watch.found[0], changed
+    if "process" in watch.modules:
+        Reads.names.add("*")  # it has got all of them
+    return problem(watch, before, here), changed
+
+
+def problem(watch, before, here):
     if len(os.listdir("/proc/self/task")) > 1:
-        return "imports start a thread", changed
+        return "%s: a thread, started by an import" % watch.blame("thread")
+    new = [to for fd, to in descriptors().items() if before.get(fd) != to]
     if new:
-        return "imports leave open %s" % new[0], changed
-    if os.getcwd() != here:
-        return "imports change the working directory", changed
+        return "%s: left open by an import: %s" % (watch.blame("file"), new[0])
     try:
         os.waitpid(-1, os.WNOHANG)
-        return "imports start a process", changed
+        return "%s: a process, started by an import" % watch.blame("process")
     except ChildProcessError:
-        return None, changed
+        pass
+    if "temporary" in watch.modules:
+        return "%s: a temporary file, made by an import" % watch.blame("temporary")
+    if os.getcwd() != here:
+        return "an import changes the working directory"
+    return None
 
 
 def source(path):
@@ -152,7 +182,6 @@ def serve(control, code, ruleset, changed):
             pid = os.fork()
         except Exception as e:
             os.write(talk, b"error %s\n" % str(e).replace("\n", " ").encode())
-            pid = 0
         else:
             if pid == 0:
                 control.detach()
@@ -211,20 +240,21 @@ def main(control):
         ruleset = fds[0]
     plan = json.loads(message)
     code = compile(source(plan["script"]), plan["script"], "exec")
-    watch = None
+    watch = Watch() if plan["watch"] else Nobody()
     gc.disable()  # until all is there: see gc.freeze
-    if plan["watch"]:
-        watch = Watch()
-    problem, changed = prepare(plan, watch)
+    wrong, changed = prepare(plan, watch)
     sys.stdout.flush()
     sys.stderr.flush()
-    control.send(json.dumps({"problem": problem, "reads": sorted(Reads.names)}).encode())
-    if problem:
+    report = {"problem": wrong, "reads": sorted(Reads.names), "random": watch.modules.get("random", [])}
+    control.send(json.dumps(report).encode())
+    if wrong:
         os._exit(0)
     gc.collect()
     gc.freeze()
     become(serve(control, code, ruleset, changed), changed)
     gc.enable()
+    if plan["watch"]:
+        os.environ.__class__ = Writes
     module = sys.modules["__main__"].__dict__
     module.clear()
     module.update(__name__="__main__", __file__=plan["script"], __builtins__=builtins, __doc__=None, __package__=None, __spec__=None, __loader__=None)

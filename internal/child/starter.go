@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/framing"
@@ -29,6 +31,8 @@ type Starter struct {
 	budget  *message.Budget
 	slots   *startSlots
 	room    func(server string) bool
+
+	processes atomic.Int64 // that were started, ever
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -89,7 +93,8 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	if made := time.Now(); spec.Answered != nil {
 		c.onAnswer = func() { spec.Answered(caller, time.Since(made)) }
 	}
-	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, s.budget, c.logNoise)
+	share := s.budget.Share(spec.Name, "process "+strconv.FormatInt(s.processes.Add(1), 10))
+	c.pipes = framing.New(c.p, c.p, spec.Framing, spec.MaxMessage, &share, c.logNoise)
 	if rec != nil {
 		rec.Started(c.PID())
 		c.stderr.record(rec)

@@ -48,7 +48,8 @@ func runBuild(ctx context.Context, env *Env, opts *buildOptions) error {
 	}
 	env.debug("go build for %s/%s in %s", opts.GOOS, opts.GOARCH, opts.Dir)
 	var handler string
-	err := env.during("building the handler", func() (err error) {
+	err := env.duringProgress("building the handler", func(p *progress) (err error) {
+		build.Doing = p.doing
 		handler, err = build.run(ctx)
 		return err
 	})

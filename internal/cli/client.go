@@ -30,7 +30,7 @@ type clientOptions struct {
 func (o *clientOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.URL, "url", localURL, "`address` of the app that SERVER is a server of")
-	flags.StringArrayVar(&o.Headers, "header", nil, "send this header too (`name:value`); may be repeated")
+	flags.StringArrayVar(&o.Headers, "header", nil, "send this header too (`name:value`); may be repeated; $MCPFUNC_KEY is sent as x-functions-key")
 	flags.StringVar(&o.Token, "token", "", "send this bearer `token` (default $MCPFUNC_TOKEN, which other users of the machine cannot see)")
 	flags.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "give up after this long; a first start by uvx or npx may download for a minute")
 	flags.BoolVar(&o.JSON, "json", false, "print the server's answer as JSON")
@@ -82,6 +82,9 @@ func (o *clientOptions) header(env *Env) (http.Header, error) {
 	}
 	if token != "" {
 		h.Set("Authorization", "Bearer "+token)
+	}
+	if key, ok := env.lookup("MCPFUNC_KEY"); ok && key != "" && h.Get("X-Functions-Key") == "" {
+		h.Set("X-Functions-Key", key)
 	}
 	return h, nil
 }

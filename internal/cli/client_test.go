@@ -124,6 +124,11 @@ func TestHeadersReachTheServer(t *testing.T) {
 	if code := run(t.Context(), []string{"tools", app.URL, "--header", "X-Functions-Key:k:ey"}, env); code != 0 {
 		t.Errorf("with MCPFUNC_TOKEN: code %d: %s", code, errs)
 	}
+	env, _, errs = testEnv()
+	env.Environ = []string{"MCPFUNC_TOKEN=abc", "MCPFUNC_KEY=k:ey"}
+	if code := run(t.Context(), []string{"tools", app.URL}, env); code != 0 {
+		t.Errorf("with MCPFUNC_KEY: code %d: %s", code, errs)
+	}
 }
 
 func TestATokenIsNotSentToAnotherHost(t *testing.T) {

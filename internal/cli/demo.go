@@ -35,8 +35,9 @@ func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) erro
 		Long: `Scaffold a project around a small embedded server in DIR (default: a new
 temporary folder), build it, serve it under the built-in Functions host, connect
 as an MCP client and call its tools, and show how long each step takes. Go is
-all it needs. It then stays up until Ctrl-C; the exit code is 0. With --once it
-ends, and prints the folder of the project, which stays either way.`,
+all it needs. On a terminal it then stays up until Ctrl-C, and the exit code is 0.
+Elsewhere, or with --once, it ends and prints the folder of the project, which
+stays either way; --once=false keeps it up.`,
 		Example: `  mcpfunc demo
   mcpfunc demo ./demo --once --json`,
 		Args: usualArgs,
@@ -46,6 +47,9 @@ ends, and prints the folder of the project, which stays either way.`,
 			}
 			if opts.Port < 0 || opts.Port > 65535 {
 				return misusef("--port %d is no port", opts.Port)
+			}
+			if !cmd.Flags().Changed("once") {
+				opts.Once = env.Prompter == nil // nobody is there to end it
 			}
 			return run(cmd.Context(), env, opts)
 		},
@@ -71,7 +75,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	if err := d.step("scaffold", d.scaffold); err != nil {
 		return err
 	}
-	if err := d.step("build", func() (string, error) { return d.build(ctx) }); err != nil {
+	if err := d.longStep("build", func(doing func(string)) (string, error) { return d.build(ctx, doing) }); err != nil {
 		return err
 	}
 	log, err := os.Create(filepath.Join(d.dir, demoLog))
@@ -117,7 +121,11 @@ func (d *demo) conclude(opts *demoOptions, host *hostemu.Host, url string) error
 			Steps []demoStep `json:"steps"`
 		}{d.dir, url, d.steps})
 	case opts.Once:
-		d.env.note("\nAll of it works. To serve it again: %s", commandLine("mcpfunc", []string{"dev", d.dir}))
+		again := commandLine("mcpfunc", []string{"dev", d.dir})
+		if byGoRun(d.env.Executable) {
+			again = "go run ./cmd/" + again
+		}
+		d.env.note("\nAll of it works. To serve it again: %s", again)
 		_, err := fmt.Fprintln(d.env.Stdout, d.dir)
 		return err
 	}
@@ -144,8 +152,13 @@ type demoStep struct {
 
 // step does a step and shows how long it took.
 func (d *demo) step(name string, do func() (detail string, err error)) error {
+	return d.longStep(name, func(func(string)) (string, error) { return do() })
+}
+
+// longStep is step for what says where it is now, by doing.
+func (d *demo) longStep(name string, do func(doing func(now string)) (detail string, err error)) error {
 	p := d.env.begin(name)
-	detail, err := do()
+	detail, err := do(p.doing)
 	p.end()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -203,7 +216,7 @@ func (d *demo) command() (string, error) {
 	if self == "" {
 		return "", errors.New("this program does not know where it lies")
 	}
-	if !strings.Contains(filepath.ToSlash(self), "/go-build") {
+	if !byGoRun(self) {
 		return self, nil
 	}
 	copied, err := filepath.Abs(filepath.Join(d.dir, "bin", filepath.Base(self)))
@@ -212,6 +225,9 @@ func (d *demo) command() (string, error) {
 	}
 	return copied, copyProgram(self, copied)
 }
+
+// byGoRun reports whether a program is one that "go run" has built and will remove.
+func byGoRun(program string) bool { return strings.Contains(filepath.ToSlash(program), "/go-build") }
 
 func copyProgram(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
@@ -234,8 +250,8 @@ func copyProgram(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-func (d *demo) build(ctx context.Context) (string, error) {
-	build := goBuild{Dir: d.dir, Env: d.env.Environ, Output: d.env.Stderr}
+func (d *demo) build(ctx context.Context, doing func(string)) (string, error) {
+	build := goBuild{Dir: d.dir, Env: d.env.Environ, Output: d.env.Stderr, Doing: doing}
 	handler, err := build.run(ctx)
 	if err != nil {
 		return "", err

@@ -76,9 +76,6 @@ func (o *remoteOptions) ask(ctx context.Context, env *Env) ([]doctor.Finding, er
 	if err != nil {
 		return nil, err
 	}
-	if key, ok := env.lookup("MCPFUNC_KEY"); ok && key != "" && header.Get("X-Functions-Key") == "" {
-		header.Set("X-Functions-Key", key)
-	}
 	ctx, cancel := client.deadline(ctx)
 	defer cancel()
 	var findings []doctor.Finding

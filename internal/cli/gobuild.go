@@ -25,7 +25,8 @@ type goBuild struct {
 	GOARCH string
 	Page   bool // the handler gets the page of mcpfunc dev
 	Env    []string
-	Output io.Writer // what the compiler says
+	Output io.Writer        // what the compiler says
+	Doing  func(now string) // what it is at, and how far; may be nil
 }
 
 // run compiles and returns the handler's path, Dir included. A handler that was there, running or
@@ -59,7 +60,7 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 	if b.GOARCH != "" {
 		environ = append(environ, "GOARCH="+b.GOARCH)
 	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary}
+	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary}
 	if b.Page {
 		tags, err := ownTags(ctx, goTool, b.Dir, environ)
 		if err != nil {
@@ -69,8 +70,11 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, goTool, append(args, ".")...)
 	cmd.Dir, cmd.Env = b.Dir, environ
-	cmd.Stdout, cmd.Stderr = b.Output, b.Output
-	if err := cmd.Run(); err != nil {
+	said := &buildOutput{rest: b.Output, doing: b.Doing}
+	cmd.Stdout, cmd.Stderr = said, said
+	err = cmd.Run()
+	said.end()
+	if err != nil {
 		return "", fmt.Errorf("build the handler: go build: %w", err)
 	}
 

@@ -25,7 +25,9 @@ type initOptions struct {
 	Name      string   // empty: that of the folder
 	Module    string   // empty: the name
 	Hosting   hosting
+	OTel      bool
 	AuthLevel string // empty: by server
+	Runtime   string // "copy" or "module"
 	DryRun    bool
 	Force     bool
 	Yes       bool
@@ -79,7 +81,9 @@ new session key is in local.settings.json, which stays on this machine.`,
 	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
 	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
 	opts.Hosting.bind(cmd, "flex where servers start with Python or Node, else custom")
+	flags.BoolVar(&opts.OTel, "otel", false, "link OpenTelemetry: traces and metrics over OTLP, where the OTEL_* app settings say")
 	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin (default: function, and anonymous where tokens guard a server)")
+	flags.StringVar(&opts.Runtime, "runtime", runtimeCopy, "how the project gets the runtime (`way`): copy writes its sources into third_party, module requires the published version of this mcpfunc")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known (`method`): none, azure_default, azure_obo or oauth2_bearer")
 	flags.StringArrayVar(&opts.Env, "env", nil, "set this in that server's environment (`NAME=value`); may be repeated")
@@ -107,6 +111,9 @@ func (o *initOptions) take(args []string, dash int) error {
 		return misusef("the servers come from --config or from a command, not from both")
 	case len(o.Command) == 0 && (o.Server != "" || o.Auth != "" || len(o.Env) > 0):
 		return withHint(misusef("--server, --auth and --env describe a command, and there is none"), `write it after "--": -- COMMAND ARGS...`)
+	}
+	if o.Runtime != runtimeCopy && o.Runtime != runtimeModule {
+		return misusef("invalid --runtime %q: want %s or %s", o.Runtime, runtimeCopy, runtimeModule)
 	}
 	if err := o.Hosting.check(); err != nil {
 		return err
@@ -153,13 +160,23 @@ func runInit(ctx context.Context, env *Env, opts *initOptions) error {
 	if err != nil {
 		return err
 	}
+	version, err := runtimeVersion(opts.Runtime)
+	if err != nil {
+		return err
+	}
 	plan, err := generator.Project{
 		Name: name, Module: opts.Module, AuthLevel: generator.AuthLevel(opts.AuthLevel),
-		Hosting: generator.Hosting(opts.Hosting.Kind), Extras: opts.Hosting.Extras,
-		Config: file, ConfigData: src.data, Runtime: env.Runtime, SessionKey: sessionKeyFor(opts.Dir),
+		Hosting: generator.Hosting(opts.Hosting.Kind), Extras: opts.Hosting.Extras, OTel: opts.OTel,
+		Config: file, ConfigData: src.data, SessionKey: sessionKeyFor(opts.Dir),
+		Runtime: env.Runtime, RuntimeVersion: version,
 	}.Plan()
 	if err != nil {
 		return err
+	}
+	if version != "" {
+		if err := tidyModule(ctx, plan); err != nil {
+			return err
+		}
 	}
 	return carryOut(env, opts, src, file, plan)
 }

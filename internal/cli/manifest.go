@@ -246,11 +246,16 @@ func (m *manifestMaker) print() error {
 	return table.Flush()
 }
 
+// asked reports whether it is known already what came of a server.
+func (m *manifestMaker) asked(name string) bool {
+	return slices.ContainsFunc(m.report, func(r manifestReport) bool { return r.Name == name })
+}
+
 // probe returns what asks a server for its tools while it is packed, and then for what a manifest says.
 func (m *manifestMaker) probe(prober *packprobe.Prober) func(context.Context, pack.Target) ([]pack.Tool, error) {
 	return func(ctx context.Context, target pack.Target) ([]pack.Tool, error) {
 		tools, err := prober.Probe(ctx, target)
-		if err == nil && m.has(target.Name) {
+		if err == nil && target.Fork == nil && m.has(target.Name) && !m.asked(target.Name) {
 			got, failed := prober.Record(ctx, target)
 			m.take(target.Name, got, failed)
 		}
@@ -261,12 +266,9 @@ func (m *manifestMaker) probe(prober *packprobe.Prober) func(context.Context, pa
 // finish asks the servers that start as they are written, and writes the manifest. Where packed servers could not
 // be tried nothing is written: a manifest that is there may fit.
 func (m *manifestMaker) finish(ctx context.Context, prober *packprobe.Prober, report *pack.Report) error {
-	asked := func(name string) bool {
-		return slices.ContainsFunc(m.report, func(r manifestReport) bool { return r.Name == name })
-	}
 	for _, s := range report.Servers {
 		switch {
-		case asked(s.Name) || !m.has(s.Name):
+		case m.asked(s.Name) || !m.has(s.Name):
 		case s.Kind == pack.KindWritten:
 			m.record(s.Name, func() (*packprobe.Recorded, error) { return prober.RecordWritten(ctx, m.dir, s.Name) })
 		default:

@@ -133,7 +133,7 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 		task.Probe = m.probe(prober)
 	}
 	var report *pack.Report
-	err = env.duringAsking("packing", func(p *progress) (err error) {
+	err = env.duringProgress("packing", func(p *progress) (err error) {
 		if !opts.Yes {
 			task.Confirm = func(report *pack.Report) error {
 				return p.pause(func() error { return confirmTools(env, report, opts.unpinned) })

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -16,6 +17,7 @@ import (
 const (
 	slow      = time.Second            // what takes longer is shown
 	redrawing = 100 * time.Millisecond // between two redraws
+	repeating = 10 * time.Second       // between two lines where none can be redrawn
 )
 
 // A progress shows that something is under way once it has taken a second: on a terminal by one line
@@ -28,6 +30,18 @@ type progress struct {
 	over  chan struct{} // closed by end
 	gone  chan struct{} // closed when nothing is shown any more
 	shown bool          // read once gone is closed
+	now   atomic.Pointer[string]
+}
+
+// doing says what is being done now. It may be called from any goroutine until end.
+func (p *progress) doing(now string) { p.now.Store(&now) }
+
+// text is what is under way, and what of it now.
+func (p *progress) text() string {
+	if now := p.now.Load(); now != nil {
+		return p.what + ": " + *now
+	}
+	return p.what
 }
 
 // begin starts to show that something is under way. The caller calls end once, and does not prompt
@@ -70,14 +84,15 @@ func (p *progress) show() {
 	p.shown = true
 	screen, ok := p.env.Stderr.(*screen)
 	if !ok || !screen.live || p.env.quiet {
-		p.env.note("%s", p.what)
+		p.env.note("%s", p.text())
+		p.keepSaying()
 		return
 	}
 	style := styleFor(p.env, screen)
 	redraw := time.NewTicker(redrawing)
 	defer redraw.Stop()
 	for {
-		screen.draw(painted(printable.Line(p.what)) + " " + style.dim(elapsed(time.Since(p.start))))
+		screen.draw(painted(printable.Line(p.text())) + " " + style.dim(elapsed(time.Since(p.start))))
 		select {
 		case <-p.over:
 			screen.draw("")
@@ -87,14 +102,31 @@ func (p *progress) show() {
 	}
 }
 
+// keepSaying says where it is now and then, where no line can be redrawn.
+func (p *progress) keepSaying() {
+	again := time.NewTicker(repeating)
+	defer again.Stop()
+	for last := p.text(); ; {
+		select {
+		case <-p.over:
+			return
+		case <-again.C:
+		}
+		if text := p.text(); text != last {
+			p.env.note("%s (%s)", text, elapsed(time.Since(p.start)))
+			last = text
+		}
+	}
+}
+
 // during does what may take a while. When it took longer than a second and went well, a line says how
 // long.
 func (e *Env) during(what string, do func() error) error {
-	return e.duringAsking(what, func(*progress) error { return do() })
+	return e.duringProgress(what, func(*progress) error { return do() })
 }
 
-// duringAsking is during for what may have a question on its way.
-func (e *Env) duringAsking(what string, do func(*progress) error) error {
+// duringProgress is during for what may ask a question on its way, or say where it is now.
+func (e *Env) duringProgress(what string, do func(*progress) error) error {
 	p := e.begin(what)
 	err := do(p)
 	took := time.Since(p.start)

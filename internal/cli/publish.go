@@ -137,7 +137,8 @@ func readyToPublish(ctx context.Context, env *Env, dir string) error {
 		return err
 	}
 	build := goBuild{Dir: dir, GOOS: "linux", GOARCH: "amd64", Env: env.Environ, Output: env.Stderr}
-	err := env.during("building the handler", func() error {
+	err := env.duringProgress("building the handler", func(p *progress) error {
+		build.Doing = p.doing
 		_, err := build.run(ctx)
 		return err
 	})

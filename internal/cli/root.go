@@ -28,7 +28,11 @@ handler that gives every session its own server process behind streamable HTTP.`
 			}
 			return err
 		},
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := cmd.Help()
+			env.note("\n%s", whatNext(".", env.Home))
+			return err
+		},
 		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -36,7 +36,8 @@ func prepare(ctx context.Context, env *Env, dir string) (*config.File, error) {
 	warnMissing(env, dir, a.config)
 	build := goBuild{Dir: dir, Page: true, Env: env.Environ, Output: env.Stderr}
 	env.debug("go build in %s", dir)
-	err = env.during("building the handler", func() error {
+	err = env.duringProgress("building the handler", func(p *progress) error {
+		build.Doing = p.doing
 		_, err := build.run(ctx)
 		return err
 	})

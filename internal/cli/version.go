@@ -44,8 +44,14 @@ func versionLine() string {
 	return fmt.Sprintf("mcpfunc %s %s %s/%s", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// buildVersion returns the version that the go command stamped into this binary.
+// released is the version of a release that was not built by "go install": .goreleaser.yaml sets it.
+var released string
+
+// buildVersion returns the version of this binary: of the release, or as the go command stamped it.
 func buildVersion() string {
+	if released != "" {
+		return released
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -7,6 +7,12 @@ import (
 	"github.com/tailscale/hujson"
 )
 
+// The keys of "prompts" and "resources", and of "tools".
+var (
+	accessKeys = []string{"allow", "deny", "require"}
+	toolKeys   = append(slices.Clone(accessKeys), "pin")
+)
+
 // setAccess reads "tools", "prompts" or "resources". Like auth, what is not understood is an error: it was to
 // keep something from somebody. A list is another client's form of a guard.
 func (d *draft) setAccess(m member) error {
@@ -20,9 +26,9 @@ func (d *draft) setAccess(m member) error {
 	if err != nil {
 		return err
 	}
-	keys := []string{"allow", "deny", "require"}
+	keys := accessKeys
 	if m.name == "tools" {
-		keys = append(keys, "pin")
+		keys = toolKeys
 	}
 	var rules AccessRules
 	for _, f := range members {

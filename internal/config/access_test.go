@@ -58,7 +58,7 @@ func TestAccessErrors(t *testing.T) {
 		`"tools": {"require": {"x": {"scope": ["y"]}}}`:     `"tools.require.x.scope" is not a key that is known here`,
 		`"prompts": {"pin": "off"}`:                         `"prompts.pin" is not a key that is known here`,
 		`"prompts": ["x"]`:                                  `"prompts" must be an object, not a list`,
-		`"tools": ["x"]`:                                    `"tools" guards this server`,
+		`"tools": ["x"]`:                                    `"tools" is how another client guards this server`,
 		`"tools": {"allow": []}`:                            `"tools.allow" must not be an empty list`,
 		`"tools": {"allow": "x"}`:                           `"tools.allow" must be a list of globs, not a string`,
 		`"tools": {"allow": [5]}`:                           `"tools.allow" must be a string, not a number`,

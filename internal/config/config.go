@@ -78,9 +78,9 @@ type Server struct {
 	Era              Era
 	Enabled          bool
 	Description      string
-	Stateless        bool              // its processes remember nothing between calls
-	NoFork           bool              // none of its processes is forked from another
-	InheritEnv       []string          // names or globs that may pass from the app's environment
+	Stateless        bool     // its processes remember nothing between calls
+	NoFork           bool     // none of its processes is forked from another
+	InheritEnv       []string // names or globs that may pass from the app's environment
 	Manifest         Manifest
 	EnvFromHeaders   map[string]string // variables of a session's process, by the header of its caller that each is
 	AuditArguments   []string          // audit.arguments: of tools, that the audit shows

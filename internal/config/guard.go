@@ -18,7 +18,7 @@ var guards = []string{
 // Guard reports whether the member key of a server's entry, with this value, guards it. A guard that
 // lets everything pass, as "tools": ["*"] does, is none.
 func Guard(key string, value hujson.Value) bool {
-	if !slices.Contains(guards, key) || key == "sandbox" && OwnSandbox(value) {
+	if !slices.Contains(guards, key) || key == "sandbox" && OwnSandbox(value) || key == "tools" && OwnTools(value) {
 		return false
 	}
 	switch v := value.Value.(type) {
@@ -40,13 +40,27 @@ func Guard(key string, value hujson.Value) bool {
 	return false
 }
 
+// OwnTools reports whether "tools" is the object of this file, which access.go reads, and no other client's guard.
+func OwnTools(value hujson.Value) bool {
+	o, ok := value.Value.(*hujson.Object)
+	return ok && !slices.ContainsFunc(o.Members, func(m hujson.ObjectMember) bool {
+		return !slices.Contains(toolKeys, m.Name.Value.(hujson.Literal).String())
+	})
+}
+
 // refuses reports whether a guard lists what may not be called.
 func refuses(key string) bool {
 	return strings.HasPrefix(key, "disabled") || strings.HasPrefix(key, "exclude")
 }
 
-// guarded is the error of a guard that this version cannot keep up.
+// guarded is the error of a guard that is another client's, or that this version cannot keep up.
 func guarded(m member) *Error {
-	return m.at.fail("guards this server, and mcpfunc cannot do that yet, so it does not serve it").
-		hint(`remove "%s" if everybody who may call the server may do everything with it; else serve it elsewhere`, m.name)
+	e := m.at.fail("is how another client guards this server, and is not read here, so that it is not served")
+	switch {
+	case strings.HasPrefix(m.name, "sandbox"):
+		return e.hint(`remove "%s" if everybody who may call the server may do everything with it; else serve it elsewhere`, m.name)
+	case refuses(m.name):
+		return e.hint(`write "tools": {"deny": [...]} with the same names; mcpfunc init --config and add-server --from do`)
+	}
+	return e.hint(`write "tools": {"allow": [...]} with the same names; mcpfunc init --config and add-server --from do`)
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"time"
@@ -72,11 +73,17 @@ func sessionAdvice(file *config.File, s config.Server) []Advice {
 	return all
 }
 
-// sandboxAdvice finds package runners that a sandbox keeps from their packages.
+// sandboxAdvice finds package runners that a sandbox keeps from their packages, and folders that are everybody's.
 func sandboxAdvice(file *config.File, s config.Server) []Advice {
 	var all []Advice
+	for _, dir := range s.Sandbox.Write {
+		if dir = path.Clean(dir); dir == "/tmp" || dir == "/var" || dir == "/home" || dir == "/root" {
+			all = append(all, advise(RuleSandbox, file, &s, "sandbox.write", "name a folder in it: for temporary files the server has one of its own",
+				"holds %s, and with it what is of other servers", dir))
+		}
+	}
 	if len(packages(s.Command, s.Args)) == 0 {
-		return nil
+		return all
 	}
 	const hint = "mcpfunc pack, so that nothing is downloaded at the start"
 	if s.Sandbox.NoNetwork && !slices.Contains(s.Sandbox.Ports, 443) {

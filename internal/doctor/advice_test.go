@@ -41,6 +41,7 @@ func TestRunnersInASandboxAreWarnedOf(t *testing.T) {
 		`"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"network":[443]}`:            "",
 		`"command":"npx","args":["-y","a@1.0.0"],"sandbox":{"network":[53],"write":[]}`:  "sandbox.network sandbox.write",
 		`"command":"node","args":["a.js"],"sandbox":{"network":"none","write":["data"]}`: "",
+		`"command":"node","args":["a.js"],"sandbox":{"write":["/tmp/","/tmp/a"]}`:        "sandbox.write",
 	} {
 		file, err := config.Parse("mcp_config.json", []byte(`{"mcpServers":{"s":{`+server+`}}}`), nil)
 		if err != nil {

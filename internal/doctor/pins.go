@@ -7,6 +7,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
+	"github.com/mcpfunc/mcpfunc/internal/policy"
 )
 
 // pins finds servers whose tools are to be as they were packed, and of which nobody wrote down how they are:
@@ -20,7 +21,11 @@ func (p *Project) pins() []Finding {
 	var all []Finding
 	for _, s := range p.File.Enabled() {
 		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "tools.pin"}
-		switch tools, pinned := pins[s.Name]; {
+		tools, pinned := pins[s.Name]
+		if pinned {
+			all = append(all, p.idle(s, tools)...)
+		}
+		switch {
 		case s.Access.Pin == config.PinEnforce && !pinned:
 			e.Err = errors.New(`is "enforce", but no tool of this server is pinned, so that it is not served`)
 			all = append(all, failure(name, hint, "%v", e))
@@ -32,6 +37,32 @@ func (p *Project) pins() []Finding {
 		case pinned:
 			all = append(all, okay(name, "%s: %d are pinned, and the log tells of changes", s.Name, len(tools)))
 		}
+	}
+	return all
+}
+
+// idle finds rules that none of a server's tools is subject to: most likely their names have a slip, and a tool
+// that was to be denied is not.
+func (p *Project) idle(s config.Server, tools map[string]string) []Finding {
+	var all []Finding
+	look := func(key, glob string) {
+		for tool := range tools {
+			if policy.Matches(glob, tool) {
+				return
+			}
+		}
+		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: key, Err: fmt.Errorf("has %q, which matches none of the server's %d tools", glob, len(tools))}
+		all = append(all, warning("tools", "mcp_lock/"+s.Name+"/tools.json has their names", "%v", e))
+	}
+	rules := s.Access.Tools
+	for _, glob := range rules.Allow {
+		look("tools.allow", glob)
+	}
+	for _, glob := range rules.Deny {
+		look("tools.deny", glob)
+	}
+	for _, need := range rules.Require {
+		look("tools.require", need.Glob)
 	}
 	return all
 }

@@ -19,6 +19,9 @@ func TestPinsAreToldOf(t *testing.T) {
 	p := &Project{Dir: t.TempDir(), File: &config.File{Path: "f.json", Servers: []config.Server{
 		server("strict", config.PinEnforce), server("bare", config.PinEnforce), server("usual", ""), server("loose", config.PinOff), server("unpacked", ""),
 	}}}
+	p.File.Servers[2].Access.Tools = config.AccessRules{
+		Allow: []string{"a", "A"}, Deny: []string{"b*"}, Require: []config.Requirement{{Glob: "?", Roles: []string{"r"}}},
+	}
 	said := func() string {
 		var lines []string
 		for _, f := range p.pins() {
@@ -43,13 +46,14 @@ func TestPinsAreToldOf(t *testing.T) {
 	}
 	got := said()
 	for _, want := range []string{
-		"ok: strict: 2 are pinned, and no other is served", `fail: f.json:7: server "bare"`, "ok: usual: 1 are pinned, and the log tells", `warn: f.json:7: server "loose": "tools.pin" is "off"`,
+		"ok: strict: 2 are pinned, and no other is served", `fail: f.json:7: server "bare"`, "ok: usual: 1 are pinned, and the log tells",
+		`"tools.allow" has "A", which matches none of the server's 1 tools`, `"tools.deny" has "b*", which matches none`, `warn: f.json:7: server "loose": "tools.pin" is "off"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s\nlacks %s", got, want)
 		}
 	}
-	if strings.Contains(got, "unpacked") {
+	if strings.Contains(got, "unpacked") || strings.Contains(got, `has "a"`) || strings.Contains(got, "tools.require") {
 		t.Errorf("%s", got)
 	}
 	if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {

@@ -61,15 +61,21 @@ type PieceReader interface {
 	ReadPiece() (p *bufpool.Piece, n int, err error)
 }
 
+// A TryReader is a PieceReader that can also read what there is without waiting. ok is false if there is nothing yet,
+// or will be nothing more.
+type TryReader interface {
+	TryPiece() (p *bufpool.Piece, n int, ok bool)
+}
+
 // A Stream carries messages over a reader and a writer. One goroutine may Read while another
 // Writes.
 type Stream struct {
-	r      io.Reader
-	w      io.Writer
-	mode   Mode
-	limit  int64
-	budget *message.Budget
-	noise  func(head []byte, size int64)
+	r     io.Reader
+	w     io.Writer
+	mode  Mode
+	limit int64
+	share *message.Share
+	noise func(head []byte, size int64)
 
 	back   []byte         // to be read again, before anything else
 	in     *bufpool.Piece // read and not consumed: in[lo:hi]; nil when there is none
@@ -86,11 +92,11 @@ type Stream struct {
 	said    said
 }
 
-// New returns a Stream. A message of more than limit bytes, or of more than budget has room for, is
+// New returns a Stream. A message of more than limit bytes, or of more than share has room for, is
 // not stored. noise is called, from Read, with the beginning of whatever is no message, a line at a
 // time, and its whole size in bytes; it must not keep head.
-func New(r io.Reader, w io.Writer, mode Mode, limit int64, budget *message.Budget, noise func(head []byte, size int64)) *Stream {
-	s := &Stream{r: r, w: w, mode: mode, limit: limit, budget: budget, noise: noise}
+func New(r io.Reader, w io.Writer, mode Mode, limit int64, share *message.Share, noise func(head []byte, size int64)) *Stream {
+	s := &Stream{r: r, w: w, mode: mode, limit: limit, share: share, noise: noise}
 	s.headers.Store(mode == Headers)
 	return s
 }
@@ -154,6 +160,25 @@ func (s *Stream) read() (in input) {
 
 func (s *Stream) take(in input) { s.in, s.hi, s.err, s.late = in.piece, in.n, in.err, nil }
 
+// fillFor is fill in the middle of f. A large message whose sender makes no progress is not stored any more once
+// others want its memory.
+func (s *Stream) fillFor(f *frame) error {
+	for s.in == nil || s.lo == s.hi {
+		left, limited := f.progress.Left(f.m)
+		if !limited {
+			return s.fill()
+		}
+		if s.fillWithin(max(left, 0)) && left > 0 {
+			return s.fill()
+		}
+		head := f.m.Head(headBytes)
+		if f.progress.Yield(f.m) {
+			f.head = head
+		}
+	}
+	return nil
+}
+
 // fillWithin is fill that gives up after a time, and reports whether there is input, or will be none.
 // What comes later is not lost: the next fill waits for it.
 func (s *Stream) fillWithin(d time.Duration) bool {
@@ -161,6 +186,16 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 		return true
 	}
 	if s.late == nil {
+		if try, ok := s.r.(TryReader); ok {
+			if piece, n, ok := try.TryPiece(); ok {
+				if s.in != nil {
+					bufpool.Put(s.in)
+				}
+				s.lo = 0
+				s.take(input{piece: piece, n: n})
+				return true
+			}
+		}
 		late := make(chan input, 1)
 		s.late = late
 		go func() { late <- s.read() }() // it ends with the reader at the latest

@@ -106,7 +106,7 @@ func (s *Stream) block(lines *[][]byte) (length int64, err error) {
 		if size > headerBytes || s.fill() != nil {
 			return -1, nil
 		}
-		f := frame{m: message.New(s.budget)}
+		f := frame{m: message.New(s.share)}
 		if err := s.line(&f, true); err != nil && err != io.EOF {
 			f.m.Free()
 			return 0, err
@@ -130,9 +130,9 @@ func (s *Stream) block(lines *[][]byte) (length int64, err error) {
 // body reads a message of so many bytes. It is proven that headers are spoken if the message, though
 // broken, ends where it should. Anything else is read again as lines.
 func (s *Stream) body(length int64) (m *message.Message, proven bool, err error) {
-	f := frame{m: message.New(s.budget)}
+	f := frame{m: message.New(s.share)}
 	for begun, ended := false, false; f.size < length && !f.done && !ended; {
-		if s.fill() != nil {
+		if s.fillFor(&f) != nil {
 			break
 		}
 		rest := s.in[s.lo:s.hi]

@@ -11,8 +11,8 @@ import (
 
 // Read returns the next message, which is a JSON object or a batch of them. The caller frees it.
 //
-// With a *message.TooLargeError comes a message without its bytes but with its envelope, and
-// reading goes on; so it does after a *BrokenError, with which no message comes. Every other error
+// With a *message.TooLargeError, or a message.ErrNoMemory, comes a message without its bytes but with its envelope,
+// and reading goes on; so it does after a *BrokenError, with which no message comes. Every other error
 // is final: io.EOF at the end, ErrRunaway, or the reader's own.
 func (s *Stream) Read() (*message.Message, error) {
 	for {
@@ -64,10 +64,18 @@ func (s *Stream) Read() (*message.Message, error) {
 // whole ends a message, and returns an error if its bytes were not stored.
 func (s *Stream) whole(m *message.Message) error {
 	m.End() // it is complete
-	if m.Discarded() {
-		return &message.TooLargeError{Limit: s.limit}
+	return s.notStored(m)
+}
+
+// notStored says why the bytes of m are not stored, if they are not.
+func (s *Stream) notStored(m *message.Message) error {
+	switch {
+	case !m.Discarded():
+		return nil
+	case m.NoRoom() != nil:
+		return m.NoRoom()
 	}
-	return nil
+	return &message.TooLargeError{Limit: s.limit}
 }
 
 // next returns the next line, or its beginning if that is a message. It returns none and no error
@@ -90,7 +98,7 @@ func (s *Stream) next() (f frame, err error) {
 		f.cut = true
 		return frame{}, s.look(&f)
 	}
-	f = frame{m: message.New(s.budget)}
+	f = frame{m: message.New(s.share)}
 	// Within what may be a message over several lines, a line counts only as a whole.
 	err = s.line(&f, s.open.m == nil)
 	if f.cut = err == io.EOF; err != nil && !f.cut {
@@ -113,6 +121,8 @@ type frame struct {
 	behind bool   // it stands behind text: most likely it is in a log
 	cut    bool   // the input ends within it: what that means, the end of the peer says better
 	cr     bool   // a CR has been consumed that may be of the line's end
+
+	progress message.Progress // of who writes it
 }
 
 // errOther says that JSON is no message.
@@ -173,7 +183,7 @@ func (f *frame) unfinished() bool {
 // the end of the message that the line begins with.
 func (s *Stream) line(f *frame, early bool) error {
 	for {
-		if err := s.fill(); err != nil {
+		if err := s.fillFor(f); err != nil {
 			return err
 		}
 		rest := s.in[s.lo:s.hi]
@@ -251,7 +261,7 @@ func (f *frame) marked() bool {
 func (s *Stream) unmarked(f *frame) (clean frame, err error) {
 	text := f.m.Bytes()[len(byteOrderMark):]
 	f.m.Free()
-	clean = frame{m: message.New(s.budget)}
+	clean = frame{m: message.New(s.share)}
 	n, err := s.add(&clean, text, nil)
 	if n < len(text) { // behind a message
 		s.unread(append(text[n:], '\n'))

@@ -33,7 +33,7 @@ func (s *Stream) look(f *frame) error {
 	}
 	s.report(f.head, f.size)
 	if e := f.m.Envelope(); !f.cut && e.Version() && e.Method() == "" && usable(e.ID()) {
-		return &BrokenError{ID: bytes.Clone(e.ID()), Head: f.head, Err: &message.TooLargeError{Limit: s.limit}}
+		return &BrokenError{ID: bytes.Clone(e.ID()), Head: f.head, Err: s.notStored(f.m)}
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (s *Stream) salvage() (*message.Message, error) {
 		rest := l.text[l.from:end]
 		if i := headerWithin(rest); i >= 0 && end == len(l.text) && s.held == nil && s.mayHaveHeaders() {
 			s.report(rest[:i], int64(i))
-			header := frame{m: message.New(s.budget)}
+			header := frame{m: message.New(s.share)}
 			s.add(&header, rest[i:], nil)
 			s.held = &header
 		} else {
@@ -75,7 +75,7 @@ func (s *Stream) within(text []byte) (*message.Message, error) {
 		if c < 0 || l.work <= 0 {
 			return nil, nil
 		}
-		m := message.New(s.budget)
+		m := message.New(s.share)
 		n, bad := m.AppendValue(text[c:], nil)
 		l.work -= n
 		if bad == nil && m.Complete() {
@@ -93,7 +93,7 @@ func (s *Stream) within(text []byte) (*message.Message, error) {
 		m.Free()
 		if goesOn { // over several lines
 			s.report(text[l.from:c], int64(c-l.from))
-			first := frame{m: message.New(s.budget), behind: !invisible(text[l.from:c])}
+			first := frame{m: message.New(s.share), behind: !invisible(text[l.from:c])}
 			s.add(&first, text[c:], nil)
 			s.held = &first
 			l.from, l.at = len(text), len(text)

@@ -61,15 +61,21 @@ func (s *source) switchOff(name, why string) {
 var geminiTools = strings.Fields(`run_shell_command read_file read_many_files write_file replace edit glob grep search_file_content
 	list_directory web_fetch google_web_search save_memory write_todos ShellTool ReadFileTool WriteFileTool EditTool`)
 
-// guardedExtension refuses a file that keeps tools of its servers from being called at its top:
-// "excludeTools" of a Gemini extension, and "tools" of opencode.
+// guardedExtension reads which tools of its servers a file keeps from being called at its top: "excludeTools"
+// of a Gemini extension, and "tools" of opencode. It refuses a file of which that cannot be kept up.
 func (s *source) guardedExtension(root *hujson.Object) error {
 	names, _ := asStrings(member(root, "excludeTools"))
 	for _, name := range names {
-		tool, _, _ := strings.Cut(name, "(")
-		if !slices.Contains(geminiTools, tool) {
+		switch {
+		case slices.Contains(geminiTools, toolName(name)):
+		case qualified(name):
 			return refused(s.path, "remove it if everybody who may call the servers may do everything with them; else serve them elsewhere",
-				`has "excludeTools", which guards its servers, and mcpfunc cannot do that yet, so it serves none of them`)
+				`has "excludeTools" with arguments, which guards its servers, and mcpfunc cannot do that, so it serves none of them`)
+		default:
+			s.excluded = append(s.excluded, name)
+			if _, tool, of := strings.Cut(name, "__"); of { // Gemini's SERVER__TOOL
+				s.excluded = append(s.excluded, tool)
+			}
 		}
 	}
 	if s.dialect.braces {
@@ -78,7 +84,7 @@ func (s *source) guardedExtension(root *hujson.Object) error {
 	return nil
 }
 
-// opencodeTools finds servers some of whose tools are switched off: "tools": {"NAME_*": false}.
+// opencodeTools reads which tools are switched off: "tools": {"NAME_*": false}.
 func (s *source) opencodeTools(root *hujson.Object) {
 	tools := member(root, "tools")
 	if tools == nil {
@@ -93,18 +99,6 @@ func (s *source) opencodeTools(root *hujson.Object) {
 			s.guards = append(s.guards, text(m.Name))
 		}
 	}
-}
-
-// guardOver returns the key of the file's "tools" that speaks of a server's tools, which opencode calls
-// NAME_TOOL.
-func (s *source) guardOver(name string) (string, bool) {
-	for _, glob := range s.guards {
-		prefix, _, star := strings.Cut(glob, "*")
-		if star && strings.HasPrefix(name+"_", prefix) || strings.HasPrefix(glob, name+"_") || glob == name {
-			return glob, true
-		}
-	}
-	return "", false
 }
 
 // readInputs reads what VS Code would ask for: the "inputs" beside the servers.

@@ -149,6 +149,7 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	if note := c.remote(); note != nil {
 		return nil, note
 	}
+	c.tools()
 	if note := c.guards(); note != nil && !c.off {
 		return nil, note
 	}
@@ -202,21 +203,17 @@ func (r *run) chosen(name string) string {
 	return ""
 }
 
-// guards says what keeps tools of a server away, in its entry or at the top of its file.
+// guards says what keeps tools of a server away, or its process from something, and cannot be kept up.
 func (c *conversion) guards() *Note {
 	for _, m := range c.Members {
 		if name := text(m.Name); config.Guard(name, m.Value) {
 			return &Note{Key: name, Text: guardReason, Hint: fmt.Sprintf("remove %q if everybody who may call the server may do everything with it; else serve it elsewhere", name)}
 		}
 	}
-	if glob, ok := c.src.guardOver(c.from); ok {
-		return &Note{Text: fmt.Sprintf("has tools switched off by \"tools\": {%q: false}, which guards it, and mcpfunc cannot do that yet, so it is not served", glob),
-			Hint: `remove that if everybody who may call the server may do everything with it; else serve it elsewhere`}
-	}
 	return nil
 }
 
-const guardReason = "guards this server, and mcpfunc cannot do that yet, so the server is not served"
+const guardReason = "guards this server in a way that mcpfunc cannot keep up, so the server is not served"
 
 // check lets config judge the entry, as it will judge it in a project.
 func (c *conversion) check() *Note {

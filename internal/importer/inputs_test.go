@@ -37,7 +37,7 @@ var inputs = map[string]struct {
 	"plug.json":     {servers: "p", changed: []string{"uses ${CLAUDE_PLUGIN_ROOT}, the folder of a Claude plugin"}},
 	"registry.json": {servers: "acme"},
 	"slash.json":    {servers: "sep", changed: []string{"the path separator of the editor's machine", "uses ${workspaceFolder}, the folder that is open in the editor"}},
-	"timeouts.json": {servers: "roo ms cc t n off d h", left: []string{`"cline": "disabledTools" guards`, `"vs": "sandboxEnabled" guards`, `"cop": "tools" guards`, `"t2": is a remote server`},
+	"timeouts.json": {servers: "cline roo ms cop cc t n off d h", left: []string{`"vs": "sandboxEnabled" guards`, `"t2": is a remote server`},
 		changed: []string{`"requestTimeout" is 60000 milliseconds, which is "request_timeout_seconds": 60 here`, `"off": stays switched off`}},
 	"vars.json": {servers: "env ws sep dol pct til empty ph num", left: []string{
 		"uses ${workspaceFolderBasename}, the name of the folder", "uses ${userHome}, the home folder"},

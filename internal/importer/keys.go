@@ -237,7 +237,7 @@ func (c *conversion) clients() {
 		if config.Guard(name, m.Value) {
 			continue
 		}
-		if name == "sandbox" && config.OwnSandbox(m.Value) {
+		if name == "sandbox" && config.OwnSandbox(m.Value) || name == "tools" && config.OwnTools(m.Value) {
 			continue
 		}
 		guard := slices.Contains(harmless, name)

@@ -32,7 +32,9 @@ type source struct {
 	text    []byte   // JSON; nil for other formats
 	recoded bool     // text is not the bytes of the file
 	runtime []byte   // the value of "runtime"
-	guards  []string // globs of tools that the file switches off at its top
+	guards  []string // globs of tools that the file switches off at its top, as opencode names them
+
+	excluded []string // names of tools that the file switches off at its top
 }
 
 // A found is one entry.

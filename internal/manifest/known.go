@@ -13,6 +13,7 @@ import (
 // Known is what one server is known to answer. It stands in for a process until a process answers otherwise,
 // and again when one answers as it is known. Its methods may be called from any goroutine.
 type Known struct {
+	name   string
 	log    *slog.Logger
 	budget *message.Budget // of large answers
 	era    string
@@ -42,7 +43,7 @@ func (f *File) Known(name string, from Source, keys []string, doubt bool, log *s
 		return nil
 	}
 	proven := !doubt && from.proven(s.Identity, keys)
-	k := &Known{log: log.With("server", name), budget: budget, era: s.Era, proven: proven, others: map[*Talk]bool{}}
+	k := &Known{name: name, log: log.With("server", name), budget: budget, era: s.Era, proven: proven, others: map[*Talk]bool{}}
 	for _, c := range s.Conversations {
 		t := &Talk{known: k, of: c, answers: map[question]said{}}
 		for _, a := range c.Answers {
@@ -97,14 +98,15 @@ func (k *Known) find(b beginning, modern bool) (any *Talk) {
 	return any
 }
 
-// Answer returns the answer to a request without a session, with its id, or nil if only a process knows it.
-func (k *Known) Answer(m *message.Message) *message.Message {
+// Answer returns the answer to a request without a session, with its id; nil if only a process knows it, or the
+// caller may have no more memory now.
+func (k *Known) Answer(m *message.Message, caller string) *message.Message {
 	a, ok := understand(m)
 	if !ok || !k.serves() {
 		return nil
 	}
 	if t := k.find(a.begins, true); t != nil {
-		return t.reply(a, m)
+		return t.reply(a, m, caller)
 	}
 	return nil
 }
@@ -130,12 +132,12 @@ func (t *Talk) Knows(m *message.Message) bool {
 
 // Answer returns the answer to a request, with its id; nil if only a process knows it, or there is no memory
 // for it, which it may wait for.
-func (t *Talk) Answer(m *message.Message) *message.Message {
+func (t *Talk) Answer(m *message.Message, caller string) *message.Message {
 	a, ok := understand(m)
 	if !ok {
 		return nil
 	}
-	return t.reply(a, m)
+	return t.reply(a, m, caller)
 }
 
 func (t *Talk) answerTo(a asked) said {
@@ -145,12 +147,17 @@ func (t *Talk) answerTo(a asked) said {
 	return t.answers[question{a.method, a.cursor}]
 }
 
-func (t *Talk) reply(a asked, m *message.Message) *message.Message {
+func (t *Talk) reply(a asked, m *message.Message, caller string) *message.Message {
 	known := t.answerTo(a)
 	if known.text == nil {
 		return nil
 	}
-	answer := message.New(t.known.budget)
+	var share *message.Share
+	if b := t.known.budget; b != nil {
+		of := b.Share(t.known.name, caller)
+		share = &of
+	}
+	answer := message.New(share)
 	for _, part := range [][]byte{known.text[:known.from], m.Envelope().ID(), known.text[known.to:]} {
 		if answer.Append(part) != nil { // not reached: what is put together was scanned
 			answer.Free()

@@ -84,7 +84,7 @@ func TestAnswersAreTheServersBytes(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`, ""},
 	} {
 		m := read(t, tt.ask)
-		answer := talk.Answer(m)
+		answer := talk.Answer(m, "u")
 		switch {
 		case talk.Knows(m) != (tt.want != ""):
 			t.Errorf("%s: known is %v", tt.ask, talk.Knows(m))
@@ -121,7 +121,7 @@ func TestStatelessAnswersNeedNoProcess(t *testing.T) {
 		`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + meta + `,"io.modelcontextprotocol/logLevel":"info"}}}`: "",
 	} {
 		want = strings.Replace(want, `"2.0","id"`, `"2.0","id"`, 1)
-		answer := k.Answer(read(t, text))
+		answer := k.Answer(read(t, text), "u")
 		if answer == nil && want != "" || answer != nil && string(answer.Bytes()) != want {
 			t.Errorf("%s: %v, want %s", text, answer, want)
 		}

@@ -1,7 +1,7 @@
 package message
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -22,8 +22,9 @@ type Message struct {
 	pieces []*bufpool.Piece // all bytes, once they are many
 	ends   []int            // how much of each piece is used
 	dead   bool             // no longer stored, only scanned
-	budget *Budget          // nil for none
-	taken  int64            // from budget
+	share  *Share           // nil for none
+	taken  int64            // from share
+	noRoom error            // why the bytes are not stored, if it is for want of memory
 	refs   atomic.Int32
 }
 
@@ -32,11 +33,13 @@ const smallSize = 1 << 10
 
 var messages = sync.Pool{New: func() any { return &Message{small: make([]byte, 0, smallSize)} }}
 
-// New returns an empty message. Its pieces are charged to budget, if there is one.
-func New(budget *Budget) *Message {
+// New returns an empty message. Its pieces are charged to share, if there is one.
+func New(share *Share) *Message {
 	m := messages.Get().(*Message)
 	m.refs.Store(1)
-	m.budget = budget
+	if m.share = share; share != nil && share.budget == nil {
+		m.share = nil
+	}
 	return m
 }
 
@@ -70,7 +73,7 @@ func (m *Message) Free() {
 	}
 	m.drop()
 	m.scan.Reset()
-	m.dead = false
+	m.dead, m.share, m.noRoom = false, nil, nil
 	messages.Put(m)
 }
 
@@ -84,7 +87,7 @@ func (m *Message) drop() {
 	m.small = m.small[:0]
 	m.size = 0
 	if m.taken > 0 {
-		m.budget.give(m.taken)
+		m.share.give(m.taken)
 		m.taken = 0
 	}
 }
@@ -92,16 +95,25 @@ func (m *Message) drop() {
 // charge takes one more piece from the budget. Without room the message is discarded: its envelope
 // is still worth knowing.
 func (m *Message) charge() bool {
-	if m.budget == nil || len(m.pieces) == 0 {
+	if m.share == nil || len(m.pieces) == 0 {
 		return true
 	}
-	if !m.budget.take(bufpool.Size) {
-		m.Discard()
+	if err := m.share.take(bufpool.Size); err != nil {
+		m.refuse(err)
 		return false
 	}
 	m.taken += bufpool.Size
 	return true
 }
+
+// refuse discards m for want of memory.
+func (m *Message) refuse(why error) {
+	m.noRoom = why
+	m.Discard()
+}
+
+// NoRoom says why the bytes have been forgotten, if it was for want of memory: it is an ErrNoMemory.
+func (m *Message) NoRoom() error { return m.noRoom }
 
 // Append adds the next bytes, and returns the scanner's error as soon as they cannot be JSON.
 func (m *Message) Append(p []byte) error {
@@ -273,6 +285,16 @@ func (m *Message) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
+// Reader returns a reader of the bytes, which is void after the last Free.
+func (m *Message) Reader() io.Reader {
+	var parts []io.Reader
+	m.Each(func(part []byte) error {
+		parts = append(parts, bytes.NewReader(part))
+		return nil
+	})
+	return io.MultiReader(parts...)
+}
+
 // Small returns the bytes if they lie in one part that has room for extra more, else nil. The
 // caller may append to it and must not keep it.
 func (m *Message) Small(extra int) []byte {
@@ -295,11 +317,8 @@ func (m *Message) Bytes() []byte {
 	return all
 }
 
-// ErrNoMemory says that large messages have all the memory that they may have.
-var ErrNoMemory = errors.New("large messages have all the memory that they may have")
-
 // Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError, and without memory
-// with ErrNoMemory. What is not UTF-8 is an error, ErrEncoding.
+// with an ErrNoMemory. What is not UTF-8 is an error, ErrEncoding.
 func (m *Message) Fill(r io.Reader, limit int64) error {
 	var text encoding
 	for {
@@ -324,7 +343,7 @@ func (m *Message) Fill(r io.Reader, limit int64) error {
 			return bad
 		}
 		if m.dead {
-			return ErrNoMemory
+			return m.noRoom
 		}
 		switch err {
 		case nil:

@@ -26,6 +26,7 @@ import (
 //	mcp_lock/NAME/package-lock.json  Node: versions with their hashes
 //	mcp_lock/NAME/nuget.json         .NET: packages with their versions and hashes
 //	mcp_lock/_dotnet/nuget.json      the same of the .NET that servers share
+//	mcp_lock/NAME/fork.txt           what a server in Python is forked with, where it can be
 //	mcp_lock/NAME/tools.json         what the server said its tools are, to be read in a review
 const (
 	LockFolder = "mcp_lock"

@@ -64,6 +64,11 @@ type Target struct {
 	Unbuilt     []string // packages whose install script was not run
 	Node        string   // the Node of this machine, where the server starts by it; empty when it is not here
 
+	// Imported, unless it is nil, is given the modules of Python that the server has imported when it has answered,
+	// in the order in which they were done. With Fork it is forked; that this cannot be done is an error then.
+	Imported *[]string
+	Fork     *Fork
+
 	// Launch returns the command line for the server's arguments with their values.
 	Launch func(args []string) (packmanifest.Launch, error)
 }
@@ -98,6 +103,9 @@ type job struct {
 	treeDir string
 	report  *ServerReport
 	unbuilt []string // packages whose install script was not run
+	module  string   // of Python, that is called or run; empty for a script
+	fork    []byte   // the list of modules that a server which can be forked was tried with
+	noFork  string   // why one cannot
 }
 
 // Pack packs the project and reports what it did.

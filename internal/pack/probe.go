@@ -26,7 +26,11 @@ func (r *run) probe(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unseal(r.stage)) }()
+	defer func() {
+		if err = errors.Join(err, unseal(r.stage)); err == nil {
+			err = r.keepForks()
+		}
+	}()
 	starter := packmanifest.Starter{File: r.file, Dir: r.stage, Temp: r.work, LookPath: exec.LookPath}
 	for _, j := range r.jobs {
 		if j.recipe.Kind == KindWritten {
@@ -45,10 +49,17 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 	if start.Interpreter == packmanifest.Node && start.Program == "" {
 		node = nodeProgram(ctx, r.opts.Env)
 	}
-	tools, err := r.opts.Probe(ctx, Target{
+	target := Target{
 		Name: j.name, Dir: r.stage, Python: r.python, Node: node, Interpreter: start.Interpreter, Unbuilt: j.unbuilt,
 		Launch: func(args []string) (packmanifest.Launch, error) { return starter.Launch(j.name, j.from, args) },
-	})
+	}
+	// A script of the standard library alone has nothing to import that takes long.
+	forks := start.Interpreter == packmanifest.Python && j.hasPackages()
+	var imported []string
+	if forks {
+		target.Imported = &imported
+	}
+	tools, err := r.opts.Probe(ctx, target)
 	if err != nil {
 		err = fmt.Errorf("as packed it does not answer: %w", err)
 	} else if changed, e := seal.changed(); e != nil {
@@ -72,7 +83,11 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 		j.report.ToolChanges = toolChanges(before, tools)
 	}
 	r.note(j.name, "answers, with %s", plural(n, "tool"))
-	return nil
+	if !forks {
+		return nil
+	}
+	target.Imported = nil
+	return r.tryFork(ctx, j, target, seal, imported, tools)
 }
 
 // keepTools drops what is known of the tools of a server that was resolved anew: nobody asked it.

@@ -129,7 +129,10 @@ func (r *run) installPython(ctx context.Context, j *job) (packmanifest.Start, er
 		return start, err
 	}
 	start.Script = packmanifest.Folder + "/" + j.name + "/start.py"
-	return start, os.WriteFile(filepath.Join(j.treeDir, "start.py"), []byte(stub), 0o644)
+	if err := os.WriteFile(filepath.Join(j.treeDir, "start.py"), []byte(stub), 0o644); err != nil || site == "" {
+		return start, err
+	}
+	return start, r.addFork(j, &start)
 }
 
 func (r *run) installWheels(ctx context.Context, j *job, site string) error {
@@ -260,7 +263,8 @@ func (r *run) hasModule(j *job) bool {
 }
 
 // stub returns a script that starts what the recipe runs, with the packages in site before all
-// others: the app's stack has packages of its own.
+// others: the app's stack has packages of its own. Under another name than __main__ it gets ready for that alone,
+// which a process does before others are forked from it, and they may do again.
 func (r *run) stub(j *job, site string) (string, error) {
 	var b strings.Builder
 	b.WriteString("# Written by mcpfunc pack.\nimport os\nimport sys\n\n")
@@ -276,8 +280,9 @@ import site
 
 here = os.path.dirname(os.path.abspath(__file__))
 packages = os.path.join(here, "site-packages")
-sys.path[0] = packages
-site.addsitedir(packages)
+if packages not in sys.path:
+    sys.path[0] = packages
+    site.addsitedir(packages)
 # For processes that it starts itself.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
 
@@ -285,14 +290,16 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [packages, os.environ.ge
 	} else {
 		b.WriteString("here = os.path.dirname(os.path.abspath(__file__))\nsys.path.pop(0)\n\n")
 	}
+	var main strings.Builder
 	switch {
 	case j.recipe.Module != "":
+		j.module = j.recipe.Module
 		if len(j.recipe.Requires) == 0 {
-			b.WriteString("sys.path.insert(0, os.getcwd())\n")
+			main.WriteString("sys.path.insert(0, os.getcwd())\n")
 		}
-		fmt.Fprintf(&b, "import runpy\n\nrunpy.run_module(%s, run_name=\"__main__\", alter_sys=True)\n", strconv.QuoteToASCII(j.recipe.Module))
+		fmt.Fprintf(&main, "import runpy\n\nrunpy.run_module(%s, run_name=\"__main__\", alter_sys=True)\n", strconv.QuoteToASCII(j.recipe.Module))
 	case j.recipe.File != "":
-		fmt.Fprintf(&b, `import runpy
+		fmt.Fprintf(&main, `import runpy
 
 script = os.path.abspath(os.path.join(here, "..", "..", *%s.split("/")))
 sys.argv[0] = script
@@ -304,8 +311,16 @@ runpy.run_path(script, run_name="__main__")
 		if err != nil {
 			return "", err
 		}
+		j.module = entry.module
 		name, _, _ := strings.Cut(entry.attr, ".")
-		fmt.Fprintf(&b, "from %s import %s\n\nsys.argv[0] = %s\nsys.exit(%s())\n", entry.module, name, strconv.QuoteToASCII(j.recipe.Script), entry.attr)
+		fmt.Fprintf(&main, "from %s import %s\n\nsys.argv[0] = %s\nsys.exit(%s())\n", entry.module, name, strconv.QuoteToASCII(j.recipe.Script), entry.attr)
+	}
+	b.WriteString("if __name__ == \"__main__\":\n")
+	for line := range strings.Lines(main.String()) {
+		if line != "\n" {
+			line = "    " + line
+		}
+		b.WriteString(line)
 	}
 	return b.String(), nil
 }

@@ -33,6 +33,7 @@ type ServerReport struct {
 	Locked      []Locking    `json:"locked"`                 // what the command line asks for, and the version that it is
 	PassedOver  []Change     `json:"passed_over,omitempty"`  // newer releases that a build would be needed for: Was, where Is was locked
 	Changes     []Change     `json:"changes,omitempty"`      // of packages, when there was a lock before
+	Fork        *ForkReport  `json:"fork,omitempty"`         // of a server in Python; nil when it was not tried
 	Tools       *int         `json:"tools,omitempty"`        // how many; nil when the server was not asked
 	ToolChanges []ToolChange `json:"tool_changes,omitempty"` // when it is known what they were
 }

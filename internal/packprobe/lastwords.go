@@ -2,6 +2,7 @@ package packprobe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,8 +27,11 @@ type lastWords struct {
 	environ []string         // what the processes see besides their own variables
 	demote  []string         // what a command line is put after so that modes of files bind it
 
-	mu   sync.Mutex
-	text []byte
+	trial *forkTrial // nil for a start that is no fork
+
+	mu      sync.Mutex
+	text    []byte
+	imports *importList // nil where nobody asks
 }
 
 // newLastWords returns one for a server with this environment and these arguments, in a folder that is gone
@@ -48,11 +52,19 @@ const lastWordsBytes = 2 << 10
 
 // Launch implements mcpfunc.Launcher.
 func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (mcpfunc.Process, error) {
+	env := authenv.Join(l.environ, s.Env)
+	if l.trial != nil {
+		p, err := l.trial.start(ctx, s, env, l.demote)
+		if err != nil {
+			return nil, err
+		}
+		return &overheard{Process: p, words: l}, nil
+	}
 	if len(l.demote) > 0 {
 		s.Args = slices.Concat(l.demote[1:], []string{s.Command}, s.Args)
 		s.Command = l.demote[0]
 	}
-	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, authenv.Join(l.environ, s.Env))
+	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, env)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +75,12 @@ func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (m
 func (l *lastWords) explain(err error, target pack.Target) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := string(l.text)
-	if l.dir != "" {
-		text = strings.ReplaceAll(text, l.dir, "")
+	text := l.shown(string(l.text))
+	if l.trial != nil {
+		if why := l.trial.why(err, text); why != err {
+			return errors.New(l.shown(why.Error()))
+		}
 	}
-	text = l.secrets.Redact(text)
 	text = strings.TrimSpace(text[max(0, len(text)-lastWordsBytes):])
 	help := hintFor(err, text, target)
 	if text != "" {
@@ -76,13 +89,25 @@ func (l *lastWords) explain(err error, target pack.Target) error {
 	return hint.With(err, help)
 }
 
+// shown is text without secrets and the folder of the trial.
+func (l *lastWords) shown(text string) string {
+	if l.dir != "" {
+		text = strings.ReplaceAll(text, l.dir, "")
+	}
+	return l.secrets.Redact(text)
+}
+
 // Write keeps the end of p, and as much before it, so that no secret is cut before it is known.
 func (l *lastWords) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	n := len(p)
+	if l.imports != nil {
+		p = l.imports.take(p)
+	}
 	l.text = append(l.text, p...)
 	l.text = l.text[max(0, len(l.text)-2*lastWordsBytes):]
-	return len(p), nil
+	return n, nil
 }
 
 // overheard is a process whose stderr goes to words too.

@@ -38,13 +38,20 @@ type Prober struct {
 // tools. The server gets twice its start timeout. An error holds the end of the server's stderr, without
 // the secrets of its configuration.
 func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, error) {
-	server, err := p.server(target)
+	server, flags, err := p.server(target)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*server.StartTimeout, fmt.Errorf("%w within %s", errLate, 2*server.StartTimeout))
 	defer cancel()
 	said := newLastWords(server.Env, server.Args, target.Dir)
+	if target.Fork != nil {
+		said.trial = &forkTrial{flags: flags, modules: target.Fork.Modules}
+		defer said.trial.close()
+	} else if target.Imported != nil {
+		server.Args = slices.Insert(slices.Clone(server.Args), flags, "-X", "importtime")
+		said.imports = &importList{modules: target.Imported}
+	}
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{
 		Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Drain: time.Second, Launcher: said,
 	})
@@ -59,19 +66,22 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 		}
 		return nil, said.explain(err, target)
 	}
+	if target.Fork != nil {
+		target.Fork.Reads, target.Fork.Random = said.trial.forks.Found()
+	}
 	return tools, nil
 }
 
-// server returns the server as the app would start it.
-func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
+// server returns the server as the app would start it, and how many of its arguments are flags of an interpreter.
+func (p *Prober) server(target pack.Target) (_ mcpfunc.Server, flags int, err error) {
 	if err := p.resolve(); err != nil {
-		return mcpfunc.Server{}, err
+		return mcpfunc.Server{}, 0, err
 	}
 	i := slices.IndexFunc(p.file.Servers, func(s config.Server) bool { return s.Name == target.Name })
 	s := p.file.Servers[i]
 	launch, err := target.Launch(s.Args)
 	if err != nil {
-		return mcpfunc.Server{}, err
+		return mcpfunc.Server{}, 0, err
 	}
 	if target.Interpreter == packmanifest.Python {
 		launch.Command = target.Python
@@ -81,14 +91,14 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	}
 	program, err := process.Find(process.Spec{Command: launch.Command, Env: p.Environ})
 	if err != nil {
-		return mcpfunc.Server{}, err
+		return mcpfunc.Server{}, 0, err
 	}
 	env := map[string]string{"PATH": stackPath(program)}
 	maps.Copy(env, launch.Env)
 	if s.EnvFile != "" {
 		vars, err := config.LoadEnvFile(s.EnvFile)
 		if err != nil {
-			return mcpfunc.Server{}, err
+			return mcpfunc.Server{}, 0, err
 		}
 		for name, value := range vars {
 			env[name] = value
@@ -111,7 +121,7 @@ func (p *Prober) server(target pack.Target) (mcpfunc.Server, error) {
 	return mcpfunc.Server{
 		Name: s.Name, Command: program, Args: launch.Args, Env: env, Dir: dir,
 		StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era), MaxRestarts: -1, Sandbox: sandbox(s.Sandbox, dir),
-	}, nil
+	}, launch.Flags, nil
 }
 
 // sandbox is what of a server's sandbox there is on the machine that packs: it may have another kernel than the app's,

@@ -45,7 +45,7 @@ type RecordedTalk struct {
 
 // Record asks a packed server for what a manifest says of it.
 func (p *Prober) Record(ctx context.Context, target pack.Target) (*Recorded, error) {
-	server, err := p.server(target)
+	server, _, err := p.server(target)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +85,7 @@ func (p *Prober) RecordWritten(ctx context.Context, dir, name string) (*Recorded
 	}
 	return record(ctx, mcpfunc.Server{
 		Name: s.Name, Command: program, Args: s.Args, Env: env, Dir: dir, StartTimeout: s.Timeout, Framing: string(s.Framing), Era: string(s.Era),
+		Sandbox: sandbox(s.Sandbox, dir),
 	}, said, pack.Target{Name: s.Name})
 }
 

@@ -43,6 +43,9 @@ func (s *set) has(name string) bool {
 	return false
 }
 
+// Matches reports whether a glob of Rules matches the whole of name.
+func Matches(glob, name string) bool { return match(glob, name) }
+
 // match reports whether glob matches the whole of name. Unlike that of package path, its "*" does not stop at
 // a slash: names of tools may have one, and a rule must not end there.
 func match(glob, name string) bool {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -74,6 +75,10 @@ func (w *Worker) register(ctx context.Context, e *message.Envelope, of *calls.Ca
 	defer w.mu.Unlock()
 	if w.ended {
 		return nil, nil, ErrRetired
+	}
+	if c.subscribes() && w.pool.subscriptions.Add(1) > maxInFlight {
+		w.pool.subscriptions.Add(-1)
+		return nil, nil, &admission.BusyError{What: "the caller, of subscriptions,", Limit: maxInFlight}
 	}
 	w.last++
 	c.number = w.last
@@ -147,6 +152,7 @@ func (c *Call) withdraw() bool {
 	}
 	c.reader.Leave() // a process that waits for it waits no longer
 	if c.subscribes() {
+		c.w.pool.subscriptions.Add(-1)
 		c.w.busy++ // as Leave of the worker expects
 	}
 	return inFlight

@@ -59,6 +59,9 @@ func (ps *Pools) Continue(server *Server, caller Caller, state string) (*Worker,
 	if p == nil {
 		return nil, &LostError{Elsewhere: true}
 	}
+	if err := p.busyLocked(); err != nil {
+		return nil, err
+	}
 	w, known := p.states.minter(digestOf(state), time.Now())
 	if !known || w == nil || !w.enterAlive() {
 		return nil, &LostError{Elsewhere: !known}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -17,6 +18,10 @@ import (
 const (
 	defaultWorkers    = 4 // of a pool, if Server.Workers does not say
 	maxCallsPerWorker = 8 // before a pool gets another worker
+
+	// Of one caller at one server, answered or waiting: a process answers a few at a time. Where callers are not
+	// told apart it is all of them. Subscriptions, of which every client has one, are counted apart.
+	maxInFlight = 1024
 )
 
 // A Server says how the stateless requests to one server are served. It is not changed once it is in use.
@@ -42,7 +47,7 @@ type Known interface {
 	// Era is which protocol versions the server speaks; empty if that is not known.
 	Era() string
 	// Answer returns the answer to a request, with its id; nil if only a process knows it.
-	Answer(request *message.Message) *message.Message
+	Answer(request *message.Message, caller string) *message.Message
 	// Check compares what a process answers with what is known: discovered to server/discover, and the
 	// rest by ask, which takes the request over. It fails with ask's error.
 	Check(discovered *message.Message, ask func(request *message.Message) (*message.Message, error)) error
@@ -101,13 +106,49 @@ type pool struct {
 	restarts child.RestartBudget
 	tools    map[string][]ParamHeader
 	states   states
+	arriving int // requests in Share
+
+	subscriptions atomic.Int32 // not guarded
+}
+
+// busyLocked is an error if there are as many requests as there may be.
+func (p *pool) busyLocked() error {
+	n := p.arriving
+	for _, w := range p.workers {
+		n += w.load()
+	}
+	if n >= maxInFlight {
+		return &admission.BusyError{What: "the caller", Limit: maxInFlight}
+	}
+	return nil
+}
+
+// arrive counts a request in until leave is called, if there may be one more.
+func (ps *Pools) arrive(server *Server, caller Caller) (leave func(), err error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p := ps.poolLocked(server, caller)
+	if err := p.busyLocked(); err != nil {
+		return nil, err
+	}
+	p.arriving++
+	return func() {
+		ps.mu.Lock()
+		defer ps.mu.Unlock()
+		p.arriving--
+	}, nil
 }
 
 // Share returns a process of the caller's pool, entered: Leave must follow. It is the one that has the
 // least to do, or, if all have plenty and there is room for another one, whichever is free or ready first.
 //
-// It fails with ErrLegacy, an *UndecidedError, a *admission.FullError, a *child.Failure, admission.ErrClosed or ctx's error.
+// It fails with ErrLegacy, an *UndecidedError, an *admission.FullError, an *admission.BusyError, a *child.Failure, admission.ErrClosed or ctx's error.
 func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Worker, error) {
+	leave, err := ps.arrive(server, caller)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	patience := server.StartTimeout
 	probe, err := ps.proven(ctx, server)
 	if err != nil {
@@ -216,7 +257,7 @@ func (ps *Pools) poolLocked(server *Server, caller Caller) *pool {
 func (ps *Pools) sweepLocked() {
 	now := time.Now()
 	for key, p := range ps.pools {
-		if len(p.workers) == 0 && len(p.queue) == 0 && p.restarts.Untouched(now) {
+		if len(p.workers) == 0 && len(p.queue) == 0 && p.arriving == 0 && p.restarts.Untouched(now) {
 			delete(ps.pools, key)
 		}
 	}

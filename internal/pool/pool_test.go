@@ -640,3 +640,74 @@ func TestWhoGivesUpWaitingLeavesNothingBehind(t *testing.T) {
 		}
 	})
 }
+
+// What a server does not answer is bounded for callers without a session, too; subscriptions are counted apart.
+func TestT35UnansweredCallsOfACallerAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		var leaves []func()
+		flood := func(text string) (refused int) {
+			for range 2 * maxInFlight {
+				_, leave, err := b.send("mallory", text)
+				if busy, ok := errors.AsType[*admission.BusyError](err); ok && busy.Limit == maxInFlight {
+					refused++
+				} else if err != nil {
+					t.Fatal(err)
+				} else {
+					leaves = append(leaves, leave)
+				}
+			}
+			return refused
+		}
+		if n := flood(modernTool("silent", "", 0)); n != maxInFlight {
+			t.Errorf("%d calls were refused, want %d", n, maxInFlight)
+		}
+		leaves[0]()
+		leaves = leaves[1:]
+		if n := flood(listen1()); n != maxInFlight+1 && n != maxInFlight {
+			t.Errorf("%d subscriptions were refused, want about %d", n, maxInFlight)
+		}
+		if got, err := b.ask("alice", modernTool("echo", "hello", 0)); err != nil || !strings.Contains(got, "hello") {
+			t.Errorf("another caller: %q %v", got, err)
+		}
+		for _, leave := range leaves {
+			leave()
+		}
+		synctest.Wait()
+		if got, err := b.ask("mallory", modernTool("echo", "again", 0)); err != nil || !strings.Contains(got, "again") {
+			t.Errorf("afterwards: %q %v", got, err)
+		}
+		p := b.pools.pools[Caller{Principal: "mallory"}.key(b.server)]
+		if n := p.subscriptions.Load(); n != 0 || p.arriving != 0 {
+			t.Errorf("%d subscriptions and %d arrivals are still counted", n, p.arriving)
+		}
+	})
+}
+
+// Requests that wait for a process, or for the era of a server, are bounded as well.
+func TestT35CallsThatWaitForAProcessAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		b.server.Launch = func(ctx context.Context, _ any) (process.Process, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var refused atomic.Int32
+		var all sync.WaitGroup
+		for range 3 * maxInFlight {
+			all.Go(func() {
+				_, err := b.pools.Share(ctx, b.server, Caller{Principal: "mallory"})
+				if _, ok := errors.AsType[*admission.BusyError](err); ok {
+					refused.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := refused.Load(); n != 2*maxInFlight {
+			t.Errorf("%d were refused, want %d", n, 2*maxInFlight)
+		}
+		cancel()
+		all.Wait()
+	})
+}

@@ -3,6 +3,7 @@ package pool
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -13,15 +14,26 @@ type ParamHeader struct {
 	Path []string // of properties, from the arguments on
 }
 
-// maxParamTools bounds for how many tools of a pool such headers are remembered.
-const maxParamTools = 1024
+// Bounds of such headers, which the server chooses and every call pays for.
+const (
+	maxParamTools = 1024 // of a pool
+	maxParams     = 64   // of a tool; a request has 64 KiB for all of its headers
+	maxParamDepth = 16   // of properties within properties
+)
+
+// ErrTooManyParams says that a tool's schema names more headers than are compared.
+var ErrTooManyParams = fmt.Errorf("the tool's schema names more than %d headers, or some deeper than %d properties", maxParams, maxParamDepth)
 
 // ParamHeaders returns the headers that belong to a call of a tool, as far as the caller has listed
-// the tools here: a server on stdio tells its schemas in no other way.
-func (w *Worker) ParamHeaders(tool string) []ParamHeader {
+// the tools here: a server on stdio tells its schemas in no other way. It fails with ErrTooManyParams.
+func (w *Worker) ParamHeaders(tool string) ([]ParamHeader, error) {
 	w.pools.mu.Lock()
 	defer w.pools.mu.Unlock()
-	return w.pool.tools[tool]
+	headers := w.pool.tools[tool]
+	if len(headers) > maxParams {
+		return nil, ErrTooManyParams
+	}
+	return headers, nil
 }
 
 func (w *Worker) knowsHeaders() bool {
@@ -74,7 +86,10 @@ func (w *Worker) learn(answer []byte) {
 // is not allowed. taken are the names so far, in lower case.
 func (p property) headers(path []string, taken map[string]bool) (found []ParamHeader, ok bool) {
 	for name, inner := range p.Properties {
-		here := append(path[:len(path):len(path)], name)
+		here := path
+		if len(here) <= maxParamDepth { // deeper it does not matter where
+			here = append(path[:len(path):len(path)], name)
+		}
 		if inner.Header != nil {
 			var header string
 			if json.Unmarshal(inner.Header, &header) != nil || !token(header) || taken[strings.ToLower(header)] {
@@ -85,12 +100,17 @@ func (p property) headers(path []string, taken map[string]bool) (found []ParamHe
 			}
 			taken[strings.ToLower(header)] = true
 			found = append(found, ParamHeader{header, here})
+			if len(here) > maxParamDepth {
+				return make([]ParamHeader, maxParams+1), true
+			}
 		}
 		deeper, ok := inner.headers(here, taken)
 		if !ok {
 			return nil, false
 		}
-		found = append(found, deeper...)
+		if found = append(found, deeper...); len(found) > maxParams {
+			return found[:maxParams+1], true
+		}
 	}
 	return found, true
 }

@@ -5,16 +5,22 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // folders are those that sandboxed children have to themselves. They lie below one folder that nobody else can
-// write, which goes with the app: by close, or by the guard if the app is killed.
+// write, which goes with the app: by close, or by the guard if the app is killed. Where there is no guard, another app
+// of the same user removes it, since nobody holds its lock any more.
 type folders struct {
 	root string // is made with the first
 
 	mu    sync.Mutex
-	made  bool
+	lock  *os.File // of root; nil before that is made
 	count int
 	left  []string // by children that are gone
 }
@@ -27,11 +33,14 @@ func newFolders(nonce string) folders {
 func (f *folders) add() (dir string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.made {
+	if f.lock == nil {
+		removeDeserted(f.root)
 		if err := os.Mkdir(f.root, 0o700); err != nil {
 			return "", err
 		}
-		f.made = true
+		if f.lock, err = lock(f.root); err != nil {
+			return "", err
+		}
 	}
 	f.count++
 	dir = filepath.Join(f.root, strconv.Itoa(f.count))
@@ -64,10 +73,42 @@ func (f *folders) tidy() {
 // close removes all of them.
 func (f *folders) close() {
 	f.mu.Lock()
-	made := f.made
-	f.mu.Unlock()
-	if made {
+	defer f.mu.Unlock()
+	if f.lock != nil {
 		removeAll(f.root)
+		f.lock.Close()
+		f.lock = nil
+	}
+}
+
+// lock locks a folder that is nobody else's until the file is closed, or the process is gone.
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// unlockedTime is how long a folder may be there without being locked.
+const unlockedTime = time.Minute
+
+// removeDeserted removes the folders of apps that are gone, which are named as root is.
+func removeDeserted(root string) {
+	others, _ := filepath.Glob(root[:strings.LastIndex(root, "-")] + "-*")
+	for _, dir := range others {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) || time.Since(info.ModTime()) < unlockedTime {
+			continue
+		}
+		if f, err := lock(dir); err == nil {
+			removeAll(dir)
+			f.Close()
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package process
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,5 +27,20 @@ func TestChildIsLimitedWhereTheAppIsNot(t *testing.T) {
 	c.Write([]byte("go\n")) // Start has returned: they are set
 	if out, err := io.ReadAll(c); err != nil || strings.TrimSpace(string(out)) != "0" {
 		t.Errorf("a child may leave cores of %q blocks, %v", out, err)
+	}
+}
+
+// A program that embeds an App, or who has started that, may have descriptors open for whatever it starts.
+func TestLeakedDescriptorsAreClosedInChildren(t *testing.T) {
+	leak, err := unix.Open(t.TempDir(), unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leak)
+	c := shell(t, open(t), `for fd in /proc/$$/fd/*; do echo ${fd##*/}; done | sort -n | tr '\n' ' '; echo; ulimit -n`)
+	out, err := io.ReadAll(c)
+	first, _, _ := strings.Cut(string(out), "\n")
+	if err != nil || !strings.HasPrefix(first, "0 1 2 ") && strings.TrimSpace(first) != "0 1 2" || strings.Contains(" "+first, " "+strconv.Itoa(leak)+" ") {
+		t.Errorf("a child has the descriptors %q, %v, and %d was left open for it", first, err, leak)
 	}
 }

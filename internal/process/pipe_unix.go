@@ -56,6 +56,20 @@ func (p *pipe) ReadPiece() (*bufpool.Piece, int, error) {
 	return piece, n, err
 }
 
+// TryPiece implements framing.TryReader.
+func (p *pipe) TryPiece() (piece *bufpool.Piece, n int, ok bool) {
+	p.buf, p.n = nil, 0
+	err := p.raw.Read(func(fd uintptr) bool {
+		p.attempt(fd)
+		return true
+	})
+	if err != nil || p.n == 0 {
+		return nil, 0, false // what the end is, ReadPiece says
+	}
+	piece, p.piece = p.piece, nil
+	return piece, p.n, true
+}
+
 // Read implements io.Reader.
 func (p *pipe) Read(b []byte) (int, error) {
 	if len(b) == 0 {

@@ -64,7 +64,10 @@ func (r *reporter) look(a *attendant, n *notification) (goesOn bool, err error) 
 // attended are the calls that an attendant does itself.
 var attended = []int32{sysChmod, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_UTIMENSAT}
 
-const allHint = `only "all" allows it`
+const (
+	allHint  = `only "all" allows it`
+	unixHint = `let it be if it is the GNU C library's first try to look up a name (nscd); else only "all" allows it`
+)
 
 // socket refuses what noSocketsFilter and portsFilter do.
 func (r *reporter) socket(family, kind, protocol int) (goesOn bool, err error) {
@@ -85,7 +88,7 @@ func (r *reporter) socket(family, kind, protocol int) (goesOn bool, err error) {
 		}
 		r.box.Report(refusal)
 	case family == unix.AF_UNIX:
-		r.box.Report(Refusal{SandboxNetwork, "a Unix socket", allHint})
+		r.box.Report(Refusal{SandboxNetwork, "a Unix socket", unixHint})
 	default:
 		r.box.Report(Refusal{SandboxNetwork, fmt.Sprintf("a socket of family %d, type %d, protocol %d", family, kind&0xf, protocol), allHint})
 	}

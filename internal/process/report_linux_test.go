@@ -57,7 +57,7 @@ func TestRefusalsAreReported(t *testing.T) {
 			switch {
 			case len(box.Ports) > 0:
 				want = append(want, Refusal{SandboxNetwork, "a socket of UDP", "if it asks for names, add 53 to sandbox.network: the GNU C library then asks over TCP"}, Refusal{SandboxNetwork, fmt.Sprint("a connection to 127.0.0.1:", w.TCP), fmt.Sprintf("add %d to sandbox.network", w.TCP)},
-					Refusal{SandboxNetwork, "a Unix socket", allHint})
+					Refusal{SandboxNetwork, "a Unix socket", unixHint})
 			case box.NoNetwork:
 				want = append(want, Refusal{SandboxNetwork, "a socket of TCP", `list any port instead of "none": then each that it tries is told`})
 			}

@@ -852,7 +852,7 @@ func TestHomesGoWithTheirChildren(t *testing.T) {
 func TestHomesGoWithAnAppThatIsKilled(t *testing.T) {
 	needs(t, Sandbox{ReadOnly: true, Env: homeEnv})
 	app := exec.Command("/proc/self/exe")
-	app.Env = append(os.Environ(), "PROCESS_TEST_APP=echo $HOME; chmod 0 $HOME; cat", "PROCESS_TEST_SANDBOX=1")
+	app.Env = append(os.Environ(), "PROCESS_TEST_APP=echo $HOME; chmod 0 $HOME; cat", "PROCESS_TEST_SANDBOX=1", "PROCESS_TEST_LAUNCHER=exec")
 	out, err := app.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -872,14 +872,40 @@ func TestHomesGoWithAnAppThatIsKilled(t *testing.T) {
 	})
 }
 
-func TestOptionalSandboxStartsAnyway(t *testing.T) {
-	s := open(t)
-	for _, missing := range []Sandbox{{ReadOnly: true, Write: []string{"/no/such/folder"}, Env: homeEnv}} {
-		needs(t, missing)
-		_, err := s.Start(Spec{Command: "/bin/true", Sandbox: missing})
-		if e := (*SandboxError)(nil); !errors.As(err, &e) || e.Key != SandboxWrite || !strings.Contains(e.Text, "/no/such/folder") {
-			t.Errorf("a folder that is not there: %v", err)
+// Where no guard is, the next app tidies up.
+func TestHomesOfAppsThatAreGoneAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	old := time.Now().Add(-time.Hour)
+	gone, alive, young := newFolders("1000000001"), newFolders("1000000002"), newFolders("1000000003")
+	for _, f := range []*folders{&gone, &alive} {
+		if _, err := f.add(); err != nil {
+			t.Fatal(err)
 		}
+		os.Chtimes(f.root, old, old)
+	}
+	gone.lock.Close() // as if its process had been killed
+	if err := os.Mkdir(young.root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	next := newFolders("1000000004")
+	if _, err := next.add(); err != nil {
+		t.Fatal(err)
+	}
+	for root, want := range map[string]bool{gone.root: false, alive.root: true, young.root: true, next.root: true} {
+		if _, err := os.Stat(root); (err == nil) != want {
+			t.Errorf("%s is there: %t, want %t", root, err == nil, want)
+		}
+	}
+	alive.close()
+	next.close()
+}
+
+func TestFolderThatIsNotThereIsAnError(t *testing.T) {
+	box := Sandbox{ReadOnly: true, Write: []string{"/no/such/folder"}, Optional: true, Env: homeEnv}
+	needs(t, box)
+	_, err := open(t).Start(Spec{Command: "/bin/true", Sandbox: box})
+	if e := (*SandboxError)(nil); !errors.As(err, &e) || e.Key != SandboxWrite || !strings.Contains(e.Text, "/no/such/folder") {
+		t.Errorf("a folder that is not there: %v", err)
 	}
 }
 

@@ -194,6 +194,9 @@ func (l *link) register(ctx context.Context, messages []*message.Message, mode R
 	if mode == OnListener {
 		to = &s.router.listener
 	}
+	if !s.router.roomFor(messages) {
+		return nil, nil, false, errBusy
+	}
 	requests = made.list[:0]
 	for i, m := range messages {
 		if m.Kind() != message.Request {

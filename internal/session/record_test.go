@@ -21,7 +21,8 @@ func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Leave()
-		m := message.New(budget)
+		share := budget.Share("fake", "alice")
+		m := message.New(&share)
 		text := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
 			`"capabilities":{"experimental":{"x":%q}},"clientInfo":{"name":"c","version":"1"}}}`, strings.Repeat("x", 200<<10))
 		if err := m.Fill(strings.NewReader(text), 1<<20); err != nil || budget.Used() == 0 {

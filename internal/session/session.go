@@ -58,6 +58,8 @@ type Session struct {
 	started       atomic.Bool // there has been a process
 	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
 
+	sending sending
+
 	mu           sync.Mutex
 	launched     bool // there is a process, or one is on its way, or it has ended
 	introduced   introduction
@@ -181,7 +183,7 @@ const (
 // the stream that the answers will come on; nil if none of them wants an answer there. A ctx of
 // child.Until ends calls with an answer, when its time comes.
 //
-// It fails with ErrDuplicate, a *child.Failure, or ctx's error; then no answer will come. of are the calls that
+// It fails with ErrDuplicate, an *admission.BusyError, a *child.Failure, or ctx's error; then no answer will come. of are the calls that
 // messages are, by their place, where somebody hears of calls; unless it fails, the session says how they end.
 func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode, of ...*calls.Call) (*stream.Reader, error) {
 	defer func() {
@@ -189,6 +191,10 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 			m.Free()
 		}
 	}()
+	if err := s.sending.begin(len(messages)); err != nil {
+		return nil, err
+	}
+	defer s.sending.end(len(messages))
 	noteAsked(s, messages)
 	for {
 		l, err := s.ready(ctx, messages)

@@ -26,9 +26,9 @@ type Talk interface {
 	Begun() []byte
 	// Knows reports whether Answer has an answer to a request.
 	Knows(request *message.Message) bool
-	// Answer returns the answer to a request, with its id; nil if only a process knows it, or there is no
-	// memory for it, which it may wait for.
-	Answer(request *message.Message) *message.Message
+	// Answer returns the answer to a request, with its id; nil if only a process knows it, or the
+	// caller may have no more memory now, for which it may wait.
+	Answer(request *message.Message, caller string) *message.Message
 	// Check compares what a process answers with what is known: begun, which it has answered to
 	// initialize, and the rest by ask, which takes the request over. It returns the notifications that tell
 	// a client what is otherwise. It fails with ask's error.
@@ -139,7 +139,7 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 		refusal = l.refusal(m)
 	}
 	if m.Kind() == message.Request && refusal == nil {
-		if answer = l.s.known.Answer(m); answer == nil {
+		if answer = l.s.known.Answer(m, l.s.Principal); answer == nil {
 			return nil, true, &child.Failure{Text: message.ErrNoMemory.Error(), Reason: child.ReasonLarge, Retryable: true}
 		}
 	}

@@ -22,8 +22,7 @@ const (
 // maxArguments bounds the messages whose arguments an observer gets to see.
 const maxArguments = 256 << 10
 
-// observe says that m, a request, has come; it returns nil if nobody hears of calls, or if it is none. What the
-// message says of its trace comes before what the header says: it is closer to the call.
+// observe says that m, a request, has come; it returns nil if nobody hears of calls, or if it is none.
 func (q *request) observe(m *message.Message, modern bool) *calls.Call {
 	if q.Calls == nil || m.Kind() != message.Request {
 		return nil
@@ -41,9 +40,7 @@ func (q *request) observe(m *message.Message, modern bool) *calls.Call {
 	case "initialize":
 		c.Client = session.ClientOf(m.Bytes())
 	}
-	if c.Trace.Parent, c.Trace.State = m.TraceContext(); c.Trace.Parent == "" {
-		c.Trace = calls.Trace{Parent: q.r.Header.Get(headerTraceParent), State: q.r.Header.Get(headerTraceState)}
-	}
+	c.Trace = q.trace(m)
 	if modern {
 		c.Client.Name, c.Client.Version = m.ClientInfo()
 	}
@@ -52,6 +49,20 @@ func (q *request) observe(m *message.Message, modern bool) *calls.Call {
 	}
 	return calls.Begin(q.Calls, c)
 }
+
+// trace is the trace that m says it is in, or else that of the HTTP request. Where both are in one trace the latter
+// is nearer: the host has made a span of its own in it.
+func (q *request) trace(m *message.Message) calls.Trace {
+	header := calls.Trace{Parent: q.r.Header.Get(headerTraceParent), State: q.r.Header.Get(headerTraceState)}
+	parent, state := m.TraceContext()
+	if parent == "" || len(parent) == len(header.Parent) && len(parent) > traceIDEnd && parent[:traceIDEnd] == header.Parent[:traceIDEnd] {
+		return header
+	}
+	return calls.Trace{Parent: parent, State: state}
+}
+
+// traceIDEnd is where the id of a trace ends in its context.
+const traceIDEnd = len("00-0af7651916cd43dd8448eb211c80319c")
 
 // argumentsOf returns params.arguments as it stands, or nil.
 func argumentsOf(m *message.Message) []byte {
@@ -76,6 +87,7 @@ func in(c *calls.Call, s *session.Session) {
 // noAnswer is how a call ended that failed with err before it was passed on.
 func noAnswer(err error) calls.Outcome {
 	full, isFull := errors.AsType[*admission.FullError](err)
+	_, isBusy := errors.AsType[*admission.BusyError](err)
 	_, isFailure := errors.AsType[*child.Failure](err)
 	refused := func(reason string) calls.Outcome { return calls.Outcome{Kind: calls.Refused, Reason: reason} }
 	switch {
@@ -83,6 +95,8 @@ func noAnswer(err error) calls.Outcome {
 		return child.NoAnswer(err)
 	case isFull:
 		return refused("full: " + full.What)
+	case isBusy:
+		return refused("too_many_requests")
 	case errors.Is(err, admission.ErrClosed):
 		return refused("shutting_down")
 	case errors.Is(err, session.ErrUnknown):

@@ -1,6 +1,7 @@
 package streamhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,8 +48,7 @@ const (
 	unversioned = "2025-03-26" // what a client speaks that does not say (2025-06-18, transports)
 	primed      = "2025-11-25" // from here on an SSE stream begins with an empty event
 	maxBatch    = 64
-	bodyTimeout = time.Minute // for the body of a POST to come
-	maxID       = 128         // bytes of a session id that a client chose
+	maxID       = 128 // bytes of a session id that a client chose
 )
 
 // An Endpoint is one server at one URL. It is safe for concurrent use; its fields are not changed
@@ -89,6 +89,7 @@ type Endpoint struct {
 type Caller struct {
 	Principal string
 	Client    string    // the program that the principal uses; empty if it is not known
+	Source    string    // where the request comes from, as far as that can be told; stands for a principal that is empty
 	Value     any       // handed to the server's Launch; may be a child.Renewer and an io.Closer
 	Expires   time.Time // after which no stream may go on; zero for never
 	Token     Token     // which Expires and Again are of; nil for none
@@ -119,6 +120,7 @@ const (
 
 // within sets the time of q before the host's limit, and has its token judged again. cancel must be called.
 func (q *request) within() (cancel func()) {
+	q.share = q.Budget.Share(q.Server.Name, cmp.Or(q.caller.Principal, q.caller.Source))
 	stop := q.recheck()
 	q.ctx = q.r.Context()
 	if q.HostLimit <= 0 {
@@ -157,6 +159,9 @@ type request struct {
 
 	negotiated bool             // its session speaks the version of its header, which is none of ours
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
+
+	share   message.Share // of Budget
+	content body
 
 	alone [1]*message.Message // of a POST that is no batch
 	one   [1]*calls.Call      // what it is, where somebody hears of calls
@@ -249,6 +254,7 @@ func (q *request) head(status int, length int) {
 func (q *request) failed(err error, id []byte) {
 	q.one[0].End(noAnswer(err))
 	var full *admission.FullError
+	var busy *admission.BusyError
 	var failure *child.Failure
 	switch {
 	case errors.Is(err, session.ErrUnknown):
@@ -263,6 +269,10 @@ func (q *request) failed(err error, id []byte) {
 		q.w.Header().Set("Retry-After", seconds)
 		q.refuseID(http.StatusServiceUnavailable, codeInternal, full.Error(), id,
 			`{"reason":"full","retryable":true,"limit":`+strconv.Itoa(full.Limit)+`,"retry_after":`+seconds+`}`)
+	case errors.As(err, &busy):
+		q.w.Header().Set("Retry-After", "1")
+		q.refuseID(http.StatusTooManyRequests, codeInternal, busy.Error(), id,
+			`{"reason":"too_many_requests","retryable":true,"limit":`+strconv.Itoa(busy.Limit)+`,"retry_after":1}`)
 	case errors.As(err, &failure) && id != nil:
 		answer := failure.Answer(id)
 		defer answer.Free()
@@ -303,11 +313,8 @@ func (q *request) body() *message.Message {
 		q.tooLarge()
 		return nil
 	}
-	m := message.New(q.Budget)
-	// A body that trickles in holds a connection and no more than that, and not for ever. Once it is
-	// there, net/http takes the deadline back, to see whether the client goes away.
-	http.NewResponseController(q.w).SetReadDeadline(q.bodyDeadline())
-	err := m.Fill(q.r.Body, q.MaxBody)
+	m := message.New(&q.share)
+	err := q.fill(m)
 	if err == nil && m.IsContainer() {
 		return m
 	}
@@ -321,7 +328,7 @@ func (q *request) body() *message.Message {
 		q.refuse(http.StatusServiceUnavailable, codeInternal, err.Error())
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		q.w.Header().Set("Connection", "close")
-		q.refuse(http.StatusRequestTimeout, codeInvalid, "the body did not come within "+bodyTimeout.String())
+		q.refuse(http.StatusRequestTimeout, codeInvalid, q.content.tooLate())
 	case errors.Is(err, message.ErrEncoding):
 		q.refuse(http.StatusBadRequest, codeParse, "the body must be JSON in UTF-8: "+err.Error())
 	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
@@ -335,15 +342,6 @@ func (q *request) body() *message.Message {
 	}
 	m.Free()
 	return nil
-}
-
-// bodyDeadline is when a body has to be there.
-func (q *request) bodyDeadline() time.Time {
-	at := time.Now().Add(bodyTimeout)
-	if !q.end.IsZero() && q.end.Before(at) {
-		return q.end
-	}
-	return at
 }
 
 func (q *request) tooLarge() {

@@ -34,8 +34,8 @@ func (q *request) versionSpoken() bool {
 		q.unsupported(v, nil, versions)
 		return false
 	}
-	m := message.New(q.Budget)
-	switch err := m.Fill(q.r.Body, q.MaxBody); {
+	m := message.New(&q.share)
+	switch err := q.fill(m); {
 	case err != nil || !m.IsContainer():
 		q.unsupported(v, nil, versions)
 		m.Free()

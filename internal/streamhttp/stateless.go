@@ -1,6 +1,7 @@
 package streamhttp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -108,7 +109,7 @@ func (q *request) stateless(m *message.Message) {
 		q.refuseID(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream: a subscription is a stream", id, "")
 		return
 	}
-	if answer := q.Pool.Answer(m); answer != nil {
+	if answer := q.Pool.Answer(m, cmp.Or(q.caller.Principal, q.caller.Source)); answer != nil {
 		q.known(e.Method(), answer)
 		return
 	}

@@ -57,9 +57,20 @@ func (q *request) differs(field, body string) string {
 		}
 	}
 	if value != body {
-		return "the header " + field + " is " + string(quote(value)) + ", and the body says " + string(quote(body))
+		return "the header " + field + " is " + shown(value) + ", and the body says " + shown(body)
 	}
 	return ""
+}
+
+// maxShown is how many bytes of a value an error shows.
+const maxShown = 128
+
+// shown quotes the beginning of a value of the client's for an error.
+func shown(value string) string {
+	if len(value) <= maxShown {
+		return string(quote(value))
+	}
+	return string(quote(strings.ToValidUTF8(value[:maxShown], ""))) + "…"
 }
 
 // header returns the value of a header field that stands there once. A value is visible ASCII,

@@ -1,7 +1,10 @@
 package streamhttp
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"strconv"
 
@@ -20,14 +23,19 @@ func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 		return ""
 	}
 	tool, _ := m.Name()
-	headers := w.ParamHeaders(tool)
+	headers, err := w.ParamHeaders(tool)
+	if err != nil {
+		return err.Error()
+	}
 	if len(headers) == 0 {
 		return ""
 	}
-	body := json.RawMessage(m.Bytes())
-	for _, h := range headers {
-		field := headerParam + h.Name
-		argument := member(body, append([]string{"params", "arguments"}, h.Path...)...)
+	arguments, err := headerArguments(q.ctx, m, headers)
+	if err != nil {
+		return err.Error()
+	}
+	for i, h := range headers {
+		field, argument := headerParam+h.Name, arguments[i]
 		if argument == nil {
 			if len(q.r.Header.Values(field)) > 0 {
 				return "the header " + field + " is there, and the argument is not"
@@ -42,32 +50,116 @@ func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 			return "the header " + field + " is not Base64 where it says so"
 		}
 		if !says(value, argument) {
-			return "the header " + field + " is " + string(quote(value)) + ", and the argument is another"
+			return "the header " + field + " is " + shown(value) + ", and the argument is another"
 		}
 	}
 	return ""
 }
 
-// member returns what stands at path in body, or nil if there is nothing or null.
-func member(body json.RawMessage, path ...string) json.RawMessage {
-	for _, name := range path {
-		var object map[string]json.RawMessage // a struct would not mind the case of names
-		if json.Unmarshal(body, &object) != nil {
-			return nil
-		}
-		body = object[name]
-	}
-	if string(body) == "null" {
-		return nil
-	}
-	return body
+// An argument is a place in a message where the value of a header may stand.
+type argument struct {
+	inner map[string]*argument
+	value *json.RawMessage // where a header repeats it
+	seen  bool
 }
+
+// at returns the place of a member, and makes it.
+func (a *argument) at(name string) *argument {
+	if a.inner == nil {
+		a.inner = map[string]*argument{}
+	}
+	if a.inner[name] == nil {
+		a.inner[name] = &argument{}
+	}
+	return a.inner[name]
+}
+
+// headerArguments returns the arguments that headers repeat, nil where there is none or null. It reads the message
+// once, whatever is in it and however many headers there are, and no further once ctx ends.
+func headerArguments(ctx context.Context, m *message.Message, headers []pool.ParamHeader) ([]json.RawMessage, error) {
+	var root argument
+	values := make([]json.RawMessage, len(headers))
+	for i, h := range headers {
+		place := root.at("params").at("arguments")
+		for _, name := range h.Path {
+			place = place.at(name)
+		}
+		place.value = &values[i]
+	}
+	err := root.read(json.NewDecoder(wanted{ctx, m.Reader()}))
+	for i, value := range values {
+		if string(value) == "null" {
+			values[i] = nil
+		}
+	}
+	return values, err
+}
+
+// wanted is a reader that ends with ctx: nothing is read for a client that has left.
+type wanted struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (w wanted) Read(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return 0, context.Cause(w.ctx)
+	}
+	return w.Reader.Read(p)
+}
+
+var errTwice = errors.New("an argument that a header repeats is written twice")
+
+// read takes the next value, which stands at a.
+func (a *argument) read(d *json.Decoder) error {
+	if a.value != nil {
+		return d.Decode(a.value)
+	}
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	opened, _ := t.(json.Delim)
+	if opened == 0 {
+		return nil // a scalar, in which there is nothing
+	}
+	for d.More() {
+		inner := (*argument)(nil)
+		if opened == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			inner = a.inner[name.(string)] // a struct would not mind the case of names
+		}
+		switch {
+		case inner == nil:
+			err = d.Decode(&ignored{})
+		case inner.seen:
+			err = errTwice
+		default:
+			inner.seen = true
+			err = inner.read(d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
+// ignored is a value that nobody wants.
+type ignored struct{}
+
+// UnmarshalJSON does nothing.
+func (*ignored) UnmarshalJSON([]byte) error { return nil }
 
 // says reports whether a header's value is that of a string, an integer or a boolean. Integers are
 // compared as numbers ("Server Validation").
 func says(header string, argument json.RawMessage) bool {
 	var value any
-	if json.Unmarshal(argument, &value) != nil {
+	if argument[0] == '{' || argument[0] == '[' || json.Unmarshal(argument, &value) != nil {
 		return false
 	}
 	switch v := value.(type) {

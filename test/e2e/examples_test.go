@@ -22,6 +22,8 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 		env  []string          // of the app
 		call []string          // of the person who calls
 		want map[string]string // what a line answers, by a part of the line
+
+		never string // what no line answers; empty for anything
 	}{
 		{name: "time-python", want: map[string]string{
 			"tools time": "convert_time", "call time convert_time": "T03:00:00+00:00",
@@ -35,6 +37,9 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 		{name: "two-servers", want: map[string]string{
 			"call memory read_graph": "entities", "call time get_current_time": "UTC", "tools http": "convert_time",
 			"add-server everything": "update host.json", "remove-server everything": "update host.json",
+		}},
+		{name: "tool-policy", never: "convert_time", want: map[string]string{
+			"tools time": "get_current_time", "call time get_current_time": "UTC",
 		}},
 		{name: "entra-obo", env: settings, call: append(settings, "MCPFUNC_TOKEN="+token(idp, alice)), want: map[string]string{
 			"list": "azure_obo", "doctor auth": "ok", "tools fabric-rti": "kusto_query", "call fabric-rti": "kusto",
@@ -55,6 +60,9 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 			asked := 0
 			for _, line := range commands(text(t, filepath.Join(folder, "README.md"))) {
 				out := runLine(t, b, line, example.call)
+				if example.never != "" && strings.Contains(out, example.never) {
+					t.Errorf("%s answers %q", line, out)
+				}
 				for part, want := range example.want {
 					if strings.HasPrefix(line, "mcpfunc "+part) {
 						asked++

@@ -1,0 +1,148 @@
+package importer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
+)
+
+// What other clients say about the tools of a server becomes "tools": what is denied, and what is allowed.
+// Only what could not be kept up in this way is left to guards, which leaves the server out.
+
+// toolGuards are the keys of clients that list tools, and whether it is those that may not be called.
+var toolGuards = map[string]bool{
+	"disabledTools": true, "disabled_tools": true, "excludeTools": true, "exclude_tools": true,
+	"includeTools": false, "include_tools": false, "enabledTools": false, "enabled_tools": false,
+	"allowedTools": false, "available_tools": false, "tools": false,
+}
+
+// tools translates the lists of an entry, and those at the top of its file that are about it.
+func (c *conversion) tools() {
+	for _, m := range slices.Clone(c.Members) {
+		key := text(m.Name)
+		denies, known := toolGuards[key]
+		list, ok := asStrings(&m.Value)
+		if !known || !ok || !config.Guard(key, m.Value) {
+			continue
+		}
+		word, what := "allow", "allows "+counted(list)
+		switch {
+		case denies:
+			word, what = "deny", "denies "+counted(list)
+		case len(list) == 0:
+			word, what, list = "deny", "allows no tool", []string{"*"}
+		default:
+			for i := range list {
+				list[i] = toolName(list[i])
+			}
+		}
+		switch {
+		case denies && slices.ContainsFunc(list, qualified), word == "allow" && slices.ContainsFunc(list, wild), !c.rule(key, word, list):
+			continue
+		}
+		c.changed(key, "", "%s, which is \"tools\": {%q: ...} here", what, word)
+	}
+	if list := c.src.deniedOver(c.from); len(list) > 0 && c.rule("tools", "deny", list) {
+		c.changed("", "", "has tools switched off at the top of the file, which is \"tools\": {\"deny\": ...} here")
+	}
+}
+
+// toolName is the name in Gemini's name(arguments).
+func toolName(name string) string {
+	name, _, _ = strings.Cut(name, "(")
+	return name
+}
+
+// qualified reports whether a name is one with arguments: others than those may be called.
+func qualified(name string) bool { return strings.Contains(name, "(") }
+
+// wild reports whether a name is a glob here, which may well be none in its client.
+func wild(name string) bool { return strings.ContainsAny(name, "*?") }
+
+func counted(list []string) string {
+	switch {
+	case slices.Contains(list, "*"):
+		return "every tool"
+	case len(list) == 1:
+		return fmt.Sprintf("the tool %q", list[0])
+	}
+	return fmt.Sprintf("%d tools", len(list))
+}
+
+// rule adds a list to "tools", in place of the member key, and reports whether it could: there is no other
+// list of what is allowed, and "tools" is ours or key itself.
+func (c *conversion) rule(key, word string, list []string) bool {
+	ours := &object{Object: &hujson.Object{}}
+	if v := c.get("tools"); v != nil {
+		if o, ok := v.Value.(*hujson.Object); ok {
+			ours.Object = o
+		} else if key != "tools" {
+			return false
+		}
+	}
+	old, there := asStrings(ours.get(word))
+	if there && word == "allow" || !there && ours.get(word) != nil {
+		return false
+	}
+	ours.put(word, stringList(slices.Concat(old, list)))
+	switch {
+	case c.index("tools") >= 0 && key != "tools":
+		c.drop(key)
+	case key != "tools":
+		c.rename(key, "tools")
+	}
+	c.put("tools", ours.Object)
+	return true
+}
+
+// deniedOver returns globs of tools of a server that the file switches off at its top: in opencode, which
+// calls them NAME_TOOL, and writes "_" for whatever is no letter, digit, "_" or "-"; in an extension of Gemini.
+func (s *source) deniedOver(server string) []string {
+	list := slices.Clone(s.excluded)
+	prefix := sanitized(server) + "_"
+	for _, glob := range s.guards {
+		if glob == server || glob == sanitized(server) {
+			list = append(list, "*")
+			continue
+		}
+		for _, rest := range behind(glob, prefix) {
+			list = append(list, strings.ReplaceAll(rest, "_", "?"))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func sanitized(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// behind returns globs for what may stand behind prefix in a name that glob matches.
+func behind(glob, prefix string) []string {
+	if rest, ok := strings.CutPrefix(glob, prefix); ok {
+		if rest == "" {
+			return nil
+		}
+		return []string{rest}
+	}
+	before, after, star := strings.Cut(glob, "*")
+	if !star || !strings.HasPrefix(prefix, before) {
+		return nil
+	}
+	list := []string{"*" + after}
+	for k := 1; k < len(after); k++ { // the star may match less of prefix
+		if strings.HasSuffix(prefix, after[:k]) {
+			list = append(list, after[k:])
+		}
+	}
+	return list
+}

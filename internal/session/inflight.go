@@ -1,0 +1,39 @@
+package session
+
+import (
+	"sync/atomic"
+
+	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// maxInFlight bounds the requests of one session that the server has not answered, and the messages that wait to
+// be passed on to it: a client has a few at a time, and 12,000 took 114 MiB.
+const maxInFlight = 512
+
+var errBusy = &admission.BusyError{What: "the session", Limit: maxInFlight}
+
+// sending is how many messages are on their way to the process, or wait for one.
+type sending struct{ n atomic.Int64 }
+
+// begin counts n messages in, if there may be so many more.
+func (s *sending) begin(n int) error {
+	if s.n.Add(int64(n)) > maxInFlight {
+		s.end(n)
+		return errBusy
+	}
+	return nil
+}
+
+func (s *sending) end(n int) { s.n.Add(-int64(n)) }
+
+// roomFor reports whether so many more requests may be in flight.
+func (x *router) roomFor(messages []*message.Message) bool {
+	n := len(x.pending)
+	for _, m := range messages {
+		if m.Kind() == message.Request {
+			n++
+		}
+	}
+	return n <= maxInFlight
+}
