@@ -187,7 +187,7 @@ func (sp *spares) start() bool {
 }
 
 func (sp *spares) launch() (*spare, error) {
-	slot, err := sp.starter.slots.acquire(sp.starter.ctx, sp.spec.Runner)
+	slot, err := sp.starter.slots.acquire(sp.starter.ctx, sp.spec.Name, sp.spec.Runner)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	if spare := s.sparesOf(spec).take(); spare != nil {
 		c.p, c.stderr, c.slot = spare.p, spare.stderr, new(startSlot)
 	} else {
-		slot, err := s.slots.acquire(ctx, spec.Runner)
+		slot, err := s.slots.acquire(ctx, spec.Name, spec.Runner)
 		if err != nil {
 			return nil, err
 		}

@@ -520,6 +520,14 @@ var ownTries = []try{
 		}
 		return err
 	}},
+	{"own: an owner that it has", func(w world) error {
+		file := fresh(w)
+		err := errors.Join(os.Chown(file, os.Getuid(), os.Getgid()), os.Lchown(file, -1, os.Getgid()))
+		if other := os.Chown(file, 12345, -1); !errors.Is(other, unix.EPERM) {
+			err = errors.Join(err, fmt.Errorf("another owner: %v", other))
+		}
+		return err
+	}},
 	{"own: a sink", func(world) error { return writes("/dev/null") }},
 	{"own: memory", func(world) error { _, err := unix.MemfdCreate("own", 0); return err }},
 	{"own: a pair", func(world) error { _, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }},

@@ -26,6 +26,10 @@ type Opening struct {
 	Request string
 	// Fresh ends a session that is there under ID, instead of returning it.
 	Fresh bool
+	// Ends is when calls must have ended, since the only stream of the session, as HTTP with SSE has it, ends by the
+	// Functions host, which lets a request take HostLimit. It is zero for other sessions.
+	Ends      time.Time
+	HostLimit time.Duration
 
 	ticket *ticket.Ticket // of the session that is taken over; nil for a new one
 }

@@ -61,6 +61,9 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 			l.siftLocked(p)
 		}
 	}
+	if !l.s.ends.IsZero() {
+		ctx = child.Ending(ctx, l.s.ends, l.s.hostLimit)
+	}
 	if limit, f := child.CallLimit(ctx, limit); f != nil {
 		p.timer = time.AfterFunc(limit, func() { l.onTimeout(p, whole, f()) })
 	}

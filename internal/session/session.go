@@ -55,8 +55,10 @@ type Session struct {
 	alias         string        // by which the log knows it
 	sealable      bool          // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
-	started       atomic.Bool // there has been a process
-	initialized   atomic.Bool // the process was told that the client is initialized, as far as ensureInitialized has to care
+	ends          time.Time     // as Opening has it
+	hostLimit     time.Duration // as Opening has it
+	started       atomic.Bool   // there has been a process
+	initialized   atomic.Bool   // the process was told that the client is initialized, as far as ensureInitialized has to care
 
 	sending sending
 
@@ -76,7 +78,7 @@ type Session struct {
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, talk Talk, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(),
+		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(), ends: o.Ends, hostLimit: o.HostLimit,
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
 		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),

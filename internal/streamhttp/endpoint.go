@@ -99,9 +99,9 @@ type Caller struct {
 // expiryLeeway is how long a stream outlives its caller's token: as long as clocks may differ.
 const expiryLeeway = time.Minute
 
-// streamLimit is how long a stream of this caller may be.
-func (q *request) streamLimit() time.Duration {
-	limit := q.MaxStream
+// streamLimit is how long a stream of this caller may be, of which clients come back for the rest after own.
+func (q *request) streamLimit(own time.Duration) time.Duration {
+	limit := own
 	if !q.end.IsZero() {
 		limit = min(limit, time.Until(q.end)+farewellTime)
 	}

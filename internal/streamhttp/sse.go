@@ -28,7 +28,11 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream")
 		return
 	}
-	s, err := q.open("", "")
+	limit, o := q.MaxStream, q.opening("")
+	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
+		limit, o.Ends, o.HostLimit = q.HostLimit, q.end, q.HostLimit
+	}
+	s, err := q.Table.Open(o)
 	if err != nil {
 		q.failed(err, nil)
 		return
@@ -44,7 +48,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	if out.flush() != nil {
 		return
 	}
-	end := time.NewTimer(q.streamLimit())
+	end := time.NewTimer(q.streamLimit(limit))
 	defer end.Stop()
 	out.follow(reader, q.r.Context().Done(), end.C, e.Keepalive)
 }

@@ -312,7 +312,7 @@ func (q *request) awaitSession(id string) {
 	out := newEvents(q)
 	defer out.free()
 	out.comment("waiting for the session")
-	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit())
+	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit(q.MaxStream))
 	defer cancel()
 	for {
 		if out.flush() != nil {

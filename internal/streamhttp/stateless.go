@@ -314,7 +314,7 @@ func (q *request) follow(call *pool.Call, first *stream.Event) {
 			return
 		}
 	}
-	limit := time.NewTimer(q.streamLimit())
+	limit := time.NewTimer(q.streamLimit(q.MaxStream))
 	defer limit.Stop()
 	gone := q.r.Context().Done()
 	if out.follow(call, gone, limit.C, q.Keepalive) || q.r.Context().Err() != nil {
