@@ -20,6 +20,7 @@ import (
 //go:embed internal/admission/*.go
 //go:embed internal/authenv/*.go
 //go:embed internal/authn/*.go
+//go:embed internal/backplane/*.go
 //go:embed internal/broker/*.go
 //go:embed internal/bufpool/*.go
 //go:embed internal/calls/*.go
@@ -39,7 +40,6 @@ import (
 //go:embed internal/process/*.go
 //go:embed internal/secret/*.go
 //go:embed internal/session/*.go
-//go:embed internal/shared/*.go
 //go:embed internal/stream/*.go
 //go:embed internal/streamhttp/*.go
 //go:embed internal/ticket/*.go

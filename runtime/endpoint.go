@@ -174,6 +174,9 @@ func (a *App) connect(s *server) {
 		s.endpoint.Forbid = s.forbid
 	}
 	a.connectKnown(s)
+	if a.instance != nil {
+		s.endpoint.Forwarder = forwarder{a.instance}
+	}
 	a.starter.Prewarm(run)
 }
 

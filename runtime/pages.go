@@ -39,6 +39,9 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	if len(a.faults) > 0 {
 		body["faults"] = a.faultTexts()
 	}
+	if a.instance != nil {
+		body["owned"], body["forwarded"], body["answered_for_others"] = s.Owned, s.Forwarded, s.Answered
+	}
 	drifted := map[string][]string{}
 	for _, server := range a.servers {
 		if names := server.policy.Drifted(); names != nil {
@@ -84,6 +87,11 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	gauge("sessions_hibernated", "Sessions that sleep, without a process.", s.Hibernated)
+	if a.instance != nil {
+		gauge("sessions_owned", "Sessions whose requests other instances pass on to this one.", s.Owned)
+		counter("requests_forwarded", "Requests passed on to other instances.", s.Forwarded)
+		counter("requests_answered_for_others", "Requests of other instances answered here.", s.Answered)
+	}
 	counter("sessions_opened", "Sessions opened.", s.Opened)
 	counter("sessions_ended", "Sessions whose process is gone.", s.Ended)
 	counter("sessions_resurrected", "Sessions that a process took over from another.", s.Resurrected)

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/backplane"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 	"github.com/mcpfunc/mcpfunc/internal/session"
-	"github.com/mcpfunc/mcpfunc/internal/shared"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -36,12 +36,14 @@ func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	if a.cfg.redisURL == "" {
 		return t, done, nil
 	}
-	store, err := shared.Open(a.cfg.redisURL, a.log)
+	store, err := backplane.Open(a.cfg.redisURL, a.log, a.appIdentity())
 	if err != nil {
 		return session.Sharing{Keys: ticket.RandomKeys()}, done, fmt.Errorf("%s: %w", redisSetting, err)
 	}
-	t.Ended, t.Events = store, eventlog.New(store, keys, a.log)
+	a.instance = backplane.NewInstance(store, keys, a.log)
+	t.Ended, t.Events, t.Owners = store, eventlog.New(store, keys, a.log), a.instance
 	return t, func() {
+		a.instance.Close()
 		t.Events.Close()
 		store.Close()
 	}, nil

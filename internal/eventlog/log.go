@@ -30,8 +30,8 @@ const (
 	maxBatch       = 1 << 10  // entries in one round trip
 	maxBatchBytes  = 1 << 20  // of them; one is written whatever its size
 
-	beat         = 5 * time.Second // how often a writer says that it is alive while a stream is open
-	live         = 3 * beat        // how long that is good
+	beat         = 1500 * time.Millisecond // how often a writer says that it is alive while a stream is open
+	live         = 5 * time.Second         // how long that is good
 	writeTimeout = 5 * time.Second
 	minPause     = 100 * time.Millisecond // after a failure
 	maxPause     = 5 * time.Second

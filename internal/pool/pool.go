@@ -73,6 +73,7 @@ type Pools struct {
 	starter   *child.Starter
 	admission *admission.Controller
 	watch     *watch.Hub // nil for nobody
+	minters   Minters    // nil: no other instance has processes
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -87,10 +88,11 @@ type Pools struct {
 	closed  bool
 }
 
-// New returns Pools without a process. Close must be called. hub, which may be nil, hears what happens.
-func New(log *slog.Logger, starter *child.Starter, controller *admission.Controller, hub *watch.Hub) *Pools {
+// New returns Pools without a process. Close must be called. hub, which may be nil, hears what happens, and
+// minters, which may be nil, too, tell other instances.
+func New(log *slog.Logger, starter *child.Starter, controller *admission.Controller, hub *watch.Hub, minters Minters) *Pools {
 	ps := &Pools{
-		log: log, starter: starter, admission: controller, watch: hub,
+		log: log, starter: starter, admission: controller, watch: hub, minters: minters,
 		pools: map[admission.Key]*pool{}, workers: map[*Worker]struct{}{}, eras: map[string]*verdict{},
 	}
 	ps.ctx, ps.cancel = context.WithCancel(context.Background())

@@ -971,3 +971,29 @@ func run(t *testing.T, filter Filter, number, arch uint32) uint32 {
 	t.Fatal("no end")
 	return 0
 }
+
+// BenchmarkStart is what a sandbox adds to the start of a process.
+func BenchmarkStart(b *testing.B) {
+	for name, box := range map[string]Sandbox{
+		"without": {},
+		"none":    {NoNetwork: true},
+		"ports":   {NoNetwork: true, Ports: []uint16{443, 53}},
+		"write":   {ReadOnly: true, Write: []string{os.TempDir()}, Env: homeEnv},
+		"all":     {NoNetwork: true, Ports: []uint16{443, 53}, ReadOnly: true, Write: []string{os.TempDir()}, Env: homeEnv},
+	} {
+		b.Run(name, func(b *testing.B) {
+			if faults := box.Check(); len(faults) > 0 {
+				b.Skip(faults)
+			}
+			s := Open(slog.New(slog.DiscardHandler))
+			defer s.Close()
+			for b.Loop() {
+				c, err := s.Start(Spec{Command: "/bin/true", Sandbox: box})
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Wait()
+			}
+		})
+	}
+}

@@ -16,7 +16,7 @@ func TestIdThatIsSealedEarlySaysNothingThatWasGuessed(t *testing.T) {
 		for _, version := range []string{"2025-11-25", "2025-06-18"} {
 			here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
 			here.version, there.version = version, version
-			s, err := here.table.Open(here.opening("u", ""))
+			s, err := here.table.Open(t.Context(), here.opening("u", ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +54,7 @@ func TestWhatDoesNotFitIntoAnIdStaysHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}
 		here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
-		s, err := here.table.Open(here.opening("u", ""))
+		s, err := here.table.Open(t.Context(), here.opening("u", ""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,7 @@ func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
 		return false
 	}
 	s.table.forget(s)
+	disown(s)
 	s.rec.Ended(f.Text) // before the process hears of it
 	s.cancel()
 	if !launched(s) {

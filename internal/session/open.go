@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -52,15 +53,19 @@ func (o Opening) handshake() (h handshake, idle time.Duration, err error) {
 // Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
 // there it returns that, unless Fresh is set. The process starts in the background, unless the server is known
 // to answer what the session begins with: then it starts when it is needed. Open fails with
-// a *admission.FullError or admission.ErrClosed.
-func (t *Table) Open(o Opening) (*Session, error) {
+// a *admission.FullError or admission.ErrClosed, and, with an ID, an *ElsewhereError if another instance has
+// the session, or a *child.Failure if that cannot be found out.
+func (t *Table) Open(ctx context.Context, o Opening) (*Session, error) {
 	h, idle, err := o.handshake()
 	if err != nil {
 		return nil, err
 	}
 	key := o.key()
+	var own *ownership
 	if key.ID == "" {
 		key.ID = mint()
+	} else if own, err = t.claim(ctx, o); err != nil {
+		return nil, err
 	}
 	for {
 		t.admission.Measure()
@@ -72,8 +77,12 @@ func (t *Table) Open(o Opening) (*Session, error) {
 			old.Close("the client initialized it anew")
 		case victim != nil:
 			victim.Evict()
+		case err != nil:
+			own.drop()
+			return nil, err
 		default:
-			return s, err
+			own.give(s)
+			return s, nil
 		}
 	}
 }

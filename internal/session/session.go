@@ -63,7 +63,8 @@ type Session struct {
 	sending sending
 
 	mu           sync.Mutex
-	launched     bool // there is a process, or one is on its way, or it has ended
+	launched     bool     // there is a process, or one is on its way, or it has ended
+	owned        []func() // called at the end
 	introduced   introduction
 	sealed       string // the id that says all that it takes to take the session over; empty for none
 	router       router

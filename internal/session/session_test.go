@@ -126,7 +126,7 @@ func (t *tapped) Write(p []byte) (int, error) {
 
 func (b *bench) open(principal string) *Session {
 	b.t.Helper()
-	s, err := b.table.Open(Opening{Server: b.server, Principal: principal, Version: "2025-11-25", ID: "chosen-" + principal})
+	s, err := b.table.Open(b.t.Context(), Opening{Server: b.server, Principal: principal, Version: "2025-11-25", ID: "chosen-" + principal})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestOtherPrincipalsSessionIsUnknown(t *testing.T) {
 		if _, err := b.table.Find(admission.Key{Server: "fake", Principal: "bob", ID: s.ID}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("bob found it: %v", err)
 		}
-		other, err := b.table.Open(Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})
+		other, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})
 		if err != nil || other == s {
 			t.Fatalf("bob's session of the same name: %v", err)
 		}
@@ -275,7 +275,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 				var got []bool
 				var inside []*Session
 				for _, who := range tt.callers {
-					s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+					s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: who})
 					var full *admission.FullError
 					if err != nil && !errors.As(err, &full) {
 						t.Fatal(err)
@@ -292,7 +292,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 					s.Leave() // idle from now on, and so the first that must go
 				}
 				last := tt.callers[len(tt.callers)-1]
-				s, err := b.table.Open(Opening{Server: b.server, Principal: last})
+				s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: last})
 				if err != nil {
 					t.Fatalf("nothing idle was evicted: %v", err)
 				}
@@ -315,7 +315,7 @@ func TestWhyAFirstStartFailedIsToldToTheNextCaller(t *testing.T) {
 			}), nil
 		}
 		start := func(who string) error {
-			s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+			s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: who})
 			if err != nil {
 				return err
 			}
@@ -368,7 +368,7 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 		open := func(who string) chan string {
 			done := make(chan string, 1)
 			go func() {
-				s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+				s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: who})
 				if err != nil {
 					done <- err.Error()
 					return
@@ -439,7 +439,7 @@ func TestDeafProcessIsKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, limits{})
 		b.server.Launch = func(context.Context, any) (process.Process, error) { return mcptest.NewProcess(), nil }
-		s, err := b.table.Open(Opening{Server: b.server, Principal: "u"})
+		s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "u"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -89,6 +89,13 @@ func (t *Table) Find(key admission.Key) (*Session, error) {
 	return s, nil
 }
 
+// Here reports whether the session of key is here.
+func (t *Table) Here(key admission.Key) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sessions[key] != nil
+}
+
 // Protocol is the protocol version that the session of o negotiated, here or elsewhere, or "" if there
 // is none or it has not.
 func (t *Table) Protocol(o Opening) string {

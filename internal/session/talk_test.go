@@ -54,7 +54,7 @@ func (b *bench) begin(principal, initialize string) *Session {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	s, err := b.table.Open(Opening{Server: b.server, Principal: principal, Initialize: m, Fresh: true})
+	s, err := b.table.Open(b.t.Context(), Opening{Server: b.server, Principal: principal, Initialize: m, Fresh: true})
 	m.Free()
 	if err != nil {
 		b.t.Fatal(err)
@@ -161,7 +161,7 @@ func TestOtherBeginningsStartAProcess(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Free()
-			s, err := b.table.Open(Opening{Server: b.server, Initialize: m})
+			s, err := b.table.Open(b.t.Context(), Opening{Server: b.server, Initialize: m})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -60,6 +60,8 @@ type Endpoint struct {
 	Pool   *pool.Server // the same server, for requests without a session
 	Log    *slog.Logger
 
+	Forwarder Forwarder // reaches other instances; nil for none
+
 	MaxBody   int64           // bytes of a POST
 	Budget    *message.Budget // of large POSTs together; nil for none
 	Keepalive time.Duration   // between comments on a silent SSE stream
@@ -94,6 +96,7 @@ type Caller struct {
 	Expires   time.Time // after which no stream may go on; zero for never
 	Token     Token     // which Expires and Again are of; nil for none
 	Again     time.Time // when the token is to be judged again; zero for never
+	Passed    bool      // another instance passes the request on: it is answered here, or not at all
 }
 
 // expiryLeeway is how long a stream outlives its caller's token: as long as clocks may differ.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/calls"
@@ -113,6 +114,19 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		return nil, false, false
 	}
 	initialize := isInitialize(m)
+	var mid []byte
+	if m.Kind() == message.Request {
+		mid = m.Envelope().ID()
+	}
+	if id != "" && q.forwards() && !q.Table.Here(q.key(id)) {
+		answered, err := q.pass(id, m)
+		if err != nil {
+			q.failed(err, mid)
+		}
+		if answered || err != nil {
+			return nil, false, false
+		}
+	}
 	var err error
 	switch {
 	case id == "" && initialize, q.chosen(id) && initialize:
@@ -141,11 +155,9 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		}
 	}
 	if err != nil {
-		var mid []byte
-		if m.Kind() == message.Request {
-			mid = m.Envelope().ID()
+		if err = q.found(id, m, err); err != nil {
+			q.failed(err, mid)
 		}
-		q.failed(err, mid)
 		return nil, false, false
 	}
 	if !opened && !q.welcome(s) {
@@ -180,14 +192,14 @@ func (q *request) welcome(s *session.Session) bool {
 func (q *request) open(id, version string) (*session.Session, error) {
 	o := q.opening(id)
 	o.Version = version
-	return q.Table.Open(o)
+	return q.Table.Open(q.ctx, o)
 }
 
 // begins opens the session that the client asks for with m, with an id that it chose or a minted one.
 func (q *request) begins(id string, m *message.Message) (*session.Session, error) {
 	o := q.opening(id)
 	o.Initialize, o.Fresh = m, true
-	return q.Table.Open(o)
+	return q.Table.Open(q.ctx, o)
 }
 
 // opening names the session with this id to a Table.
@@ -263,6 +275,12 @@ func (q *request) get() {
 	}
 	s, err := q.Table.Find(q.key(id))
 	if errors.Is(err, session.ErrUnknown) {
+		if answered, why := q.pass(id, nil); answered {
+			return
+		} else if why != nil {
+			q.failed(why, nil)
+			return
+		}
 		switch {
 		case q.chosen(id):
 			err = nil
@@ -314,13 +332,22 @@ func (q *request) awaitSession(id string) {
 	out.comment("waiting for the session")
 	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit(q.MaxStream))
 	defer cancel()
-	for {
+	every := q.Keepalive
+	if q.forwards() {
+		every = min(every, ownerCheck)
+	}
+	for said := time.Now(); ; {
 		if out.flush() != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(end, q.Keepalive)
+		ctx, cancel := context.WithTimeout(end, every)
 		s, err := q.Table.Await(ctx, q.key(id))
 		cancel()
+		if err != nil && end.Err() == nil && !errors.Is(err, admission.ErrClosed) {
+			if answered, _ := q.pass(id, nil); answered { // it has been opened on another instance
+				return
+			}
+		}
 		switch {
 		case err == nil:
 			defer s.Leave()
@@ -334,9 +361,15 @@ func (q *request) awaitSession(id string) {
 		case end.Err() != nil || errors.Is(err, admission.ErrClosed):
 			return
 		}
-		out.comment("still waiting")
+		if time.Since(said) >= q.Keepalive {
+			said = time.Now()
+			out.comment("still waiting")
+		}
 	}
 }
+
+// ownerCheck is how often a GET that waits for its session asks whether another instance has it.
+const ownerCheck = time.Second
 
 // delete ends a session.
 func (q *request) delete() {
@@ -347,6 +380,11 @@ func (q *request) delete() {
 	if id == "" {
 		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
 		return
+	}
+	if q.forwards() && !q.Table.Here(q.key(id)) {
+		if answered, _ := q.pass(id, nil); answered { // else it ends where it is as soon as that is heard of there
+			return
+		}
 	}
 	if err := q.Table.Delete(q.ctx, q.opening(id)); err != nil {
 		q.failed(err, nil)

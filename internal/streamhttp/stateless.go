@@ -127,6 +127,7 @@ func (q *request) stateless(m *message.Message) {
 func (q *request) call(m *message.Message, id []byte, version string) (*pool.Call, *pool.Worker) {
 	const attempts = 3
 	var undecided *pool.UndecidedError
+	var elsewhere *session.ElsewhereError
 	for attempt := 1; ; attempt++ {
 		w, err := q.worker(m)
 		switch {
@@ -135,6 +136,11 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			return nil, nil
 		case errors.As(err, &undecided) && m.Envelope().Method() == methodDiscover:
 			q.withSessions(m, version, id, undecided.Why)
+			return nil, nil
+		case errors.As(err, &elsewhere):
+			if err = q.passState(elsewhere.Owner, m); err != nil {
+				q.failed(err, id)
+			}
 			return nil, nil
 		case err != nil:
 			q.failed(err, id)
@@ -180,11 +186,19 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 }
 
 // worker returns the process that a request is passed on to, entered: the one that minted its
-// requestState, if it has any.
+// requestState, if it has any. It fails with a *session.ElsewhereError if that is on another instance.
 func (q *request) worker(m *message.Message) (*pool.Worker, error) {
 	caller := pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value}
 	if state, ok := m.RequestState(); ok {
-		return q.Pools.Continue(q.Pool, caller, state)
+		w, err := q.Pools.Continue(q.Pool, caller, state)
+		if lost, ok := errors.AsType[*pool.LostError](err); !ok || !lost.Elsewhere || !q.forwards() {
+			return w, err
+		}
+		owner, err := q.Pools.Minter(q.ctx, q.Pool, caller, state)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &session.ElsewhereError{Owner: owner}
 	}
 	return q.Pools.Share(q.ctx, q.Pool, caller)
 }
