@@ -29,7 +29,10 @@ type ForkPlan struct {
 	Sandbox  process.Sandbox // not ReadOnly: see process.StartForkServer
 	Env      []string        // of every process, whoever its caller is
 	Patience time.Duration   // until all is imported
-	Watch    bool            // say what imports do that no process should share, which slows every process
+
+	// Watch, unless it is nil, is told once which variables imports have read, "*" for all, and which modules have
+	// drawn random numbers. What they do is then looked at more closely, which slows every process.
+	Watch func(reads, random []string)
 }
 
 // forkScript is what a fork server runs, and bootstrap what gets it there.
@@ -87,12 +90,11 @@ func (f forkServer) Fork(spec process.Spec) (process.Process, error) {
 
 // A forking is a fork server from its start to its end.
 type forking struct {
-	ready  chan struct{} // closed when it can fork, or never will: then err is set
-	stop   chan struct{} // closed when it is to end
-	fork   forker
-	err    error
-	reads  []string
-	random []string
+	ready chan struct{} // closed when it can fork, or never will: then err is set
+	stop  chan struct{} // closed when it is to end
+	fork  forker
+	err   error
+	reads []string
 
 	// Guarded by Forks.mu.
 	live int         // processes that it has forked, and whoever is about to ask for one
@@ -168,33 +170,6 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 		f.giveBack(p)
 	})
 	return c, nil
-}
-
-// Cheap reports whether a process started now would be forked.
-func (f *Forks) Cheap() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.never == nil && !f.closed && !time.Now().Before(f.notBefore)
-}
-
-// Found returns what the fork server that there is has found of its imports: the variables that they have read,
-// and, if the plan says Watch, the modules that have drawn random numbers.
-func (f *Forks) Found() (reads, random []string) {
-	f.mu.Lock()
-	p := f.current
-	f.mu.Unlock()
-	if p == nil {
-		return nil, nil
-	}
-	<-p.ready
-	return p.reads, p.random
-}
-
-// Err says why no process is forked any more; nil if that is not so.
-func (f *Forks) Err() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.never
 }
 
 // take returns the fork server, which does not end for want of work until giveBack.
@@ -306,7 +281,7 @@ func (f *Forks) start(p *forking) (err error) {
 		p.err = err
 		close(p.ready)
 	}()
-	plan, err := json.Marshal(map[string]any{"script": f.plan.Script, "args": append([]string{}, f.plan.Args...), "modules": f.plan.Modules, "watch": f.plan.Watch})
+	plan, err := json.Marshal(map[string]any{"script": f.plan.Script, "args": append([]string{}, f.plan.Args...), "modules": f.plan.Modules, "watch": f.plan.Watch != nil})
 	if err != nil {
 		return err
 	}
@@ -343,7 +318,10 @@ func (f *Forks) start(p *forking) (err error) {
 		p.fork.Close()
 		return errors.New(*report.Problem)
 	}
-	p.reads, p.random = report.Reads, report.Random
+	p.reads = report.Reads
+	if f.plan.Watch != nil {
+		f.plan.Watch(report.Reads, report.Random)
+	}
 	f.log.Info("fork server ready", "after", time.Since(began))
 	return nil
 }

@@ -46,7 +46,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	defer cancel()
 	said := newLastWords(server.Env, server.Args, target.Dir)
 	if target.Fork != nil {
-		said.trial = &forkTrial{flags: flags, modules: target.Fork.Modules}
+		said.trial = &forkTrial{flags: flags, found: target.Fork}
 		defer said.trial.close()
 	} else if target.Imported != nil {
 		server.Args = slices.Insert(slices.Clone(server.Args), flags, "-X", "importtime")
@@ -65,9 +65,6 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 			err = cause
 		}
 		return nil, said.explain(err, target)
-	}
-	if target.Fork != nil {
-		target.Fork.Reads, target.Fork.Random = said.trial.forks.Found()
 	}
 	return tools, nil
 }
