@@ -28,7 +28,9 @@ func FuzzSift(f *testing.F) {
 		if !json.Valid(after) {
 			t.Fatalf("%q of %q is no JSON", after, before)
 		}
-		var loose struct{ Result struct{ Tools []json.RawMessage } } // a reader that does not mind case, and takes the last
+		var loose struct {
+			Result struct{ Tools []json.RawMessage }
+		} // a reader that does not mind case, and takes the last
 		if json.Unmarshal(after, &loose) == nil {
 			for _, tool := range loose.Result.Tools {
 				var named struct{ Name string }
