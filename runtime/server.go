@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
@@ -70,6 +71,10 @@ type Server struct {
 
 	method config.Auth // of the file; read when Options.Auth is nil
 	line   int         // of the file
+
+	manifest   config.Manifest
+	source     manifest.Source // what the manifest knows it by
+	lock, tree string          // of what was packed, where it starts from that
 
 	// What the file says about the server's tools, prompts and resources, and what pack has pinned; nil where
 	// nothing is.
