@@ -20,6 +20,7 @@ import (
 //go:embed internal/admission/*.go
 //go:embed internal/authenv/*.go
 //go:embed internal/authn/*.go
+//go:embed internal/backplane/*.go
 //go:embed internal/broker/*.go
 //go:embed internal/bufpool/*.go
 //go:embed internal/calls/*.go
@@ -28,6 +29,7 @@ import (
 //go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/eventlog/*.go
 //go:embed internal/framing/*.go
+//go:embed internal/manifest/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go
 //go:embed internal/pace/*.go
@@ -38,7 +40,6 @@ import (
 //go:embed internal/process/*.go
 //go:embed internal/secret/*.go
 //go:embed internal/session/*.go
-//go:embed internal/shared/*.go
 //go:embed internal/stream/*.go
 //go:embed internal/streamhttp/*.go
 //go:embed internal/ticket/*.go

@@ -26,7 +26,7 @@ func TestDeployedHandlerIsThin(t *testing.T) {
 	dir := t.TempDir()
 	write(t, plan(t, p), dir, Init)
 
-	deployed, links := linked(t, dir)
+	deployed, links := linked(t, dir, "-tags=nethttpomithttp2") // as mcpfunc build has it
 	if len(deployed) > maxHandler {
 		t.Errorf("the handler has %d bytes, want at most %d", len(deployed), maxHandler)
 	}
@@ -39,7 +39,7 @@ func TestDeployedHandlerIsThin(t *testing.T) {
 		t.Error("what must be in a handler is not found in it either: this test looks in the wrong place")
 	}
 
-	withPage, links := linked(t, dir, "-tags=mcpfunc_devpage")
+	withPage, links := linked(t, dir, "-tags=nethttpomithttp2,mcpfunc_devpage")
 	keepsNoMethods(t, links)
 	if !bytes.Contains(withPage, []byte(pageFunction)) {
 		t.Error("a handler with the page does not have it")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/authn"
+	"github.com/mcpfunc/mcpfunc/internal/backplane"
 	"github.com/mcpfunc/mcpfunc/internal/broker"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -36,8 +37,9 @@ type App struct {
 	pools      *pool.Pools
 	budget     *message.Budget
 	broker     *broker.Broker
-	providers  http.RoundTripper // to identity providers
-	unshare    func()            // lets go of what instances share
+	providers  http.RoundTripper   // to identity providers
+	unshare    func()              // lets go of what instances share
+	instance   *backplane.Instance // as other instances know it; nil for none
 	servers    []*server
 	byName     map[string]*server // by name in lower case, as the host matches routes
 	broken     error              // why nothing is served; nil when something is
@@ -112,10 +114,16 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(cmp.Or(a.opts.budget, budget), 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
-	a.starter = child.NewStarter(a.log, secrets, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
-	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
+	a.starter = child.NewStarter(a.log, secrets, child.Limits{
+		Starts: a.opts.Starts, Budget: a.budget, Room: func(server string) bool { return a.admission.HasRoom(server) },
+	})
+	a.admission = admission.New(cfg.MaxSessions, process.NewMachine(), a.reserve(), a.starter)
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
-	a.pools = pool.New(a.log, a.starter, a.admission, a.watch)
+	var minters pool.Minters
+	if a.instance != nil {
+		minters = a.instance
+	}
+	a.pools = pool.New(a.log, a.starter, a.admission, a.watch, minters)
 	a.audit = &audit{log: slog.New(everything{unredacted}), secrets: secrets}
 	for _, s := range a.servers {
 		a.connect(s)
@@ -126,6 +134,9 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.handler = http.HandlerFunc(a.route)
 	for i := len(a.opts.Middleware) - 1; i >= 0; i-- {
 		a.handler = a.opts.Middleware[i](a.handler)
+	}
+	if a.instance != nil {
+		a.instance.Start(a.answerPassed)
 	}
 	for _, n := range cfg.notices {
 		a.log.Warn(n.text, n.attrs...)
@@ -304,18 +315,28 @@ type Stats struct {
 	Servers   map[string]int // sessions by server
 
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
+	Idle        int   // of Sessions: those that have needed no process yet, as what they asked was known
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 	Waiting     int   // starts of processes that wait for others
 	Memory      int64 // bytes that processes of servers use; zero where that is not known
+
+	Owned     int   // sessions whose requests other instances pass on to this one; without Redis zero
+	Forwarded int64 // requests passed on to other instances, since the start
+	Answered  int64 // requests of other instances that were answered here, since the start
 }
 
 // Stats returns the figures of now.
 func (a *App) Stats() Stats {
 	t := a.table.Stats()
+	var f backplane.Figures
+	if a.instance != nil {
+		f = a.instance.Figures()
+	}
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
+		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
+		Owned: f.Owned, Forwarded: f.Forwarded, Answered: f.Answered,
 	}
 }
 

@@ -25,7 +25,7 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 	for _, s := range a.servers {
 		method := s.spec.method.Method
 		o.Servers = append(o.Servers, devpage.Server{
-			Name: s.spec.Name, Path: s.path(), Description: s.spec.Description,
+			Name: s.spec.Name, Path: s.path(), Description: secrets.Redact(s.spec.Description),
 			Command: secrets.Redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
 			Token:   a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
 			Headers: s.own.Headers(),

@@ -34,10 +34,13 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	body := map[string]any{
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
-		"resurrected": s.Resurrected, "hibernated": s.Hibernated,
+		"resurrected": s.Resurrected, "hibernated": s.Hibernated, "without_process": s.Idle, "process_memory_bytes": s.Memory,
 	}
 	if len(a.faults) > 0 {
 		body["faults"] = a.faultTexts()
+	}
+	if a.instance != nil {
+		body["owned"], body["forwarded"], body["answered_for_others"] = s.Owned, s.Forwarded, s.Answered
 	}
 	drifted := map[string][]string{}
 	for _, server := range a.servers {
@@ -66,6 +69,7 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "# TYPE mcpfunc_%s counter\n# HELP mcpfunc_%s %s\nmcpfunc_%s_total %d\n", name, name, help, name, value)
 	}
 	gauge("processes", "Server processes alive.", s.Processes)
+	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; pages that several share count once.", s.Memory)
 	fmt.Fprint(w, "# TYPE mcpfunc_sessions gauge\n# HELP mcpfunc_sessions Sessions that clients can reach.\n")
 	names := make([]string, 0, len(a.servers))
 	for _, server := range a.servers {
@@ -75,6 +79,7 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	for _, name := range names {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
 	}
+	gauge("sessions_without_process", "Sessions that have needed no process yet.", s.Idle)
 	fmt.Fprint(w, "# TYPE mcpfunc_tools_drifted gauge\n# HELP mcpfunc_tools_drifted Tools that are not as they were packed.\n")
 	for _, name := range names {
 		if s := a.byName[strings.ToLower(name)]; s.spec.pins != nil && s.spec.access.Pin != config.PinOff {
@@ -82,6 +87,11 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	gauge("sessions_hibernated", "Sessions that sleep, without a process.", s.Hibernated)
+	if a.instance != nil {
+		gauge("sessions_owned", "Sessions whose requests other instances pass on to this one.", s.Owned)
+		counter("requests_forwarded", "Requests passed on to other instances.", s.Forwarded)
+		counter("requests_answered_for_others", "Requests of other instances answered here.", s.Answered)
+	}
 	counter("sessions_opened", "Sessions opened.", s.Opened)
 	counter("sessions_ended", "Sessions whose process is gone.", s.Ended)
 	counter("sessions_resurrected", "Sessions that a process took over from another.", s.Resurrected)

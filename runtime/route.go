@@ -105,6 +105,12 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		defer a.count(-1)
 	}
 	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Source: authn.Source(r), Expires: caller.Expires, Again: caller.Again}
+	var same bool
+	if who.Passed, same = passed(r, who); !same { // they do not have the same configuration; to the client there is no such session
+		a.log.Warn("another instance passes a request on and takes its caller for another", "path", r.URL.Path)
+		notFound(w)
+		return
+	}
 	id := a.identify(s, caller, own)
 	id.guard = s.guards[path].guard
 	who.Value, who.Token = id, id

@@ -4,17 +4,18 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/backplane"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 	"github.com/mcpfunc/mcpfunc/internal/session"
-	"github.com/mcpfunc/mcpfunc/internal/shared"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 // sharing says how far sessions get. Keys that cannot be read stop the app: with random ones instead,
 // every request that reaches another instance would find its session gone. A reference to Key Vault that
 // is not resolved is no key, though, and mostly one of an app's first minutes: sessions stay on their
-// instance until the platform has resolved it, which starts the app anew. What instances share, if
+// instance until the platform has resolved it and starts the app anew, as it does when any app setting is written: a
+// process that runs never sees another environment. What instances share, if
 // they do, is to be closed after the table, by done.
 func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	done = func() {}
@@ -35,12 +36,14 @@ func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	if a.cfg.redisURL == "" {
 		return t, done, nil
 	}
-	store, err := shared.Open(a.cfg.redisURL, a.log)
+	store, err := backplane.Open(a.cfg.redisURL, a.log, a.appIdentity())
 	if err != nil {
 		return session.Sharing{Keys: ticket.RandomKeys()}, done, fmt.Errorf("%s: %w", redisSetting, err)
 	}
-	t.Ended, t.Events = store, eventlog.New(store, keys, a.log)
+	a.instance = backplane.NewInstance(store, keys, a.log)
+	t.Ended, t.Events, t.Owners = store, eventlog.New(store, keys, a.log), a.instance
 	return t, func() {
+		a.instance.Close()
 		t.Events.Close()
 		store.Close()
 	}, nil

@@ -155,7 +155,7 @@ func TestT52UnfinishedMessagesOfOneAreNobodyElsesTrouble(t *testing.T) {
 		}
 		for a := range answers {
 			slow := a.status == http.StatusRequestTimeout && strings.Contains(a.body, "the body brought less than 64 KiB within 10s")
-			full := a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "the large messages of this caller have all the memory that one caller may have now")
+			full := a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "the large messages of this sender have all the memory that one sender may have now")
 			if !slow && !full {
 				t.Errorf("after %s: %d %s", a.after, a.status, a.body)
 			}
@@ -236,5 +236,30 @@ func TestT35RequestsInFlightAreBoundedWithWords(t *testing.T) {
 			t.Errorf("alice: %d %s", status, body)
 		}
 		leave()
+	})
+}
+
+// An answer for which there is no memory is an error of its call that says so, and not one of its size.
+func TestT52AnswerWithoutMemoryIsAnErrorThatSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const largest = 2 << 20
+		app, web := inMemory(t, &Config{MaxRequestBytes: largest, MaxResponseBytes: largest}, Options{Auth: named{}, budget: 2 * largest})
+		for caller, size := range map[string]int{"a": largest * 9 / 10, "b": largest / 2} {
+			share := app.budget.Share("other", caller)
+			held := message.New(&share)
+			held.Append([]byte(`"` + strings.Repeat("x", size)))
+			defer held.Free()
+		}
+		call := fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"big","arguments":{"size":%d}}}`, largest*3/4)
+		status, _, body := answerOf(t, web, post(t.Context(), "alice", "", strings.NewReader(call), -1))
+		for _, want := range []string{`"id":7`, `"reason":"no_memory"`, `"retryable":true`, "there was no memory for the server's answer: the large messages of this sender have all"} {
+			if status != http.StatusOK || !strings.Contains(body, want) {
+				t.Errorf("%d %.300s, want %s", status, body, want)
+			}
+		}
+		call = strings.Replace(call, fmt.Sprint(largest*3/4), "100000", 1)
+		if status, _, body := answerOf(t, web, post(t.Context(), "alice", "", strings.NewReader(call), -1)); status != http.StatusOK || len(body) < 100_000 {
+			t.Errorf("a smaller one: %d %.300s", status, body)
+		}
 	})
 }

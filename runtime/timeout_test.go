@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net/http"
@@ -105,6 +106,48 @@ func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
 		defer resp.Body.Close()
 		if _, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
 			t.Errorf("a stream: %d, %v", resp.StatusCode, err)
+		}
+	})
+	within("a call of HTTP with SSE", func() {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/api/mcp/fake/sse", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/event-stream")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		events := bufio.NewReader(resp.Body)
+		next := func(prefix string) string {
+			for {
+				line, err := events.ReadString('\n')
+				if data, ok := strings.CutPrefix(line, prefix); ok || err != nil {
+					return strings.TrimSpace(data)
+				}
+			}
+		}
+		post := srv.URL + next("data: ")
+		for _, m := range []string{
+			`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`,
+			`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
+			`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"sleep","arguments":{"ms":60000}}}`,
+		} {
+			sent, err := http.Post(post, "application/json", strings.NewReader(m))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent.Body.Close()
+			if sent.StatusCode != http.StatusAccepted {
+				t.Fatalf("%s: %d", m, sent.StatusCode)
+			}
+		}
+		if got := next("data: "); !strings.Contains(got, `"id":1`) {
+			t.Errorf("initialize: %s", got)
+		}
+		if got := next(`data: {"jsonrpc":"2.0","id":2,`); !strings.Contains(got, "the Functions host lets a request take 2s") {
+			t.Errorf("a call of HTTP with SSE: %s", got)
 		}
 	})
 	within("a start", func() {

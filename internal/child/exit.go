@@ -96,8 +96,13 @@ type until struct {
 // ended it at this time: to wait with it fails with OutOfTime, as does a call that is sent with it. cancel
 // must be called.
 func Until(ctx context.Context, at time.Time, limit time.Duration) (within context.Context, cancel func()) {
-	ctx = context.WithValue(ctx, deadline{}, until{at, limit})
-	return context.WithDeadlineCause(ctx, at, OutOfTime(limit))
+	return context.WithDeadlineCause(Ending(ctx, at, limit), at, OutOfTime(limit))
+}
+
+// Ending returns ctx for a call whose answer goes to a request that the Functions host ends after limit, which
+// another request is: the call has to have ended at this time.
+func Ending(ctx context.Context, at time.Time, limit time.Duration) context.Context {
+	return context.WithValue(ctx, deadline{}, until{at, limit})
 }
 
 // Endless returns ctx for a call whose answer may come when its request is over: its client comes back.

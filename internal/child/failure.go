@@ -24,7 +24,8 @@ const (
 	ReasonClosed    = "session_closed" // DELETE, idle end, eviction, shutdown
 	ReasonChanged   = "server_changed" // a restarted server negotiated otherwise
 	ReasonElsewhere = "stream_lost"    // the stream of the answer is on another instance, or of an earlier process
-	ReasonUnsure    = "session_unsure" // whether the session is over cannot be found out
+	ReasonUnsure    = "session_unsure" // where the session is, or whether it is over, cannot be found out
+	ReasonInstance  = "instance_lost"  // the instance that has the session ended, or could not be reached, before it had answered
 )
 
 // A Failure is why a call was not answered by the server. It is told to the client in words and in

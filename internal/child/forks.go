@@ -29,7 +29,10 @@ type ForkPlan struct {
 	Sandbox  process.Sandbox // not ReadOnly: see process.StartForkServer
 	Env      []string        // of every process, whoever its caller is
 	Patience time.Duration   // until all is imported
-	Watch    bool            // say what imports do that no process should share, which slows every process
+
+	// Watch, unless it is nil, is told once which variables imports have read, "*" for all, and which modules have
+	// drawn random numbers. What they do is then looked at more closely, which slows every process.
+	Watch func(reads, random []string)
 }
 
 // forkScript is what a fork server runs, and bootstrap what gets it there.
@@ -55,6 +58,7 @@ type Forks struct {
 	deaths    RestartBudget
 	notBefore time.Time // of the next
 	never     error     // why there will be none; nil if there may
+	reads     []string  // variables that imports have read, as the last one has found
 	closed    bool
 }
 
@@ -87,12 +91,11 @@ func (f forkServer) Fork(spec process.Spec) (process.Process, error) {
 
 // A forking is a fork server from its start to its end.
 type forking struct {
-	ready  chan struct{} // closed when it can fork, or never will: then err is set
-	stop   chan struct{} // closed when it is to end
-	fork   forker
-	err    error
-	reads  []string
-	random []string
+	ready chan struct{} // closed when it can fork, or never will: then err is set
+	stop  chan struct{} // closed when it is to end
+	fork  forker
+	err   error
+	reads []string
 
 	// Guarded by Forks.mu.
 	live int         // processes that it has forked, and whoever is about to ask for one
@@ -137,7 +140,7 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	if !f.plan.is(spec) {
 		return nil, errForkOther
 	}
-	p, err := f.take()
+	p, err := f.await(ctx, spec.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -170,44 +173,37 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	return c, nil
 }
 
-// Cheap reports whether a process started now would be forked.
-func (f *Forks) Cheap() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.never == nil && !f.closed && !time.Now().Before(f.notBefore)
-}
-
-// Found returns what the fork server that there is has found of its imports: the variables that they have read,
-// and, if the plan says Watch, the modules that have drawn random numbers.
-func (f *Forks) Found() (reads, random []string) {
-	f.mu.Lock()
-	p := f.current
-	f.mu.Unlock()
-	if p == nil {
-		return nil, nil
+// await returns the fork server for a process with this environment. While there is none since one has died, it
+// waits: so do all whose processes have died with that, who would else import everything at once. It does not where
+// too many have died.
+func (f *Forks) await(ctx context.Context, env []string) (*forking, error) {
+	for {
+		p, pause, err := f.take(env)
+		if err == nil || pause == 0 || pause >= exhaustedPause/2 {
+			return p, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	<-p.ready
-	return p.reads, p.random
 }
 
-// Err says why no process is forked any more; nil if that is not so.
-func (f *Forks) Err() error {
+// take returns the fork server, which does not end for want of work until giveBack, or an error, with the pause after
+// which there may be one.
+func (f *Forks) take(env []string) (_ *forking, pause time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.never
-}
-
-// take returns the fork server, which does not end for want of work until giveBack.
-func (f *Forks) take() (*forking, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
+	switch pause = max(0, time.Until(f.notBefore)); {
 	case f.closed:
-		return nil, errForkOver
+		return nil, 0, errForkOver
 	case f.never != nil:
-		return nil, f.never
-	case f.current == nil && time.Now().Before(f.notBefore):
-		return nil, errForkPause
+		return nil, 0, f.never
+	case differs(f.plan.Env, env, f.reads) != "": // known from one before
+		return nil, 0, errForkEnv
+	case f.current == nil && pause > 0:
+		return nil, pause, errForkPause
 	}
 	p := f.current
 	if p == nil {
@@ -219,7 +215,7 @@ func (f *Forks) take() (*forking, error) {
 		p.idle.Stop()
 		p.idle = nil
 	}
-	return p, nil
+	return p, 0, nil
 }
 
 func (f *Forks) giveBack(p *forking) {
@@ -306,7 +302,7 @@ func (f *Forks) start(p *forking) (err error) {
 		p.err = err
 		close(p.ready)
 	}()
-	plan, err := json.Marshal(map[string]any{"script": f.plan.Script, "args": append([]string{}, f.plan.Args...), "modules": f.plan.Modules, "watch": f.plan.Watch})
+	plan, err := json.Marshal(map[string]any{"script": f.plan.Script, "args": append([]string{}, f.plan.Args...), "modules": f.plan.Modules, "watch": f.plan.Watch != nil})
 	if err != nil {
 		return err
 	}
@@ -343,7 +339,13 @@ func (f *Forks) start(p *forking) (err error) {
 		p.fork.Close()
 		return errors.New(*report.Problem)
 	}
-	p.reads, p.random = report.Reads, report.Random
+	p.reads = report.Reads
+	f.mu.Lock()
+	f.reads = report.Reads
+	f.mu.Unlock()
+	if f.plan.Watch != nil {
+		f.plan.Watch(report.Reads, report.Random)
+	}
 	f.log.Info("fork server ready", "after", time.Since(began))
 	return nil
 }

@@ -61,13 +61,15 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 		environ = append(environ, "GOARCH="+b.GOARCH)
 	}
 	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary}
-	if b.Page {
-		tags, err := ownTags(ctx, goTool, b.Dir, environ)
-		if err != nil {
-			return "", fmt.Errorf("build the handler: %w", err)
-		}
-		args = append(args, "-tags="+strings.Join(append(tags, doctor.PageTag), ","))
+	tags, err := ownTags(ctx, goTool, b.Dir, environ)
+	if err != nil {
+		return "", fmt.Errorf("build the handler: %w", err)
 	}
+	tags = append(tags, withoutHTTP2)
+	if b.Page {
+		tags = append(tags, doctor.PageTag)
+	}
+	args = append(args, "-tags="+strings.Join(tags, ","))
 	cmd := exec.CommandContext(ctx, goTool, append(args, ".")...)
 	cmd.Dir, cmd.Env = b.Dir, environ
 	said := &buildOutput{rest: b.Output, doing: b.Doing}
@@ -90,6 +92,10 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 	}
 	return target, nil
 }
+
+// withoutHTTP2 leaves HTTP/2 out of net/http: the host speaks HTTP/1.1 to a handler, identity providers take it,
+// and it is half a megabyte of what is read at every cold start.
+const withoutHTTP2 = "nethttpomithttp2"
 
 // ownTags are the build tags that the user has in GOFLAGS, which a -tags of ours would replace.
 func ownTags(ctx context.Context, goTool, dir string, environ []string) (tags []string, err error) {

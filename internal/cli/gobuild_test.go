@@ -44,7 +44,7 @@ func TestOnlyBuildsOfDevHaveItsPage(t *testing.T) {
 	if _, err := prepare(t.Context(), env, dir); err != nil {
 		t.Fatal(err, stderr)
 	}
-	if got := tags(); got != "mine,other,mcpfunc_devpage" {
+	if got := tags(); got != "mine,other,nethttpomithttp2,mcpfunc_devpage" {
 		t.Errorf("dev builds with the tags %q", got)
 	}
 	if f := found(); f.Status != doctor.Warn || !strings.Contains(f.Detail, "mcpfunc dev") {
@@ -53,7 +53,7 @@ func TestOnlyBuildsOfDevHaveItsPage(t *testing.T) {
 	if code := run(t.Context(), []string{"build", dir}, env); code != 0 {
 		t.Fatal(stderr)
 	}
-	if got := tags(); got != "mine,other" {
+	if got := tags(); got != "mine,other,nethttpomithttp2" {
 		t.Errorf("build builds with the tags %q", got)
 	}
 	if f := found(); f.Status != doctor.OK {

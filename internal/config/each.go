@@ -104,4 +104,4 @@ func Unresolved(value string) bool {
 }
 
 // UnresolvedHint says what helps against it.
-const UnresolvedHint = "let the app's identity read the secret (role Key Vault Secrets User), see that the secret has a value, and write any app setting, so that the platform asks again"
+const UnresolvedHint = "let the app's identity read the secret (role Key Vault Secrets User), see that the secret has a value, and write any app setting, so that the platform asks again and starts the app anew"

@@ -181,3 +181,44 @@ func TestCloseWaitsForTheStoreAndNotForLong(t *testing.T) {
 		s.want("what was queued", "499 500", io.EOF)(s.follow(alice, 498))
 	})
 }
+
+// The queue of all streams could be filled by one caller's, and everybody else's were given up.
+func TestT52FloodOfOneCallersEventsCostsNobodyElseTheirs(t *testing.T) {
+	for name, tt := range map[string]struct{ size, each int }{"events": {0, 100}, "bytes": {256 << 10, 2}} {
+		size := tt.size
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t)
+				bob := alice
+				bob.Holder.Principal = "bob"
+				st := s.a.Open(bob, 0)
+				say(st, 1, 1, false)
+				synctest.Wait()
+				s.link.SetDown(true)
+				for stream := range 100 {
+					one := alice
+					one.Stream += stream
+					flood := s.a.Open(one, 0)
+					for n := range tt.each {
+						m := sized(1+n, size)
+						flood.Append(1+n, 1, m, false)
+						m.Free()
+					}
+				}
+				m := sized(2, size)
+				st.Append(2, 1, m, false)
+				m.Free()
+				say(st, 3, 200, true)
+				time.Sleep(5 * time.Second)
+				s.link.SetDown(false)
+				time.Sleep(time.Minute)
+				if events, err := s.follow(bob, 190); err != io.EOF || len(events) == 0 {
+					t.Errorf("bob's stream: %v, %v", events, err)
+				}
+				if said := s.logged(); !strings.Contains(said, "streams were given up") {
+					t.Errorf("logged %q", said)
+				}
+			})
+		})
+	}
+}

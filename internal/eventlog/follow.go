@@ -19,10 +19,11 @@ const (
 	grace = time.Second
 
 	pageSize  = 32 // entries that are read at a time; a log has no more than its stream holds
-	minPoll   = 50 * time.Millisecond
+	minPoll   = 250 * time.Millisecond
 	maxPoll   = time.Second
-	readLimit = 5 * time.Second // of one reading
-	patience  = live            // with a Store that does not answer
+	readLimit = 5 * time.Second  // of one reading
+	patience  = 15 * time.Second // with a Store that does not answer
+	recovery  = live + maxPause  // in which a writer is alive again for a Store that did not answer
 )
 
 // An Event is one of a log. Whoever has got it frees it.
@@ -40,6 +41,7 @@ type Follower struct {
 	writer string
 	next   int       // the number of the next event
 	heard  time.Time // when the Store answered the last time
+	failed time.Time // when it did not; zero for never
 	over   bool
 }
 
@@ -100,10 +102,14 @@ func (f *Follower) Read(ctx context.Context) ([]Event, error) {
 	defer cancel()
 	entries, live, err := f.log.store.Read(ctx, f.key, f.writer, f.next-1, pageSize)
 	if err != nil {
+		f.failed = time.Now()
 		return nil, err
 	}
 	f.heard = time.Now()
 	if len(entries) == 0 && !live {
+		if !f.failed.IsZero() && time.Since(f.failed) < recovery { // it could not say that it lives
+			return nil, nil
+		}
 		return nil, ErrLost
 	}
 	var events []Event

@@ -30,8 +30,8 @@ const (
 	maxBatch       = 1 << 10  // entries in one round trip
 	maxBatchBytes  = 1 << 20  // of them; one is written whatever its size
 
-	beat         = 5 * time.Second // how often a writer says that it is alive while a stream is open
-	live         = 3 * beat        // how long that is good
+	beat         = 1500 * time.Millisecond // how often a writer says that it is alive while a stream is open
+	live         = 5 * time.Second         // how long that is good
 	writeTimeout = 5 * time.Second
 	minPause     = 100 * time.Millisecond // after a failure
 	maxPause     = 5 * time.Second
@@ -55,7 +55,8 @@ type Log struct {
 	mu      sync.Mutex
 	queue   []entry
 	bytes   int
-	open    map[*Stream]struct{} // that may have entries yet
+	queued  map[ticket.Holder]queued // of that, by whose it is
+	open    map[*Stream]struct{}     // that may have entries yet
 	trims   []*Stream
 	drops   []string // keys of logs
 	givenUp int      // streams, since it was said
@@ -66,7 +67,7 @@ type Log struct {
 func New(store Store, keys *ticket.Keys, log *slog.Logger) *Log {
 	l := &Log{
 		store: store, keys: keys, log: log, writer: rand.Text()[:16],
-		closing: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1), open: map[*Stream]struct{}{},
+		closing: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1), open: map[*Stream]struct{}{}, queued: map[ticket.Holder]queued{},
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	go l.write()
@@ -163,6 +164,7 @@ func (l *Log) forget() {
 	l.mu.Lock()
 	queue := l.queue
 	l.queue, l.bytes = nil, 0
+	clear(l.queued)
 	l.mu.Unlock()
 	for _, e := range queue {
 		e.free()
@@ -202,13 +204,12 @@ func (l *Log) batch() (ops []Op) {
 	for n < len(l.queue) && n < maxBatch && (n == 0 || bytes+l.queue[n].size() <= maxBatchBytes) {
 		bytes += l.queue[n].size()
 		l.queue[n].st.written = true
-		l.queue[n].st.queued--
+		l.countLocked(l.queue[n], -1)
 		n++
 	}
 	entries := slices.Clone(l.queue[:n])
 	clear(l.queue[:n])
 	l.queue = l.queue[n:]
-	l.bytes -= bytes
 	l.mu.Unlock()
 	for _, e := range entries { // which takes its time
 		ops = append(ops, e.seal())

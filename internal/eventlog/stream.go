@@ -19,6 +19,7 @@ const (
 // so that they may be called under a lock. They are called one at a time.
 type Stream struct {
 	log    *Log
+	holder ticket.Holder
 	key    string
 	about  []byte
 	sealer *ticket.Sealer // of the writer alone; nil before the first entry
@@ -63,7 +64,7 @@ func (e entry) free() {
 
 // Open returns the log of a stream whose next event has the number after this one.
 func (l *Log) Open(n Name, number int) *Stream {
-	st := &Stream{log: l, key: n.key(), about: n.bytes()}
+	st := &Stream{log: l, holder: n.Holder, key: n.key(), about: n.bytes()}
 	l.add(entry{st: st, kind: kindOpen, number: number, first: number})
 	return st
 }
@@ -117,7 +118,7 @@ func (l *Log) add(e entry) {
 	if st.state != running || l.closed {
 		return
 	}
-	if len(l.queue) >= maxQueued || l.bytes+e.size() > maxQueuedBytes || e.size() > MaxEvent {
+	if !l.roomLocked(e) {
 		l.givenUp++
 		st.dropLocked()
 		return
@@ -127,8 +128,7 @@ func (l *Log) add(e entry) {
 		e.m.Retain()
 	}
 	l.queue = append(l.queue, e)
-	l.bytes += e.size()
-	st.queued++
+	l.countLocked(e, 1)
 	switch e.kind {
 	case kindOpen:
 		l.open[st] = struct{}{}
@@ -137,6 +137,30 @@ func (l *Log) add(e entry) {
 		delete(l.open, st)
 	}
 	l.rouse()
+}
+
+// roomLocked reports whether e may be queued. What is queued of one holder's streams is never more than what is
+// left for everybody else's, so that nobody's flood costs others the streams that they could go on with.
+func (l *Log) roomLocked(e entry) bool {
+	q := l.queued[e.st.holder]
+	return e.size() <= MaxEvent && q.entries+1 <= maxQueued-len(l.queue)-1 && q.bytes+e.size() <= maxQueuedBytes-l.bytes-e.size()
+}
+
+// queued is how much waits to be written.
+type queued struct{ entries, bytes int }
+
+// countLocked counts e in (1) or out (-1).
+func (l *Log) countLocked(e entry, n int) {
+	e.st.queued += n
+	l.bytes += n * e.size()
+	q := l.queued[e.st.holder]
+	q.entries += n
+	q.bytes += n * e.size()
+	if q.entries == 0 {
+		delete(l.queued, e.st.holder)
+		return
+	}
+	l.queued[e.st.holder] = q
 }
 
 // dropLocked forgets the log, and what is queued for it.
@@ -152,11 +176,10 @@ func (st *Stream) dropLocked() {
 			if e.st != st {
 				return false
 			}
-			l.bytes -= e.size()
+			l.countLocked(e, -1)
 			e.free()
 			return true
 		})
-		st.queued = 0
 	}
 	if st.written && !l.closed {
 		l.drops = append(l.drops, st.key)

@@ -77,7 +77,7 @@ func TestErrorsOfTheBudgetSayWhoseFaultItIs(t *testing.T) {
 		text := `{"id":1,"result":"` + strings.Repeat("x", 6*bufpool.Size) + `"}`
 		m := New(&share)
 		err := m.Fill(strings.NewReader(text), 1<<30)
-		if !errors.Is(err, ErrNoMemory) || !strings.Contains(err.Error(), "this caller") {
+		if !errors.Is(err, ErrNoMemory) || !strings.Contains(err.Error(), "this sender") {
 			t.Errorf("got %v", err)
 		}
 		if m.Free(); b.Used() != 0 || len(b.callers) != 0 || len(b.servers) != 0 {

@@ -19,7 +19,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/hint"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -47,7 +46,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	defer cancel()
 	said := newLastWords(server.Env, server.Args, target.Dir)
 	if target.Fork != nil {
-		said.trial = &forkTrial{flags: flags, modules: target.Fork.Modules}
+		said.trial = &forkTrial{flags: flags, found: target.Fork}
 		defer said.trial.close()
 	} else if target.Imported != nil {
 		server.Args = slices.Insert(slices.Clone(server.Args), flags, "-X", "importtime")
@@ -67,20 +66,13 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 		}
 		return nil, said.explain(err, target)
 	}
-	if target.Fork != nil {
-		target.Fork.Reads, target.Fork.Random = said.trial.forks.Found()
-	}
 	return tools, nil
 }
 
 // server returns the server as the app would start it, and how many of its arguments are flags of an interpreter.
 func (p *Prober) server(target pack.Target) (_ mcpfunc.Server, flags int, err error) {
-	if p.file == nil {
-		file, err := p.Resolve()
-		if err != nil {
-			return mcpfunc.Server{}, 0, hint.With(err, "set it in local.settings.json, or pack with --no-probe")
-		}
-		p.file = file
+	if err := p.resolve(); err != nil {
+		return mcpfunc.Server{}, 0, err
 	}
 	i := slices.IndexFunc(p.file.Servers, func(s config.Server) bool { return s.Name == target.Name })
 	s := p.file.Servers[i]

@@ -2,7 +2,10 @@ package pool
 
 import (
 	"container/list"
+	"context"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -69,11 +72,62 @@ func (ps *Pools) Continue(server *Server, caller Caller, state string) (*Worker,
 	return w, nil
 }
 
-// minted remembers that w minted state.
+// Minters say which instance has the process that minted a requestState, by a name that says nothing else of it.
+type Minters interface {
+	// Minted says that this instance has it, for as long as life.
+	Minted(ctx context.Context, name string, life time.Duration) error
+	// Minter returns which other instance that lives has it; "" if none has. gone says that one had it and
+	// has ended.
+	Minter(ctx context.Context, name string) (owner string, gone bool, err error)
+}
+
+// Minter returns which other instance has the process that minted state. It fails with a *LostError if none has
+// that lives, or with a *child.Failure if that cannot be found out.
+func (ps *Pools) Minter(ctx context.Context, server *Server, caller Caller, state string) (string, error) {
+	if ps.minters == nil {
+		return "", &LostError{Elsewhere: true}
+	}
+	owner, gone, err := ps.minters.Minter(ctx, stateName(caller.key(server), state))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		ps.log.Warn("cannot find out which instance has minted a requestState", "server", server.Name, "error", err)
+		return "", &child.Failure{
+			Text: "it cannot be found out now which instance the requestState is of; try again soon", Reason: child.ReasonUnsure, Retryable: true,
+		}
+	case owner == "":
+		return "", &LostError{Elsewhere: !gone}
+	}
+	return owner, nil
+}
+
+// minted remembers that w minted state, and tells other instances.
 func (ps *Pools) minted(w *Worker, state string) {
+	ps.remember(w, state)
+	if ps.minters == nil {
+		return
+	}
+	if err := ps.minters.Minted(w.ctx, stateName(w.key, state), stateLife); err != nil {
+		w.log.Warn("other instances do not know whose a requestState is: calls with it are answered by this one alone", "error", err)
+	}
+}
+
+func (ps *Pools) remember(w *Worker, state string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	w.pool.states.add(digestOf(state), w, time.Now())
+}
+
+// stateName is what a requestState is called among instances.
+func stateName(key admission.Key, state string) string {
+	b := []byte("mcpfunc requestState")
+	for _, part := range []string{key.Server, key.Principal, key.Client, state} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 type digest [sha256.Size]byte

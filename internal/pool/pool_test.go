@@ -45,8 +45,8 @@ func plain(text string) string { return text }
 // newBench is a bench with room for max processes, which speak 2026-07-28 and nothing else.
 func newBench(t *testing.T, max int, hub *watch.Hub) *bench {
 	log := slog.New(slog.DiscardHandler)
-	b := &bench{t: t, starter: child.NewStarter(log, nil, child.Limits{}), room: admission.New(max, nil, 0)}
-	b.pools = New(log, b.starter, b.room, hub)
+	b := &bench{t: t, starter: child.NewStarter(log, nil, child.Limits{}), room: admission.New(max, nil, 0, nil)}
+	b.pools = New(log, b.starter, b.room, hub, nil)
 	b.server = &Server{
 		Spec: &child.Spec{
 			Name: "fake", Framing: framing.Auto, MaxMessage: 1 << 20, StartTimeout: 30 * time.Second, Grace: 3 * time.Second,
@@ -321,7 +321,7 @@ func TestIdleProcessOfAPoolMakesRoom(t *testing.T) {
 		table := session.NewTable(session.Options{Log: log, Starter: b.starter, Admission: b.room})
 		defer table.Close()
 		sessions := &session.Server{Spec: b.server.Spec, Idle: time.Hour}
-		s, err := table.Open(session.Opening{Server: sessions, Principal: "d"}) // in place of the idle c's
+		s, err := table.Open(t.Context(), session.Opening{Server: sessions, Principal: "d"}) // in place of the idle c's
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,8 +14,8 @@ import (
 // Landlock does not ask about modes and times of files: whoever owns a file changes them. So a child that may
 // not write has a seccomp filter by which the kernel passes such a call on to an attendant. It looks for the file
 // itself, as the child means it, and changes it if it lies where the child may write. What it looked at is what
-// it changes, so that nothing is won by changing the path in between. Owners and extended attributes are refused
-// by the filter alone.
+// it changes, so that nothing is won by changing the path in between. An owner can be set to what it is, as programs
+// do that copy; another one, and extended attributes, are refused.
 //
 // A program finds out nothing of this but that such a call takes longer.
 type attendant struct {
@@ -117,9 +117,20 @@ func (a *attendant) answer(listener uintptr) {
 // nobody else's.
 func (a *attendant) change(n *notification, waits func() bool) error {
 	t := target{pid: int(n.pid), dir: unix.AT_FDCWD}
-	var mode uint32
+	var mode, user, group uint32
 	var times uint64
+	owns := false
 	switch n.number {
+	case sysChown, sysLchown:
+		t.path, user, group, owns = n.args[0], uint32(n.args[1]), uint32(n.args[2]), true
+		if n.number == sysLchown {
+			t.flags = unix.AT_SYMLINK_NOFOLLOW
+		}
+	case unix.SYS_FCHOWN:
+		t.dir, user, group, owns = int(int32(n.args[0])), uint32(n.args[1]), uint32(n.args[2]), true
+	case unix.SYS_FCHOWNAT:
+		t.dir, t.path, user, group, owns = int(int32(n.args[0])), n.args[1], uint32(n.args[2]), uint32(n.args[3]), true
+		t.flags = int(n.args[4])
 	case sysChmod:
 		t.path, mode = n.args[0], uint32(n.args[1])
 	case unix.SYS_FCHMOD:
@@ -147,11 +158,27 @@ func (a *attendant) change(n *notification, waits func() bool) error {
 	if !waits() || !a.mayChange(fd) {
 		return unix.EPERM
 	}
+	if owns {
+		return keepsOwner(fd, user, group)
+	}
 	file := "/proc/self/fd/" + strconv.Itoa(fd)
 	if n.number == unix.SYS_UTIMENSAT {
 		return unix.UtimesNanoAt(unix.AT_FDCWD, file, stamps, 0)
 	}
 	return unix.Fchmodat(unix.AT_FDCWD, file, mode&0o1777, 0)
+}
+
+// keepsOwner returns nil if a file has this user and group already; the largest number is for any.
+func keepsOwner(fd int, user, group uint32) error {
+	const any = 1<<32 - 1
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH); err != nil {
+		return err
+	}
+	if user != any && user != st.Uid || group != any && group != st.Gid {
+		return unix.EPERM
+	}
+	return nil
 }
 
 // mayChange reports whether a file lies where the child may write.

@@ -2,4 +2,9 @@
 
 package process
 
-const sysChmod = -1 // there is none
+// There are none of these.
+const (
+	sysChmod  = -1
+	sysChown  = -2
+	sysLchown = -3
+)

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 func init() { launchers["fork"] = forkAndRun }
@@ -81,7 +84,7 @@ func startSandboxedForkServer(s *Supervisor, script string, box Sandbox, env ...
 	if err != nil {
 		return nil, err
 	}
-	go io.Copy(os.Stderr, f.Stderr())
+	go io.Copy(io.Discard, f.Stderr())
 	go io.Copy(io.Discard, f)
 	report, err := f.Ready()
 	if err == nil && !strings.Contains(string(report), `"problem": null`) {
@@ -172,7 +175,7 @@ func fork(t *testing.T, f *ForkServer, env ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(os.Stderr, c.Stderr())
+	go io.Copy(io.Discard, c.Stderr())
 	return c
 }
 
@@ -328,5 +331,58 @@ if __name__ != "__main__":
 	}
 	if !alive(victim.PID()) {
 		t.Error("that was killed")
+	}
+}
+
+// Whoever dies first, nothing is left: neither a process nor what it started, nor a zombie.
+func TestKillCyclesOfForks(t *testing.T) {
+	if python() == "" {
+		t.Skip("there is no Python here")
+	}
+	for round := range testlimit.Rounds(120) / 10 {
+		s := Open(slog.New(slog.DiscardHandler))
+		s.TakeProcess()
+		var all []*Child
+		var pids []int
+		for range 3 {
+			c, err := forkAndRun(s, Spec{Command: "sh", Args: []string{"-c", daemon}, Env: []string{"PATH=" + os.Getenv("PATH")}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, c.Stderr())
+			all, pids = append(all, c), append(pids, pidsOf(t, c)...)
+		}
+		forkServers.Lock()
+		f := forkServers.of[fmt.Sprintf("%p %v", s, []uint16(nil))]
+		forkServers.Unlock()
+		pids = append(pids, f.PID())
+		switch round % 4 {
+		case 0:
+			f.Kill()
+		case 1:
+			for _, c := range all {
+				c.Kill()
+			}
+		case 2:
+			all[0].Kill()
+			f.Kill()
+			all[1].Kill()
+		}
+		if round%4 != 3 {
+			for _, c := range all {
+				c.Wait()
+			}
+		}
+		s.Close()
+		f.Close()
+		for _, pid := range pids {
+			eventually(t, fmt.Sprintf("end of %d in round %d", pid, round), func() bool {
+				_, exists := inspect(pid, make([]byte, statBytes))
+				return !exists
+			})
+		}
+		if n := s.Children(); n != 0 {
+			t.Errorf("%d children left", n)
+		}
 	}
 }

@@ -24,6 +24,8 @@ func legacyNames(n *notification) []named {
 		return []named{here("link", a[0], true), here("link to", a[1], true)}
 	case unix.SYS_CHMOD:
 		return []named{here("change the mode of", a[0], false)}
+	case unix.SYS_CHOWN, unix.SYS_LCHOWN:
+		return []named{here("change the owner of", a[0], false)}
 	}
 	return nil
 }

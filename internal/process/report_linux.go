@@ -62,7 +62,9 @@ func (r *reporter) look(a *attendant, n *notification) (goesOn bool, err error) 
 }
 
 // attended are the calls that an attendant does itself.
-var attended = []int32{sysChmod, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_UTIMENSAT}
+var attended = []int32{
+	sysChmod, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_UTIMENSAT, sysChown, sysLchown, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT,
+}
 
 const (
 	allHint  = `only "all" allows it`
@@ -205,6 +207,8 @@ func namesOf(n *notification) []named {
 		return []named{at("change the mode of", a[0], a[1], false)}
 	case unix.SYS_UTIMENSAT:
 		return []named{at("change the times of", a[0], a[1], false)}
+	case unix.SYS_FCHOWNAT:
+		return []named{at("change the owner of", a[0], a[1], false)}
 	}
 	return legacyNames(n)
 }

@@ -263,6 +263,21 @@ func swapped(w world, f func(path string) error) error {
 	return unix.EACCES // what came of it shows outside
 }
 
+const ipcPrivate, ipcRemove = 0, 0 // linux/ipc.h
+
+// shared makes something that is shared by user id, of a size or with a mode, and removes it.
+func shared(get, control uintptr, size uintptr) error {
+	id, _, errno := syscall.Syscall(get, ipcPrivate, size, 0o600)
+	switch {
+	case errno != 0:
+	case control == unix.SYS_SEMCTL:
+		syscall.Syscall(control, id, 0, ipcRemove)
+	default:
+		syscall.Syscall(control, id, ipcRemove, 0)
+	}
+	return syscallError(errno)
+}
+
 var (
 	zeroTimes = []unix.Timespec{{}, {}}
 	one       = []byte("1")
@@ -406,15 +421,20 @@ var fileTries = []try{
 		defer os.Remove(name)
 		return writes(name)
 	}},
-	{"shared memory of System V", func(world) error { return call(unix.SYS_SHMGET, 0x4d435046, 4096, 0o1600) }},
-	{"a queue of System V", func(world) error { return call(unix.SYS_MSGGET, 0x4d435046, 0o1600) }},
-	{"semaphores of System V", func(world) error { return call(unix.SYS_SEMGET, 0x4d435046, 1, 0o1600) }},
-	{"a queue of POSIX", func(world) error { return call(unix.SYS_MQ_OPEN, text("hostile"), unix.O_CREAT|unix.O_RDWR, 0o600, 0) }},
+	{"shared memory of System V", func(world) error { return shared(unix.SYS_SHMGET, unix.SYS_SHMCTL, 4096) }},
+	{"a queue of System V", func(world) error { return shared(unix.SYS_MSGGET, unix.SYS_MSGCTL, 0o600) }},
+	{"semaphores of System V", func(world) error { return shared(unix.SYS_SEMGET, unix.SYS_SEMCTL, 1) }},
+	{"a queue of POSIX", func(world) error {
+		defer call(unix.SYS_MQ_UNLINK, text("hostile"))
+		return call(unix.SYS_MQ_OPEN, text("hostile"), unix.O_CREAT|unix.O_RDWR, 0o600, 0)
+	}},
 	{"the keys of its user", func(world) error {
 		return call(unix.SYS_ADD_KEY, text("user"), text("hostile"), text("x"), 1, ^uintptr(3))
 	}},
 	{"the temporary folder of all", func(world) error {
-		return writes("/tmp/mcpfunc-hostile-" + strconv.Itoa(os.Getpid()))
+		name := "/tmp/mcpfunc-hostile-" + strconv.Itoa(os.Getpid())
+		defer os.Remove(name)
+		return writes(name)
 	}},
 	{"its own memory by /proc", func(world) error {
 		_, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
@@ -517,6 +537,14 @@ var ownTries = []try{
 		}
 		if got := os.Chmod(w.Inside+"/none", 0o600); !errors.Is(got, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("of a file that is not there: %v", got))
+		}
+		return err
+	}},
+	{"own: an owner that it has", func(w world) error {
+		file := fresh(w)
+		err := errors.Join(os.Chown(file, os.Getuid(), os.Getgid()), os.Lchown(file, -1, os.Getgid()))
+		if other := os.Chown(file, 12345, -1); !errors.Is(other, unix.EPERM) {
+			err = errors.Join(err, fmt.Errorf("another owner: %v", other))
 		}
 		return err
 	}},
@@ -962,4 +990,30 @@ func run(t *testing.T, filter Filter, number, arch uint32) uint32 {
 	}
 	t.Fatal("no end")
 	return 0
+}
+
+// BenchmarkStart is what a sandbox adds to the start of a process.
+func BenchmarkStart(b *testing.B) {
+	for name, box := range map[string]Sandbox{
+		"without": {},
+		"none":    {NoNetwork: true},
+		"ports":   {NoNetwork: true, Ports: []uint16{443, 53}},
+		"write":   {ReadOnly: true, Write: []string{os.TempDir()}, Env: homeEnv},
+		"all":     {NoNetwork: true, Ports: []uint16{443, 53}, ReadOnly: true, Write: []string{os.TempDir()}, Env: homeEnv},
+	} {
+		b.Run(name, func(b *testing.B) {
+			if faults := box.Check(); len(faults) > 0 {
+				b.Skip(faults)
+			}
+			s := Open(slog.New(slog.DiscardHandler))
+			defer s.Close()
+			for b.Loop() {
+				c, err := s.Start(Spec{Command: "/bin/true", Sandbox: box})
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Wait()
+			}
+		})
+	}
 }

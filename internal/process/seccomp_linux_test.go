@@ -161,11 +161,10 @@ func portsRules() []rule {
 func reportRules() []rule {
 	const writes = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
 	return []rule{
-		{seccomp.ActionUserNotify, []string{
+		{seccomp.ActionUserNotify, append([]string{
 			"socket", "connect", "openat2", "creat", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2",
 			"link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "truncate",
-			"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat",
-		}, nil},
+		}, attendedCalls...), nil},
 		{seccomp.ActionUserNotify, []string{"open"}, [][]seccomp.Condition{{arg(1, seccomp.BitsSet, writes)}}},
 		{seccomp.ActionUserNotify, []string{"openat"}, [][]seccomp.Condition{{arg(2, seccomp.BitsSet, writes)}}},
 	}
@@ -174,7 +173,7 @@ func reportRules() []rule {
 // attributesRules are of what Landlock does not ask about: see attributes_linux.go.
 func attributesRules() []rule {
 	return []rule{
-		{errno(unix.EPERM), []string{"chown", "lchown", "fchown", "fchownat", "utime", "utimes", "futimesat", "file_setattr"}, nil},
+		{errno(unix.EPERM), []string{"utime", "utimes", "futimesat", "file_setattr"}, nil},
 		{errno(unix.EOPNOTSUPP), []string{
 			"setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat",
 		}, nil},
@@ -183,8 +182,10 @@ func attributesRules() []rule {
 }
 
 // attendedRules are of what an attendant does for a child.
+var attendedCalls = []string{"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat", "chown", "lchown", "fchown", "fchownat"}
+
 func attendedRules() []rule {
-	return []rule{{seccomp.ActionUserNotify, []string{"chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat"}, nil}}
+	return []rule{{seccomp.ActionUserNotify, attendedCalls, nil}}
 }
 
 // legacy are calls that newer architectures do not have.

@@ -28,7 +28,7 @@ func Named(name string) bool {
 		return false
 	}
 	last, flat := words[len(words)-1], strings.Join(words, "")
-	if strings.HasSuffix(flat, "ACCESSKEYID") {
+	if strings.HasSuffix(flat, "ACCESSKEYID") || flat == "IDENTITYHEADER" { // the latter opens the app's managed identity
 		return true
 	}
 	if slices.Contains(aboutSecrets, last) || strings.HasSuffix(flat, "PUBLICKEY") {

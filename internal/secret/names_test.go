@@ -10,14 +10,14 @@ func TestOneIdeaOfNames(t *testing.T) {
 		"DB_PASS": {true}, "MYSQL_PWD": {true}, "PGPASSWORD": {true}, "KEY_PASSPHRASE": {true}, "SENTRY_DSN": {true},
 		"AWS_ACCESS_KEY_ID": {true}, "AWS_SECRET_ACCESS_KEY": {true}, "AzureWebJobsStorage": {true},
 		"APPLICATIONINSIGHTS_CONNECTION_STRING": {true}, "AccountKey": {true}, "SESSION_COOKIE": {true}, "GOOGLE_CREDENTIALS": {true},
-		"AUTHORIZATION": {true}, "BLOB_SAS": {true}, "UV_INDEX_MINE_PASSWORD": {true},
+		"AUTHORIZATION": {true}, "IDENTITY_HEADER": {true}, "ConnectionStrings__Db": {true}, "REDISCACHECONNSTR_a": {true}, "BLOB_SAS": {true}, "UV_INDEX_MINE_PASSWORD": {true},
 		"PIP_INDEX_URL": {false, true}, "UV_INDEX_URL": {false, true}, "UV_EXTRA_INDEX_URL": {false, true}, "UV_DEFAULT_INDEX": {false, true},
 		"HTTP_PROXY": {false, true}, "https_proxy": {false, true}, "httpProxy": {false, true}, "ALL_PROXY": {false, true},
 		"DATABASE_URL": {false, true}, "MONGODB_URI": {false, true}, "MCPFUNC_REDIS_URL": {false, true}, "npm_config_registry": {false, true},
 		"PIP_FIND_LINKS": {false, true}, "SLACK_WEBHOOK_URL": {false, true},
 		"NO_PROXY": {}, "PWD": {}, "OLDPWD": {}, "AUTHOR": {}, "KEYBOARD": {}, "TOKEN_URL": {}, "KEY_FILE": {}, "SSH_AUTH_SOCK": {}, "PUBLIC_KEY": {},
 		"MAX_TOKENS": {}, "SECRET_NAME": {}, "LOG_LEVEL": {}, "PATH": {}, "AZURE_CLIENT_ID": {}, "PUBLIC_URL": {}, "UV_INDEX_STRATEGY": {},
-		"KEY_VAULT_URL": {}, "COMPASS": {}, "": {}, "_": {},
+		"KEY_VAULT_URL": {}, "AzureWebJobsStorage__accountName": {}, "AzureWebJobsSecretStorageType": {}, "WEBSITE_AUTH_ENABLED": {}, "X_KEY_HEADER": {}, "COMPASS": {}, "": {}, "_": {},
 	} {
 		if got := [2]bool{Named(name), InURL(name)}; got != want {
 			t.Errorf("%s: named, in a URL: %v, want %v", name, got, want)

@@ -16,11 +16,11 @@ func TestIdThatIsSealedEarlySaysNothingThatWasGuessed(t *testing.T) {
 		for _, version := range []string{"2025-11-25", "2025-06-18"} {
 			here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
 			here.version, there.version = version, version
-			s, err := here.table.Open(here.opening("u", ""))
+			s, err := here.table.Open(t.Context(), here.opening("u", ""))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.ready(t.Context()); err != nil {
+			if _, err := s.ready(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 			m, _ := message.Parse([]byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`))
@@ -54,7 +54,7 @@ func TestWhatDoesNotFitIntoAnIdStaysHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}
 		here, there := newInstance(t, sharing, nil), newInstance(t, sharing, nil)
-		s, err := here.table.Open(here.opening("u", ""))
+		s, err := here.table.Open(t.Context(), here.opening("u", ""))
 		if err != nil {
 			t.Fatal(err)
 		}

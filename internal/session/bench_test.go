@@ -79,7 +79,7 @@ func ask(b *testing.B, s *Session, request []byte) {
 // BenchmarkExchange is one request to a process in memory and its answer.
 func BenchmarkExchange(b *testing.B) {
 	t, server := quickTable(b)
-	s, err := t.Open(Opening{Server: server, Version: "2025-11-25"})
+	s, err := t.Open(b.Context(), Opening{Server: server, Version: "2025-11-25"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func BenchmarkOpen(b *testing.B) {
 	request := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		s, err := t.Open(Opening{Server: server, Version: "2025-11-25"})
+		s, err := t.Open(b.Context(), Opening{Server: server, Version: "2025-11-25"})
 		if err != nil {
 			b.Fatal(err)
 		}

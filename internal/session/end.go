@@ -31,8 +31,12 @@ func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
 		return false
 	}
 	s.table.forget(s)
+	disown(s)
 	s.rec.Ended(f.Text) // before the process hears of it
 	s.cancel()
+	if !launched(s) {
+		s.table.over(s)
+	}
 	s.log.Log(context.Background(), levelOf(f), "session ended", "why", f.Text, "reason", f.Reason)
 	return true
 }

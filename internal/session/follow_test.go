@@ -427,7 +427,7 @@ func TestFollowerEndsWithItsTable(t *testing.T) {
 func TestPlainSessionsShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := newSharers(t)
-		s, err := a.table.Open(Opening{Server: a.server, Principal: "u", Version: "2025-11-25", ID: "chosen"})
+		s, err := a.table.Open(t.Context(), Opening{Server: a.server, Principal: "u", Version: "2025-11-25", ID: "chosen"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,13 +73,13 @@ func TestSessionsAreAdmittedByMemory(t *testing.T) {
 		m.set(64<<20+150<<20, map[int]int64{1: 100 << 20})
 		time.Sleep(2 * time.Second)
 		second := b.open("b") // 150 MiB are left, and one needs 100
-		_, err := b.table.Open(Opening{Server: b.server, Principal: "c"})
+		_, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "c"})
 		var full *admission.FullError
 		if !errors.As(err, &full) || !strings.Contains(err.Error(), "memory") {
 			t.Fatalf("a third session: %v", err)
 		}
 		first.Leave() // idle now, so that it can go
-		third, err := b.table.Open(Opening{Server: b.server, Principal: "c"})
+		third, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "c"})
 		if err != nil || first.Alive() {
 			t.Errorf("the idle session was not ended for a new one: %v", err)
 		}

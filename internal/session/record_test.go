@@ -16,7 +16,7 @@ import (
 func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, budget := newBench(t, limits{}), message.NewBudget(1<<20, time.Second)
-		s, err := b.table.Open(Opening{Server: b.server, Principal: "u", ID: "chosen"})
+		s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "u", ID: "chosen"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestSessionWithLargeInitializeEndsWithItsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, size := range []int{1, recordBytes} {
 			b := newBench(t, limits{})
-			s, err := b.table.Open(Opening{Server: b.server, Principal: "u", ID: "chosen"})
+			s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "u", ID: "chosen"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -47,7 +47,7 @@ type limits struct {
 func newTable(t testing.TB, l limits, sharing Sharing) *Table {
 	log := slog.New(slog.DiscardHandler)
 	starter := child.NewStarter(log, nil, child.Limits{Starts: l.starts})
-	room := admission.New(l.max, l.memory, 0)
+	room := admission.New(l.max, l.memory, 0, starter)
 	table := NewTable(Options{Log: log, Starter: starter, Admission: room, Watch: l.watch, Sharing: sharing})
 	t.Cleanup(func() {
 		table.Close()
@@ -93,9 +93,40 @@ func newBench(t *testing.T, l limits) *bench {
 	return b
 }
 
+// tap returns what tells the lines that the processes that start from now on are written.
+func (b *bench) tap() (said func() []string) {
+	var lines []string
+	launch := b.server.Launch
+	b.server.Launch = func(ctx context.Context, caller any) (process.Process, error) {
+		p, err := launch(ctx, caller)
+		return &tapped{p, func(line []byte) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			lines = append(lines, strings.TrimSpace(string(line)))
+		}}, err
+	}
+	return func() []string {
+		synctest.Wait()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return slices.Clone(lines)
+	}
+}
+
+// tapped is a process that tells what is written to it, a message at a time.
+type tapped struct {
+	process.Process
+	write func([]byte)
+}
+
+func (t *tapped) Write(p []byte) (int, error) {
+	t.write(p)
+	return t.Process.Write(p)
+}
+
 func (b *bench) open(principal string) *Session {
 	b.t.Helper()
-	s, err := b.table.Open(Opening{Server: b.server, Principal: principal, Version: "2025-11-25", ID: "chosen-" + principal})
+	s, err := b.table.Open(b.t.Context(), Opening{Server: b.server, Principal: principal, Version: "2025-11-25", ID: "chosen-" + principal})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -213,7 +244,7 @@ func TestOtherPrincipalsSessionIsUnknown(t *testing.T) {
 		if _, err := b.table.Find(admission.Key{Server: "fake", Principal: "bob", ID: s.ID}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("bob found it: %v", err)
 		}
-		other, err := b.table.Open(Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})
+		other, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "bob", Version: "2025-11-25", ID: s.ID})
 		if err != nil || other == s {
 			t.Fatalf("bob's session of the same name: %v", err)
 		}
@@ -244,7 +275,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 				var got []bool
 				var inside []*Session
 				for _, who := range tt.callers {
-					s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+					s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: who})
 					var full *admission.FullError
 					if err != nil && !errors.As(err, &full) {
 						t.Fatal(err)
@@ -261,7 +292,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 					s.Leave() // idle from now on, and so the first that must go
 				}
 				last := tt.callers[len(tt.callers)-1]
-				s, err := b.table.Open(Opening{Server: b.server, Principal: last})
+				s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: last})
 				if err != nil {
 					t.Fatalf("nothing idle was evicted: %v", err)
 				}
@@ -284,7 +315,7 @@ func TestWhyAFirstStartFailedIsToldToTheNextCaller(t *testing.T) {
 			}), nil
 		}
 		start := func(who string) error {
-			s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+			s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: who})
 			if err != nil {
 				return err
 			}
@@ -337,7 +368,7 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 		open := func(who string) chan string {
 			done := make(chan string, 1)
 			go func() {
-				s, err := b.table.Open(Opening{Server: b.server, Principal: who})
+				s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: who})
 				if err != nil {
 					done <- err.Error()
 					return
@@ -408,7 +439,7 @@ func TestDeafProcessIsKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, limits{})
 		b.server.Launch = func(context.Context, any) (process.Process, error) { return mcptest.NewProcess(), nil }
-		s, err := b.table.Open(Opening{Server: b.server, Principal: "u"})
+		s, err := b.table.Open(t.Context(), Opening{Server: b.server, Principal: "u"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ type Sharing struct {
 	Instances bool          // other instances have the keys too, and no request is sure to come back here
 	Ended     Revocations   // where instances tell each other which sessions are over; nil for nowhere
 	Events    *eventlog.Log // where instances write what streams say for each other; nil for nowhere
+	Owners    Owners        // where instances say which of them has a session; nil for nowhere
 }
 
 // Revocations are sessions that are over, as several instances know them. While Revoked fails no
@@ -75,6 +76,13 @@ func (t *Table) heldAs(id string) (held *Session) {
 // what the client asked for alone: who serves the session later takes the version that its process
 // answers to that.
 func (s *Session) Announce() string {
+	id := seal(s)
+	s.table.declare(s, id)
+	return id
+}
+
+// seal returns the id of s, a sealed one if there can be one.
+func seal(s *Session) string {
 	keys := s.table.sharing.Keys
 	s.mu.Lock()
 	h := s.handshake

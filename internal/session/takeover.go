@@ -76,8 +76,8 @@ type takeover struct {
 // TakeOver returns the session that o.ID names, entered: Leave must follow. If it is not here but
 // may be, another process takes it over: it is told what the client said when the session began, and
 // must speak the same protocol version as the one before. Requests that come at the same time share
-// one process. It fails with ErrUnknown, as CanTakeOver does, a *admission.FullError,
-// admission.ErrClosed, a *child.Failure of the process, or ctx's error.
+// one process. It fails with ErrUnknown, as CanTakeOver does, an *ElsewhereError if another instance has the
+// session, a *admission.FullError, admission.ErrClosed, a *child.Failure of the process, or ctx's error.
 func (t *Table) TakeOver(ctx context.Context, o Opening) (*Session, error) {
 	tk, err := t.takeoverTicket(o)
 	if err != nil {
@@ -141,14 +141,20 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 		return orClosed(err)
 	}
 	defer release()
-	again := o
-	again.ID, again.ticket = "", tk
-	s, err := t.Open(again)
+	own, err := t.claim(t.ctx, o)
 	if err != nil {
 		return err
 	}
+	again := o
+	again.ID, again.ticket = "", tk
+	s, err := t.Open(t.ctx, again)
+	if err != nil {
+		own.drop()
+		return err
+	}
+	own.give(s)
 	defer s.Leave()
-	if _, err := s.ready(t.ctx); err != nil {
+	if _, err := s.ready(t.ctx, nil); err != nil {
 		f, ok := errors.AsType[*child.Failure](err)
 		switch {
 		case !ok:

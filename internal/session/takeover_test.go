@@ -84,7 +84,7 @@ func (in *instance) launch(context.Context, any) (process.Process, error) {
 // initialize opens a session as a client does, and returns its id.
 func (in *instance) initialize(principal string) string {
 	in.t.Helper()
-	s, err := in.table.Open(Opening{Server: in.server, Principal: principal, Client: "program"})
+	s, err := in.table.Open(in.t.Context(), Opening{Server: in.server, Principal: principal, Client: "program"})
 	if err != nil {
 		in.t.Fatal(err)
 	}

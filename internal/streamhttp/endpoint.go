@@ -60,6 +60,8 @@ type Endpoint struct {
 	Pool   *pool.Server // the same server, for requests without a session
 	Log    *slog.Logger
 
+	Forwarder Forwarder // reaches other instances; nil for none
+
 	MaxBody   int64           // bytes of a POST
 	Budget    *message.Budget // of large POSTs together; nil for none
 	Keepalive time.Duration   // between comments on a silent SSE stream
@@ -94,14 +96,15 @@ type Caller struct {
 	Expires   time.Time // after which no stream may go on; zero for never
 	Token     Token     // which Expires and Again are of; nil for none
 	Again     time.Time // when the token is to be judged again; zero for never
+	Passed    bool      // another instance passes the request on: it is answered here, or not at all
 }
 
 // expiryLeeway is how long a stream outlives its caller's token: as long as clocks may differ.
 const expiryLeeway = time.Minute
 
-// streamLimit is how long a stream of this caller may be.
-func (q *request) streamLimit() time.Duration {
-	limit := q.MaxStream
+// streamLimit is how long a stream of this caller may be, of which clients come back for the rest after own.
+func (q *request) streamLimit(own time.Duration) time.Duration {
+	limit := own
 	if !q.end.IsZero() {
 		limit = min(limit, time.Until(q.end)+farewellTime)
 	}

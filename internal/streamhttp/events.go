@@ -46,7 +46,7 @@ func (q *request) give(reader source, before, protocol string) error {
 	} else {
 		out.comment("ok")
 	}
-	end := time.NewTimer(q.streamLimit())
+	end := time.NewTimer(q.streamLimit(q.MaxStream))
 	defer end.Stop()
 	if !out.follow(reader, q.r.Context().Done(), end.C, q.Keepalive) {
 		return errGone

@@ -30,6 +30,9 @@ func (q *request) versionSpoken() bool {
 	if spoken == "" && session.Minted(q.r.Header.Get(HeaderSession)) {
 		return true // and hear that there is no such session, of which who knows what it spoke
 	}
+	if spoken == "" && q.isElsewhere() {
+		return true // and hear from there whether it is spoken
+	}
 	if q.r.Method != http.MethodPost {
 		q.unsupported(v, nil, versions)
 		return false
@@ -59,6 +62,16 @@ func (q *request) protocol() string {
 		return ""
 	}
 	return q.Table.Protocol(q.opening(id))
+}
+
+// isElsewhere reports whether another instance has the session that the request names.
+func (q *request) isElsewhere() bool {
+	id := q.r.Header.Get(HeaderSession)
+	if id == "" || !q.forwards() {
+		return false
+	}
+	owner, err := q.Table.Owner(q.ctx, q.opening(id))
+	return err == nil && owner != ""
 }
 
 // isInitialize reports whether m asks for a session.

@@ -100,7 +100,7 @@ func (q *request) replay(f *stream.Follower) bool {
 	out := newEvents(q)
 	defer out.free()
 	out.comment("ok")
-	end := time.NewTimer(q.streamLimit())
+	end := time.NewTimer(q.streamLimit(q.MaxStream))
 	defer end.Stop()
 	return out.follow(f, q.r.Context().Done(), end.C, q.Keepalive) && f.Whole()
 }

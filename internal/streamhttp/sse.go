@@ -1,6 +1,8 @@
 package streamhttp
 
 import (
+	"cmp"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -28,7 +30,11 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream")
 		return
 	}
-	s, err := q.open("", "", false)
+	limit, o := q.MaxStream, q.opening("")
+	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
+		limit, o.Ends, o.HostLimit = q.HostLimit, q.end, q.HostLimit
+	}
+	s, err := q.Table.Open(q.ctx, o)
 	if err != nil {
 		q.failed(err, nil)
 		return
@@ -40,11 +46,11 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	q.begin()
 	out := newEvents(q)
 	defer out.free()
-	out.buffer().WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.ID) + key(r.URL.Query()) + "\n\n")
+	out.buffer().WriteString("event: endpoint\ndata: " + messages + "?sessionId=" + url.QueryEscape(s.Announce()) + key(r.URL.Query()) + "\n\n")
 	if out.flush() != nil {
 		return
 	}
-	end := time.NewTimer(q.streamLimit())
+	end := time.NewTimer(q.streamLimit(limit))
 	defer end.Stop()
 	out.follow(reader, q.r.Context().Done(), end.C, e.Keepalive)
 }
@@ -70,7 +76,20 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes POST alone")
 		return
 	}
-	s, err := q.Table.Find(q.key(r.URL.Query().Get("sessionId")))
+	sid := r.URL.Query().Get("sessionId")
+	s, err := q.Table.Find(q.key(sid))
+	if errors.Is(err, session.ErrUnknown) && q.forwards() {
+		m := q.body()
+		if m == nil {
+			return
+		}
+		defer m.Free()
+		answered, why := q.pass(sid, m)
+		if answered {
+			return
+		}
+		err = cmp.Or(why, err)
+	}
 	if err != nil {
 		q.failed(err, nil)
 		return

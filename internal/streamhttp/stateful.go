@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/calls"
@@ -113,13 +114,26 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		return nil, false, false
 	}
 	initialize := isInitialize(m)
+	var mid []byte
+	if m.Kind() == message.Request {
+		mid = m.Envelope().ID()
+	}
+	if id != "" && q.forwards() && !q.Table.Here(q.key(id)) {
+		answered, err := q.pass(id, m)
+		if err != nil {
+			q.failed(err, mid)
+		}
+		if answered || err != nil {
+			return nil, false, false
+		}
+	}
 	var err error
 	switch {
 	case id == "" && initialize, q.chosen(id) && initialize:
-		s, err = q.open(id, "", true)
+		s, err = q.begins(id, m)
 		opened = true
 	case id == "" && m.Kind() == message.Request && q.Anonymous:
-		s, err = q.open("", q.version(), false)
+		s, err = q.open("", q.version())
 		opened = true
 	case id == "":
 		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: send initialize first, and then the header Mcp-Session-Id that its answer carries")
@@ -129,23 +143,21 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
 		case initialize: // the client has kept the id of a session that is over, and begins anew
-			s, err = q.open("", "", true)
+			s, err = q.begins("", m)
 			opened = true
 		case session.Minted(id):
 			if s, err = q.takeOver(id, m); s == nil && err == nil {
 				return nil, false, false
 			}
 		case q.chosen(id) && m.Kind() == message.Request:
-			s, err = q.open(id, q.version(), false)
+			s, err = q.open(id, q.version())
 			opened = true
 		}
 	}
 	if err != nil {
-		var mid []byte
-		if m.Kind() == message.Request {
-			mid = m.Envelope().ID()
+		if err = q.found(id, m, err); err != nil {
+			q.failed(err, mid)
 		}
-		q.failed(err, mid)
 		return nil, false, false
 	}
 	if !opened && !q.welcome(s) {
@@ -177,10 +189,17 @@ func (q *request) welcome(s *session.Session) bool {
 
 // open opens a session: with an id that the client chose or a minted one, and, unless version is
 // empty, initialized by us.
-func (q *request) open(id, version string, fresh bool) (*session.Session, error) {
+func (q *request) open(id, version string) (*session.Session, error) {
 	o := q.opening(id)
-	o.Version, o.Fresh = version, fresh
-	return q.Table.Open(o)
+	o.Version = version
+	return q.Table.Open(q.ctx, o)
+}
+
+// begins opens the session that the client asks for with m, with an id that it chose or a minted one.
+func (q *request) begins(id string, m *message.Message) (*session.Session, error) {
+	o := q.opening(id)
+	o.Initialize, o.Fresh = m, true
+	return q.Table.Open(q.ctx, o)
 }
 
 // opening names the session with this id to a Table.
@@ -256,6 +275,12 @@ func (q *request) get() {
 	}
 	s, err := q.Table.Find(q.key(id))
 	if errors.Is(err, session.ErrUnknown) {
+		if answered, why := q.pass(id, nil); answered {
+			return
+		} else if why != nil {
+			q.failed(why, nil)
+			return
+		}
 		switch {
 		case q.chosen(id):
 			err = nil
@@ -305,15 +330,24 @@ func (q *request) awaitSession(id string) {
 	out := newEvents(q)
 	defer out.free()
 	out.comment("waiting for the session")
-	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit())
+	end, cancel := context.WithTimeout(q.r.Context(), q.streamLimit(q.MaxStream))
 	defer cancel()
-	for {
+	every := q.Keepalive
+	if q.forwards() {
+		every = min(every, ownerCheck)
+	}
+	for said := time.Now(); ; {
 		if out.flush() != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(end, q.Keepalive)
+		ctx, cancel := context.WithTimeout(end, every)
 		s, err := q.Table.Await(ctx, q.key(id))
 		cancel()
+		if err != nil && end.Err() == nil && !errors.Is(err, admission.ErrClosed) {
+			if answered, _ := q.pass(id, nil); answered { // it has been opened on another instance
+				return
+			}
+		}
 		switch {
 		case err == nil:
 			defer s.Leave()
@@ -327,9 +361,15 @@ func (q *request) awaitSession(id string) {
 		case end.Err() != nil || errors.Is(err, admission.ErrClosed):
 			return
 		}
-		out.comment("still waiting")
+		if time.Since(said) >= q.Keepalive {
+			said = time.Now()
+			out.comment("still waiting")
+		}
 	}
 }
+
+// ownerCheck is how often a GET that waits for its session asks whether another instance has it.
+const ownerCheck = time.Second
 
 // delete ends a session.
 func (q *request) delete() {
@@ -340,6 +380,11 @@ func (q *request) delete() {
 	if id == "" {
 		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
 		return
+	}
+	if q.forwards() && !q.Table.Here(q.key(id)) {
+		if answered, _ := q.pass(id, nil); answered { // else it ends where it is as soon as that is heard of there
+			return
+		}
 	}
 	if err := q.Table.Delete(q.ctx, q.opening(id)); err != nil {
 		q.failed(err, nil)

@@ -1,6 +1,7 @@
 package streamhttp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -108,6 +109,10 @@ func (q *request) stateless(m *message.Message) {
 		q.refuseID(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream: a subscription is a stream", id, "")
 		return
 	}
+	if answer := q.Pool.Answer(m, cmp.Or(q.caller.Principal, q.caller.Source)); answer != nil {
+		q.known(e.Method(), answer)
+		return
+	}
 	call, worker := q.call(m, id, version)
 	if call == nil {
 		return
@@ -122,6 +127,7 @@ func (q *request) stateless(m *message.Message) {
 func (q *request) call(m *message.Message, id []byte, version string) (*pool.Call, *pool.Worker) {
 	const attempts = 3
 	var undecided *pool.UndecidedError
+	var elsewhere *session.ElsewhereError
 	for attempt := 1; ; attempt++ {
 		w, err := q.worker(m)
 		switch {
@@ -130,6 +136,11 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			return nil, nil
 		case errors.As(err, &undecided) && m.Envelope().Method() == methodDiscover:
 			q.withSessions(m, version, id, undecided.Why)
+			return nil, nil
+		case errors.As(err, &elsewhere):
+			if err = q.passState(elsewhere.Owner, m); err != nil {
+				q.failed(err, id)
+			}
 			return nil, nil
 		case err != nil:
 			q.failed(err, id)
@@ -175,11 +186,19 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 }
 
 // worker returns the process that a request is passed on to, entered: the one that minted its
-// requestState, if it has any.
+// requestState, if it has any. It fails with a *session.ElsewhereError if that is on another instance.
 func (q *request) worker(m *message.Message) (*pool.Worker, error) {
 	caller := pool.Caller{Principal: q.caller.Principal, Client: q.caller.Client, Value: q.caller.Value}
 	if state, ok := m.RequestState(); ok {
-		return q.Pools.Continue(q.Pool, caller, state)
+		w, err := q.Pools.Continue(q.Pool, caller, state)
+		if lost, ok := errors.AsType[*pool.LostError](err); !ok || !lost.Elsewhere || !q.forwards() {
+			return w, err
+		}
+		owner, err := q.Pools.Minter(q.ctx, q.Pool, caller, state)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &session.ElsewhereError{Owner: owner}
 	}
 	return q.Pools.Share(q.ctx, q.Pool, caller)
 }
@@ -254,6 +273,22 @@ func (q *request) reply(call *pool.Call) {
 	}
 }
 
+// known gives an answer to a call of this method for which no process was asked.
+func (q *request) known(method string, m *message.Message) {
+	defer q.one[0].End(child.Outcome(method, m))
+	e := stream.Event{Message: m, Last: true}
+	if jsonBody, _ := q.accepts(); jsonBody || m.Envelope().IsError() {
+		q.whole(e)
+		return
+	}
+	defer m.Free()
+	q.begin()
+	out := newEvents(q)
+	defer out.free()
+	out.event(e)
+	out.flush() // an error is that the client is gone
+}
+
 // whole gives an answer as a JSON body, with the HTTP status that belongs to its error.
 func (q *request) whole(e stream.Event) {
 	defer e.Free()
@@ -293,7 +328,7 @@ func (q *request) follow(call *pool.Call, first *stream.Event) {
 			return
 		}
 	}
-	limit := time.NewTimer(q.streamLimit())
+	limit := time.NewTimer(q.streamLimit(q.MaxStream))
 	defer limit.Stop()
 	gone := q.r.Context().Done()
 	if out.follow(call, gone, limit.C, q.Keepalive) || q.r.Context().Err() != nil {

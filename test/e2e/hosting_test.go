@@ -227,6 +227,19 @@ func TestSessionKeyIsMadeOnce(t *testing.T) {
 	if again := strings.TrimSpace(readFile(t, keys)); again != key {
 		t.Errorf("a second run made another key")
 	}
+
+	// A vault of the environment that is deleted has the name that the next one is to have.
+	az := "#!/bin/sh\n[ \"$1 $2 $3\" = 'keyvault list-deleted --query' ] && [ \"$4\" = \"[?properties.tags.\\\"azd-env-name\\\"=='prod'].name\" ] && echo kv-gone\n"
+	if err := os.WriteFile(filepath.Join(bin, "az"), []byte(az), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	env = append(env, "MCPFUNC_SESSION_KEY="+key)
+	if said := runIn(t, dir, append(env, "AZURE_ENV_NAME=prod"), "sh", "-ec", hook+" 2>&1"); !strings.Contains(said, "az keyvault purge --name kv-gone") || !strings.Contains(said, "recoverVault") {
+		t.Errorf("of a deleted vault is said %q", said)
+	}
+	if said := runIn(t, dir, append(env, "AZURE_ENV_NAME=other"), "sh", "-ec", hook+" 2>&1"); said != "" {
+		t.Errorf("of another's deleted vault is said %q", said)
+	}
 }
 
 // The steps of the workflow that need neither GitHub nor Azure are run as they stand.

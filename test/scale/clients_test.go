@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,10 +20,17 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
-// A job is a call that a client makes over and over.
+// A job is a call that a client makes over and over. In Args and Want {n} is the number of the call in its
+// session, from 1.
 type job struct {
 	Server, Tool, Args, Want string
 	Repeat                   bool // a call that fails, once, in the same session; the client for Go can
+}
+
+func (j job) nth(n int) job {
+	number := strings.NewReplacer("{n}", strconv.Itoa(n))
+	j.Args, j.Want = number.Replace(j.Args), number.Replace(j.Want)
+	return j
 }
 
 // outcome is what came of it. Begun counts sessions: more than there were to be means that one was
@@ -101,6 +109,7 @@ func loopSession(ctx context.Context, url string, calls int, j job) (o outcome) 
 			s.Close()
 		}
 	}()
+	made := 0 // in this session
 	for range calls {
 		o.Calls++
 		err := func() (err error) {
@@ -110,12 +119,14 @@ func loopSession(ctx context.Context, url string, calls int, j job) (o outcome) 
 					return err
 				}
 				o.Begun++
+				made = 0
 			}
-			err = callOnce(ctx, s, j)
+			made++
+			err = callOnce(ctx, s, j.nth(made))
 			if err != nil && j.Repeat {
 				o.Repeated++
 				o.Errors = append(o.Errors, "repeated after: "+err.Error())
-				err = callOnce(ctx, s, j)
+				err = callOnce(ctx, s, j.nth(made))
 			}
 			return err
 		}()

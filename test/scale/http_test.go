@@ -86,6 +86,9 @@ func (i *instance) at(server string) caller { return caller{url: i.url + "/api/m
 // metrics are what an instance says of itself.
 type metrics struct {
 	Sessions  int `json:"active_sessions"`
+	Opened    int `json:"sessions_opened"`
+	Forwarded int `json:"forwarded"`
+	Answered  int `json:"answered_for_others"`
 	Processes int `json:"total_processes"`
 }
 

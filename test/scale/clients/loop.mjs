@@ -2,7 +2,7 @@
 //
 //   node loop.mjs URL CALLS SESSIONS TOOL ARGUMENTS EXPECTED
 //
-// It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew,
+// In ARGUMENTS and EXPECTED {n} is the number of the call in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew,
 // as a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
@@ -31,13 +31,18 @@ async function open() {
 
 async function session(n) {
   let peer;
+  let made = 0;
   for (let i = 0; i < n; i++) {
     total.calls++;
     try {
-      peer ??= await open();
-      const result = await peer.client.callTool({ name: tool, arguments: JSON.parse(args) });
+      if (!peer) {
+        peer = await open();
+        made = 0;
+      }
+      const nth = String(++made);
+      const result = await peer.client.callTool({ name: tool, arguments: JSON.parse(args.replaceAll("{n}", nth)) });
       const text = result.content?.[0]?.text ?? "";
-      if (result.isError || !text.includes(expected)) throw new Error(`answered ${JSON.stringify(result).slice(0, 200)}`);
+      if (result.isError || !text.includes(expected.replaceAll("{n}", nth))) throw new Error(`answered ${JSON.stringify(result).slice(0, 200)}`);
     } catch (error) {
       note(error);
       await peer?.client.close().catch(() => {});

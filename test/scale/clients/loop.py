@@ -2,7 +2,7 @@
 
     python loop.py URL CALLS SESSIONS TOOL ARGUMENTS EXPECTED
 
-It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew, as
+In ARGUMENTS and EXPECTED {n} is the number of the call in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew, as
 a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
 """
 
@@ -26,11 +26,12 @@ def note(error: BaseException) -> None:
         total["errors"].append(repr(error)[:300])
 
 
-async def call(session: ClientSession) -> None:
+async def call(session: ClientSession, n: int) -> None:
     total["calls"] += 1
-    result = await session.call_tool(tool, json.loads(args), read_timeout_seconds=timedelta(seconds=60))
+    arguments = json.loads(args.replace("{n}", str(n)))
+    result = await session.call_tool(tool, arguments, read_timeout_seconds=timedelta(seconds=60))
     text = getattr(result.content[0], "text", "") if result.content else ""
-    if result.isError or expected not in text:
+    if result.isError or expected.replace("{n}", str(n)) not in text:
         raise RuntimeError(f"answered {result!r}"[:200])
 
 
@@ -43,9 +44,11 @@ async def loop(n: int) -> None:
                 async with ClientSession(read, write, client_info=info) as session:
                     await session.initialize()
                     total["begun"] += 1
+                    made = 0
                     while done < n:
                         done += 1
-                        await call(session)
+                        made += 1
+                        await call(session, made)
         except Exception as error:
             note(error)
 

@@ -1,6 +1,7 @@
-package shared
+package backplane
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -49,7 +50,7 @@ func (s *Store) Write(ctx context.Context, writer string, live time.Duration, op
 		for key := range fresh {
 			p.PExpire(ctx, key, eventlog.Kept)
 		}
-		if live == 0 {
+		if live == 0 && !s.server.cluster {
 			p.Del(ctx, writerPrefix+writer)
 		}
 		return nil
@@ -61,6 +62,11 @@ func (s *Store) Write(ctx context.Context, writer string, live time.Duration, op
 	}
 	if len(done) == 0 && err != nil {
 		return fmt.Errorf("write events to Redis: %w", err)
+	}
+	if live == 0 && s.server.cluster { // whose nodes do what they are told at the same time
+		if err := s.client.Del(ctx, writerPrefix+writer).Err(); err != nil {
+			return fmt.Errorf("write events to Redis: %w", err)
+		}
 	}
 	return nil
 }
@@ -85,14 +91,20 @@ func (s *Store) Newest(ctx context.Context, log string) (e eventlog.Entry, write
 
 // Read returns entries after a number, and whether there is more to come. See eventlog.Store.
 func (s *Store) Read(ctx context.Context, log, writer string, after, most int) (entries []eventlog.Entry, live bool, err error) {
-	var alive *redis.IntCmd
+	var alive, kept *redis.IntCmd
 	var found *redis.XMessageSliceCmd
+	if s.server.cluster { // whose nodes answer at the same time
+		alive = s.client.Exists(ctx, writerPrefix+writer)
+	}
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		alive = p.Exists(ctx, writerPrefix+writer, eventsPrefix+log) // before the entries: who is gone then wrote nothing after them
+		if alive == nil { // before the entries: who is gone then wrote nothing after them
+			alive = p.Exists(ctx, writerPrefix+writer)
+		}
+		kept = p.Exists(ctx, eventsPrefix+log)
 		found = p.XRangeN(ctx, eventsPrefix+log, entryID(after+1), "+", int64(most))
 		return nil
 	})
-	if err != nil {
+	if err = cmp.Or(err, alive.Err()); err != nil {
 		return nil, false, fmt.Errorf("read events from Redis: %w", err)
 	}
 	for _, m := range found.Val() {
@@ -102,7 +114,7 @@ func (s *Store) Read(ctx context.Context, log, writer string, after, most int) (
 		}
 		entries = append(entries, e)
 	}
-	return entries, alive.Val() == 2, nil
+	return entries, alive.Val()+kept.Val() == 2, nil
 }
 
 // entryID is the id of an entry in its Redis stream. Zero, which Redis gives to none, is the number of

@@ -1,4 +1,4 @@
-package shared
+package backplane
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ func TestURLIsNotInItsError(t *testing.T) {
 		"", "redis://user:hunter2@host:port/0", "redis://:hun/ter2@host:6379", "rediss://u:hunter2@h:1/x", "http://hunter2", "hunter2",
 		"redis://u:p@h:1?hunter2=1", "redis://u:hunter2%zz@h:1", "redis:// hunter2@h", "\x00hunter2", "redis://u:p?hunter2@host",
 	} {
-		s, err := Open(url, slog.New(slog.DiscardHandler))
+		s, err := Open(url, slog.New(slog.DiscardHandler), nil)
 		if err == nil {
 			s.Close()
 			t.Errorf("%q is taken", url)
@@ -34,7 +34,7 @@ func TestRedisThatIsDownIsNoAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	s, err := Open("redis://:hunter2@"+listener.Addr().String(), slog.New(slog.DiscardHandler))
+	s, err := Open("redis://:hunter2@"+listener.Addr().String(), slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestRedisThatIsDownIsNoAnswer(t *testing.T) {
 func TestUntoldRevocationsAreBounded(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s, err := Open("redis://127.0.0.1:1", slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := Open("redis://127.0.0.1:1", slog.New(slog.NewTextHandler(&log, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

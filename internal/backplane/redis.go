@@ -13,17 +13,18 @@
 //   - Watch tries again, with pauses up to 15 s, and then asks about every id that is held: what was
 //     revoked meanwhile ends late, and does not go on.
 //   - Write, Newest and Read fail. Who calls them (package eventlog) knows how long to try.
-package shared
+package backplane
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
 const (
@@ -33,30 +34,42 @@ const (
 	connections = 8 // at a time; there is one more, that listens
 )
 
-// A Store is a Redis server, of version 5 or later. Its methods may be called from any goroutine.
+// A Store is a Redis server, of version 5 or later, or a cluster of them. Its methods may be called from any
+// goroutine.
 type Store struct {
-	client *redis.Client
+	client client
+	server *address
+	keys   *ticket.Keys
 	log    *slog.Logger
 
 	mu     sync.Mutex
 	untold []revoked // that Redis does not know, oldest first
 }
 
-// Open returns the store at a redis:// or rediss:// URL. It does not wait for the server. Close must
-// be called.
-func Open(url string, log *slog.Logger) (*Store, error) {
-	o, err := redis.ParseURL(url)
-	if err != nil { // it quotes what it could not read, and that may be of the password
-		return nil, errors.New("it is no redis:// or rediss:// URL of a server; in a password, encode /, ?, # and @ with percent signs")
+// Open returns the store at a URL, as ParseURL of go-redis reads it, with two parameters more: see address. It
+// does not wait for the server. Close must be called.
+func Open(url string, log *slog.Logger, identity Identity) (*Store, error) {
+	a, err := parseAddress(url, identity)
+	if err != nil {
+		return nil, err
 	}
-	o.ContextTimeoutEnabled = true
-	o.DialTimeout, o.DialerRetries, o.MaxRetries = dialTimeout, 1, 1
-	o.PoolSize = connections
-	o.Protocol, o.DisableIdentity = 2, true // what every server and proxy knows
-	o.ReadBufferSize, o.WriteBufferSize = 4<<10, 4<<10
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	redis.SetLogger(silent{}) // what it has to say comes as an error too
-	return &Store{client: redis.NewClient(o), log: log}, nil
+	s := &Store{server: a, log: log}
+	s.client = s.connect(func(*redis.Options) {})
+	return s, nil
+}
+
+// connect returns a client of the server, with options that change changes.
+func (s *Store) connect(change func(*redis.Options)) client {
+	return s.server.connect(func(o *redis.Options) {
+		o.ContextTimeoutEnabled = true
+		o.DialTimeout, o.DialerRetries, o.MaxRetries = dialTimeout, 1, 1
+		o.PoolSize = connections
+		o.Protocol, o.DisableIdentity = 2, true // what every server and proxy knows
+		o.ReadBufferSize, o.WriteBufferSize = 4<<10, 4<<10
+		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+		change(o)
+	})
 }
 
 type silent struct{}

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package shared
+package backplane
 
 import (
 	"bytes"
@@ -96,7 +96,7 @@ func (i *instance) end(id string) {
 func (s server) instance(t *testing.T, held ...string) *instance {
 	t.Helper()
 	i := &instance{held: slices.Clone(held)}
-	store, err := Open(s.URL, slog.New(slog.NewTextHandler(i, nil)))
+	store, err := Open(s.URL, slog.New(slog.NewTextHandler(i, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

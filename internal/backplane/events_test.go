@@ -1,6 +1,6 @@
 //go:build e2e
 
-package shared
+package backplane
 
 import (
 	"fmt"

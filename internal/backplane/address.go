@@ -1,0 +1,86 @@
+package backplane
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// An Identity returns a token for a resource of a managed identity of the app: of its own, or of the one with a
+// client id.
+type Identity func(ctx context.Context, resource, clientID string) (token string, err error)
+
+// entraResource is for what Azure's Redis takes tokens in place of passwords.
+const entraResource = "https://redis.azure.com"
+
+// An address is where Redis is, and how to get in. Besides what go-redis knows its URL may say
+//
+//	cluster=true  the server is one of a Redis Cluster (clustering policy OSS), of which it knows the others
+//	entra=true    the password is a token of the app's managed identity; the user is that identity's object id
+//	entra=ID      the same, with the identity that has this client id
+type address struct {
+	*redis.Options
+	cluster bool
+	token   func(context.Context) (string, error) // what the password is; nil for one of the URL, or none
+}
+
+// errAddress does not quote what could not be read: that may be of the password.
+var errAddress = errors.New("it is no redis:// or rediss:// URL of a server; in a password, encode /, ?, # and @ with percent signs")
+
+func parseAddress(text string, identity Identity) (*address, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errAddress
+	}
+	query := u.Query()
+	cluster, entra := query.Get("cluster") == "true", query.Get("entra")
+	query.Del("cluster")
+	query.Del("entra")
+	u.RawQuery = query.Encode()
+	if cluster && !clustered {
+		return nil, errors.New("this handler was built without Redis Cluster: build it with the tag mcpfunc_redis_cluster, or take Azure's clustering policy Enterprise")
+	}
+	a := &address{cluster: cluster}
+	if a.Options, err = redis.ParseURL(u.String()); err != nil {
+		return nil, errAddress
+	}
+	if entra == "" || entra == "false" {
+		return a, nil
+	}
+	password, _ := u.User.Password()
+	switch {
+	case identity == nil:
+		return nil, errors.New("entra wants a managed identity, and this app has none")
+	case a.Username == "" || password != "":
+		return nil, errors.New("with entra the user is the object id of the managed identity, and there is no password")
+	case !strings.EqualFold(u.Scheme, "rediss"):
+		return nil, errors.New("with entra the URL begins with rediss://: a token must not be sent in the clear")
+	}
+	if entra == "true" {
+		entra = "" // the app's own
+	}
+	a.token = func(ctx context.Context) (string, error) { return identity(ctx, entraResource, entra) }
+	return a, nil
+}
+
+// tokenLife is how long a connection is used whose password was a token, which ends after an hour at the earliest.
+const tokenLife = 45 * time.Minute
+
+// connect returns a client, of which change changes what is not the same for all.
+func (a *address) connect(change func(*redis.Options)) client {
+	o := *a.Options
+	if a.token != nil {
+		user := o.Username
+		o.CredentialsProviderContext = func(ctx context.Context) (string, string, error) {
+			token, err := a.token(ctx)
+			return user, token, err
+		}
+		o.ConnMaxLifetime = tokenLife
+	}
+	change(&o)
+	return newClient(&o, a.cluster)
+}

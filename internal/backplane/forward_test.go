@@ -1,0 +1,398 @@
+//go:build e2e
+
+package backplane
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
+)
+
+// A member is an instance of an app that answers what is passed on to it.
+type member struct {
+	*Instance
+	store *Store
+	log   *instance // where what it says is read
+}
+
+type answerer func(w http.ResponseWriter, r *http.Request, p Passed)
+
+func (s server) member(t *testing.T, keys *ticket.Keys, answer answerer) *member {
+	t.Helper()
+	log := &instance{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	store, err := Open(s.URL, logger, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &member{NewInstance(store, keys, logger), store, log}
+	if answer == nil {
+		answer = func(w http.ResponseWriter, r *http.Request, p Passed) { t.Error("it was passed on to the wrong one") }
+	}
+	m.Start(answer)
+	t.Cleanup(func() {
+		m.Close()
+		store.Close()
+	})
+	return m
+}
+
+func (m *member) own(t *testing.T, name string, lost func()) (release func()) {
+	t.Helper()
+	release, elsewhere, err := m.Claim(t.Context(), name, lost)
+	if err != nil || elsewhere != "" {
+		t.Fatalf("claim %s: elsewhere %q, %v", name, elsewhere, err)
+	}
+	return release
+}
+
+func (m *member) ownerOf(t *testing.T, name string) string {
+	t.Helper()
+	owner, err := m.Owner(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return owner
+}
+
+// pass passes a request on to the owner of what is called name.
+func (m *member) pass(ctx context.Context, t *testing.T, name string, body string) (*httptest.ResponseRecorder, error) {
+	w := httptest.NewRecorder()
+	owner, err := m.Owner(ctx, name)
+	if err != nil {
+		return w, err
+	}
+	r := httptest.NewRequest("POST", "/api/mcp/x?y=%2F", nil)
+	r.Header.Set("Authorization", "Bearer secret")
+	return w, m.Forward(ctx, w, r, Target{Owner: owner, Session: name, Passed: Passed{"p", "c"}}, bytes.NewBuffer([]byte(body)), false)
+}
+
+func echo(w http.ResponseWriter, r *http.Request, p Passed) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	w.Header().Set("Got", fmt.Sprint(r.Method, " ", r.URL.EscapedPath(), "?", r.URL.RawQuery, " ", p, " ", r.ContentLength))
+	w.WriteHeader(http.StatusAccepted)
+	w.Write(body)
+}
+
+func TestRequestIsAnsweredByTheOwner(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	for _, size := range []int{0, 10, pieceSize, pieceSize + 1, 20 * pieceSize} {
+		body := strings.Repeat("0123456789", size/10+1)[:size]
+		w, err := b.pass(t.Context(), t, "s", body)
+		if err != nil || w.Code != http.StatusAccepted || sha256.Sum256(w.Body.Bytes()) != sha256.Sum256([]byte(body)) {
+			t.Fatalf("%d bytes: %v, %d, %d bytes back", size, err, w.Code, w.Body.Len())
+		}
+		if got, want := w.Header().Get("Got"), fmt.Sprintf("POST /api/mcp/x?y=%%2F {p c} %d", size); got != want {
+			t.Errorf("the owner got %q, want %q", got, want)
+		}
+	}
+	if f := b.Figures(); f.Forwarded != 5 || f.Owned != 0 {
+		t.Errorf("figures %+v", f)
+	}
+	if f := a.Figures(); f.Answered != 5 || f.Owned != 1 {
+		t.Errorf("figures of the owner %+v", f)
+	}
+	eventually(t, "nothing is left in the mailboxes", func() bool {
+		c := redis.client(t)
+		return c.XLen(t.Context(), boxPrefix+a.name).Val()+c.XLen(t.Context(), boxPrefix+b.name).Val() == 0
+	})
+}
+
+// What comes piece by piece is passed on so, and a client that goes away is heard of.
+func TestStreamIsFollowedUntilItsClientGoes(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	next, gone := make(chan string), make(chan struct{})
+	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, p Passed) {
+		defer close(gone)
+		w.Header().Set("Content-Type", "text/event-stream")
+		for {
+			select {
+			case text := <-next:
+				io.WriteString(w, text)
+				http.NewResponseController(w).Flush()
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})
+	b := redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		owner, err := b.Owner(r.Context(), "s")
+		if err == nil {
+			err = b.Forward(r.Context(), w, r, Target{Owner: owner, Session: "s"}, nil, false)
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the end of the client is %v", err)
+		}
+	}))
+	defer front.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, _ := http.NewRequestWithContext(ctx, "GET", front.URL, nil)
+	go func() { next <- "one" }()
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for _, want := range []string{"one", "two", strings.Repeat("large", window)} {
+		if want != "one" {
+			go func() { next <- want }()
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != want {
+			t.Fatalf("got %d bytes, %v", len(got), err)
+		}
+	}
+	cancel()
+	select {
+	case <-gone:
+	case <-time.After(testlimit.Wait()):
+		t.Error("the owner does not hear that the client is gone")
+	}
+}
+
+func TestOneOwnerOfTwoThatBeginAtOnce(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	all := []*member{redis.member(t, keys, echo), redis.member(t, keys, echo), redis.member(t, keys, echo)}
+	for n := range 50 {
+		name := fmt.Sprint("s", n)
+		var mu sync.Mutex
+		owners := 0
+		var claiming sync.WaitGroup
+		for _, m := range all {
+			claiming.Go(func() {
+				release, elsewhere, err := m.Claim(t.Context(), name, nil)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err != nil:
+					t.Error(err)
+				case release != nil:
+					owners++
+				case elsewhere == "":
+					t.Error("neither this one nor another")
+				}
+			})
+		}
+		claiming.Wait()
+		if owners != 1 {
+			t.Fatalf("%d owners", owners)
+		}
+		for _, m := range all {
+			if m.ownerOf(t, name) == "" {
+				continue
+			}
+			if w, err := m.pass(t.Context(), t, name, "x"); err != nil || w.Body.String() != "x" {
+				t.Fatalf("pass on to the one owner: %v", err)
+			}
+		}
+	}
+}
+
+func TestOwnerGivesBackAndAnotherTakesOver(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, echo)
+	release, twice := a.own(t, "s", nil), a.own(t, "s", nil)
+	release()
+	if _, err := b.pass(t.Context(), t, "s", "x"); err != nil {
+		t.Errorf("one of two holders has released: %v", err)
+	}
+	twice()
+	if _, err := b.pass(t.Context(), t, "s", "x"); !errors.Is(err, ErrRefused) {
+		t.Errorf("what was given back is answered: %v", err)
+	}
+	b.Forget("s")
+	eventually(t, "nobody owns it", func() bool { return b.ownerOf(t, "s") == "" })
+	b.own(t, "s", nil)
+	if a.ownerOf(t, "s") == "" {
+		t.Error("b is not known to own it")
+	}
+	b.Close()
+	a.forgetPeer(b.name)
+	if owner := a.ownerOf(t, "s"); owner != "" {
+		t.Errorf("what has ended still owns: %s", owner)
+	}
+}
+
+// vanish makes an instance silent, as one that was killed is.
+func (m *member) vanish() {
+	m.close()
+	m.cancel()
+	m.loops.Wait()
+}
+
+func TestCallsOfAnOwnerThatDiesEndWithAReason(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	began := make(chan struct{})
+	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, p Passed) {
+		close(began)
+		<-r.Context().Done()
+	})
+	b := redis.member(t, keys, echo)
+	a.own(t, "s", nil)
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.pass(t.Context(), t, "s", "x")
+		done <- err
+	}()
+	<-began
+	a.vanish()
+	var lost *LostError
+	if err := <-done; !errors.As(err, &lost) || !lost.Gone() || lost.Unsent || lost.Begun {
+		t.Errorf("got %v", err)
+	}
+	b.own(t, "s", nil)
+}
+
+// Who is taken for dead, and is not, hears that another has taken over.
+func TestOwnerThatWasReplacedHearsOfIt(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, echo)
+	lost := make(chan struct{})
+	a.own(t, "s", func() { close(lost) })
+	c := redis.client(t)
+	c.Del(t.Context(), alivePrefix+a.name) // as if it had been silent for long
+	release, elsewhere, err := b.Claim(t.Context(), "s", nil)
+	if release == nil {
+		t.Skipf("a has said that it lives in between: %q, %v", elsewhere, err)
+	}
+	select {
+	case <-lost:
+	case <-time.After(testlimit.Wait()):
+		t.Error("a does not hear of it")
+	}
+	if a.ownerOf(t, "s") == "" {
+		t.Error("a does not know its successor")
+	}
+}
+
+// When Redis is away calls fail at once, and nothing is answered twice when it is back. What was owned is owned.
+func TestRedisGoesAwayAndComesBackWithoutMemory(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	began, goOn := make(chan struct{}, 8), make(chan struct{})
+	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, p Passed) {
+		body, _ := io.ReadAll(r.Body)
+		if string(body) == "wait" {
+			began <- struct{}{}
+			<-goOn
+		}
+		w.Write(body)
+	})
+	b := redis.member(t, keys, echo)
+	a.own(t, "s", func() { t.Error("the session is lost") })
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.pass(t.Context(), t, "s", "wait")
+		done <- err
+	}()
+	<-began
+	redis.Stop()
+	var lost *LostError
+	if err := <-done; !errors.As(err, &lost) || lost.Unsent || lost.Gone() {
+		t.Errorf("a call in flight ends with %v", err)
+	}
+	if _, err := b.pass(t.Context(), t, "s", "now"); err == nil {
+		t.Error("a call is answered without Redis")
+	}
+	if _, _, err := b.Claim(t.Context(), "new", nil); err == nil {
+		t.Error("a session is claimed without Redis")
+	}
+	declared := a.Declare(t.Context(), "declared", nil)
+	defer declared()
+	close(goOn)
+	redis.Start(t)
+	// From the first moment: b may not take what a has not told yet.
+	if _, elsewhere, err := b.Claim(t.Context(), "s", nil); err == nil && elsewhere == "" {
+		t.Error("b has taken what a owns")
+	}
+	eventually(t, "calls are answered again", func() bool {
+		w, err := b.pass(t.Context(), t, "s", "again")
+		return err == nil && w.Body.String() == "again"
+	})
+	eventually(t, "what was declared meanwhile is known", func() bool {
+		owner, err := b.Owner(t.Context(), "declared")
+		return err == nil && owner != ""
+	})
+}
+
+func TestStatesGoBackToWhoMintedThem(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, nil)
+	if err := a.Minted(t.Context(), "state", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	owner, gone, err := b.Minter(t.Context(), "state")
+	if owner == "" || gone || err != nil {
+		t.Fatalf("minter %q, %t, %v", owner, gone, err)
+	}
+	w := httptest.NewRecorder()
+	if err := b.Forward(t.Context(), w, httptest.NewRequest("POST", "/", nil), Target{Owner: owner}, strings.NewReader("x"), false); err != nil || w.Body.String() != "x" {
+		t.Errorf("%v, %q", err, w.Body)
+	}
+	if own, gone, err := a.Minter(t.Context(), "state"); own != "" || gone || err != nil {
+		t.Errorf("its own: %q, %t, %v", own, gone, err)
+	}
+	a.Close()
+	b.forgetPeer(a.name)
+	if owner, gone, err := b.Minter(t.Context(), "state"); owner != "" || !gone || err != nil {
+		t.Errorf("of one that has ended: %q, %t, %v", owner, gone, err)
+	}
+}
+
+// Whatever is put into a mailbox, its reader goes on.
+func TestRubbishInAMailboxIsPassedOver(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	c := redis.client(t)
+	for _, box := range []string{boxPrefix + a.name, boxPrefix + b.name} {
+		for _, field := range []string{"x", "x-1", b.name + "-1", b.name + "-zzz", "-"} {
+			if err := c.Do(t.Context(), "XADD", box, "*", field, strings.Repeat("rubbish", 100)).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stranger := redis.member(t, ticket.RandomKeys(), nil)
+	if _, err := stranger.Owner(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := stranger.pass(ctx, t, "s", "x"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an app with another key gets %v", err)
+	}
+	if w, err := b.pass(t.Context(), t, "s", "x"); err != nil || w.Body.String() != "x" {
+		t.Errorf("after rubbish: %v", err)
+	}
+	if !a.log.logged("no other has written") {
+		t.Error("nothing is said of it")
+	}
+}

@@ -1,0 +1,216 @@
+package backplane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// A servedKey names a call of another instance that this one answers.
+type servedKey struct {
+	from string
+	call uint64
+}
+
+// served is such a call.
+type served struct {
+	i      *Instance
+	key    servedKey
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	body   *inlet
+	answer *valve
+}
+
+var errGone = errors.New("the client is gone")
+
+// takeRequest begins to answer a call.
+func (i *Instance) takeRequest(from string, e *entry) {
+	h, ok := parseRequestHead(e.head)
+	var target *url.URL
+	if ok {
+		var err error
+		target, err = url.ParseRequestURI(h.target)
+		ok = err == nil
+	}
+	refuse := func() { i.post(from, &entry{kind: kindRefusal, call: e.call}) }
+	if !ok || !i.owns(h) {
+		refuse()
+		return
+	}
+	s := &served{i: i, key: servedKey{from, e.call}, body: newInlet(), answer: newValve()}
+	s.ctx, s.cancel = context.WithCancelCause(i.ctx)
+	if s.body.add(&entry{data: e.data, end: e.end}) != nil || !i.admit(s) {
+		s.cancel(errClosed)
+		refuse()
+		return
+	}
+	i.answered.Add(1)
+	go func() {
+		defer i.serving.Done()
+		defer i.dismiss(s)
+		s.run(h, target)
+	}()
+}
+
+// admit makes s known, unless there are too many or the app shuts down.
+func (i *Instance) admit(s *served) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed || len(i.served) >= maxCalls || i.served[s.key] != nil {
+		return false
+	}
+	i.served[s.key] = s
+	i.serving.Add(1)
+	return true
+}
+
+func (i *Instance) dismiss(s *served) {
+	s.cancel(nil)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.served, s.key)
+}
+
+// take takes what comes later of the call.
+func (s *served) take(e *entry) {
+	switch e.kind {
+	case kindCredit:
+		s.answer.open(e.more)
+	case kindCancel:
+		s.cancel(errGone)
+	default:
+		if s.body.add(e) != nil {
+			s.cancel(errEntry)
+		}
+	}
+}
+
+// run answers the call.
+func (s *served) run(h *requestHead, target *url.URL) {
+	w := &answerWriter{s: s, header: http.Header{}}
+	defer func() {
+		if reason := recover(); reason != nil || s.ctx.Err() != nil {
+			s.i.post(s.key.from, &entry{kind: kindRefusal, call: s.key.call, part: w.part, end: true})
+			if reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
+				panic(reason)
+			}
+			return
+		}
+		w.end()
+	}()
+	r := (&http.Request{
+		Method: h.method, URL: target, RequestURI: h.target, Host: h.host, RemoteAddr: h.remote, Header: h.header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: h.length, Body: http.NoBody,
+	}).WithContext(s.ctx)
+	if h.length != 0 {
+		r.Body = &bodyReader{s: s}
+	}
+	s.i.serve(w, r, Passed{h.principal, h.client})
+}
+
+// A bodyReader reads the body of a call as it comes.
+type bodyReader struct {
+	s        *served
+	rest     []byte
+	end      bool
+	consumed int
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	for len(b.rest) == 0 {
+		if b.end {
+			return 0, io.EOF
+		}
+		e, err := b.s.body.next(b.s.ctx)
+		if err != nil {
+			return 0, err
+		}
+		b.rest, b.end = e.data, e.end
+		if b.consumed += len(e.data); b.consumed >= window/2 && !b.end {
+			b.s.i.post(b.s.key.from, &entry{kind: kindReceived, call: b.s.key.call, more: b.consumed})
+			b.consumed = 0
+		}
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+func (b *bodyReader) Close() error { return nil }
+
+// An answerWriter sends an answer in pieces: whenever it is flushed, and when a piece is full.
+type answerWriter struct {
+	s      *served
+	header http.Header
+	status int
+	buf    bytes.Buffer
+	part   int
+	err    error
+}
+
+func (w *answerWriter) Header() http.Header { return w.header }
+
+func (w *answerWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+}
+
+func (w *answerWriter) Write(p []byte) (n int, err error) {
+	w.WriteHeader(http.StatusOK)
+	for n < len(p) && w.err == nil {
+		if w.buf.Len() >= pieceSize {
+			w.send(false)
+			continue
+		}
+		some := min(len(p)-n, pieceSize-w.buf.Len())
+		w.buf.Write(p[n : n+some])
+		n += some
+	}
+	return n, w.err
+}
+
+// FlushError is what http.ResponseController asks for.
+func (w *answerWriter) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	if w.part == 0 || w.buf.Len() > 0 {
+		w.send(false)
+	}
+	return w.err
+}
+
+// Flush is for middleware that asks for an http.Flusher.
+func (w *answerWriter) Flush() { _ = w.FlushError() }
+
+func (w *answerWriter) end() {
+	w.WriteHeader(http.StatusOK)
+	w.send(true)
+	if w.err != nil {
+		w.s.i.post(w.s.key.from, &entry{kind: kindRefusal, call: w.s.key.call, part: w.part, end: true})
+	}
+}
+
+// send sends what there is when its reader has room for it.
+func (w *answerWriter) send(end bool) {
+	if w.err != nil {
+		return
+	}
+	s := w.s
+	if w.err = s.answer.pass(s.ctx, w.buf.Len()); w.err != nil {
+		return
+	}
+	if w.err = s.i.awaitRoom(s.ctx); w.err != nil {
+		return
+	}
+	e := &entry{kind: kindData, call: s.key.call, part: w.part, end: end, data: bytes.Clone(w.buf.Bytes())}
+	if w.part == 0 {
+		e.kind, e.head = kindHead, answerHead(w.status, w.header)
+	}
+	w.buf.Reset()
+	w.part++
+	s.i.post(s.key.from, e)
+}
