@@ -144,6 +144,10 @@ func (s *Scanner) scan(p []byte, one bool) (int, error) {
 				s.pop()
 				break
 			}
+			if end := s.wholeValue(p, i, c); end > i {
+				i = end
+				continue
+			}
 			s.begin(c, i)
 		case wantFirstKey, wantKey:
 			if blank(c) {
@@ -152,6 +156,10 @@ func (s *Scanner) scan(p []byte, one bool) (int, error) {
 			}
 			switch {
 			case c == '"':
+				if end := s.wholeKey(p, i); end > i {
+					i = end
+					continue
+				}
 				s.beginKey()
 			case c == '}' && s.state == wantFirstKey:
 				s.pop()
@@ -336,8 +344,12 @@ func (s *Scanner) number(c byte, i int) bool {
 // scanString consumes string bytes from p[i:] and returns the index of the first it did not.
 func (s *Scanner) scanString(p []byte, i int) int {
 	start := i
-	i = stringStop(p, i)
-	s.keepAll(p[start:i])
+	if s.keeps() {
+		i = stringStop(p, i)
+		s.keepAll(p[start:i])
+	} else {
+		i = stringEnd(p, i)
+	}
 	if i == len(p) {
 		return i
 	}
@@ -376,7 +388,11 @@ func (s *Scanner) endKey() {
 	if s.keyEsc {
 		key = unescape(key)
 	}
-	here := s.rooms[len(s.stack)-1]
+	s.found(s.rooms[len(s.stack)-1], key)
+}
+
+// found takes note of a key, without its escapes, in the innermost object, which is the room here.
+func (s *Scanner) found(here room, key []byte) {
 	s.next = here.member(key)
 	if s.next == none {
 		s.env.ambiguous = s.env.ambiguous || here.lookalike(key)
@@ -429,6 +445,14 @@ func (s *Scanner) pop() {
 	if len(s.stack) == 0 {
 		s.state = finished
 	}
+}
+
+// keeps reports whether the text of the string being read is kept.
+func (s *Scanner) keeps() bool {
+	if s.isKey {
+		return s.keepKey
+	}
+	return s.capture != none
 }
 
 // keep adds c to the key or member being kept, if any.
