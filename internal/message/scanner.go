@@ -70,7 +70,6 @@ type Scanner struct {
 
 	value   member // the member that the scalar being read is, or none
 	capture member // the same if its text is being kept
-	escaped bool   // the string being kept has an escape
 	hex     uint8
 	literal string // what is left of true, false or null
 
@@ -363,7 +362,7 @@ func (s *Scanner) scanString(p []byte, i int) int {
 		}
 	case c == '\\':
 		s.keep(c)
-		s.keyEsc, s.escaped = true, true
+		s.keyEsc = true
 		s.state = inEscape
 	default:
 		s.unexpected(i, c, "no control character in a string")
@@ -404,10 +403,9 @@ func (s *Scanner) found(here room, key []byte) {
 // endValue ends the scalar whose last byte is the one before byte i of the piece.
 func (s *Scanner) endValue(i int) {
 	if s.value != none {
-		s.env.close(s.value, s.escaped, s.off+int64(i))
+		s.env.close(s.value, s.off+int64(i))
 		s.value, s.capture = none, none
 	}
-	s.escaped = false
 	s.state = wantEnd
 	if len(s.stack) == 0 {
 		s.state = finished

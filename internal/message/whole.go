@@ -70,7 +70,7 @@ func (s *Scanner) wholeValue(p []byte, i int, c byte) int {
 		if m.kept() {
 			s.env.text = append(s.env.text, p[i:end]...)
 		}
-		s.env.close(m, false, s.off+int64(end))
+		s.env.close(m, s.off+int64(end))
 	}
 	s.state = wantEnd
 	if end < len(p) && p[end] == ',' && s.stack[len(s.stack)-1] == '{' {
