@@ -114,8 +114,10 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	a.observe(secrets)
 	a.supervisor = process.Open(a.log)
 	a.budget = message.NewBudget(max(cmp.Or(a.opts.budget, budget), 2*max(a.cfg.MaxRequestBytes, a.cfg.MaxResponseBytes)), budgetWait)
-	a.starter = child.NewStarter(a.log, secrets, child.Limits{Starts: a.opts.Starts, Budget: a.budget})
-	a.admission = admission.New(cfg.MaxSessions, process.Machine{}, a.reserve())
+	a.starter = child.NewStarter(a.log, secrets, child.Limits{
+		Starts: a.opts.Starts, Budget: a.budget, Room: func(server string) bool { return a.admission.HasRoom(server) },
+	})
+	a.admission = admission.New(cfg.MaxSessions, process.NewMachine(), a.reserve(), a.starter)
 	a.table = session.NewTable(session.Options{Log: a.log, Starter: a.starter, Admission: a.admission, Watch: a.watch, Sharing: sharing})
 	var minters pool.Minters
 	if a.instance != nil {
@@ -313,6 +315,7 @@ type Stats struct {
 	Servers   map[string]int // sessions by server
 
 	Resurrected int64 // of those opened: sessions that were on another instance, or slept
+	Idle        int   // of Sessions: those that have needed no process yet, as what they asked was known
 	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
 	Waiting     int   // starts of processes that wait for others
 	Memory      int64 // bytes that processes of servers use; zero where that is not known
@@ -332,7 +335,7 @@ func (a *App) Stats() Stats {
 	return Stats{
 		Sessions: t.Sessions, Processes: a.supervisor.Children(), Opened: t.Opened, Ended: t.Ended,
 		Restarts: t.Restarts, Evicted: t.Evicted, Refused: t.Refused + a.pools.Refused(), Servers: t.Servers,
-		Resurrected: t.TakenOver, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
+		Resurrected: t.TakenOver, Idle: t.Idle, Hibernated: t.Hibernated, Waiting: a.starter.Waiting(), Memory: a.admission.Used(),
 		Owned: f.Owned, Forwarded: f.Forwarded, Answered: f.Answered,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
 )
 
 // A Config is what a configuration file says, and nothing else: what the program has to say are Options.
@@ -58,6 +59,8 @@ type Config struct {
 	hosting *hosting // nil: no Functions host has started us
 
 	notices []notice // to log
+
+	manifest *manifest.File // what servers are known to answer; nil: nothing
 
 	devKey   string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
 	resolved []string // what was put in place of ${NAME}
@@ -142,9 +145,14 @@ func loadConfig(path string, each bool) (*Config, error) {
 	if err := cfg.pinTools(path); err != nil {
 		return nil, typed(err)
 	}
-	if err := cfg.startPacked(path); err != nil {
+	written, err := config.LoadEach(path, nil) // with ${NAME} as it stands
+	if err != nil {
 		return nil, typed(err)
 	}
+	if err := cfg.startPacked(path, written); err != nil {
+		return nil, typed(err)
+	}
+	cfg.loadManifest(filepath.Dir(path), written)
 	return cfg, nil
 }
 
@@ -244,7 +252,7 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 		Sandbox:        fromSandbox(s.Sandbox),
 		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject, noFork: s.NoFork,
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
-		method: s.Auth, line: s.Line, public: public, access: s.Access,
+		manifest: s.Manifest, method: s.Auth, line: s.Line, public: public, access: s.Access,
 	}
 	for _, v := range file.Variables {
 		if v.Server == s.Name {

@@ -150,7 +150,7 @@ func (a *App) connect(s *server) {
 		Name: spec.Name, Identity: identityOf(spec), Framing: framing.Mode(spec.Framing), Launch: a.launch(spec), Runner: runner(spec),
 		MaxMessage: a.cfg.MaxResponseBytes, StartTimeout: spec.StartTimeout, CallTimeout: spec.RequestTimeout,
 		Inject: spec.InjectTrace, Answered: a.answered(spec),
-		Grace: a.opts.Grace, Restart: spec.MaxRestarts > 0, MaxRestarts: spec.MaxRestarts, Prewarm: a.prewarm(spec),
+		Grace: a.opts.Grace, Restart: spec.MaxRestarts > 0, MaxRestarts: spec.MaxRestarts, Prewarm: a.prewarm(spec), MostPrewarm: a.mostPrewarm(spec),
 	}
 	if spec.Framing == "" {
 		run.Framing = framing.Auto
@@ -173,6 +173,7 @@ func (a *App) connect(s *server) {
 	if s.policy.Requires() {
 		s.endpoint.Forbid = s.forbid
 	}
+	a.connectKnown(s)
 	if a.instance != nil {
 		s.endpoint.Forwarder = forwarder{a.instance}
 	}
@@ -219,6 +220,21 @@ func (a *App) prewarm(spec Server) int {
 		return 0
 	}
 	return spec.Prewarm
+}
+
+// prewarmFactor bounds how far arrivals raise the number of processes started ahead.
+const prewarmFactor = 8
+
+// mostPrewarm is how many processes of a server may be started ahead while many are taken: no more than there
+// may be sessions.
+func (a *App) mostPrewarm(spec Server) int {
+	most := prewarmFactor * a.prewarm(spec)
+	for _, limit := range []int{spec.MaxSessions, a.cfg.MaxSessions} {
+		if limit > 0 {
+			most = min(most, limit)
+		}
+	}
+	return most
 }
 
 // identityOf tells what a server runs, with its environment, from what any other does.

@@ -36,7 +36,7 @@ func (c *Config) pinTools(path string) error {
 // startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packmanifest.
 // What does not fit is no error, as the server may well start as it is written; the log says why it
 // was, and the hint. A packed file that cannot be understood is one: it was meant.
-func (c *Config) startPacked(path string) error {
+func (c *Config) startPacked(path string, written *config.File) error {
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return err
@@ -51,10 +51,6 @@ func (c *Config) startPacked(path string) error {
 	if !file.Fits() {
 		c.notices = append(c.notices, notice{"servers start as written: what was packed is for another platform", []any{"platform", file.Platform}})
 		return nil
-	}
-	written, err := config.LoadEach(path, nil) // with ${NAME} as it stands
-	if err != nil {
-		return err
 	}
 	commands := map[string]packmanifest.Command{}
 	for _, s := range written.Enabled() {
@@ -73,6 +69,7 @@ func (c *Config) startPacked(path string) error {
 			continue
 		}
 		s.Command, s.Args, s.Env = launch.Command, launch.Args, launch.Over(s.Env)
+		s.lock, s.tree = file.Servers[s.Name].Lock, file.Servers[s.Name].Tree
 		if launch.Fork != "" && !s.noFork {
 			s.fork = &forkable{launch.Flags, launch.Fork}
 		}

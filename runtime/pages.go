@@ -34,7 +34,7 @@ func (a *App) sessionMetrics(w http.ResponseWriter, _ *http.Request) {
 	body := map[string]any{
 		"active_sessions": s.Sessions, "total_processes": s.Processes, "sessions_opened": s.Opened, "sessions_ended": s.Ended,
 		"restarts": s.Restarts, "evictions": s.Evicted, "refused": s.Refused, "servers": s.Servers,
-		"resurrected": s.Resurrected, "hibernated": s.Hibernated,
+		"resurrected": s.Resurrected, "hibernated": s.Hibernated, "without_process": s.Idle, "process_memory_bytes": s.Memory,
 	}
 	if len(a.faults) > 0 {
 		body["faults"] = a.faultTexts()
@@ -69,6 +69,7 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "# TYPE mcpfunc_%s counter\n# HELP mcpfunc_%s %s\nmcpfunc_%s_total %d\n", name, name, help, name, value)
 	}
 	gauge("processes", "Server processes alive.", s.Processes)
+	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; pages that several share count once.", s.Memory)
 	fmt.Fprint(w, "# TYPE mcpfunc_sessions gauge\n# HELP mcpfunc_sessions Sessions that clients can reach.\n")
 	names := make([]string, 0, len(a.servers))
 	for _, server := range a.servers {
@@ -78,6 +79,7 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	for _, name := range names {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
 	}
+	gauge("sessions_without_process", "Sessions that have needed no process yet.", s.Idle)
 	fmt.Fprint(w, "# TYPE mcpfunc_tools_drifted gauge\n# HELP mcpfunc_tools_drifted Tools that are not as they were packed.\n")
 	for _, name := range names {
 		if s := a.byName[strings.ToLower(name)]; s.spec.pins != nil && s.spec.access.Pin != config.PinOff {

@@ -40,7 +40,7 @@ func (e *BusyError) Error() string {
 // other's. What has no id of its own, as a process that requests share, leaves ID empty.
 type Key struct{ Server, Principal, Client, ID string }
 
-// A Tenant holds a process, or is about to. Its methods may be called from any goroutine, and call none
+// A Tenant holds a process, or may come to. Its methods may be called from any goroutine, and call none
 // of a Controller but Evict.
 type Tenant interface {
 	// Idle reports since when nobody has used the tenant, if nobody does, and whether it works on a
@@ -63,7 +63,8 @@ type Limits struct {
 // A Controller admits tenants. Its methods may be called from any goroutine, though never while a lock is
 // held that a method of a Tenant takes.
 type Controller struct {
-	max    int // of all servers
+	max    int     // of all servers
+	spare  Reserve // nil for none
 	memory *memory
 	secret [16]byte // of Alias
 	cancel context.CancelFunc
@@ -77,15 +78,25 @@ type Controller struct {
 // A place is what a tenant takes.
 type place struct {
 	key     Key
+	process bool // it has one, or is about to
 	vacated bool // it counts for no limit any more, but its process may be there yet
+}
+
+// A Reserve holds processes that nobody uses yet. They are the first to go when memory is short.
+type Reserve interface {
+	// Shed ends one of them, and returns the server that it was of; ok is false if there are none. It
+	// does not wait, and may be called with a Controller's lock held.
+	Shed() (server string, ok bool)
 }
 
 // New returns a Controller of an app that may have max tenants; zero means no limit. Without a source of
 // what memory there is, everything fits; with one, nobody is admitted to the last reserve bytes, besides
 // those that the app itself needs. Close must be called.
-func New(max int, source Memory, reserve int64) *Controller {
+//
+// spare, which may be nil, gives up processes before a tenant has to go for want of memory.
+func New(max int, source Memory, reserve int64, spare Reserve) *Controller {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controller{max: max, memory: newMemory(source, reserve), cancel: cancel, tenants: map[Tenant]*place{}}
+	c := &Controller{max: max, spare: spare, memory: newMemory(source, reserve), cancel: cancel, tenants: map[Tenant]*place{}}
 	rand.Read(c.secret[:])
 	if source != nil {
 		c.done.Go(func() { c.watchMemory(ctx) })
@@ -118,13 +129,52 @@ func (c *Controller) Admit(t Tenant, key Key, limits Limits) (victim Tenant, err
 		return nil, ErrClosed
 	}
 	if victim, err = c.roomLocked(key, limits); victim == nil && err == nil {
-		c.tenants[t] = &place{key: key}
+		victim, err = c.memoryLocked(key.Server)
+	}
+	if victim == nil && err == nil {
+		c.tenants[t] = &place{key: key, process: true}
 		c.memory.opened(key.Server)
 	}
 	return victim, err
 }
 
-// roomLocked returns nil if there is room for key, else who must go first, or a *FullError.
+// AdmitIdle is Admit for a tenant that has no process, and calls Start before it gets one. It counts for
+// every limit but that of memory, of which it needs next to none.
+func (c *Controller) AdmitIdle(t Tenant, key Key, limits Limits) (victim Tenant, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if victim, err = c.roomLocked(key, limits); victim == nil && err == nil {
+		victim, err = c.ownMemoryLocked()
+	}
+	if victim == nil && err == nil {
+		c.tenants[t] = &place{key: key}
+	}
+	return victim, err
+}
+
+// Start is Admit for the process of a tenant that AdmitIdle has admitted. A tenant that has one, or is not
+// there any more, needs no room.
+func (c *Controller) Start(t Tenant) (victim Tenant, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.tenants[t]
+	switch {
+	case c.closed:
+		return nil, ErrClosed
+	case p == nil || p.process:
+		return nil, nil
+	}
+	if victim, err = c.memoryLocked(p.key.Server); victim == nil && err == nil {
+		p.process = true
+		c.memory.opened(p.key.Server)
+	}
+	return victim, err
+}
+
+// roomLocked returns nil if there is room for key by number, else who must go first, or a *FullError.
 func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err error) {
 	for _, limit := range []struct {
 		max   int
@@ -143,19 +193,62 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 		if c.countLocked(limit.of) < limit.max {
 			continue
 		}
-		if victim = c.idlestLocked(limit.of); victim != nil {
+		if victim = c.idlestLocked(limit.of, false); victim != nil {
 			return victim, nil
 		}
 		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
 	}
-	if c.memory.fits(key.Server) {
+	return nil, nil
+}
+
+// memoryLocked returns nil if there is memory for a process of server, else whose process must go first, or a
+// *FullError. Processes that nobody uses go at once.
+func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
+	for !c.memory.fits(server) {
+		if c.shed() {
+			continue
+		}
+		if victim = c.idlestLocked(everybody, true); victim != nil {
+			c.memory.ended(c.tenants[victim].key.Server)
+			return victim, nil
+		}
+		return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
+	}
+	return nil, nil
+}
+
+// ownMemoryLocked is memoryLocked for a tenant without a process, for which the app's own memory must do.
+func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
+	if !c.memory.short() || c.shed() {
 		return nil, nil
 	}
-	if victim = c.idlestLocked(everybody); victim != nil {
-		c.memory.ended(c.tenants[victim].key.Server)
-		return victim, nil
+	if victim = c.idlestLocked(everybody, false); victim == nil {
+		return nil, &FullError{What: "the instance has no memory for it", RetryAfter: 10 * time.Second}
 	}
-	return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
+	if c.tenants[victim].process {
+		c.memory.ended(c.tenants[victim].key.Server)
+	}
+	return victim, nil
+}
+
+// shed ends a process that nobody uses, and reports whether there was one.
+func (c *Controller) shed() bool {
+	if c.spare == nil {
+		return false
+	}
+	server, ok := c.spare.Shed()
+	if ok {
+		c.memory.ended(server)
+	}
+	return ok
+}
+
+// HasRoom reports whether a process of server fits without another's end, for who starts one ahead.
+func (c *Controller) HasRoom(server string) bool {
+	c.Measure()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && c.memory.fitsTwice(server)
 }
 
 const whatApp = "the app has as many as it may have"
@@ -171,14 +264,14 @@ func (c *Controller) countLocked(of func(Key) bool) (n int) {
 	return n
 }
 
-// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use.
-// One that still works on a request, whose client may come back for the answer, is taken after all
-// others.
-func (c *Controller) idlestLocked(of func(Key) bool) Tenant {
+// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use; with
+// process, of those that have one. One that still works on a request, whose client may come back for the
+// answer, is taken after all others.
+func (c *Controller) idlestLocked(of func(Key) bool, process bool) Tenant {
 	var oldest, working Tenant
 	var since, sinceWorking time.Time
 	for t, p := range c.tenants {
-		if p.vacated || !of(p.key) {
+		if p.vacated || process && !p.process || !of(p.key) {
 			continue
 		}
 		switch left, idle, works := t.Idle(); {
@@ -215,7 +308,7 @@ func (c *Controller) Room() error {
 	if c.closed {
 		return ErrClosed
 	}
-	if c.max > 0 && c.countLocked(everybody) >= c.max && c.idlestLocked(everybody) == nil {
+	if c.max > 0 && c.countLocked(everybody) >= c.max && c.idlestLocked(everybody, false) == nil {
 		return &FullError{What: whatApp, Limit: c.max}
 	}
 	return nil

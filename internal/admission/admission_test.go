@@ -46,7 +46,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 		"app":                     {1, Limits{}, key("s", "u"), key("t", "v"), "the app has"},
 		"no limit":                {0, Limits{}, key("s", "u"), key("s", "u"), ""},
 	} {
-		c := New(tt.app, nil, 0)
+		c := New(tt.app, nil, 0, nil)
 		defer c.Close()
 		if victim, err := c.Admit(&tenant{}, tt.there, tt.limits); victim != nil || err != nil {
 			t.Fatalf("%s: the first: %v, %v", name, victim, err)
@@ -64,7 +64,7 @@ func TestWhoMakesRoom(t *testing.T) {
 	now := time.Now()
 	used, longest, short := &tenant{name: "used"}, &tenant{name: "longest", since: now.Add(-time.Hour)}, &tenant{name: "short", since: now}
 	works := &tenant{name: "works", since: now.Add(-2 * time.Hour), working: true}
-	c := New(4, nil, 0)
+	c := New(4, nil, 0, nil)
 	defer c.Close()
 	for _, tn := range []*tenant{used, short, works, longest} {
 		if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
@@ -136,7 +136,7 @@ func (m *machine) set(free int64) {
 func TestMemoryIsALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20}}
-		c := New(0, m, 0)
+		c := New(0, m, 0, nil)
 		defer c.Close()
 		first := &tenant{pid: 1}
 		admit := func(tn *tenant) (Tenant, error) {
@@ -168,7 +168,7 @@ func TestMemoryIsALimit(t *testing.T) {
 func TestLargestProcessGoesBeforeMemoryRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{free: 1 << 30, used: map[int]int64{1: 100, 2: 300, 3: 200}}
-		c := New(0, m, 0)
+		c := New(0, m, 0, nil)
 		defer c.Close()
 		var all []*tenant
 		for pid := range 4 { // the first has no process
@@ -247,7 +247,7 @@ func TestReserveIsNoTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const reserve = 128 << 20
 		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20}}
-		c := New(0, m, reserve)
+		c := New(0, m, reserve, nil)
 		defer c.Close()
 		for _, free := range []struct {
 			bytes int64
@@ -261,6 +261,93 @@ func TestReserveIsNoTenants(t *testing.T) {
 			if (err == nil) != free.fits {
 				t.Errorf("%d MiB free: %v", free.bytes>>20, err)
 			}
+		}
+	})
+}
+
+// reserve is processes that were started ahead.
+type reserve struct{ left int }
+
+func (r *reserve) Shed() (string, bool) {
+	if r.left == 0 {
+		return "", false
+	}
+	r.left--
+	return "s", true
+}
+
+// Who has no process needs the memory of none until it gets one, and makes no room by going.
+func TestIdleTenantsNeedNoMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20}}
+		spare := &reserve{left: 1}
+		c := New(0, m, 0, spare)
+		defer c.Close()
+		first := &tenant{pid: 1}
+		if _, err := c.Admit(first, key("s", "u"), Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		c.Measure()
+		m.set(spareBytes + 50<<20)
+		time.Sleep(measureEvery)
+		c.Measure()
+		idle, other := &tenant{since: time.Now()}, &tenant{}
+		for _, tn := range []*tenant{idle, other} {
+			if victim, err := c.AdmitIdle(tn, key("s", "u"), Limits{}); victim != nil || err != nil {
+				t.Fatalf("without a process: %v, %v", victim, err)
+			}
+		}
+		if victim, err := c.Start(other); victim != nil || err != nil || spare.left != 0 {
+			t.Errorf("with one that was started ahead to go: %v, %v, %d left", victim, err, spare.left)
+		}
+		third := &tenant{}
+		if _, err := c.AdmitIdle(third, key("s", "u"), Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		if victim, err := c.Start(third); victim != nil || err == nil {
+			t.Errorf("while nobody with a process is idle: %v, %v", victim, err)
+		}
+		first.since = time.Now()
+		if victim, err := c.Start(third); victim != first || err != nil {
+			t.Errorf("with one idle: %v, %v", victim, err)
+		}
+		c.Remove(first)
+		if victim, err := c.Start(third); victim != nil || err != nil {
+			t.Errorf("in its place: %v, %v", victim, err)
+		}
+		if victim, err := c.Start(third); victim != nil || err != nil {
+			t.Errorf("once more: %v, %v", victim, err)
+		}
+		if victim, err := c.AdmitIdle(&tenant{}, key("s", "u"), Limits{Max: 3}); victim != idle || err != nil {
+			t.Errorf("by number: %v, %v, want the one that is idle", victim, err)
+		}
+		c.Refuse()
+		if _, err := c.Start(idle); err != ErrClosed {
+			t.Errorf("after Refuse: %v", err)
+		}
+	})
+}
+
+// What nobody uses yet goes before the kernel would choose.
+func TestProcessesStartedAheadGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{free: lastBytes, used: map[int]int64{1: 100 << 20}}
+		spare := &reserve{left: 1}
+		c := New(0, m, 0, spare)
+		defer c.Close()
+		tn := &tenant{pid: 1}
+		if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(watchEvery)
+		synctest.Wait()
+		if spare.left != 0 || tn.ended != 0 {
+			t.Errorf("at first %d are left that nobody uses, and a session was ended: %v", spare.left, tn.ended != 0)
+		}
+		time.Sleep(watchEvery)
+		synctest.Wait()
+		if tn.ended == 0 {
+			t.Error("nobody went when there was nothing else")
 		}
 	})
 }

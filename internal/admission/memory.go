@@ -66,6 +66,21 @@ func (m *memory) fits(server string) bool {
 	return !m.known || m.free >= m.need[server]+spareBytes+m.reserve
 }
 
+// fitsTwice reports whether two processes of server fit, so that one that is started ahead takes the room of
+// none that is wanted.
+func (m *memory) fitsTwice(server string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.known || m.free >= 2*m.need[server]+spareBytes+m.reserve
+}
+
+// short reports whether the app itself is about to lack memory.
+func (m *memory) short() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known && m.free < spareBytes/2
+}
+
 func (m *memory) measure(byServer map[string][]int) {
 	free, ok := m.source.Free()
 	var all []int
@@ -109,6 +124,9 @@ func (c *Controller) watchMemory(ctx context.Context) {
 		case <-tick.C:
 		}
 		if free, ok := c.memory.source.Free(); !ok || free > lastBytes {
+			continue
+		}
+		if c.shed() {
 			continue
 		}
 		if t, used := c.largest(); t != nil {

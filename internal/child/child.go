@@ -24,9 +24,10 @@ type Child struct {
 	stderr  *stderrTail
 	log     *slog.Logger
 	secrets *secret.Redactor
-	slot    *startSlot      // released at its first message, at its end, or when it is late
-	late    *time.Timer     // which releases it; nil for none
-	rec     *watch.Recorder // nil for none
+	slot    *startSlot            // released at its first message, at its end, or when it is late
+	late    *time.Timer           // which releases it; nil for none
+	timed   func(since time.Time) // hears of its first message, and when it was started; nil for nobody
+	rec     *watch.Recorder       // nil for none
 
 	answered chan struct{} // closed at its first message
 	onAnswer func()        // called then; nil for nothing
@@ -195,6 +196,9 @@ func (c *Child) speaks() {
 		c.spoke = true
 		close(c.answered)
 		c.releaseSlot(true)
+		if c.timed != nil {
+			c.timed(c.stall.made)
+		}
 		if c.onAnswer != nil {
 			c.onAnswer()
 		}

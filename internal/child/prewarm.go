@@ -14,9 +14,11 @@ type spares struct {
 	starter *Starter
 	spec    *Spec
 
-	mu      sync.Mutex
-	ready   []*spare
-	filling bool
+	mu       sync.Mutex
+	ready    []*spare
+	filling  bool
+	trimming bool
+	demand   demand
 }
 
 // A spare is a process that waits for its session.
@@ -26,7 +28,8 @@ type spare struct {
 	dead   chan struct{} // closed when it has ended by itself
 }
 
-// Prewarm keeps spec.Prewarm processes started ahead, from now on and whenever one is taken.
+// Prewarm keeps spec.Prewarm processes started ahead, from now on and whenever one is taken; more of them, up
+// to spec.MostPrewarm, while they are taken faster than others start.
 func (s *Starter) Prewarm(spec *Spec) {
 	if sp := s.sparesOf(spec); sp != nil {
 		sp.fill(0)
@@ -60,6 +63,8 @@ func (sp *spares) take() *spare {
 	defer sp.fill(refillAfter)
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
+	sp.demand.came(time.Now())
+	sp.trimLocked()
 	for len(sp.ready) > 0 {
 		s := sp.ready[0]
 		sp.ready = sp.ready[1:]
@@ -88,7 +93,7 @@ func (sp *spares) fill(pause time.Duration) {
 		case <-time.After(pause):
 		case <-sp.starter.ctx.Done():
 		}
-		for sp.wantMore() && sp.start() {
+		for sp.wantMore() && sp.fits() && sp.start() {
 		}
 	})
 }
@@ -97,11 +102,73 @@ func (sp *spares) fill(pause time.Duration) {
 func (sp *spares) wantMore() bool {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
-	if len(sp.ready) < sp.spec.Prewarm && sp.starter.ctx.Err() == nil {
+	if len(sp.ready) < sp.wantedLocked() && sp.starter.ctx.Err() == nil {
 		return true
 	}
 	sp.filling = false
 	return false
+}
+
+// wantedLocked is how many are to be ready now.
+func (sp *spares) wantedLocked() int {
+	return max(sp.spec.Prewarm, min(sp.spec.Prewarm+sp.demand.during(time.Now()), sp.spec.MostPrewarm))
+}
+
+// fits reports whether there is memory for another one; if not, filling is over until one is taken.
+func (sp *spares) fits() bool {
+	if sp.starter.room(sp.spec.Name) {
+		return true
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.filling = false
+	return false
+}
+
+// timed notes how long a process has taken from its start to its first message.
+func (sp *spares) timed(since time.Time) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.demand.took(time.Since(since))
+}
+
+// trimLocked ends, in a while, those that are more than are wanted then, and again until there are none.
+func (sp *spares) trimLocked() {
+	if sp.trimming || sp.spec.MostPrewarm <= sp.spec.Prewarm {
+		return
+	}
+	sp.trimming = sp.starter.background(func() {
+		tick := time.NewTicker(demandFor)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-sp.starter.ctx.Done():
+				return
+			}
+			excess, calm := sp.excess()
+			for _, s := range excess {
+				process.Stop(s.p, s.dead, sp.spec.Grace)
+			}
+			if calm {
+				return
+			}
+		}
+	})
+}
+
+// excess takes out those that are more than are wanted. calm says that no more can be, and trimming is over.
+func (sp *spares) excess() (excess []*spare, calm bool) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	wanted := sp.wantedLocked()
+	if len(sp.ready) > wanted {
+		excess = append(excess, sp.ready[wanted:]...)
+		sp.ready = sp.ready[:wanted]
+	}
+	calm = wanted <= sp.spec.Prewarm
+	sp.trimming = !calm
+	return excess, calm
 }
 
 // start starts one. It reports false, and filling is over, if that fails: the next session will say

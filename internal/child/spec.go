@@ -28,6 +28,7 @@ type Spec struct {
 	Restart      bool
 	MaxRestarts  int // within RestartWindow
 	Prewarm      int // processes started ahead
+	MostPrewarm  int // to which that rises while many are taken; no more than Prewarm: it does not rise
 	// Inject adds the context of a trace to requests that name none.
 	Inject bool
 	// Answered, if it is set, hears of a process's first message, and how long that took.

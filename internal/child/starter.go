@@ -19,6 +19,9 @@ import (
 type Limits struct {
 	Starts int             // processes starting at a time; zero means four times the processors
 	Budget *message.Budget // of large messages of processes; nil means no limit
+
+	// Room reports whether there is memory to start a process of a server ahead; nil means always.
+	Room func(server string) bool
 }
 
 // A Starter starts processes. Its methods may be called from any goroutine.
@@ -27,6 +30,7 @@ type Starter struct {
 	secrets *secret.Redactor
 	budget  *message.Budget
 	slots   *startSlots
+	room    func(server string) bool
 
 	processes atomic.Int64 // that were started, ever
 
@@ -45,7 +49,10 @@ func NewStarter(log *slog.Logger, secrets *secret.Redactor, limits Limits) *Star
 	if limits.Starts == 0 {
 		limits.Starts = 4 * runtime.GOMAXPROCS(0)
 	}
-	s := &Starter{log: log, secrets: secrets, budget: limits.Budget, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
+	if limits.Room == nil {
+		limits.Room = func(string) bool { return true }
+	}
+	s := &Starter{log: log, secrets: secrets, budget: limits.Budget, room: limits.Room, slots: newStartSlots(limits.Starts), spares: map[*Spec]*spares{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -79,6 +86,9 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 		}
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
 		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
+		if sp := s.sparesOf(spec); sp != nil {
+			c.timed = sp.timed
+		}
 	}
 	if made := time.Now(); spec.Answered != nil {
 		c.onAnswer = func() { spec.Answered(caller, time.Since(made)) }
@@ -113,12 +123,9 @@ const runnerTimeout = 10 * time.Minute
 func (s *Starter) Close() {
 	s.mu.Lock()
 	s.closed = true
-	var all []*spares
-	for _, sp := range s.spares {
-		all = append(all, sp)
-	}
 	forks := s.forks
 	s.mu.Unlock()
+	all := s.allSpares()
 	s.cancel()
 	s.running.Wait()
 	var ended sync.WaitGroup

@@ -21,7 +21,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
-	"github.com/mcpfunc/mcpfunc/internal/packprobe"
 )
 
 // The versions that are packed for when nothing says otherwise: what a new app on Azure has.
@@ -58,7 +57,8 @@ started from by uvx, npx, dnx, python, node or as a program, lock it with
 versions and hashes in mcp_lock, and install it into packed, for linux/amd64.
 The app then starts them from there, without a package runner and without the
 network; mcp_config.json stays as it is. Every server is started once from what
-was packed, and must answer.
+was packed, and must answer. One in Python is then tried as a fork of an
+interpreter that has imported what it needs, and started so where that works.
 
 Servers from NuGet need no .NET, neither here nor where they run: what they run
 on comes out of packages, once for all of them.
@@ -125,12 +125,13 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 		}
 		env.note("%s%s", server, text)
 	}
+	var m *manifestMaker
+	prober := newProber(env, opts.Dir)
 	if !opts.NoProbe {
-		prober := &packprobe.Prober{
-			Environ: env.Environ, Client: newClient(env, new(heard)),
-			Resolve: func() (*config.File, error) { return resolveConfig(env, opts.Dir) },
+		if m, err = newManifestMaker(env, opts.Dir); err != nil {
+			return err
 		}
-		task.Probe = prober.Probe
+		task.Probe = m.probe(prober)
 	}
 	var report *pack.Report
 	err = env.duringProgress("packing", func(p *progress) (err error) {
@@ -144,6 +145,11 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 	})
 	if err != nil {
 		return err
+	}
+	if m != nil {
+		if err := m.finish(ctx, prober, report); err != nil {
+			return err
+		}
 	}
 	if opts.JSON {
 		return printJSON(env.Stdout, report)
@@ -222,6 +228,19 @@ func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	file, err := config.Load(filepath.Join(task.Dir, configName), nil)
+	if err != nil {
+		return err
+	}
+	stale, err := pack.StaleManifest(task.Dir, file)
+	if err != nil {
+		return err
+	}
+	return printDifferences(env, append(found, stale...), asJSON, `"mcpfunc pack" fixes that; review what it changes in mcp_lock`)
+}
+
+// printDifferences prints a line a difference, and fails, with a hint, if there is one.
+func printDifferences(env *Env, found []string, asJSON bool, help string) error {
 	if asJSON {
 		if err := printJSON(env.Stdout, append([]string{}, found...)); err != nil {
 			return err
@@ -234,7 +253,7 @@ func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
 		}
 	}
 	if len(found) > 0 {
-		return withHint(fmt.Errorf("%s", count(len(found), "difference")), `"mcpfunc pack" fixes that; review what it changes in mcp_lock`)
+		return withHint(fmt.Errorf("%s", count(len(found), "difference")), help)
 	}
 	return nil
 }

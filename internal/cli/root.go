@@ -71,6 +71,7 @@ handler that gives every session its own server process behind streamable HTTP.`
 		newDevCommand(env, runDev),
 		newBuildCommand(env, runBuild),
 		newPackCommand(env, runPack),
+		newManifestCommand(env, runManifest),
 		newDemoCommand(env, runDemo),
 		newDoctorCommand(env, runDoctor),
 		newPublishCommand(env, runPublish),

@@ -78,9 +78,10 @@ type Server struct {
 	Era              Era
 	Enabled          bool
 	Description      string
-	Stateless        bool              // its processes remember nothing between calls
-	NoFork           bool              // none of its processes is forked from another
-	InheritEnv       []string          // names or globs that may pass from the app's environment
+	Stateless        bool     // its processes remember nothing between calls
+	NoFork           bool     // none of its processes is forked from another
+	InheritEnv       []string // names or globs that may pass from the app's environment
+	Manifest         Manifest
 	EnvFromHeaders   map[string]string // variables of a session's process, by the header of its caller that each is
 	AuditArguments   []string          // audit.arguments: of tools, that the audit shows
 	Trace            Trace
@@ -112,6 +113,16 @@ const (
 	EraLegacy Era = "legacy" // those with sessions, up to 2025-11-25
 	EraModern Era = "modern" // those without, from 2026-07-28 on
 	EraBoth   Era = "both"
+)
+
+// Manifest says whether a server may be answered for from what it was found to say when its app was built.
+type Manifest string
+
+// The modes. ManifestAuto does so where no process holds anything of its caller.
+const (
+	ManifestAuto   Manifest = ""
+	ManifestOff    Manifest = "off"
+	ManifestShared Manifest = "shared" // even where one does: the answers are the same for all
 )
 
 // Sessions bounds the sessions of one server.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Env: map[string]string{
 			"TOKEN": "t\"}", "N": "1.50", "BIG": "12345678901234567890", "ON": "true", "KEY": "k", "EMPTY": "",
 		},
-		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth,
+		EnvFile: ".env", Dir: "srv", Timeout: 1500 * time.Millisecond, Framing: FramingContentLength, Era: EraBoth, Manifest: ManifestShared,
 		Description: "git, über", InheritEnv: []string{"AZURE_*", "FOO"},
 		EnvFromHeaders: map[string]string{"A": "X-A"}, EnvFromClaims: map[string]string{"B": "sub"}, Trace: TraceInject, AuditArguments: []string{"path"},
 		Sandbox: Sandbox{NoNetwork: true, Ports: []int{443, 53}, ReadOnly: true, Write: []string{"/data"}, Optional: true},
@@ -197,4 +198,19 @@ func texts(warnings []Warning) []string {
 		list = append(list, s)
 	}
 	return list
+}
+
+func TestManifestIsASwitchOrShared(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Manifest{"true": ManifestAuto, "false": ManifestOff, `"shared"`: ManifestShared} {
+		f, err := Parse("", []byte(`{"mcpServers":{"s":{"command":"x","manifest":`+text+`}}}`), nil)
+		if err != nil || f.Servers[0].Manifest != want {
+			t.Errorf("%s: %v, %v, want %q", text, f, err, want)
+		}
+	}
+	for _, text := range []string{`"auto"`, `"off"`, "1", "{}"} {
+		if _, err := Parse("", []byte(`{"mcpServers":{"s":{"command":"x","manifest":`+text+`}}}`), nil); err == nil || !strings.Contains(err.Error(), "manifest") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }

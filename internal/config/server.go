@@ -15,7 +15,7 @@ import (
 var serverKeys = []string{
 	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
 	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "fork", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
+	"auth", "sessions", "stateless", "fork", "manifest", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
 }
 
 const (
@@ -217,6 +217,8 @@ func (d *draft) set(m member) (err error) {
 		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
 	case "stateless":
 		d.Stateless, err = m.flag()
+	case "manifest":
+		d.Manifest, err = manifestMode(m)
 	case "fork":
 		var may bool
 		may, err = m.flag()
@@ -237,6 +239,19 @@ func (d *draft) set(m member) (err error) {
 		d.parser.unknown(m, serverKeys)
 	}
 	return err
+}
+
+// manifestMode reads "manifest": a switch, or that callers may share answers.
+func manifestMode(m member) (Manifest, error) {
+	if m.val.Value.Kind() == '"' {
+		s, err := m.choice(string(ManifestShared))
+		return Manifest(s), err
+	}
+	on, err := m.flag()
+	if on || err != nil {
+		return ManifestAuto, err
+	}
+	return ManifestOff, nil
 }
 
 // setDir reads one of two names for the same; they must agree.

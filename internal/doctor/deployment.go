@@ -12,6 +12,8 @@ import (
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
 // Deployment finds out whether the project would work on Azure as it stands.
@@ -24,6 +26,7 @@ func (p *Project) Deployment(ctx context.Context) []Finding {
 	all = append(all, p.host()...)
 	all = append(all, p.stack()...)
 	all = append(all, p.paths()...)
+	all = append(all, p.manifest()...)
 	all = append(all, p.access()...)
 	all = append(all, p.pins()...)
 	all = append(all, p.settingsFile(ctx)...)
@@ -76,6 +79,23 @@ func (p *Project) configuration() []Finding {
 		all = append(all, found...)
 	}
 	return all
+}
+
+// manifest says whether what servers are known to answer is of them as they are. A project needs none.
+func (p *Project) manifest() []Finding {
+	const name, hint = "manifest", "mcpfunc pack, or mcpfunc manifest where nothing is packed"
+	if _, err := os.Stat(p.path(manifest.Name)); err != nil {
+		return nil
+	}
+	stale, err := pack.StaleManifest(p.Dir, p.File)
+	if err != nil {
+		return []Finding{failed(name, hint, err)}
+	}
+	var found []Finding
+	for _, text := range stale {
+		found = append(found, warning(name, hint, "%s; every session of it starts a process", text))
+	}
+	return unless(found, okay(name, "%s is of the servers as they are", manifest.Name))
 }
 
 // streamLimit is how long the runtime keeps a stream open (runtime.Options.StreamLimit): it must end

@@ -18,8 +18,8 @@ import (
 // npmFlags make npm install for the platform whatever this machine is, and ask for nothing else.
 var npmFlags = []string{"--os=linux", "--libc=glibc", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--no-progress", "--loglevel=error"}
 
-// A manifest is the part of a package.json that matters here.
-type manifest struct {
+// A packageJSON is the part of a package.json that matters here.
+type packageJSON struct {
 	Name         string            `json:"name"`
 	Version      string            `json:"version,omitempty"`
 	Private      bool              `json:"private,omitempty"`
@@ -30,7 +30,7 @@ type manifest struct {
 // lockNode resolves packages into a package-lock.json in dir, every one with its version and hash
 // and without the address of the registry, which is the machine's own affair.
 func (r *run) lockNode(ctx context.Context, dir string, requires, options []string) error {
-	m := manifest{Name: "packed", Private: true, Dependencies: map[string]string{}}
+	m := packageJSON{Name: "packed", Private: true, Dependencies: map[string]string{}}
 	for _, require := range requires {
 		name, version := splitNPM(require)
 		m.Dependencies[name] = version
@@ -177,7 +177,7 @@ func readBins(dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var m manifest
+	var m packageJSON
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", packageName, filepath.Base(dir), err)
 	}

@@ -19,11 +19,12 @@ import (
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
-// lastWords is a launcher whose processes see nothing of this machine and may do no more than on Azure, and that
-// keeps the end of what they complain of.
+// lastWords is a launcher whose processes see no more of this machine than it says and may do no more than on
+// Azure, and that keeps the end of what they complain of.
 type lastWords struct {
 	secrets *secret.Redactor // of the configuration
 	dir     string           // that the servers are tried in, which is not shown
+	environ []string         // what the processes see besides their own variables
 	demote  []string         // what a command line is put after so that modes of files bind it
 
 	trial *forkTrial // nil for a start that is no fork
@@ -44,14 +45,14 @@ func newLastWords(env map[string]string, args []string, dir string) *lastWords {
 	if dir != "" {
 		dir += string(filepath.Separator)
 	}
-	return &lastWords{secrets: known.Redactor(), dir: dir, demote: demotion()}
+	return &lastWords{secrets: known.Redactor(), dir: dir, environ: []string{"HOME=" + os.TempDir()}, demote: demotion()}
 }
 
 const lastWordsBytes = 2 << 10
 
 // Launch implements mcpfunc.Launcher.
 func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (mcpfunc.Process, error) {
-	env := authenv.Join([]string{"HOME=" + os.TempDir()}, s.Env)
+	env := authenv.Join(l.environ, s.Env)
 	if l.trial != nil {
 		p, err := l.trial.start(ctx, s, env, l.demote)
 		if err != nil {

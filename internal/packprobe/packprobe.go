@@ -19,7 +19,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/hint"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -72,12 +71,8 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 
 // server returns the server as the app would start it, and how many of its arguments are flags of an interpreter.
 func (p *Prober) server(target pack.Target) (_ mcpfunc.Server, flags int, err error) {
-	if p.file == nil {
-		file, err := p.Resolve()
-		if err != nil {
-			return mcpfunc.Server{}, 0, hint.With(err, "set it in local.settings.json, or pack with --no-probe")
-		}
-		p.file = file
+	if err := p.resolve(); err != nil {
+		return mcpfunc.Server{}, 0, err
 	}
 	i := slices.IndexFunc(p.file.Servers, func(s config.Server) bool { return s.Name == target.Name })
 	s := p.file.Servers[i]

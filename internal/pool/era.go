@@ -67,6 +67,14 @@ func (ps *Pools) proven(ctx context.Context, server *Server) (*verdict, error) {
 	case ModernEra, BothEras:
 		return nil, nil
 	}
+	if server.Known != nil {
+		switch Era(server.Known.Era()) {
+		case LegacyEra:
+			return nil, ErrLegacy
+		case ModernEra, BothEras: // which the process that is started is asked all the same
+			return nil, nil
+		}
+	}
 	for {
 		v, first := ps.verdictOf(server)
 		if first {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
@@ -28,6 +29,7 @@ type Server struct {
 	*child.Spec
 	admission.Limits
 	Era     Era
+	Known   Known          // what the server is known to answer; nil for nothing
 	Workers int            // processes that the requests of one caller share; zero for 4
 	Idle    time.Duration  // after which a process that nobody uses ends
 	Policy  *policy.Policy // what callers see and may use; nil for everything
@@ -38,6 +40,19 @@ func (s *Server) workers() int {
 		return s.Workers
 	}
 	return defaultWorkers
+}
+
+// Known is what a server is known to answer without a process. Its methods may be called from any goroutine.
+type Known interface {
+	// Era is which protocol versions the server speaks; empty if that is not known.
+	Era() string
+	// Answer returns the answer to a request, with its id; nil if only a process knows it.
+	Answer(request *message.Message, caller string) *message.Message
+	// Check compares what a process answers with what is known: discovered to server/discover, and the
+	// rest by ask, which takes the request over. It fails with ask's error.
+	Check(discovered *message.Message, ask func(request *message.Message) (*message.Message, error)) error
+	// Pages returns the answers to a list.
+	Pages(method string) [][]byte
 }
 
 // A Caller is who asks.

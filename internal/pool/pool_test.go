@@ -45,7 +45,7 @@ func plain(text string) string { return text }
 // newBench is a bench with room for max processes, which speak 2026-07-28 and nothing else.
 func newBench(t *testing.T, max int, hub *watch.Hub) *bench {
 	log := slog.New(slog.DiscardHandler)
-	b := &bench{t: t, starter: child.NewStarter(log, nil, child.Limits{}), room: admission.New(max, nil, 0)}
+	b := &bench{t: t, starter: child.NewStarter(log, nil, child.Limits{}), room: admission.New(max, nil, 0, nil)}
 	b.pools = New(log, b.starter, b.room, hub, nil)
 	b.server = &Server{
 		Spec: &child.Spec{

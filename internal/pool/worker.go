@@ -242,9 +242,11 @@ func (w *Worker) discover(c *child.Child) bool {
 	if err != nil {
 		return false
 	}
-	speaks := modern(answer)
-	answer.Free()
-	if speaks || w.server.Era == ModernEra || w.server.Era == BothEras { // who writes that is believed
+	defer answer.Free()
+	if modern(answer) || w.server.Era == ModernEra || w.server.Era == BothEras { // who writes that is believed
+		if !w.check(c, answer) {
+			return false
+		}
 		w.mu.Lock()
 		w.child = c
 		w.mu.Unlock()
@@ -258,6 +260,23 @@ func (w *Worker) discover(c *child.Child) bool {
 	w.Retire(ErrLegacy.Error())
 	w.cancel()
 	return false
+}
+
+// check compares what the process answers with what is known of the server, and reports false if it is no
+// more. Whoever has listed tools without a process has heard of the headers of their arguments.
+func (w *Worker) check(c *child.Child, discovered *message.Message) bool {
+	known := w.server.Known
+	if known == nil {
+		return true
+	}
+	err := known.Check(discovered, func(m *message.Message) (*message.Message, error) {
+		defer m.Free()
+		return c.Ask(m, (*message.Message).Free)
+	})
+	for _, page := range known.Pages("tools/list") {
+		w.learn(page)
+	}
+	return err == nil
 }
 
 // settle says whether calls can be taken. Only the first call counts.

@@ -8,8 +8,11 @@ import (
 )
 
 // Machine tells of the memory of the machine, or of the container if that has less. It implements
-// session.Memory.
-type Machine struct{}
+// admission.Memory. The zero Machine counts pages that processes share for each of them.
+type Machine struct{ shares *shares }
+
+// NewMachine returns a Machine that counts pages that processes share once.
+func NewMachine() Machine { return Machine{new(shares)} }
 
 // Free is what the kernel says is available, or what the control group has left.
 func (Machine) Free() (int64, bool) {
@@ -31,9 +34,8 @@ func (Machine) Total() (int64, bool) {
 	return total, ok
 }
 
-// Used sums the resident sets of the sessions that the processes lead: every child has one of its
-// own.
-func (Machine) Used(pids []int) map[int]int64 {
+// Used sums what is used by the sessions that the processes lead: every child has one of its own.
+func (m Machine) Used(pids []int) map[int]int64 {
 	used := make(map[int]int64, len(pids))
 	if len(pids) == 0 {
 		return used
@@ -41,10 +43,20 @@ func (Machine) Used(pids []int) map[int]int64 {
 	for _, pid := range pids {
 		used[pid] = 0
 	}
+	var theirs []process
 	for _, p := range processes() {
 		if _, ok := used[p.session]; ok {
+			theirs = append(theirs, p)
+		}
+	}
+	if m.shares == nil {
+		for _, p := range theirs {
 			used[p.session] += p.resident
 		}
+		return used
+	}
+	for i, size := range m.shares.measure(theirs) {
+		used[theirs[i].session] += size
 	}
 	return used
 }

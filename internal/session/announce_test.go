@@ -20,7 +20,7 @@ func TestIdThatIsSealedEarlySaysNothingThatWasGuessed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.ready(t.Context()); err != nil {
+			if _, err := s.ready(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 			m, _ := message.Parse([]byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`))

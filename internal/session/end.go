@@ -34,6 +34,9 @@ func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
 	disown(s)
 	s.rec.Ended(f.Text) // before the process hears of it
 	s.cancel()
+	if !launched(s) {
+		s.table.over(s)
+	}
 	s.log.Log(context.Background(), levelOf(f), "session ended", "why", f.Text, "reason", f.Reason)
 	return true
 }

@@ -86,6 +86,7 @@ func (l *link) recordInitialize(request record, answer *message.Message) {
 	defer l.s.mu.Unlock()
 	h := &l.s.handshake
 	h.request, h.version = request, a.Result.ProtocolVersion
+	l.s.known.noteBegunLocked(answer)
 	h.capabilities, h.digest = a.Result.Capabilities, a.digest()
 }
 
@@ -153,6 +154,9 @@ func (l *link) replay() error {
 	}
 	if h.confirmation != "" {
 		if err := l.say(h.confirmation); err != nil {
+			return err
+		}
+		if err := l.s.known.check(l, answer); err != nil {
 			return err
 		}
 	}

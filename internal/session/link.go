@@ -12,11 +12,12 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
-// A link connects a session to one process of it: what is said to the process, and what it says.
+// A link connects a session to one process of it: what is said to the process, and what it says; or to what
+// one is known to answer (see Talk).
 type link struct {
-	*child.Child
-	s         *Session
-	inventory *policy.Inventory // of its tools; nil where nobody wants to know
+	*child.Child // nil where nothing but that is known
+	s            *Session
+	inventory    *policy.Inventory // of its tools; nil where nobody wants to know
 }
 
 // serve replays the handshake if there is one, and then passes on messages until the process says
@@ -159,6 +160,9 @@ func (l *link) send(ctx context.Context, messages []*message.Message, requests [
 			if l.afterwards(m); m.Kind() == message.Request {
 				sent++
 			}
+			if m.Envelope().Method() == "notifications/initialized" {
+				l.s.known.checkLater()
+			}
 		case ctx.Err() != nil:
 			l.withdraw(ctx, requests, sent)
 			return context.Cause(ctx)
@@ -216,13 +220,19 @@ func (l *link) register(ctx context.Context, messages []*message.Message, mode R
 		requests = append(requests, p)
 	}
 	if len(requests) == 0 || mode == OnListener {
+		s.known.noticeLocked(&s.router.listener)
 		return nil, requests, true, nil
 	}
 	only := ""
 	if len(requests) == 1 {
 		only = requests[0].id
 	}
-	return s.streams.Open(to.stream, only), requests, true, nil
+	reader = s.streams.Open(to.stream, only)
+	if mode == AnswersOnly {
+		to = &s.router.listener
+	}
+	s.known.noticeLocked(to)
+	return reader, requests, true, nil
 }
 
 // wants reports whether m, a message of the client, goes to the process. An answer does if the

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -20,6 +21,8 @@ type Opening struct {
 	// Version is the protocol version for which we initialize the process ourselves, because the
 	// client does not; empty if it does.
 	Version string
+	// Initialize is the client's, which is to be sent next, where it is known already; it is not kept.
+	Initialize *message.Message
 	// Request names the HTTP request in the log; empty if it has no name.
 	Request string
 	// Fresh ends a session that is there under ID, instead of returning it.
@@ -48,7 +51,8 @@ func (o Opening) handshake() (h handshake, idle time.Duration, err error) {
 }
 
 // Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
-// there it returns that, unless Fresh is set. The process starts in the background. It fails with
+// there it returns that, unless Fresh is set. The process starts in the background, unless the server is known
+// to answer what the session begins with: then it starts when it is needed. Open fails with
 // a *admission.FullError or admission.ErrClosed, and, with an ID, an *ElsewhereError if another instance has
 // the session, or a *child.Failure if that cannot be found out.
 func (t *Table) Open(ctx context.Context, o Opening) (*Session, error) {
@@ -65,7 +69,9 @@ func (t *Table) Open(ctx context.Context, o Opening) (*Session, error) {
 	}
 	for {
 		t.admission.Measure()
-		s, old, victim, err := t.admit(key, o, h, idle)
+		h := h
+		talk := t.recall(o, &h)
+		s, old, victim, err := t.admit(key, o, h, talk, idle)
 		switch {
 		case old != nil:
 			old.Close("the client initialized it anew")
@@ -83,7 +89,7 @@ func (t *Table) Open(ctx context.Context, o Opening) (*Session, error) {
 
 // admit returns the session under key, entered: one that is there, or a new one. Or it says which one
 // must be closed first, for it is to be another, or who must make room.
-func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Duration) (s, old *Session, victim admission.Tenant, err error) {
+func (t *Table) admit(key admission.Key, o Opening, h handshake, talk Talk, idle time.Duration) (s, old *Session, victim admission.Tenant, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -99,9 +105,13 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Durat
 		delete(t.sessions, key) // it has ended, and is about to be forgotten
 	}
 	alias := t.admission.Alias(key)
-	s = newSession(t, key, alias, o, h, idle)
+	s = newSession(t, key, alias, o, h, talk, idle)
 	s.Enter()
-	victim, err = t.admission.Admit(s, key, o.Server.Limits)
+	admit := t.admission.Admit
+	if !s.launched {
+		admit = t.admission.AdmitIdle
+	}
+	victim, err = admit(s, key, o.Server.Limits)
 	if victim != nil || err != nil {
 		s.cancel()
 		if _, full := errors.AsType[*admission.FullError](err); full {
@@ -112,19 +122,33 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, idle time.Durat
 	s.rec = t.watch.Open(key.Server, alias, false, child.SecretsOf(o.Caller))
 	t.fileLocked(s, key)
 	t.count.opened.Add(1)
-	t.running.Go(func() {
-		child.OnOwnStack(func() { s.log.Info("session opened", "request", o.Request) })
-		s.supervise()
-		child.CloseCaller(s.caller)
-		t.remove(s)
-	})
+	if s.launched {
+		t.runLocked(s, "session opened", o.Request)
+	} else {
+		t.idle++
+		t.running.Go(func() { s.log.Info("session opened, without a process", "request", o.Request) })
+	}
 	return s, nil, nil, nil
 }
 
-// remove says that the process of s is gone.
-func (t *Table) remove(s *Session) {
+// runLocked runs the process of s in the background, from its start to its end. The log says why.
+func (t *Table) runLocked(s *Session, why, request string) {
+	t.running.Go(func() {
+		child.OnOwnStack(func() { s.log.Info(why, "request", request) })
+		s.supervise()
+		t.over(s)
+	})
+}
+
+// over lets go of what s holds, whose process is gone, or which never had one.
+func (t *Table) over(s *Session) {
+	child.CloseCaller(s.caller)
+	idle := !launched(s)
 	t.mu.Lock()
 	delete(t.alive, s)
+	if idle {
+		t.idle--
+	}
 	t.mu.Unlock()
 	t.admission.Remove(s)
 	t.count.ended.Add(1)

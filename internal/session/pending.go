@@ -49,12 +49,17 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 		}
 		request := recorded(m)
 		l.s.handshake.asked = request
+		if l.known() {
+			break // it is on record
+		}
 		p.record = func(answer *message.Message) { child.OnOwnStack(func() { l.recordInitialize(request, answer) }) }
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		request := recorded(m)
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
 	default:
-		l.siftLocked(p)
+		if ctx.Value(unsifted{}) == nil {
+			l.siftLocked(p)
+		}
 	}
 	if !l.s.ends.IsZero() {
 		ctx = child.Ending(ctx, l.s.ends, l.s.hostLimit)
@@ -81,6 +86,9 @@ func (l *link) withdraw(ctx context.Context, requests []*pending, sent int) {
 
 // onTimeout is called when a request has not been answered in time, of which f tells.
 func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
+	if l.known() {
+		return // it is being answered
+	}
 	if p.method == "initialize" {
 		l.s.abandon(l.startTimeout(limit))
 		return

@@ -163,7 +163,11 @@ func harmless(ctx context.Context, s *Session) (bool, error) {
 	announced := announcesTools(s)
 	cursor, some := "{}", !announced
 	for page := range maxPages {
-		answer, err := query(ctx, s, fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-tools-%d","method":"tools/list","params":%s}`, page, cursor))
+		request, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-tools-%d","method":"tools/list","params":%s}`, page, cursor))
+		if err != nil {
+			return false, err
+		}
+		answer, err := query(ctx, s, request)
 		if err != nil {
 			return false, err
 		}
@@ -202,12 +206,9 @@ func announcesTools(s *Session) bool {
 	return json.Unmarshal(capabilities, &can) != nil || can.Tools != nil
 }
 
-// query sends a request of ours and returns its answer. It takes no part in where other messages go.
-func query(ctx context.Context, s *Session, text string) (*message.Message, error) {
-	m, err := message.Parse([]byte(text))
-	if err != nil {
-		return nil, err
-	}
+// query sends a request of ours, which it takes over, and returns its answer. It takes no part in where other
+// messages go.
+func query(ctx context.Context, s *Session, m *message.Message) (*message.Message, error) {
 	r, err := s.Send(ctx, []*message.Message{m}, AnswersOnly)
 	if err != nil {
 		return nil, err

@@ -75,5 +75,9 @@ func (l *link) listTools(ctx context.Context, cursor []byte) (*message.Message, 
 	if cursor != nil {
 		params = `{"cursor":` + string(cursor) + `}`
 	}
-	return query(ctx, l.s, fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-pins-%d","method":"tools/list","params":%s}`, listings.Add(1), params))
+	m, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-pins-%d","method":"tools/list","params":%s}`, listings.Add(1), params))
+	if err != nil {
+		return nil, err
+	}
+	return query(ctx, l.s, m)
 }

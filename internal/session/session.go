@@ -26,6 +26,9 @@ type Server struct {
 	Hibernate time.Duration  // of idleness after which a session sleeps, if another process may take it over; zero for never
 	MaxAge    time.Duration  // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
 	Policy    *policy.Policy // what callers see and may use; nil for everything
+	// Known returns what is known of the conversation that an initialize begins, or nil. It is nil itself
+	// where nothing is known.
+	Known func(initialize *message.Message) Talk
 }
 
 // anonymousIdle is Server.Idle, at most, of a session whose client asked for none.
@@ -34,7 +37,7 @@ const anonymousIdle = time.Minute
 // ErrDuplicate says that a request with the same id is in flight in this session.
 var ErrDuplicate = errors.New("a request with this id is in flight")
 
-// A Session is one client's process and what is said to and by it. Its methods may be called from
+// A Session is one client's process, once it needs one, and what is said to and by it. Its methods may be called from
 // any goroutine.
 type Session struct {
 	admission.Key // that it was opened with
@@ -48,8 +51,9 @@ type Session struct {
 	cancel        context.CancelFunc
 	pid           atomic.Int64 // of the process; zero while there is none, or it has no number
 	streams       *stream.Set
-	alias         string // by which the log knows it
-	sealable      bool   // a client initializes it, so that its id may say all that it takes to do so again
+	known         *recollection // what the server is known to answer; nil for nothing
+	alias         string        // by which the log knows it
+	sealable      bool          // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
 	ends          time.Time     // as Opening has it
 	hostLimit     time.Duration // as Opening has it
@@ -59,6 +63,7 @@ type Session struct {
 	sending sending
 
 	mu           sync.Mutex
+	launched     bool     // there is a process, or one is on its way, or it has ended
 	owned        []func() // called at the end
 	introduced   introduction
 	sealed       string // the id that says all that it takes to take the session over; empty for none
@@ -66,13 +71,13 @@ type Session struct {
 	handshake    handshake
 	restarts     child.RestartBudget
 	initializing chan struct{}   // closed when ensureInitialized has told it; nil while it has not begun
-	proc         *link           // the process, when it can be talked to
+	proc         *link           // the process, when it can be talked to, or what stands in for it
 	why          *child.Failure  // why the session has ended; nil while it has not
 	changed      broadcast       // of proc and why
 	clock        admission.Clock // of HTTP requests inside
 }
 
-func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, idle time.Duration) *Session {
+func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, talk Talk, idle time.Duration) *Session {
 	s := &Session{
 		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(), ends: o.Ends, hostLimit: o.HostLimit,
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
@@ -86,6 +91,13 @@ func newSession(t *Table, key admission.Key, alias string, o Opening, h handshak
 	s.streams = stream.NewSet(s.log)
 	s.router = newRouter(s.streams)
 	s.clock = admission.NewClock(&s.mu, s.onIdleTimerLocked)
+	if s.launched = true; talk != nil {
+		s.known = &recollection{Talk: talk, s: s}
+		s.launched = !talk.Serves()
+	}
+	if !s.launched {
+		s.proc = &link{s: s}
+	}
 	return s
 }
 
@@ -188,9 +200,15 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 	defer s.sending.end(len(messages))
 	noteAsked(s, messages)
 	for {
-		l, err := s.ready(ctx)
+		l, err := s.ready(ctx, messages)
 		if err != nil {
 			return nil, err
+		}
+		if l.known() {
+			if reader, ok, err := l.tell(ctx, messages, mode, of); ok || err != nil {
+				return reader, err
+			}
+			continue
 		}
 		reader, requests, ok, err := l.register(ctx, messages, mode, of)
 		if err != nil {
@@ -213,10 +231,16 @@ func (s *Session) Listen() *stream.Reader { return s.streams.Listen() }
 // Resume returns a reader of the stream that gave out this event id, as stream.Set.Resume does.
 func (s *Session) Resume(e stream.EventID) (*stream.Reader, error) { return s.streams.Resume(e) }
 
-// ready returns the process once it can be talked to. It waits for a start as long as a start may take.
-func (s *Session) ready(ctx context.Context) (*link, error) {
-	if l, _, err := s.state(); l != nil || err != nil {
+// ready returns the process once it can be talked to, or what stands in for it if that can answer messages.
+// It waits for a start as long as a start may take.
+func (s *Session) ready(ctx context.Context, messages []*message.Message) (*link, error) {
+	switch l, _, err := s.state(); {
+	case err != nil || l != nil && l.takes(messages):
 		return l, err
+	case l != nil:
+		if err := s.table.wake(s); err != nil {
+			return nil, err
+		}
 	}
 	late, cancel := context.WithTimeout(ctx, s.server.StartTimeout)
 	defer cancel()
@@ -227,11 +251,11 @@ func (s *Session) ready(ctx context.Context) (*link, error) {
 	return l, err
 }
 
-// Ready reports whether Send will not have to wait for a process: there is one that can be talked to, or
-// there will be none.
-func (s *Session) Ready() bool {
+// Ready reports whether Send of messages will not have to wait for a process: there is one that can be talked
+// to, they need none, or there will be none.
+func (s *Session) Ready(messages []*message.Message) bool {
 	l, _, err := s.state()
-	return l != nil || err != nil
+	return l != nil && l.takes(messages) || err != nil
 }
 
 // awaitLink returns the process once it can be talked to. It fails with why the session has ended, or

@@ -47,7 +47,7 @@ type limits struct {
 func newTable(t testing.TB, l limits, sharing Sharing) *Table {
 	log := slog.New(slog.DiscardHandler)
 	starter := child.NewStarter(log, nil, child.Limits{Starts: l.starts})
-	room := admission.New(l.max, l.memory, 0)
+	room := admission.New(l.max, l.memory, 0, starter)
 	table := NewTable(Options{Log: log, Starter: starter, Admission: room, Watch: l.watch, Sharing: sharing})
 	t.Cleanup(func() {
 		table.Close()
@@ -91,6 +91,37 @@ func newBench(t *testing.T, l limits) *bench {
 		return p, nil
 	}
 	return b
+}
+
+// tap returns what tells the lines that the processes that start from now on are written.
+func (b *bench) tap() (said func() []string) {
+	var lines []string
+	launch := b.server.Launch
+	b.server.Launch = func(ctx context.Context, caller any) (process.Process, error) {
+		p, err := launch(ctx, caller)
+		return &tapped{p, func(line []byte) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			lines = append(lines, strings.TrimSpace(string(line)))
+		}}, err
+	}
+	return func() []string {
+		synctest.Wait()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return slices.Clone(lines)
+	}
+}
+
+// tapped is a process that tells what is written to it, a message at a time.
+type tapped struct {
+	process.Process
+	write func([]byte)
+}
+
+func (t *tapped) Write(p []byte) (int, error) {
+	t.write(p)
+	return t.Process.Write(p)
 }
 
 func (b *bench) open(principal string) *Session {

@@ -36,6 +36,7 @@ type Table struct {
 	tombstones  *tombstones
 	permissions *permissions
 	firstStarts firstStarts
+	talks       sync.Map // Talk → opened
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
@@ -43,9 +44,10 @@ type Table struct {
 
 	mu        sync.Mutex
 	sessions  map[admission.Key]*Session
-	alive     map[*Session]admission.Key                   // those with a process, or on the way to one or from one, and where they are, or were, among sessions
+	alive     map[*Session]admission.Key                   // those that are here, and those with a process, or on the way from one, and where they are, or were, among sessions
 	awaited   map[admission.Key]map[chan *Session]struct{} // who waits for a client to open a session
 	takeovers map[admission.Key]*takeover                  // that are going on
+	idle      int                                          // of alive: those that have had no process yet
 	closed    bool
 }
 
@@ -234,6 +236,7 @@ func (t *Table) close() (all []*Session) {
 type Stats struct {
 	Sessions  int   // that clients can reach
 	Processes int   // of sessions: alive, starting or ending
+	Idle      int   // of Sessions: those that have needed no process yet
 	Opened    int64 // since the start
 	Ended     int64
 	Restarts  int64          // of processes within their session
@@ -250,10 +253,10 @@ func (t *Table) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := Stats{
-		Sessions: len(t.sessions), Processes: len(t.alive), Servers: map[string]int{},
+		Sessions: len(t.sessions), Processes: len(t.alive) - t.idle, Servers: map[string]int{},
 		Opened: t.count.opened.Load(), Ended: t.count.ended.Load(), Restarts: t.count.restarts.Load(),
 		Evicted: t.count.evicted.Load(), Refused: t.count.refused.Load(),
-		TakenOver: t.count.takenOver.Load(), Hibernated: t.tombstones.asleep(),
+		Idle: t.idle, TakenOver: t.count.takenOver.Load(), Hibernated: t.tombstones.asleep(),
 	}
 	for k := range t.sessions {
 		st.Servers[k.Server]++

@@ -154,7 +154,7 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 	}
 	own.give(s)
 	defer s.Leave()
-	if _, err := s.ready(t.ctx); err != nil {
+	if _, err := s.ready(t.ctx, nil); err != nil {
 		f, ok := errors.AsType[*child.Failure](err)
 		switch {
 		case !ok:

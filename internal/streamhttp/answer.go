@@ -92,7 +92,7 @@ func (a *answer) wantsBody(taken []stream.Event) bool {
 func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error {
 	ctx := a.calling(mode)
 	var err error
-	if !a.stream || !a.asks || a.s.Ready() {
+	if !a.stream || !a.asks || a.s.Ready(messages) {
 		a.reader, err = a.s.Send(ctx, messages, mode, a.of...)
 		return err
 	}

@@ -130,10 +130,10 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 	var err error
 	switch {
 	case id == "" && initialize, q.chosen(id) && initialize:
-		s, err = q.open(id, "", true)
+		s, err = q.begins(id, m)
 		opened = true
 	case id == "" && m.Kind() == message.Request && q.Anonymous:
-		s, err = q.open("", q.version(), false)
+		s, err = q.open("", q.version())
 		opened = true
 	case id == "":
 		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: send initialize first, and then the header Mcp-Session-Id that its answer carries")
@@ -143,14 +143,14 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
 		case initialize: // the client has kept the id of a session that is over, and begins anew
-			s, err = q.open("", "", true)
+			s, err = q.begins("", m)
 			opened = true
 		case session.Minted(id):
 			if s, err = q.takeOver(id, m); s == nil && err == nil {
 				return nil, false, false
 			}
 		case q.chosen(id) && m.Kind() == message.Request:
-			s, err = q.open(id, q.version(), false)
+			s, err = q.open(id, q.version())
 			opened = true
 		}
 	}
@@ -189,9 +189,16 @@ func (q *request) welcome(s *session.Session) bool {
 
 // open opens a session: with an id that the client chose or a minted one, and, unless version is
 // empty, initialized by us.
-func (q *request) open(id, version string, fresh bool) (*session.Session, error) {
+func (q *request) open(id, version string) (*session.Session, error) {
 	o := q.opening(id)
-	o.Version, o.Fresh = version, fresh
+	o.Version = version
+	return q.Table.Open(q.ctx, o)
+}
+
+// begins opens the session that the client asks for with m, with an id that it chose or a minted one.
+func (q *request) begins(id string, m *message.Message) (*session.Session, error) {
+	o := q.opening(id)
+	o.Initialize, o.Fresh = m, true
 	return q.Table.Open(q.ctx, o)
 }
 

@@ -1,6 +1,7 @@
 package streamhttp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -106,6 +107,10 @@ func (q *request) stateless(m *message.Message) {
 	_, stream := q.accepts()
 	if e.Method() == "subscriptions/listen" && !stream {
 		q.refuseID(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream: a subscription is a stream", id, "")
+		return
+	}
+	if answer := q.Pool.Answer(m, cmp.Or(q.caller.Principal, q.caller.Source)); answer != nil {
+		q.known(e.Method(), answer)
 		return
 	}
 	call, worker := q.call(m, id, version)
@@ -266,6 +271,22 @@ func (q *request) reply(call *pool.Call) {
 			return
 		}
 	}
+}
+
+// known gives an answer to a call of this method for which no process was asked.
+func (q *request) known(method string, m *message.Message) {
+	defer q.one[0].End(child.Outcome(method, m))
+	e := stream.Event{Message: m, Last: true}
+	if jsonBody, _ := q.accepts(); jsonBody || m.Envelope().IsError() {
+		q.whole(e)
+		return
+	}
+	defer m.Free()
+	q.begin()
+	out := newEvents(q)
+	defer out.free()
+	out.event(e)
+	out.flush() // an error is that the client is gone
 }
 
 // whole gives an answer as a JSON body, with the HTTP status that belongs to its error.

@@ -1,0 +1,63 @@
+package child
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/process"
+)
+
+// Shed ends a process that was started ahead and that nobody has taken, of the server that has the most of
+// them, and returns its name; ok is false if there is none. It does not wait: Close does.
+func (s *Starter) Shed() (server string, ok bool) {
+	sp := s.fullest()
+	if sp == nil {
+		return "", false
+	}
+	spare := sp.drop()
+	if spare == nil {
+		return "", false
+	}
+	stop := func() { process.Stop(spare.p, spare.dead, sp.spec.Grace) }
+	if !s.background(stop) {
+		spare.p.Kill() // the app ends
+	}
+	s.log.Info("a process that was started ahead makes room", "server", sp.spec.Name)
+	return sp.spec.Name, true
+}
+
+// fullest returns the spares of the server that has the most; nil if there are none.
+func (s *Starter) fullest() (fullest *spares) {
+	most := 0
+	for _, sp := range s.allSpares() {
+		if n := sp.count(); n > most {
+			fullest, most = sp, n
+		}
+	}
+	return fullest
+}
+
+func (s *Starter) allSpares() []*spares {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.spares))
+}
+
+func (sp *spares) count() int {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	return len(sp.ready)
+}
+
+// drop takes the newest out, or returns nil.
+func (sp *spares) drop() *spare {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	n := len(sp.ready)
+	if n == 0 {
+		return nil
+	}
+	s := sp.ready[n-1]
+	sp.ready = sp.ready[:n-1]
+	return s
+}

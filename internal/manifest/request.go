@@ -1,0 +1,181 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// StatelessVersion is the protocol version without sessions whose answers may be known.
+const StatelessVersion = "2026-07-28"
+
+// Tried are the capabilities of clients for which a server is asked with all of them and with none, to see
+// whether they change what it answers.
+var Tried = json.RawMessage(`{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}`)
+
+// Initialize returns a request that begins a conversation.
+func Initialize(version string, capabilities json.RawMessage) []byte {
+	return request(methodInitialize, map[string]any{
+		"protocolVersion": version, "capabilities": capabilities, "clientInfo": clientInfo,
+	})
+}
+
+// Discover returns a request that begins a conversation without a session.
+func Discover(capabilities json.RawMessage) []byte {
+	return request(methodDiscover, map[string]any{"_meta": meta(capabilities)})
+}
+
+// Ask returns any other request. capabilities are those of a conversation without a session; nil in one with.
+func Ask(method, cursor string, capabilities json.RawMessage) []byte {
+	params := map[string]any{}
+	if cursor != "" {
+		params["cursor"] = cursor
+	}
+	if method == methodSetLevel {
+		params["level"] = "info"
+	}
+	if capabilities != nil {
+		params["_meta"] = meta(capabilities)
+	}
+	if len(params) == 0 {
+		params = nil
+	}
+	return request(method, params)
+}
+
+var clientInfo = map[string]string{"name": "mcpfunc", "version": "1"}
+
+func meta(capabilities json.RawMessage) map[string]any {
+	return map[string]any{
+		"io.modelcontextprotocol/protocolVersion": StatelessVersion, "io.modelcontextprotocol/clientInfo": clientInfo,
+		"io.modelcontextprotocol/clientCapabilities": capabilities,
+	}
+}
+
+// request makes a request. All have one id: the next is sent when the last was answered.
+func request(method string, params map[string]any) []byte {
+	text, err := json.Marshal(struct {
+		Version string         `json:"jsonrpc"`
+		ID      string         `json:"id"`
+		Method  string         `json:"method"`
+		Params  map[string]any `json:"params,omitempty"`
+	}{"2.0", "mcpfunc-manifest", method, params})
+	if err != nil {
+		panic("manifest: " + err.Error()) // of what a Parse has read
+	}
+	return text
+}
+
+// maxRequest bounds a request whose answer may be known.
+const maxRequest = 64 << 10
+
+// asked is what counts of a request.
+type asked struct {
+	method string
+	cursor string
+	begins beginning // of one that begins a conversation, or of any without a session
+}
+
+// A beginning is how a client begins.
+type beginning struct {
+	version      string
+	capabilities json.RawMessage
+}
+
+// levels are those of logging/setLevel (MCP, server/utilities/logging, "Log Levels").
+var levels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
+
+// understand reads a request. It reports false for one that asks for more than what may be known.
+func understand(m *message.Message) (a asked, ok bool) {
+	e := m.Envelope()
+	if m.Kind() != message.Request || m.Len() > maxRequest || e.Ambiguous() || e.WantsLog() {
+		return asked{}, false
+	}
+	a.method = e.Method()
+	switch a.method {
+	case methodInitialize, methodDiscover, methodPing, methodSetLevel:
+	default:
+		if _, list := Lists[a.method]; !list {
+			return asked{}, false
+		}
+	}
+	var r struct {
+		Params map[string]json.RawMessage `json:"params"`
+	}
+	if json.Unmarshal(m.Bytes(), &r) != nil {
+		return asked{}, false
+	}
+	if a.method == methodInitialize {
+		a.begins.capabilities = r.Params["capabilities"]
+		return a, json.Unmarshal(r.Params["protocolVersion"], &a.begins.version) == nil
+	}
+	for name, value := range r.Params {
+		var text string
+		switch {
+		case name == "_meta":
+			var meta struct {
+				Version      string          `json:"io.modelcontextprotocol/protocolVersion"`
+				Capabilities json.RawMessage `json:"io.modelcontextprotocol/clientCapabilities"`
+			}
+			if json.Unmarshal(value, &meta) != nil {
+				return asked{}, false
+			}
+			a.begins = beginning{meta.Version, meta.Capabilities}
+		case name == "cursor" && Lists[a.method] != "":
+			if json.Unmarshal(value, &a.cursor) != nil {
+				return asked{}, false
+			}
+		case name == "level" && a.method == methodSetLevel && json.Unmarshal(value, &text) == nil && slices.Contains(levels, text):
+		default:
+			return asked{}, false
+		}
+	}
+	return a, a.method != methodSetLevel || r.Params["level"] != nil
+}
+
+// canonical returns capabilities in a form in which equal ones are equal, without those that say nothing.
+func canonical(capabilities json.RawMessage) (text []byte, names []string, ok bool) {
+	var all map[string]any
+	if len(capabilities) > 0 && json.Unmarshal(capabilities, &all) != nil {
+		return nil, nil, false
+	}
+	for name, value := range all {
+		object, isObject := value.(map[string]any)
+		if value == nil || (name == "experimental" || name == "extensions") && isObject && len(object) == 0 {
+			delete(all, name)
+			continue
+		}
+		names = append(names, name)
+	}
+	if len(all) == 0 {
+		return []byte("{}"), nil, true
+	}
+	text, err := json.Marshal(all)
+	return text, names, err == nil
+}
+
+var triedNames = func() []string {
+	_, names, _ := canonical(Tried)
+	return names
+}()
+
+// takes reports whether a client that declares these capabilities is answered as in a conversation that
+// names those.
+func takes(recorded, declared json.RawMessage) bool {
+	want, names, ok := canonical(declared)
+	if !ok {
+		return false
+	}
+	if recorded == nil {
+		for _, name := range names {
+			if !slices.Contains(triedNames, name) {
+				return false
+			}
+		}
+		return true
+	}
+	is, _, ok := canonical(recorded)
+	return ok && bytes.Equal(is, want)
+}
