@@ -308,6 +308,9 @@ func (f *Forks) start(p *forking) (err error) {
 	}
 	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
 	if p.fork, err = f.launch(spec, [][]byte{forkScript, plan}); err != nil {
+		if errors.Is(err, errors.ErrUnsupported) {
+			f.refuse(err)
+		}
 		return err
 	}
 	f.running.Go(func() { io.Copy(io.Discard, p.fork) }) // nothing of it is for a client
