@@ -58,6 +58,7 @@ type Forks struct {
 	deaths    RestartBudget
 	notBefore time.Time // of the next
 	never     error     // why there will be none; nil if there may
+	reads     []string  // variables that imports have read, as the last one has found
 	closed    bool
 }
 
@@ -139,7 +140,7 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	if !f.plan.is(spec) {
 		return nil, errForkOther
 	}
-	p, err := f.take()
+	p, err := f.await(ctx, spec.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -172,17 +173,37 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	return c, nil
 }
 
-// take returns the fork server, which does not end for want of work until giveBack.
-func (f *Forks) take() (*forking, error) {
+// await returns the fork server for a process with this environment. While there is none since one has died, it
+// waits: so do all whose processes have died with that, who would else import everything at once. It does not where
+// too many have died.
+func (f *Forks) await(ctx context.Context, env []string) (*forking, error) {
+	for {
+		p, pause, err := f.take(env)
+		if err == nil || pause == 0 || pause >= exhaustedPause/2 {
+			return p, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns the fork server, which does not end for want of work until giveBack, or an error, with the pause after
+// which there may be one.
+func (f *Forks) take(env []string) (_ *forking, pause time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
+	switch pause = max(0, time.Until(f.notBefore)); {
 	case f.closed:
-		return nil, errForkOver
+		return nil, 0, errForkOver
 	case f.never != nil:
-		return nil, f.never
-	case f.current == nil && time.Now().Before(f.notBefore):
-		return nil, errForkPause
+		return nil, 0, f.never
+	case differs(f.plan.Env, env, f.reads) != "": // known from one before
+		return nil, 0, errForkEnv
+	case f.current == nil && pause > 0:
+		return nil, pause, errForkPause
 	}
 	p := f.current
 	if p == nil {
@@ -194,7 +215,7 @@ func (f *Forks) take() (*forking, error) {
 		p.idle.Stop()
 		p.idle = nil
 	}
-	return p, nil
+	return p, 0, nil
 }
 
 func (f *Forks) giveBack(p *forking) {
@@ -319,6 +340,9 @@ func (f *Forks) start(p *forking) (err error) {
 		return errors.New(*report.Problem)
 	}
 	p.reads = report.Reads
+	f.mu.Lock()
+	f.reads = report.Reads
+	f.mu.Unlock()
 	if f.plan.Watch != nil {
 		f.plan.Watch(report.Reads, report.Random)
 	}

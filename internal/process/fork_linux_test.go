@@ -84,7 +84,7 @@ func startSandboxedForkServer(s *Supervisor, script string, box Sandbox, env ...
 	if err != nil {
 		return nil, err
 	}
-	go io.Copy(os.Stderr, f.Stderr())
+	go io.Copy(io.Discard, f.Stderr())
 	go io.Copy(io.Discard, f)
 	report, err := f.Ready()
 	if err == nil && !strings.Contains(string(report), `"problem": null`) {
@@ -175,7 +175,7 @@ func fork(t *testing.T, f *ForkServer, env ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(os.Stderr, c.Stderr())
+	go io.Copy(io.Discard, c.Stderr())
 	return c
 }
 
