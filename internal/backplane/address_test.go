@@ -11,7 +11,9 @@ import (
 
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	identity := func(_ context.Context, resource, clientID string) (string, error) { return resource + "|" + clientID, nil }
+	identity := func(_ context.Context, resource, clientID string) (string, error) {
+		return resource + "|" + clientID, nil
+	}
 	for _, tt := range []struct{ url, want string }{
 		{"redis://localhost:6379", ""},
 		{"rediss://:secret@host:6380/0?dial_timeout=3", ""},
