@@ -92,7 +92,8 @@ type Server struct {
 // Auth decides who may use the servers of an App, in place of what the file says of each. Its methods are
 // called from many goroutines at once.
 type Auth interface {
-	// Verify says whose token this is, for every request. token is empty when the request has none.
+	// Verify says whose token this is, for every request, and once more for one that is still being answered when
+	// the token ends. token is empty when the request has none.
 	// To refuse, it returns an *AuthError; any other error is answered with 500 and stays in the
 	// log. TokenInfo.UserID is what sessions belong to, and must not be empty.
 	Verify(ctx context.Context, token string, r *http.Request) (*auth.TokenInfo, error)

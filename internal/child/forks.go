@@ -35,12 +35,14 @@ type ForkPlan struct {
 	Watch func(reads, random []string)
 }
 
-// forkScript is what a fork server runs, and bootstrap what gets it there.
+// forkScript is what a fork server runs, and bootstrap what gets it there. Modules are then looked for where a script
+// would have them looked for: Python would take those of the working directory first, to which sessions may write.
 //
 //go:embed forkserver.py
 var forkScript []byte
 
-const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
+const bootstrap = `import sys; sys.path[0] = sys.path[0] or sys.argv[1].rpartition("/")[0]
+import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
 
 // Forks starts processes of one server by fork. The fork server is started with the first of them, ends when
 // none was wanted for a while, and is started again when it has died, unless it dies again and again.
@@ -58,6 +60,7 @@ type Forks struct {
 	deaths    RestartBudget
 	notBefore time.Time // of the next
 	never     error     // why there will be none; nil if there may
+	reads     []string  // variables that imports have read, as the last one has found
 	closed    bool
 }
 
@@ -139,7 +142,7 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	if !f.plan.is(spec) {
 		return nil, errForkOther
 	}
-	p, err := f.take()
+	p, err := f.await(ctx, spec.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -172,17 +175,37 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	return c, nil
 }
 
-// take returns the fork server, which does not end for want of work until giveBack.
-func (f *Forks) take() (*forking, error) {
+// await returns the fork server for a process with this environment. While there is none since one has died, it
+// waits: so do all whose processes have died with that, who would else import everything at once. It does not where
+// too many have died.
+func (f *Forks) await(ctx context.Context, env []string) (*forking, error) {
+	for {
+		p, pause, err := f.take(env)
+		if err == nil || pause == 0 || pause >= exhaustedPause/2 {
+			return p, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns the fork server, which does not end for want of work until giveBack, or an error, with the pause after
+// which there may be one.
+func (f *Forks) take(env []string) (_ *forking, pause time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
+	switch pause = max(0, time.Until(f.notBefore)); {
 	case f.closed:
-		return nil, errForkOver
+		return nil, 0, errForkOver
 	case f.never != nil:
-		return nil, f.never
-	case f.current == nil && time.Now().Before(f.notBefore):
-		return nil, errForkPause
+		return nil, 0, f.never
+	case differs(f.plan.Env, env, f.reads) != "": // known from one before
+		return nil, 0, errForkEnv
+	case f.current == nil && pause > 0:
+		return nil, pause, errForkPause
 	}
 	p := f.current
 	if p == nil {
@@ -194,7 +217,7 @@ func (f *Forks) take() (*forking, error) {
 		p.idle.Stop()
 		p.idle = nil
 	}
-	return p, nil
+	return p, 0, nil
 }
 
 func (f *Forks) giveBack(p *forking) {
@@ -285,8 +308,11 @@ func (f *Forks) start(p *forking) (err error) {
 	if err != nil {
 		return err
 	}
-	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
+	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap, f.plan.Script), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
 	if p.fork, err = f.launch(spec, [][]byte{forkScript, plan}); err != nil {
+		if errors.Is(err, errors.ErrUnsupported) {
+			f.refuse(err)
+		}
 		return err
 	}
 	f.running.Go(func() { io.Copy(io.Discard, p.fork) }) // nothing of it is for a client
@@ -319,6 +345,9 @@ func (f *Forks) start(p *forking) (err error) {
 		return errors.New(*report.Problem)
 	}
 	p.reads = report.Reads
+	f.mu.Lock()
+	f.reads = report.Reads
+	f.mu.Unlock()
 	if f.plan.Watch != nil {
 		f.plan.Watch(report.Reads, report.Random)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -104,13 +105,17 @@ func TestSessionsShareAForkServer(t *testing.T) {
 		if _, err := f.Start(t.Context(), other); !errors.Is(err, errForkEnv) {
 			t.Errorf("with another value of what was read: %v", err)
 		}
+		for _, p := range (*all)[0].made {
+			p.Exit(nil)
+		}
+		time.Sleep(2 * forkIdle)
+		if _, err := f.Start(t.Context(), other); !errors.Is(err, errForkEnv) || len(*all) != 1 {
+			t.Errorf("when it is known what was read: %v, and %d fork servers", err, len(*all))
+		}
 		other = forkSpec
 		other.Args = []string{"start.py", "--more"}
 		if _, err := f.Start(t.Context(), other); !errors.Is(err, errForkOther) {
 			t.Errorf("with other arguments: %v", err)
-		}
-		for _, p := range (*all)[0].made {
-			p.Exit(nil)
 		}
 	})
 }
@@ -157,15 +162,8 @@ func TestForkServersThatDieAreStartedLaterAndLater(t *testing.T) {
 		var pauses []time.Duration
 		for range forkDeaths + 1 {
 			began := time.Now()
-			for {
-				_, err := f.Start(t.Context(), forkSpec)
-				if err == nil {
-					break
-				}
-				if !errors.Is(err, errForkPause) {
-					t.Fatalf("while there is a pause: %v", err)
-				}
-				time.Sleep(10 * time.Millisecond)
+			if _, err := f.Start(t.Context(), forkSpec); err != nil {
+				t.Fatalf("after a death or two: %v", err)
 			}
 			pauses = append(pauses, time.Since(began))
 			p := (*all)[len(*all)-1]
@@ -178,12 +176,16 @@ func TestForkServersThatDieAreStartedLaterAndLater(t *testing.T) {
 		}
 		began := time.Now()
 		for {
-			if _, err := f.Start(t.Context(), forkSpec); err == nil {
+			_, err := f.Start(t.Context(), forkSpec)
+			if err == nil {
 				break
+			}
+			if !errors.Is(err, errForkPause) {
+				t.Fatalf("after too many: %v", err)
 			}
 			time.Sleep(time.Second)
 		}
-		if pause := time.Since(began); pause < exhaustedPause-time.Second {
+		if pause := time.Since(began); pause < exhaustedPause/2-time.Second {
 			t.Errorf("after too many deaths there was another one within %v", pause)
 		}
 		(*all)[len(*all)-1].made[0].Exit(nil)
@@ -220,6 +222,26 @@ func TestImportsThatCannotBeSharedAreNotTriedAgain(t *testing.T) {
 		}
 		if len(*all) != 1 || !(*all)[0].isGone() {
 			t.Errorf("%d fork servers, of which the first is gone: %t", len(*all), (*all)[0].isGone())
+		}
+	})
+}
+
+func TestSystemsWithoutForkServersAreAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _ := newForks(t, nil)
+		asked := 0
+		f.launch = func(process.Spec, [][]byte) (forker, error) {
+			asked++
+			return nil, fmt.Errorf("descriptors of processes: %w", errors.ErrUnsupported)
+		}
+		for range 3 {
+			if _, err := f.Start(t.Context(), forkSpec); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("it hears %v", err)
+			}
+			time.Sleep(2 * exhaustedPause)
+		}
+		if asked != 1 {
+			t.Errorf("it was asked %d times", asked)
 		}
 	})
 }

@@ -57,7 +57,8 @@ started from by uvx, npx, dnx, python, node or as a program, lock it with
 versions and hashes in mcp_lock, and install it into packed, for linux/amd64.
 The app then starts them from there, without a package runner and without the
 network; mcp_config.json stays as it is. Every server is started once from what
-was packed, and must answer.
+was packed, and must answer. One in Python is then tried as a fork of an
+interpreter that has imported what it needs, and started so where that works.
 
 Servers from NuGet need no .NET, neither here nor where they run: what they run
 on comes out of packages, once for all of them.

@@ -102,6 +102,7 @@ func TestBrokenEntryIsNamedWithItsKey(t *testing.T) {
 		c + `"sessions": {"on_lost": "restart"}`:                  `"sessions.on_lost" must be "resurrect", "notify" or "404", not "restart"`,
 		c + `"sessions": {"on_lost": ["404"]}`:                    `"sessions.on_lost" must be a string, not a list`,
 		c + `"sessions": {"on_lost": 405}`:                        `"sessions.on_lost" must be a string, not a number`,
+		c + `"fork": "auto"`:                                      `"fork" must be true or false, not a string`,
 		c + `"stateless": "yes"`:                                  `"stateless" must be true or false, not a string`,
 		c + `"sessions": {"idle_seconds": 0}`:                     `"sessions.idle_seconds" must be a number of seconds from 1 to 2592000`,
 		c + `"sessions": {"max": -1}`:                             `"sessions.max" must be a whole number from 0 to 100000`,

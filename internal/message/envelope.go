@@ -47,10 +47,7 @@ const (
 	kindContainer
 )
 
-type span struct {
-	from, to int32
-	escaped  bool
-}
+type span struct{ from, to int32 }
 
 // A place is where the value of a member stands in the message.
 type place struct{ from, to int64 }
@@ -179,9 +176,8 @@ func (e *Envelope) open(m member, c byte, offset int64) {
 }
 
 // close ends m, whose last byte stands before this offset.
-func (e *Envelope) close(m member, escaped bool, offset int64) {
+func (e *Envelope) close(m member, offset int64) {
 	e.spans[m].to = int32(len(e.text))
-	e.spans[m].escaped = escaped
 	if m < placed {
 		e.places[m].to = offset
 	}

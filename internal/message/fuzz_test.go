@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -14,6 +15,8 @@ func FuzzScan(f *testing.F) {
 		`[{"id":1,"method":"a"},[]]`, `{"id":1,"id":"2","error":{"code":-32603}}`, ` {"method":"a","params":{"_meta":null}} `,
 		`{"params":{"requestId":3,"progressToken":"p","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}}`,
 		"{\"a\":\"\x80\"}", "{\"id\":\"\x96\",\"method\":\"\x96\"}", `-0`, `0e1`, `{"a":1`, `"\u`,
+		`{"a":"` + strings.Repeat(`{\"name\":\"value\"},\n`, 9) + `\\\\\u00e9\/","id":12,"method":"b","c":[1,22,true,false,null,"x"]}`,
+		`{"id":"` + strings.Repeat("long ", 30) + `\t","method":"` + strings.Repeat("é", 50) + `"}`,
 	} {
 		f.Add([]byte(in), uint(3))
 	}
@@ -38,9 +41,15 @@ func FuzzScan(f *testing.F) {
 			}
 			t.Fatalf("json.Valid says %v, the scanner %v", valid, err)
 		}
+		whole, wholeErr := Parse(in) // most of it is read in another way where nothing is cut
+		if (wholeErr == nil) != (err == nil) {
+			t.Fatalf("in pieces the scanner says %v, of the whole %v", err, wholeErr)
+		}
 		if err != nil {
 			return
 		}
+		defer whole.Free()
+		sameEnvelope(t, whole.Envelope(), m.Envelope())
 		if !m.scan.Newlines() && !bytes.Equal(m.Bytes(), in) {
 			t.Fatal("bytes changed")
 		}
@@ -71,6 +80,22 @@ func FuzzScan(f *testing.F) {
 			t.Errorf("%s, want %s, of %s", e.Kind(), want, in)
 		}
 	})
+}
+
+// sameEnvelope holds what was found in a message that came whole to what was found in it piece by piece.
+func sameEnvelope(t *testing.T, got, want *Envelope) {
+	t.Helper()
+	if got.seen != want.seen || got.Kind() != want.Kind() || got.Ambiguous() != want.Ambiguous() {
+		t.Errorf("of the whole: %v, %v, %t; in pieces: %v, %v, %t", got.seen, got.Kind(), got.Ambiguous(), want.seen, want.Kind(), want.Ambiguous())
+	}
+	for m := none + 1; m < members; m++ {
+		if m.kept() {
+			same(t, m.String(), got.of(m), want.of(m))
+		}
+		if m < placed && want.seen[m] != absent && got.places[m] != want.places[m] {
+			t.Errorf("%s is at %v of the whole, at %v in pieces", m, got.places[m], want.places[m])
+		}
+	}
 }
 
 // given reports whether a member is there and not null.

@@ -172,7 +172,7 @@ func (r room) lookalike(key []byte) bool {
 		return false
 	}
 	for _, like := range lookalikes[r] {
-		if strings.EqualFold(string(key), like) {
+		if len(key) == len(like) && strings.EqualFold(string(key), like) {
 			return true
 		}
 	}

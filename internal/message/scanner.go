@@ -70,7 +70,6 @@ type Scanner struct {
 
 	value   member // the member that the scalar being read is, or none
 	capture member // the same if its text is being kept
-	escaped bool   // the string being kept has an escape
 	hex     uint8
 	literal string // what is left of true, false or null
 
@@ -144,6 +143,10 @@ func (s *Scanner) scan(p []byte, one bool) (int, error) {
 				s.pop()
 				break
 			}
+			if end := s.wholeValue(p, i, c); end > i {
+				i = end
+				continue
+			}
 			s.begin(c, i)
 		case wantFirstKey, wantKey:
 			if blank(c) {
@@ -152,6 +155,10 @@ func (s *Scanner) scan(p []byte, one bool) (int, error) {
 			}
 			switch {
 			case c == '"':
+				if end := s.wholeKey(p, i); end > i {
+					i = end
+					continue
+				}
 				s.beginKey()
 			case c == '}' && s.state == wantFirstKey:
 				s.pop()
@@ -336,8 +343,12 @@ func (s *Scanner) number(c byte, i int) bool {
 // scanString consumes string bytes from p[i:] and returns the index of the first it did not.
 func (s *Scanner) scanString(p []byte, i int) int {
 	start := i
-	i = stringStop(p, i)
-	s.keepAll(p[start:i])
+	if s.keeps() {
+		i = stringStop(p, i)
+		s.keepAll(p[start:i])
+	} else {
+		i = stringEnd(p, i)
+	}
 	if i == len(p) {
 		return i
 	}
@@ -351,7 +362,7 @@ func (s *Scanner) scanString(p []byte, i int) int {
 		}
 	case c == '\\':
 		s.keep(c)
-		s.keyEsc, s.escaped = true, true
+		s.keyEsc = true
 		s.state = inEscape
 	default:
 		s.unexpected(i, c, "no control character in a string")
@@ -376,7 +387,11 @@ func (s *Scanner) endKey() {
 	if s.keyEsc {
 		key = unescape(key)
 	}
-	here := s.rooms[len(s.stack)-1]
+	s.found(s.rooms[len(s.stack)-1], key)
+}
+
+// found takes note of a key, without its escapes, in the innermost object, which is the room here.
+func (s *Scanner) found(here room, key []byte) {
 	s.next = here.member(key)
 	if s.next == none {
 		s.env.ambiguous = s.env.ambiguous || here.lookalike(key)
@@ -388,10 +403,9 @@ func (s *Scanner) endKey() {
 // endValue ends the scalar whose last byte is the one before byte i of the piece.
 func (s *Scanner) endValue(i int) {
 	if s.value != none {
-		s.env.close(s.value, s.escaped, s.off+int64(i))
+		s.env.close(s.value, s.off+int64(i))
 		s.value, s.capture = none, none
 	}
-	s.escaped = false
 	s.state = wantEnd
 	if len(s.stack) == 0 {
 		s.state = finished
@@ -429,6 +443,14 @@ func (s *Scanner) pop() {
 	if len(s.stack) == 0 {
 		s.state = finished
 	}
+}
+
+// keeps reports whether the text of the string being read is kept.
+func (s *Scanner) keeps() bool {
+	if s.isKey {
+		return s.keepKey
+	}
+	return s.capture != none
 }
 
 // keep adds c to the key or member being kept, if any.

@@ -263,6 +263,21 @@ func swapped(w world, f func(path string) error) error {
 	return unix.EACCES // what came of it shows outside
 }
 
+const ipcPrivate, ipcRemove = 0, 0 // linux/ipc.h
+
+// shared makes something that is shared by user id, of a size or with a mode, and removes it.
+func shared(get, control uintptr, size uintptr) error {
+	id, _, errno := syscall.Syscall(get, ipcPrivate, size, 0o600)
+	switch {
+	case errno != 0:
+	case control == unix.SYS_SEMCTL:
+		syscall.Syscall(control, id, 0, ipcRemove)
+	default:
+		syscall.Syscall(control, id, ipcRemove, 0)
+	}
+	return syscallError(errno)
+}
+
 var (
 	zeroTimes = []unix.Timespec{{}, {}}
 	one       = []byte("1")
@@ -406,15 +421,20 @@ var fileTries = []try{
 		defer os.Remove(name)
 		return writes(name)
 	}},
-	{"shared memory of System V", func(world) error { return call(unix.SYS_SHMGET, 0x4d435046, 4096, 0o1600) }},
-	{"a queue of System V", func(world) error { return call(unix.SYS_MSGGET, 0x4d435046, 0o1600) }},
-	{"semaphores of System V", func(world) error { return call(unix.SYS_SEMGET, 0x4d435046, 1, 0o1600) }},
-	{"a queue of POSIX", func(world) error { return call(unix.SYS_MQ_OPEN, text("hostile"), unix.O_CREAT|unix.O_RDWR, 0o600, 0) }},
+	{"shared memory of System V", func(world) error { return shared(unix.SYS_SHMGET, unix.SYS_SHMCTL, 4096) }},
+	{"a queue of System V", func(world) error { return shared(unix.SYS_MSGGET, unix.SYS_MSGCTL, 0o600) }},
+	{"semaphores of System V", func(world) error { return shared(unix.SYS_SEMGET, unix.SYS_SEMCTL, 1) }},
+	{"a queue of POSIX", func(world) error {
+		defer call(unix.SYS_MQ_UNLINK, text("hostile"))
+		return call(unix.SYS_MQ_OPEN, text("hostile"), unix.O_CREAT|unix.O_RDWR, 0o600, 0)
+	}},
 	{"the keys of its user", func(world) error {
 		return call(unix.SYS_ADD_KEY, text("user"), text("hostile"), text("x"), 1, ^uintptr(3))
 	}},
 	{"the temporary folder of all", func(world) error {
-		return writes("/tmp/mcpfunc-hostile-" + strconv.Itoa(os.Getpid()))
+		name := "/tmp/mcpfunc-hostile-" + strconv.Itoa(os.Getpid())
+		defer os.Remove(name)
+		return writes(name)
 	}},
 	{"its own memory by /proc", func(world) error {
 		_, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)

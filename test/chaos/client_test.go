@@ -21,13 +21,14 @@ var errNoSession = errors.New("404: there is no such session")
 
 // client is an MCP client that knows the wire and nothing more.
 type client struct {
-	url  string // of one server
-	http *http.Client
+	url    string // of one server
+	http   *http.Client
+	header http.Header // of every request; nil for none
 }
 
 // newClient returns a client of a server of h. Its connections are its own.
 func newClient(h *handler, server string) *client {
-	return &client{h.url + "/api/mcp/" + server, &http.Client{Transport: &http.Transport{
+	return &client{url: h.url + "/api/mcp/" + server, http: &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 1024, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 	}}}
 }
@@ -46,6 +47,9 @@ func (c *client) do(ctx context.Context, method, session, resume, body string) (
 		req.Header.Set("Accept", "text/event-stream")
 	}
 	req.Header.Set("Content-Type", "application/json")
+	for name, values := range c.header {
+		req.Header[name] = values
+	}
 	if session != "" {
 		req.Header.Set("Mcp-Session-Id", session)
 		req.Header.Set("Mcp-Protocol-Version", version)

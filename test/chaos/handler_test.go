@@ -39,6 +39,7 @@ type figures struct {
 	mcpfunc.Stats
 	Goroutines int
 	LogBytes   int64
+	Secrets    int // of users, in the log
 }
 
 // figuresPath is answered by the handler of this suite, and by no other.
@@ -69,7 +70,7 @@ func handle() int {
 					return
 				}
 				debug.FreeOSMemory()
-				json.NewEncoder(w).Encode(figures{app.Stats(), runtime.NumGoroutine(), logged.Load()})
+				json.NewEncoder(w).Encode(figures{app.Stats(), runtime.NumGoroutine(), logged.Load(), int(logged.secrets.Load())})
 			})
 		}},
 	})
@@ -83,11 +84,15 @@ func handle() int {
 	return 0
 }
 
-// counter is a log that only its size is kept of.
-type counter struct{ atomic.Int64 }
+// counter is a log that only its size is kept of, and how many secrets of users are in it.
+type counter struct {
+	atomic.Int64
+	secrets atomic.Int64
+}
 
 func (c *counter) Write(p []byte) (int, error) {
 	c.Add(int64(len(p)))
+	c.secrets.Add(int64(bytes.Count(p, []byte(secretMark))))
 	return len(p), nil
 }
 

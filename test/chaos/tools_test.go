@@ -32,6 +32,9 @@ func (s *server) call(r request) {
 			return
 		}
 		s.text(r, s.echo(a.Canary))
+	case "secret": // which nobody but its user may hear
+		fmt.Fprintf(os.Stderr, "I was given %s\n", os.Getenv(secretVariable))
+		s.text(r, os.Getenv(secretVariable))
 	case "story": // with progress on the way
 		for i := range a.N {
 			s.message(map[string]any{"method": "notifications/progress", "params": map[string]any{

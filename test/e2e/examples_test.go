@@ -41,6 +41,10 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 		{name: "tool-policy", never: "convert_time", want: map[string]string{
 			"tools time": "get_current_time", "call time get_current_time": "UTC",
 		}},
+		{name: "user-secret", want: map[string]string{
+			"call everything get-env": "key-of-alice", "tools everything": "get-env",
+		}},
+		{name: "audit-and-trace", want: map[string]string{"call time get_current_time": "UTC"}},
 		{name: "entra-obo", env: settings, call: append(settings, "MCPFUNC_TOKEN="+token(idp, alice)), want: map[string]string{
 			"list": "azure_obo", "doctor auth": "ok", "tools fabric-rti": "kusto_query", "call fabric-rti": "kusto",
 		}},

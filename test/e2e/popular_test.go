@@ -28,7 +28,12 @@ func popular(t *testing.T) map[string]any {
 		words := strings.Fields(line)
 		server := map[string]any{"timeout_seconds": 120}
 		if box, ok := strings.CutPrefix(words[0], "sandbox="); ok {
-			server["sandbox"], words = json.RawMessage(box), words[1:]
+			sandbox := map[string]any{}
+			if err := json.Unmarshal([]byte(box), &sandbox); err != nil {
+				t.Fatal(err)
+			}
+			sandbox["required"] = false // some kernels have none: the log says what was left out
+			server["sandbox"], words = sandbox, words[1:]
 		}
 		server["command"], server["args"] = words[0], words[1:]
 		servers[strings.NewReplacer("@", "", "/", "-").Replace(m[1])] = server
@@ -72,6 +77,9 @@ func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
 		}
 		if strings.Contains(a.Log, "starts as written") {
 			t.Errorf("%s does not start as packed:\n%s", a.Server, a.Log)
+		}
+		if strings.Contains(a.Log, "without a part of its sandbox") {
+			t.Logf("%s is not in its whole sandbox, since this kernel has none", a.Server)
 		}
 		t.Logf("%-42s %3d tools %6.2fs", a.Server, len(a.Tools), a.Listed.Seconds())
 	}
