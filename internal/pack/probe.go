@@ -97,10 +97,13 @@ func (r *run) keepTools() error {
 		if err != nil {
 			return err
 		}
-		if known && !j.report.Resolved {
+		switch {
+		case known && !j.report.Resolved:
 			if err := writeTools(r.stage, j.name, tools); err != nil {
 				return err
 			}
+		case known:
+			r.note(j.name, "its tools are not pinned any more, as it was not tried")
 		}
 	}
 	return nil
