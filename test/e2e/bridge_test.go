@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
@@ -19,7 +20,11 @@ type Bridge struct {
 // own front (e2etest.Front), until the test ends. It then fails the test if anything that the project started is still alive.
 func bridge(t *testing.T, config string, env ...string) *Bridge {
 	t.Helper()
-	return serve(t, scaffold(t, config), env...)
+	dir := scaffold(t, config)
+	if os.Getenv(throughManifest) != "" {
+		record(t, dir)
+	}
+	return serve(t, dir, env...)
 }
 
 // serve is bridge for a project that is there.
