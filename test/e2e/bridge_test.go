@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"os"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
@@ -20,11 +19,7 @@ type Bridge struct {
 // own front (e2etest.Front), until the test ends. It then fails the test if anything that the project started is still alive.
 func bridge(t *testing.T, config string, env ...string) *Bridge {
 	t.Helper()
-	dir := scaffold(t, config)
-	if os.Getenv(throughManifest) != "" {
-		record(t, dir)
-	}
-	return serve(t, dir, env...)
+	return serve(t, scaffold(t, config), env...)
 }
 
 // serve is bridge for a project that is there.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,25 +14,11 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
-// throughManifest is a setting of the tests: with it every project that is served answers from a manifest
-// what is in one.
-const throughManifest = "MCPFUNC_E2E_MANIFEST"
-
-// record records what the servers of the project in dir answer.
-func record(t *testing.T, dir string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), mcpfunc(t), "manifest", dir)
-	cmd.Env = e2etest.Environ()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("mcpfunc manifest: %v\n%s", err, out)
-	}
-}
-
 // manifested is bridge for a project whose servers are all in its manifest.
 func manifested(t *testing.T, config string, servers ...string) *Bridge {
 	t.Helper()
 	dir := scaffold(t, config)
-	record(t, dir)
+	e2etest.Record(t, mcpfunc(t), dir)
 	data, err := os.ReadFile(filepath.Join(dir, "mcp_manifest.jsonl"))
 	if err != nil {
 		t.Fatal(err)
