@@ -5,6 +5,7 @@ package mcpfunc
 import (
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/cmdline"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -43,7 +44,7 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 
 // commandLine is a command as a person would type it, without the secrets in it.
 func commandLine(command string, args []string) string {
-	words := append([]string{command}, secret.HideArgs(args)...)
+	words := append([]string{command}, cmdline.Hide(args)...)
 	for i, word := range words {
 		if word == "" || strings.ContainsAny(word, " \t\n\"'\\$`*?<>|&;()#~") {
 			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -94,8 +95,10 @@ func (q *request) passTo(to Remote, m *message.Message) bool {
 	case errors.Is(err, ErrRefused):
 		return false
 	case !failed:
+		q.one[0].End(calls.Outcome{Kind: calls.Passed})
 		return true
 	}
+	q.one[0].End(failure.Outcome())
 	var id []byte
 	if m != nil && m.Kind() == message.Request {
 		id = m.Envelope().ID()
