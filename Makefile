@@ -66,5 +66,8 @@ bench: ## the benchmark against raw pipes, the HTTP floor and peers; writes docs
 	bench/install.sh
 	go run ./bench
 
+bench-fork: ## what a session of a packed server in Python costs, forked and not
+	go run ./bench/fork
+
 bench-go: ## the benchmarks of single packages, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./internal/message ./internal/framing ./internal/session ./runtime
