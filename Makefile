@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden bench
+.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden bench bench-fork bench-go
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
