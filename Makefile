@@ -22,7 +22,7 @@ unit: ## the hermetic tests
 
 e2e: ## real servers, real clients, the official conformance suite
 	test/e2e/tools/install.sh
-	go test -tags e2e -v -timeout 60m ./test/e2e ./internal/broker ./internal/shared
+	go test -tags e2e -v -timeout 60m ./test/e2e ./internal/broker ./internal/backplane
 
 servers: ## popular servers of npm and PyPI, packed and asked for their tools: ONLY="WORD ..."; with NUGET="ID@VERSION ..." those of NuGet
 	$(if $(NUGET),test/e2e/tools/nuget-servers.sh $(NUGET),test/e2e/tools/popular-servers.sh $(ONLY))

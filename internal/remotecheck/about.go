@@ -154,9 +154,9 @@ func (c *check) instances() {
 	case !c.app.SessionKey:
 		c.fail(name, "set the app setting MCPFUNC_SESSION_KEY (mcpfunc publish does)", "%d answered %d requests, and none can serve the sessions of another", n, looks+1)
 	case !c.app.Redis:
-		c.warn(name, `set MCPFUNC_REDIS_URL, or "on_lost" for servers whose processes remember something`,
+		c.warn(name, `set MCPFUNC_REDIS_URL, by which each reaches every session, or "on_lost" for servers whose processes remember something`,
 			"%d answered %d requests: a session that reaches another is taken over, by a new process", n, looks+1)
 	default:
-		c.ok(name, "%d answered %d requests, and they share what they know; the youngest handler runs for %s", n, looks+1, age)
+		c.ok(name, "%d answered %d requests, and each reaches every session; the youngest handler runs for %s", n, looks+1, age)
 	}
 }

@@ -219,3 +219,11 @@ func TestOpenBoundsWhatItDecompresses(t *testing.T) {
 		t.Errorf("%d bytes came of %d, %v", len(plain), len(bomb), err)
 	}
 }
+
+func TestNamesDifferByKeyAndText(t *testing.T) {
+	t.Parallel()
+	a, b := RandomKeys(), RandomKeys()
+	if a.Name("x") != a.Name("x") || a.Name("x") == a.Name("y") || a.Name("x") == b.Name("x") {
+		t.Error("a name is not of its key and its text")
+	}
+}
