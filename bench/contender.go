@@ -39,6 +39,7 @@ type running struct {
 	proc   *proc         // whose CPU and memory count; nil if it has no process beside the server
 	ready  time.Duration // from exec to the first HTTP answer; zero if proc is nil
 	stop   func()
+	others *others // that take part in each call; nil for none
 }
 
 // A lab is where contenders run: programs that were built for this run, and a directory.
@@ -64,7 +65,7 @@ func newLab(profile string) (*lab, error) {
 	l := &lab{dir: dir, self: self, server: filepath.Join(dir, "server"), handler: filepath.Join(dir, "handler"), profile: profile}
 	for path, pkg := range map[string]string{l.server: "server", l.handler: "handler"} {
 		// Stripped and without cgo, as `mcpfunc build` does it.
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
+		build := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		out, err := build.CombinedOutput()
 		if err != nil {
@@ -177,6 +178,7 @@ func ourContenders() []contender {
 		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
+		elsewhereContender,
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},

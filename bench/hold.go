@@ -90,6 +90,8 @@ func holds() []hold {
 			}},
 		{title: "memory a session at 200 idle sessions", limit: 32, form: unit("%.0f KiB"), value: absolute("idle 200 KiB"), why: whyIdle},
 		{title: "CPU a call at 8 × 4", limit: 24, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
+		{title: "a call that is passed on to another instance (loopback Redis): p50 above a local one", limit: 1000, form: unit("%.0f µs"), ours: true,
+			value: func(res *results, _ string) (float64, bool) { return above("echo 1×1 p50 µs", ours)(res, elsewhere) }},
 		{title: "envelope scan of 200 B", limit: 0.3, form: unit("%.2f µs"), value: absolute(scanTime), ours: true, why: whyScan},
 		{title: "its allocations", limit: 0, form: unit("%.0f"), value: absolute(scanAllocs), ours: true},
 		{title: "exec to first HTTP answer", limit: 30, form: unit("%.0f ms"), value: absolute("start ms")},

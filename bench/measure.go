@@ -102,6 +102,12 @@ func load(name string, j job, sessions, lanes int) measure {
 		if err != nil {
 			return err
 		}
+		var besides othersUsage
+		if m.others != nil {
+			if besides, err = m.others.usage(); err != nil {
+				return err
+			}
+		}
 		begun := time.Now()
 		r := m.drive(open, j, lanes, m.scale.load)
 		took := time.Since(begun)
@@ -118,6 +124,11 @@ func load(name string, j job, sessions, lanes int) measure {
 		calls := float64(len(r.latencies))
 		if calls == 0 {
 			return nil
+		}
+		if m.others != nil {
+			if err := m.others.set(m, name, besides, calls); err != nil {
+				return err
+			}
 		}
 		m.set(name, "p50 µs", micros(quantile(r.latencies, 0.50)))
 		m.set(name, "p99 µs", micros(quantile(r.latencies, 0.99)))

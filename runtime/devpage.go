@@ -23,6 +23,12 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 	if s := a.byName[o.Default]; s != nil {
 		o.Default = s.spec.Name
 	}
+	if a.instance != nil {
+		o.Shared = func() devpage.Shared {
+			f := a.instance.Figures()
+			return devpage.Shared{Owned: f.Owned, Forwarded: f.Forwarded, Answered: f.Answered}
+		}
+	}
 	for _, s := range a.servers {
 		method := s.spec.method.Method
 		o.Servers = append(o.Servers, devpage.Server{

@@ -264,7 +264,7 @@ func TestCallsOfAnOwnerThatDiesEndWithAReason(t *testing.T) {
 	<-began
 	a.vanish()
 	var lost *LostError
-	if err := <-done; !errors.As(err, &lost) || !lost.Gone() || lost.Unsent || lost.Begun {
+	if err := <-done; !errors.As(err, &lost) || !lost.Gone() || lost.Unsent {
 		t.Errorf("got %v", err)
 	}
 	b.own(t, "s", nil)
