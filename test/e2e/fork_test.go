@@ -40,7 +40,7 @@ func forkable(t *testing.T) map[string]map[string]any {
 			words := strings.Fields(line)
 			name, _, _ := strings.Cut(words[1], "@")
 			name = strings.TrimSuffix(strings.TrimPrefix(name, "awslabs."), "-mcp-server") // a dot is none of a name
-			servers[name] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120}
+			servers[name] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120, "era": "legacy"} // a process per session
 		}
 	}
 	return servers
