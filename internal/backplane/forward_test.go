@@ -455,3 +455,70 @@ func TestOwnersAreFoundWhileAKeyIsReplaced(t *testing.T) {
 		}
 	}
 }
+
+// A client that does not read holds nobody up: neither other calls, nor the end of the app.
+func TestClientThatDoesNotReadHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	blocked := make(chan struct{})
+	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, p Passed) {
+		if r.Method == http.MethodPost {
+			echo(w, r, p)
+			return
+		}
+		defer close(blocked)
+		for {
+			if _, err := w.Write(make([]byte, pieceSize)); err != nil {
+				return
+			}
+		}
+	})
+	b := redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	stuck := &stuckWriter{header: http.Header{}, written: make(chan struct{}), goOn: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Forward(t.Context(), stuck, httptest.NewRequest("GET", "/", nil), Target{Owner: b.ownerOf(t, "s"), Session: "s"}, nil, false)
+	}()
+	<-stuck.written
+	for range 50 {
+		if w, err := b.pass(t.Context(), t, "s", "x"); err != nil || w.Body.String() != "x" {
+			t.Fatalf("beside it: %v", err)
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		a.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(testlimit.Wait()):
+		t.Error("the app does not end")
+	}
+	<-blocked
+	close(stuck.goOn)
+	if err := <-done; err == nil {
+		t.Error("an answer without an end is whole")
+	}
+	if n := b.unread; n != 0 {
+		t.Errorf("%d bytes are counted as unread", n)
+	}
+}
+
+// A stuckWriter does not take anything until it may.
+type stuckWriter struct {
+	header        http.Header
+	once          sync.Once
+	written, goOn chan struct{}
+}
+
+func (w *stuckWriter) Header() http.Header { return w.header }
+func (w *stuckWriter) WriteHeader(int)     {}
+func (w *stuckWriter) Flush()              {}
+
+func (w *stuckWriter) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.written) })
+	<-w.goOn
+	return len(p), nil
+}

@@ -117,7 +117,9 @@ func (i *Instance) Close() {
 		return
 	}
 	i.endCalls(errClosed, func(string) bool { return true })
+	late := time.AfterFunc(farewell, i.endServed) // somebody's client does not read
 	i.serving.Wait()
+	late.Stop()
 	for until := time.Now().Add(farewell); i.pending() && !i.down.Load() && time.Now().Before(until); {
 		rouse(i.outgo)
 		select {
@@ -274,6 +276,15 @@ func (i *Instance) busyPeers() (peers []string) {
 		peers = append(peers, peer)
 	}
 	return peers
+}
+
+// endServed ends what is still answered for others.
+func (i *Instance) endServed() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, s := range i.served {
+		s.cancel(errClosed)
+	}
 }
 
 // endCalls ends calls with the instances that which names.
