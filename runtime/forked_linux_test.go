@@ -261,6 +261,23 @@ func TestCallersVariablesAreNotThoseOfAnother(t *testing.T) {
 	}
 }
 
+// Sessions may write to the working directory. What all of them come of takes no module from there.
+func TestNothingIsImportedFromTheWorkingDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"socket", "json", "ctypes", "heavy", "gc", "importlib", "none_of_that_name", "sitecustomize"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".py"), []byte("import os\nos.write(2, b'imported from the working directory\\n')\nos._exit(9)\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lab := newForkLab(t, "", fmt.Sprintf(`,"working_dir":%q`, dir))
+	if s := connect(t, lab.url).self(t); !s.forked() {
+		t.Errorf("it was not forked: %+v", s)
+	}
+	if strings.Contains(lab.log.String(), "imported from the working directory") {
+		t.Error("a module of the working directory has run")
+	}
+}
+
 func TestForkIsTurnedOff(t *testing.T) {
 	lab := newForkLab(t, "", `,"fork":false`)
 	if s := connect(t, lab.url).self(t); s.forked() {

@@ -178,8 +178,8 @@ func serve(t *testing.T, server *sly, access config.Access, pins map[string]stri
 	synctest.Test(t, func(t *testing.T) {
 		a := &attack{T: t, server: server, version: "2025-11-25"}
 		var err error
-		a.app, err = New(&Config{Servers: []Server{{Name: "sly", Command: "sly", access: access, pins: pins, StartTimeout: 10 * time.Second}}},
-			&Options{Logger: slog.New(slog.NewJSONHandler(&a.log, nil)), Launcher: LauncherFunc(server.launch)})
+		a.app, err = New(&Config{Servers: []Server{{Name: "sly", Command: "sly", access: access, pins: pins, StartTimeout: 10 * time.Second, OnLost: "resurrect"}}},
+			&Options{SessionKeys: sessionKey(), Logger: slog.New(slog.NewJSONHandler(&a.log, nil)), Launcher: LauncherFunc(server.launch)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -845,6 +845,27 @@ func TestPinnedWhateverTheServerDoes(t *testing.T) {
 				a.want(a.ask("tools/call", `{"name":"read"}`), "called read")
 				a.ask("tools/call", `{"name":"die"}`)
 				time.Sleep(time.Minute)
+				heard := a.server.heard()
+				a.want(a.ask("tools/call", `{"name":"read"}`), "Unknown tool: read")
+				if a.server.heard() != heard {
+					a.Error("it was called")
+				}
+				a.want(a.ask("tools/call", `{"name":"write"}`), "called write")
+			},
+		},
+		"a process that takes a session over that slept": {
+			func(p *slyProcess, _ string) string {
+				if p.number == 1 {
+					return tools(toolRead, toolWrite)
+				}
+				return tools(changedRead, toolWrite)
+			},
+			func(a *attack) {
+				a.want(a.ask("tools/call", `{"name":"read"}`), "called read")
+				time.Sleep(30 * time.Minute)
+				if s := a.app.Stats(); s.Processes != 0 || s.Hibernated != 1 {
+					a.Fatalf("it does not sleep: %+v", s)
+				}
 				heard := a.server.heard()
 				a.want(a.ask("tools/call", `{"name":"read"}`), "Unknown tool: read")
 				if a.server.heard() != heard {

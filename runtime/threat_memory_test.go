@@ -244,11 +244,14 @@ func TestT52AnswerWithoutMemoryIsAnErrorThatSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const largest = 2 << 20
 		app, web := inMemory(t, &Config{MaxRequestBytes: largest, MaxResponseBytes: largest}, Options{Auth: named{}, budget: 2 * largest})
-		for caller, size := range map[string]int{"a": largest * 9 / 10, "b": largest / 2} {
-			share := app.budget.Share("other", caller)
+		for n, size := range []int{largest * 9 / 10, largest / 2} { // the larger first, or there is no room for it
+			share := app.budget.Share("other", fmt.Sprint("caller ", n))
 			held := message.New(&share)
 			held.Append([]byte(`"` + strings.Repeat("x", size)))
 			defer held.Free()
+			if err := held.NoRoom(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		call := fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"big","arguments":{"size":%d}}}`, largest*3/4)
 		status, _, body := answerOf(t, web, post(t.Context(), "alice", "", strings.NewReader(call), -1))

@@ -35,12 +35,14 @@ type ForkPlan struct {
 	Watch func(reads, random []string)
 }
 
-// forkScript is what a fork server runs, and bootstrap what gets it there.
+// forkScript is what a fork server runs, and bootstrap what gets it there. Modules are then looked for where a script
+// would have them looked for: Python would take those of the working directory first, to which sessions may write.
 //
 //go:embed forkserver.py
 var forkScript []byte
 
-const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
+const bootstrap = `import sys; sys.path[0] = sys.path[0] or sys.argv[1].rpartition("/")[0]
+import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
 
 // Forks starts processes of one server by fork. The fork server is started with the first of them, ends when
 // none was wanted for a while, and is started again when it has died, unless it dies again and again.
@@ -306,8 +308,11 @@ func (f *Forks) start(p *forking) (err error) {
 	if err != nil {
 		return err
 	}
-	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
+	spec := process.Spec{Command: f.plan.Command, Args: append(slices.Clone(f.plan.Flags), "-c", bootstrap, f.plan.Script), Env: f.plan.Env, Dir: f.plan.Dir, Sandbox: f.plan.Sandbox}
 	if p.fork, err = f.launch(spec, [][]byte{forkScript, plan}); err != nil {
+		if errors.Is(err, errors.ErrUnsupported) {
+			f.refuse(err)
+		}
 		return err
 	}
 	f.running.Go(func() { io.Copy(io.Discard, p.fork) }) // nothing of it is for a client

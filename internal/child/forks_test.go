@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -221,6 +222,26 @@ func TestImportsThatCannotBeSharedAreNotTriedAgain(t *testing.T) {
 		}
 		if len(*all) != 1 || !(*all)[0].isGone() {
 			t.Errorf("%d fork servers, of which the first is gone: %t", len(*all), (*all)[0].isGone())
+		}
+	})
+}
+
+func TestSystemsWithoutForkServersAreAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _ := newForks(t, nil)
+		asked := 0
+		f.launch = func(process.Spec, [][]byte) (forker, error) {
+			asked++
+			return nil, fmt.Errorf("descriptors of processes: %w", errors.ErrUnsupported)
+		}
+		for range 3 {
+			if _, err := f.Start(t.Context(), forkSpec); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("it hears %v", err)
+			}
+			time.Sleep(2 * exhaustedPause)
+		}
+		if asked != 1 {
+			t.Errorf("it was asked %d times", asked)
 		}
 	})
 }

@@ -244,7 +244,8 @@ def main(control):
     plan = json.loads(message)
     code = compile(source(plan["script"]), plan["script"], "exec")
     watch = Watch() if plan["watch"] else Nobody()
-    gc.disable()  # until all is there: see gc.freeze
+    # What is freed leaves holes, which children then fill, each with a copy of the page: nothing is collected here.
+    gc.disable()
     wrong, changed = prepare(plan, watch)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -252,7 +253,6 @@ def main(control):
     control.send(json.dumps(report).encode())
     if wrong:
         os._exit(0)
-    gc.collect()
     gc.freeze()
     become(serve(control, code, ruleset, changed), changed)
     gc.enable()

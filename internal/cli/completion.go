@@ -9,6 +9,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // addCompletions makes shells complete the arguments and flags of cmd and of the commands below it
@@ -93,7 +94,7 @@ func serversLike(project, start string) []string {
 	for _, s := range file.Servers {
 		what := s.Description
 		if what == "" {
-			what = strings.Join(append([]string{s.Command}, s.Args...), " ")
+			what = strings.Join(append([]string{s.Command}, secret.HideArgs(s.Args)...), " ")
 		}
 		if strings.HasPrefix(s.Name, start) {
 			names = append(names, cobra.CompletionWithDesc(s.Name, oneLine(what)))

@@ -16,6 +16,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/importer"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type initOptions struct {
@@ -267,7 +268,7 @@ func summarize(env *Env, opts *initOptions, src source, file *config.File, chang
 		changes = changes[n:]
 	}
 	for _, s := range file.Enabled() {
-		env.complain("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, s.Args...), " ")))
+		env.complain("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, secret.HideArgs(s.Args)...), " ")))
 	}
 	env.complain("  the same without questions: %s", style.dim(opts.commandLine(src)))
 }
@@ -299,11 +300,18 @@ func typedFlags(cmd *cobra.Command) []string {
 	return words
 }
 
-// commandLine is what gives the same project without a question.
+// commandLine is what gives the same project without a question, but for secrets, which are not shown.
 func (o *initOptions) commandLine(src source) string {
-	words := slices.Concat([]string{"mcpfunc", "init", o.Dir}, o.typed, src.flags, []string{"--yes"})
+	words := []string{"mcpfunc", "init", o.Dir}
+	for _, word := range slices.Concat(o.typed, src.flags) {
+		if strings.HasPrefix(word, "--env=") { // the only flag that may hold one
+			word = secret.HideArgs([]string{word})[0]
+		}
+		words = append(words, word)
+	}
+	words = append(words, "--yes")
 	if len(src.command) > 0 {
-		words = slices.Concat(words, []string{"--"}, src.command)
+		words = slices.Concat(words, []string{"--"}, secret.HideArgs(src.command))
 	}
 	return shellquote.Join(words...)
 }

@@ -79,7 +79,7 @@ func startSandboxedForkServer(s *Supervisor, script string, box Sandbox, env ...
 	if err != nil {
 		return nil, err
 	}
-	const bootstrap = `import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
+	const bootstrap = `import sys; sys.path.remove(""); import socket; c = socket.socket(fileno=3); exec(compile(c.recv(1 << 17), "<fork server>", "exec"), {"__name__": "mcpfunc", "control": c})`
 	f, err := s.StartForkServer(Spec{Command: python(), Args: []string{"-s", "-c", bootstrap}, Env: append(env, "PATH="+os.Getenv("PATH")), Sandbox: box}, [][]byte{source, plan})
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ type Argument struct {
 
 var envName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
-// Args goes through a command line: --name VALUE, --name=VALUE, NAME=VALUE as docker run -e has it, and
-// what has no name.
+// Args goes through a command line: --name VALUE, --name=VALUE, NAME=VALUE as docker run -e has it, --env=NAME=VALUE,
+// and what has no name.
 func Args(args []string) []Argument {
 	var all []Argument
 	option := "" // the argument before, if its value is this one
@@ -29,6 +29,9 @@ func Args(args []string) []Argument {
 			continue
 		case strings.HasPrefix(arg, "-"), joined && envName.MatchString(left):
 			name, value = left, right
+			if inner, rest, ok := strings.Cut(right, "="); ok && envName.MatchString(inner) { // --env=NAME=VALUE
+				name, value = inner, rest
+			}
 		}
 		all = append(all, Argument{Index: i, Name: Variable(name), Value: value})
 	}
