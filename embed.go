@@ -25,6 +25,7 @@ import (
 //go:embed internal/bufpool/*.go
 //go:embed internal/calls/*.go
 //go:embed internal/child/*.go internal/child/forkserver.py
+//go:embed internal/cmdline/*.go
 //go:embed internal/config/*.go
 //go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/eventlog/*.go

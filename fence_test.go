@@ -89,6 +89,7 @@ func TestFences(t *testing.T) {
 		{"internal/importer", "github.com/spf13/cobra", "Cobra lives in internal/cli and nowhere else"},
 		{"internal/importer", "os/exec", "what anybody wrote into a file is read, and nothing of it run"},
 		{"internal/importer", "net/http", "what lies behind a URL is fetched by whoever was given it"},
+		{"runtime", module + "internal/terminal", "an app writes JSON, in which printable escapes"},
 		{"internal/printable", module, "what may be shown does not depend on who said it"},
 		{"internal/secret", module, "what a secret is does not depend on who asks"},
 		{"internal/packmanifest", module, "what was packed is a file format: it knows neither the configuration nor processes"},

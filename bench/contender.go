@@ -14,7 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
+	"github.com/mcpfunc/mcpfunc/internal/packprobe"
 )
 
 // A contender is something that is measured.
@@ -36,6 +39,7 @@ type running struct {
 	proc   *proc         // whose CPU and memory count; nil if it has no process beside the server
 	ready  time.Duration // from exec to the first HTTP answer; zero if proc is nil
 	stop   func()
+	others *others // that take part in each call; nil for none
 }
 
 // A lab is where contenders run: programs that were built for this run, and a directory.
@@ -61,7 +65,7 @@ func newLab(profile string) (*lab, error) {
 	l := &lab{dir: dir, self: self, server: filepath.Join(dir, "server"), handler: filepath.Join(dir, "handler"), profile: profile}
 	for path, pkg := range map[string]string{l.server: "server", l.handler: "handler"} {
 		// Stripped and without cgo, as `mcpfunc build` does it.
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
+		build := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		out, err := build.CombinedOutput()
 		if err != nil {
@@ -101,6 +105,7 @@ func (l *lab) project() error {
 		"":                     ``,
 		prewarmed:              `,"sessions":{"prewarm":4}`,
 		slow:                   `,"args":["` + slowStart.String() + `"]`,
+		known:                  ``,
 		slow + "/" + prewarmed: `,"args":["` + slowStart.String() + `"],"sessions":{"prewarm":4}`,
 	} {
 		files[filepath.Join(dir, "mcp_config.json")] = `{"mcpServers":{"bench":{"command":` + string(command) + settings + `}}}`
@@ -114,7 +119,28 @@ func (l *lab) project() error {
 			return err
 		}
 	}
-	return nil
+	return l.record()
+}
+
+// record writes what the server answers before it is used, as "mcpfunc manifest" does.
+func (l *lab) record() error {
+	dir := filepath.Join(l.dir, known)
+	file, err := config.Load(filepath.Join(dir, "mcp_config.json"), nil)
+	if err != nil {
+		return err
+	}
+	prober := packprobe.Prober{Environ: os.Environ(), Resolve: func() (*config.File, error) { return file, nil }}
+	answers, err := prober.RecordWritten(context.Background(), dir, "bench")
+	if err != nil {
+		return fmt.Errorf("ask the server for its manifest: %w", err)
+	}
+	data, err := packprobe.Encode(map[string]packprobe.Entry{
+		"bench": {Identity: manifest.SourceOf(file.Servers[0], nil, os.Getenv).Identity(""), Recorded: answers},
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, manifest.Name), data, 0o644)
 }
 
 // The names of the contenders that others are held against.
@@ -126,6 +152,7 @@ const (
 
 	against   = "other"
 	prewarmed = "prewarmed"
+	known     = "manifest"
 )
 
 // ourContenders are those that need nothing installed.
@@ -148,6 +175,10 @@ func ourContenders() []contender {
 		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dirOf(measure), prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
+		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists}, start: func(l *lab, measure string) (*running, error) {
+			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
+		}},
+		elsewhereContender,
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},

@@ -80,12 +80,18 @@ func holds() []hold {
 		{title: "progress notifications out of order", limit: 0, form: unit("%.0f"), value: absolute("progress out of order")},
 		{title: "session churn, one at a time, cold: sessions/s of raw", limit: 0.70, least: true, form: percent, value: ratio("churn sessions/s", raw), why: whyChurn},
 		{title: "`initialize` → `tools/list`, cold, above raw", limit: 2, form: unit("%.1f ms"), value: above("churn to tools/list ms", raw)},
+		{title: "list-only sessions from the manifest: `initialize` → `tools/list`, p50 over the floor's", limit: 1.3, form: times, ours: true,
+			value: func(res *results, _ string) (float64, bool) { return ratio(lists+" p50 µs", floor)(res, known) }},
+		{title: "list-only sessions from the manifest: processes", limit: 0, form: unit("%.0f"), ours: true,
+			value: func(res *results, _ string) (float64, bool) { return res.median(known, lists+" processes") }},
 		{title: "prewarmed: `initialize` → `tools/list` (the server itself answers in microseconds)", limit: 2, form: unit("%.1f ms"), ours: true,
 			value: func(res *results, contender string) (float64, bool) {
 				return res.median(prewarmed, arrivals+" to tools/list ms")
 			}},
 		{title: "memory a session at 200 idle sessions", limit: 32, form: unit("%.0f KiB"), value: absolute("idle 200 KiB"), why: whyIdle},
 		{title: "CPU a call at 8 × 4", limit: 24, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
+		{title: "a call that is passed on to another instance (loopback Redis): p50 above a local one", limit: 1000, form: unit("%.0f µs"), ours: true,
+			value: func(res *results, _ string) (float64, bool) { return above("echo 1×1 p50 µs", ours)(res, elsewhere) }},
 		{title: "envelope scan of 200 B", limit: 0.3, form: unit("%.2f µs"), value: absolute(scanTime), ours: true, why: whyScan},
 		{title: "its allocations", limit: 0, form: unit("%.0f"), value: absolute(scanAllocs), ours: true},
 		{title: "exec to first HTTP answer", limit: 30, form: unit("%.0f ms"), value: absolute("start ms")},

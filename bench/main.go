@@ -111,7 +111,7 @@ func bench(args []string, stderr io.Writer) error {
 			return err
 		}
 	}
-	if res.wrong(raw, floor, ours, prewarmed, host) {
+	if res.wrong(raw, floor, ours, prewarmed, known, host) {
 		return fmt.Errorf("something went wrong that is ours: see %s", *out)
 	}
 	return nil

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -24,13 +26,14 @@ type scale struct {
 	sessions int           // that churn opens at most, one after another
 	churn    time.Duration // how long churn lasts at most
 	arrivals int           // sessions that arrive one at a time
+	lists    int           // sessions that list and leave
 	idle     []int         // sessions that are left idle
 	settle   time.Duration // before memory is read
 }
 
 var (
-	fullScale  = scale{rounds: 5, warm: 500 * time.Millisecond, load: 1500 * time.Millisecond, sessions: 200, churn: 3 * time.Second, arrivals: 20, idle: []int{50, 200, 500}, settle: 2 * time.Second}
-	quickScale = scale{rounds: 1, warm: 50 * time.Millisecond, load: 250 * time.Millisecond, sessions: 20, churn: time.Second, arrivals: 3, idle: []int{50}, settle: 200 * time.Millisecond}
+	fullScale  = scale{rounds: 5, warm: 500 * time.Millisecond, load: 1500 * time.Millisecond, sessions: 200, churn: 3 * time.Second, arrivals: 20, lists: 1000, idle: []int{50, 200, 500}, settle: 2 * time.Second}
+	quickScale = scale{rounds: 1, warm: 50 * time.Millisecond, load: 250 * time.Millisecond, sessions: 20, churn: time.Second, arrivals: 3, lists: 20, idle: []int{50}, settle: 200 * time.Millisecond}
 )
 
 const (
@@ -46,6 +49,7 @@ func measures(s scale) []measure {
 		load("echo 8×4", job{tool: "echo"}, 8, 4),
 		load("echo 64×1", job{tool: "echo"}, 64, 1),
 		{name: "churn", run: churn, skip: []string{floor}},
+		{name: lists, run: listOnly, of: []string{floor, known}},
 		{name: arrivals, run: arrive, of: []string{raw, ours, prewarmed, against}},
 		{name: arrivalsSlow, run: arrive, of: []string{raw, ours, prewarmed, against}},
 	}
@@ -98,6 +102,12 @@ func load(name string, j job, sessions, lanes int) measure {
 		if err != nil {
 			return err
 		}
+		var besides othersUsage
+		if m.others != nil {
+			if besides, err = m.others.usage(); err != nil {
+				return err
+			}
+		}
 		begun := time.Now()
 		r := m.drive(open, j, lanes, m.scale.load)
 		took := time.Since(begun)
@@ -114,6 +124,11 @@ func load(name string, j job, sessions, lanes int) measure {
 		calls := float64(len(r.latencies))
 		if calls == 0 {
 			return nil
+		}
+		if m.others != nil {
+			if err := m.others.set(m, name, besides, calls); err != nil {
+				return err
+			}
 		}
 		m.set(name, "p50 µs", micros(quantile(r.latencies, 0.50)))
 		m.set(name, "p99 µs", micros(quantile(r.latencies, 0.99)))
@@ -193,6 +208,66 @@ func arrive(m *meter) error {
 		m.set(m.measure, "to tools/list ms", millis(quantile(r.latencies, 0.5)))
 	}
 	return nil
+}
+
+// Sessions that do nothing but list, as most do.
+const lists = "list-only sessions"
+
+// listOnly gives how long a session takes from initialize to the list of tools, where that is all it does, one
+// after another, and how many processes the server has while ten of them are open.
+func listOnly(m *meter) error {
+	var r record
+	for range m.lists {
+		first := time.Now()
+		if err := once(m, func() { r.latencies = append(r.latencies, time.Since(first)) }); err != nil {
+			if r.failed(err); r.errors() == maxErrors {
+				break
+			}
+		}
+	}
+	if text := r.complaint(); text != "" {
+		m.complain(text)
+	}
+	if len(r.latencies) == 0 {
+		return nil
+	}
+	m.set(lists, "p50 µs", micros(quantile(r.latencies, 0.5)))
+	m.set(lists, "p99 µs", micros(quantile(r.latencies, 0.99)))
+	if m.client.path != "/api/mcp" { // the floor's, which has none
+		return nil
+	}
+	open, err := m.openAll(10)
+	if err != nil {
+		return err
+	}
+	defer m.closeAll(open)
+	for _, s := range open {
+		if err := s.list(); err != nil {
+			return err
+		}
+	}
+	n, err := m.client.processes()
+	if err != nil {
+		return err
+	}
+	m.set(lists, "processes", float64(n))
+	return nil
+}
+
+// processes is how many processes a handler says that it has.
+func (c *client) processes() (int, error) {
+	resp, err := http.Get("http://" + c.addr + "/api/session_metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var figures struct {
+		Processes *int `json:"total_processes"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&figures); err != nil || figures.Processes == nil {
+		return 0, fmt.Errorf("the handler's figures have no total_processes: %v", err)
+	}
+	return *figures.Processes, nil
 }
 
 // once opens a session, asks for the tools, and ends it.

@@ -107,6 +107,9 @@ func lines(s scale) []line {
 			line{"echo " + load + ", p99 µs", figure("echo " + load + " p99 µs"), "%.0f", "", false},
 			line{"echo " + load + ", CPU µs a call", figure("echo " + load + " CPU µs"), "%.1f", floor, true})
 	}
+	for _, what := range []string{"owner's CPU µs", "Redis CPU µs", "Redis bytes"} {
+		all = append(all, line{"passed on, echo 8×4: " + what + " a call", figure("echo 8×4 " + what), "%.0f", "", false})
+	}
 	for _, load := range []string{"answers 64 KiB", "answers 1 MiB", "answers 1 MiB 4×1", "answers 16 MiB", "requests 64 KiB", "requests 1 MiB", "requests 16 MiB"} {
 		all = append(all, line{load + ", MB/s", figure(load + " MB/s"), "%.0f", raw, false})
 		if strings.Contains(load, "16 MiB") {
@@ -119,6 +122,7 @@ func lines(s scale) []line {
 		line{"progress, out of order", "progress out of order", "%.0f", "", false},
 		line{"churn, sessions/s", "churn sessions/s", "%.1f", raw, false},
 		line{"initialize → tools/list, ms", "churn to tools/list ms", "%.1f", raw, true},
+		line{"list-only sessions: initialize → tools/list, p50 µs", lists + " p50 µs", "%.0f", floor, true},
 		line{"the same after a pause, ms", arrivals + " to tools/list ms", "%.1f", raw, true},
 		line{"the same, server starts in " + slowStart.String() + ", ms", arrivalsSlow + " to tools/list ms", "%.1f", raw, true})
 	for _, n := range s.idle {

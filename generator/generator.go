@@ -37,6 +37,7 @@ type Extras struct {
 	Docker bool // Dockerfile and .dockerignore, for HostingCustom
 	AZD    bool // azure.yaml and infra/, for the Azure Developer CLI
 	GitHub bool // .github/workflows/deploy.yml
+	Redis  bool // Azure Managed Redis in infra/, by which instances reach each other's sessions; with AZD
 }
 
 // An AuthLevel is the Functions key gate in front of a function.

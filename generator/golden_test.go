@@ -21,7 +21,7 @@ const goldenDir = "../testdata/golden"
 
 // TestGolden plays the stories of testdata/golden. The comment of one says what it shows; its line
 // "project:" holds the fields of Project as name=, module=, auth-level=, hosting= and extras=, which
-// lists docker, azd and github with commas. mcp_config.json is the
+// lists docker, azd, github and redis with commas. mcp_config.json is the
 // configuration, have/... is what lies in the folder before, and then either want/... is every file
 // that is there afterwards, with a listing in place of third_party, or "conflict" is the refusal.
 func TestGolden(t *testing.T) {
@@ -139,6 +139,7 @@ func storyProject(t *testing.T, story *txtar.Archive) Project {
 					Docker: strings.Contains(value, "docker"),
 					AZD:    strings.Contains(value, "azd"),
 					GitHub: strings.Contains(value, "github"),
+					Redis:  strings.Contains(value, "redis"),
 				}
 			default:
 				t.Fatalf("story has an unknown option %q", option)

@@ -54,6 +54,8 @@ func (p Project) check() (Project, error) {
 		return p, fmt.Errorf("hosting %q is not known: want %q or %q", p.Hosting, HostingCustom, HostingFlex)
 	case p.Hosting == HostingFlex && p.Extras.Docker:
 		return p, fmt.Errorf("hosting %q has no image: Flex Consumption runs no containers, and other plans do not know its profile", p.Hosting)
+	case p.Extras.Redis && !p.Extras.AZD:
+		return p, errors.New("Redis is a part of infra/, which is not asked for")
 	case p.AuthLevel != "" && !slices.Contains(levels, p.AuthLevel):
 		return p, fmt.Errorf("auth level %q is not known: want %q, %q or %q", p.AuthLevel, LevelAnonymous, LevelFunction, LevelAdmin)
 	case p.Config == nil:

@@ -5,6 +5,7 @@ package mcpfunc
 import (
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/cmdline"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -22,6 +23,12 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 	if s := a.byName[o.Default]; s != nil {
 		o.Default = s.spec.Name
 	}
+	if a.instance != nil {
+		o.Shared = func() devpage.Shared {
+			f := a.instance.Figures()
+			return devpage.Shared{Owned: f.Owned, Forwarded: f.Forwarded, Answered: f.Answered}
+		}
+	}
 	for _, s := range a.servers {
 		method := s.spec.method.Method
 		o.Servers = append(o.Servers, devpage.Server{
@@ -37,7 +44,7 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 
 // commandLine is a command as a person would type it, without the secrets in it.
 func commandLine(command string, args []string) string {
-	words := append([]string{command}, secret.HideArgs(args)...)
+	words := append([]string{command}, cmdline.Hide(args)...)
 	for i, word := range words {
 		if word == "" || strings.ContainsAny(word, " \t\n\"'\\$`*?<>|&;()#~") {
 			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

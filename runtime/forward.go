@@ -14,7 +14,7 @@ import (
 // A forwarder passes requests on to the instances that have their sessions.
 type forwarder struct{ *backplane.Instance }
 
-func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to streamhttp.Remote, body streamhttp.Body, begun bool) (bool, error) {
+func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to streamhttp.Remote, body streamhttp.Body, begun bool) error {
 	target := backplane.Target{
 		Owner: to.Owner, Session: to.Session, Passed: backplane.Passed{Principal: to.Principal, Client: to.Client},
 	}
@@ -22,9 +22,9 @@ func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.R
 	lost, ok := errors.AsType[*backplane.LostError](err)
 	switch {
 	case errors.Is(err, backplane.ErrRefused):
-		return false, streamhttp.ErrRefused
+		return streamhttp.ErrRefused
 	case !ok:
-		return err == nil, err
+		return err
 	}
 	failure := &child.Failure{Reason: child.ReasonInstance, Retryable: true}
 	switch {
@@ -35,7 +35,7 @@ func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.R
 	default:
 		failure.Text = "the instance that has this session could not be reached any more before it had answered; the call may have had its effect"
 	}
-	return lost.Begun, failure
+	return failure
 }
 
 // passedKey is where the context of a request says who passes it on.

@@ -1,17 +1,24 @@
 package mcpfunc
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
+	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 )
 
 // ownSecret makes a lab's open server take a variable from a header.
@@ -237,5 +244,70 @@ func TestWhatNoCallerMaySet(t *testing.T) {
 			a.Close()
 			t.Errorf("%s is taken", what)
 		}
+	}
+}
+
+// Requests without a session share a process of their caller; with another secret it is another caller's.
+func TestRequestsWithoutASessionShareNoSecret(t *testing.T) {
+	var mu sync.Mutex
+	started := map[string]int{} // processes, by the secret of their environment
+	launch := func(_ context.Context, _ Server, env []string) (Process, error) {
+		secret := ""
+		for _, v := range env {
+			if value, ok := strings.CutPrefix(v, "API_KEY="); ok {
+				secret = value
+			}
+		}
+		mu.Lock()
+		started[secret]++
+		mu.Unlock()
+		var p *mcptest.Process
+		p = mcptest.Run(func(in io.Reader, out io.Writer) error {
+			mcptest.Stateless(in, out, io.Discard, func(int) { p.Exit(errors.New("crashed")) })
+			return nil
+		})
+		return p, nil
+	}
+	app, err := New(&Config{Servers: []Server{{
+		Name: "fake", Command: "fake", Era: "modern", Prewarm: 3, EnvFromHeaders: map[string]string{"API_KEY": "X-Api-Key"},
+	}}}, &Options{Logger: slog.New(slog.DiscardHandler), Launcher: LauncherFunc(launch)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(app)
+	t.Cleanup(func() {
+		app.Close()
+		srv.Close()
+	})
+	call := func(secrets ...string) int {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/api/mcp", strings.NewReader(
+			`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"a"},`+
+				`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`))
+		for name, value := range map[string]string{
+			"Content-Type": "application/json", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "echo",
+		} {
+			r.Header.Set(name, value)
+		}
+		r.Header["X-Api-Key"] = secrets
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
+	}
+	for range 3 { // one after another, so that one process of a caller is enough
+		if a, b := call(aliceSecret), call(bobSecret); a != http.StatusOK || b != http.StatusOK {
+			t.Fatalf("%d, %d", a, b)
+		}
+	}
+	if missing, twice := call(), call(aliceSecret, bobSecret); missing != http.StatusBadRequest || twice != http.StatusBadRequest {
+		t.Errorf("without a secret %d, with two %d", missing, twice)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(started) != 2 || started[aliceSecret] != 1 || started[bobSecret] != 1 {
+		t.Errorf("processes by secret: %v", started)
 	}
 }

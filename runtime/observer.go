@@ -43,7 +43,7 @@ type Call struct {
 	// For End.
 	Session                   string // by the name that the log has for it; empty for none
 	ClientName, ClientVersion string // of the program, as it introduces itself
-	Outcome                   string // "ok", "tool_error", "error", "cancelled", "timed_out", "failed" or "refused"
+	Outcome                   string // "ok", "tool_error", "error", "cancelled", "timed_out", "failed", "refused" or "passed" (on to another instance)
 	Code                      int    // of a JSON-RPC error; zero for none
 	Reason                    string // of what is no answer of the server; may be empty
 	Took                      time.Duration
@@ -104,7 +104,7 @@ func (o *observer) Begin(c *calls.Call) {
 // End implements calls.Observer.
 func (o *observer) End(c *calls.Call, how calls.Outcome) {
 	took := time.Since(c.At)
-	if o.audited {
+	if o.audited && how.Kind != calls.Passed {
 		o.app.audit.line(o.server, c, how, took)
 	}
 	if told, ok := c.State.(*Call); ok {

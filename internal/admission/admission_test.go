@@ -328,26 +328,23 @@ func TestIdleTenantsNeedNoMemory(t *testing.T) {
 	})
 }
 
-// What nobody uses yet goes before the kernel would choose.
+// What nobody uses yet goes before the kernel would choose, and before any session.
 func TestProcessesStartedAheadGoFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &machine{free: lastBytes, used: map[int]int64{1: 100 << 20}}
-		spare := &reserve{left: 1}
-		c := New(0, m, 0, spare)
-		defer c.Close()
-		tn := &tenant{pid: 1}
-		if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(watchEvery)
-		synctest.Wait()
-		if spare.left != 0 || tn.ended != 0 {
-			t.Errorf("at first %d are left that nobody uses, and a session was ended: %v", spare.left, tn.ended != 0)
-		}
-		time.Sleep(watchEvery)
-		synctest.Wait()
-		if tn.ended == 0 {
-			t.Error("nobody went when there was nothing else")
-		}
-	})
+	for _, ahead := range []int{1, 0} {
+		synctest.Test(t, func(t *testing.T) {
+			spare := &reserve{left: ahead}
+			m := &machine{free: lastBytes, used: map[int]int64{1: 100 << 20}}
+			c := New(0, m, 0, spare)
+			defer c.Close()
+			tn := &tenant{pid: 1}
+			if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(watchEvery)
+			synctest.Wait()
+			if spare.left != 0 || (tn.ended != 0) != (ahead == 0) {
+				t.Errorf("of %d that nobody uses %d are left, and a session was ended: %v", ahead, spare.left, tn.ended != 0)
+			}
+		})
+	}
 }

@@ -28,7 +28,6 @@ var ErrRefused = errors.New("the session is not on that instance any more")
 // A LostError says that there is no answer, and why. Unless Unsent is set the call may have had its effect.
 type LostError struct {
 	Unsent bool
-	Begun  bool // the head of the answer was written
 	Err    error
 }
 
@@ -44,16 +43,6 @@ type call struct {
 	to     string
 	answer *inlet
 	body   *valve
-}
-
-func (c *call) take(e *entry) {
-	if e.kind == kindReceived {
-		c.body.open(e.more)
-		return
-	}
-	if err := c.answer.add(e); err != nil {
-		c.answer.fail(err)
-	}
 }
 
 // Forward passes r on to another instance with this body, which may be nil, and gives its answer to w as it comes:
@@ -117,9 +106,11 @@ func (i *Instance) newCall(to Target) (*call, error) {
 
 // forget says that nobody waits for c any more.
 func (i *Instance) forget(c *call) {
+	left := c.answer.close()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.calls, c.number)
+	i.unread -= left
 }
 
 // errAnswered ends the sending of a body when there is an answer already.
@@ -212,16 +203,16 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 			i.post(c.to, &entry{kind: kindCancel, call: c.number})
 			return err
 		case err != nil:
-			return &LostError{Err: err, Begun: wrote}
+			return &LostError{Err: err}
 		case e.kind == kindRefusal && !wrote:
 			return ErrRefused
 		case e.kind == kindRefusal:
-			return &LostError{Err: errors.New("it was broken off there"), Begun: true}
+			return &LostError{Err: errors.New("it was broken off there")}
 		case e.kind == kindHead && !wrote:
 			status, header, ok := parseAnswerHead(e.head)
 			if !ok || begun && !(status == http.StatusOK && header.Get("Content-Type") == "text/event-stream") {
 				i.post(c.to, &entry{kind: kindCancel, call: c.number})
-				return &LostError{Err: fmt.Errorf("its answer has the status %d", status), Begun: begun}
+				return &LostError{Err: fmt.Errorf("its answer has the status %d", status)}
 			}
 			if !begun {
 				for name, values := range header {
@@ -231,8 +222,9 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 			}
 			wrote = true
 		case e.kind != kindData || !wrote:
-			return &LostError{Err: errEntry, Begun: wrote}
+			return &LostError{Err: errEntry}
 		}
+		i.count(-len(e.data))
 		if len(e.data) > 0 {
 			if _, err = w.Write(e.data); err == nil && !e.end {
 				err = flusher.Flush()

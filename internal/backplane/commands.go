@@ -25,6 +25,10 @@ const (
 	mostMail = 64 // entries that are read at a time
 )
 
+// key is where Redis has something by this name. The name is a digest of what may be guessed, such as a short secret of
+// the caller under an id that a client chose; without the app's key nobody can try.
+func (s *Store) key(prefix, name string) string { return prefix + s.keys.Name(prefix+name) }
+
 const (
 	claimScript = `local have = redis.call('GET', KEYS[1])
 if have and have ~= ARGV[1] and have ~= ARGV[3] then return have end
@@ -81,14 +85,14 @@ func (s *Store) alive(ctx context.Context, name string) (bool, error) {
 // claim writes value under name if there is none, or if it is replace, which may be empty, and returns what is
 // there then.
 func (s *Store) claim(ctx context.Context, name, value, replace string) (string, error) {
-	return s.client.Eval(ctx, claimScript, []string{ownerPrefix + name}, value, claimLife.Milliseconds(), replace).Text()
+	return s.client.Eval(ctx, claimScript, []string{s.key(ownerPrefix, name)}, value, claimLife.Milliseconds(), replace).Text()
 }
 
 // renew is claim for many, without replacing any.
 func (s *Store) renew(ctx context.Context, all []ownership) (have []string, err error) {
 	answers, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, o := range all {
-			p.Eval(ctx, claimScript, []string{ownerPrefix + o.name}, o.value, claimLife.Milliseconds(), "")
+			p.Eval(ctx, claimScript, []string{s.key(ownerPrefix, o.name)}, o.value, claimLife.Milliseconds(), "")
 		}
 		return nil
 	})
@@ -108,7 +112,7 @@ func (s *Store) renew(ctx context.Context, all []ownership) (have []string, err 
 func (s *Store) release(ctx context.Context, all []ownership) error {
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, o := range all {
-			p.Eval(ctx, releaseScript, []string{ownerPrefix + o.name}, o.value)
+			p.Eval(ctx, releaseScript, []string{s.key(ownerPrefix, o.name)}, o.value)
 		}
 		return nil
 	})
@@ -116,15 +120,15 @@ func (s *Store) release(ctx context.Context, all []ownership) error {
 }
 
 func (s *Store) owner(ctx context.Context, name string) (string, error) {
-	return s.get(ctx, ownerPrefix+name)
+	return s.get(ctx, s.key(ownerPrefix, name))
 }
 
 func (s *Store) mint(ctx context.Context, name, instance string, life time.Duration) error {
-	return s.client.Set(ctx, statePrefix+name, instance, life).Err()
+	return s.client.Set(ctx, s.key(statePrefix, name), instance, life).Err()
 }
 
 func (s *Store) minter(ctx context.Context, name string) (string, error) {
-	return s.get(ctx, statePrefix+name)
+	return s.get(ctx, s.key(statePrefix, name))
 }
 
 func (s *Store) get(ctx context.Context, key string) (string, error) {

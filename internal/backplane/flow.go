@@ -87,6 +87,18 @@ func (in *inlet) add(e *entry) error {
 	return nil
 }
 
+// close takes no more, and returns how many bytes of what has come were not read.
+func (in *inlet) close() (unread int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.err == nil {
+		in.err = errClosed
+	}
+	unread = in.unread
+	in.entries, in.unread = nil, 0
+	return unread
+}
+
 // fail says that no more comes. Only the first call counts.
 func (in *inlet) fail(err error) {
 	in.mu.Lock()

@@ -149,12 +149,28 @@ func (i *Instance) take(from string, e *entry) {
 		c := i.calls[e.call]
 		i.mu.Unlock()
 		switch {
+		case c != nil && c.to == from && e.kind == kindReceived:
+			c.body.open(e.more)
 		case c != nil && c.to == from:
-			c.take(e)
+			i.deposit(c.answer, e)
 		case c == nil && (e.kind == kindHead || e.kind == kindData) && !e.end:
 			i.post(from, &entry{kind: kindCancel, call: e.call}) // nobody waits for it any more
 		}
 	}
+}
+
+// deposit puts what has come into an inlet, unless too much waits to be read. It fails if the call is over by that.
+func (i *Instance) deposit(in *inlet, e *entry) error {
+	n := len(e.data)
+	err := errUnread
+	if i.count(n) {
+		err = in.add(e)
+	}
+	if err != nil {
+		i.count(-n)
+		in.fail(err)
+	}
+	return err
 }
 
 // count counts bytes that wait to be read, or are read, and reports whether there are not too many.

@@ -43,8 +43,9 @@ func (i *Instance) takeRequest(from string, e *entry) {
 	}
 	s := &served{i: i, key: servedKey{from, e.call}, body: newInlet(), answer: newValve()}
 	s.ctx, s.cancel = context.WithCancelCause(i.ctx)
-	if s.body.add(&entry{data: e.data, end: e.end}) != nil || !i.admit(s) {
+	if i.deposit(s.body, &entry{data: e.data, end: e.end}) != nil || !i.admit(s) {
 		s.cancel(errClosed)
+		i.count(-s.body.close())
 		refuse()
 		return
 	}
@@ -70,9 +71,11 @@ func (i *Instance) admit(s *served) bool {
 
 func (i *Instance) dismiss(s *served) {
 	s.cancel(nil)
+	left := s.body.close()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.served, s.key)
+	i.unread -= left
 }
 
 // take takes what comes later of the call.
@@ -83,8 +86,8 @@ func (s *served) take(e *entry) {
 	case kindCancel:
 		s.cancel(errGone)
 	default:
-		if s.body.add(e) != nil {
-			s.cancel(errEntry)
+		if err := s.i.deposit(s.body, e); err != nil {
+			s.cancel(err)
 		}
 	}
 }
@@ -130,6 +133,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		b.rest, b.end = e.data, e.end
+		b.s.i.count(-len(e.data))
 		if b.consumed += len(e.data); b.consumed >= window/2 && !b.end {
 			b.s.i.post(b.s.key.from, &entry{kind: kindReceived, call: b.s.key.call, more: b.consumed})
 			b.consumed = 0

@@ -80,4 +80,5 @@ const (
 	TimedOut  Kind = "timed_out"
 	Failed    Kind = "failed"  // the server died, or could not be started, or gave no answer that could be passed on
 	Refused   Kind = "refused" // by us, before the server saw it
+	Passed    Kind = "passed"  // on to another instance, which says how it ended
 )

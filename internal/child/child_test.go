@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -219,5 +220,88 @@ func TestProcessesAreStartedAhead(t *testing.T) {
 		if len(started) != 4 {
 			t.Error("a process was started ahead after Close")
 		}
+	})
+}
+
+// While processes are taken faster than others start, more of them are started ahead, and none for long after.
+func TestProcessesStartedAheadFollowArrivals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStarter(t, Limits{})
+		var mu sync.Mutex
+		alive := map[*mcptest.Process]bool{}
+		spec := newSpec(func() process.Process {
+			p := mcptest.Run(func(in io.Reader, _ io.Writer) error {
+				_, err := io.Copy(io.Discard, in)
+				return err
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			alive[p] = true
+			return p
+		})
+		ready := func() int {
+			synctest.Wait()
+			return s.sparesOf(spec).count()
+		}
+		spec.Prewarm, spec.MostPrewarm = 1, 4
+		s.Prewarm(spec)
+		if n := ready(); n != 1 {
+			t.Fatalf("at rest %d are ready, want 1", n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended []<-chan *Failure
+		for range 60 {
+			_, end := run(t, ctx, s, spec)
+			ended = append(ended, end)
+			time.Sleep(500 * time.Millisecond)
+		}
+		if n := ready(); n != 4 {
+			t.Errorf("at two a second %d are ready, want 4, which is the most", n)
+		}
+		time.Sleep(10 * demandFor)
+		if n := ready(); n != 1 {
+			t.Errorf("long after %d are ready, want 1", n)
+		}
+		cancel()
+		for _, end := range ended {
+			<-end
+		}
+	})
+}
+
+// What nobody has taken is given up when memory is short, and nothing is started ahead while it is.
+func TestProcessesStartedAheadMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var short atomic.Bool
+		s := newStarter(t, Limits{Room: func(server string) bool { return server == "fake" && !short.Load() }})
+		var started atomic.Int32
+		spec := newSpec(func() process.Process {
+			started.Add(1)
+			return mcptest.Run(func(in io.Reader, _ io.Writer) error {
+				_, err := io.Copy(io.Discard, in)
+				return err
+			})
+		})
+		spec.Prewarm = 2
+		s.Prewarm(spec)
+		synctest.Wait()
+		short.Store(true)
+		for i := range 2 {
+			if server, ok := s.Shed(); server != "fake" || !ok {
+				t.Errorf("%d: %q, %v", i, server, ok)
+			}
+		}
+		if _, ok := s.Shed(); ok {
+			t.Error("there is one more than were started")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		_, ended := run(t, ctx, s, spec)
+		time.Sleep(refillAfter)
+		synctest.Wait()
+		if n := started.Load(); n != 3 {
+			t.Errorf("%d processes in all, want 3: none is started ahead while memory is short", n)
+		}
+		cancel()
+		<-ended
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/cmdline"
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // addCompletions makes shells complete the arguments and flags of cmd and of the commands below it
@@ -94,7 +94,7 @@ func serversLike(project, start string) []string {
 	for _, s := range file.Servers {
 		what := s.Description
 		if what == "" {
-			what = strings.Join(append([]string{s.Command}, secret.HideArgs(s.Args)...), " ")
+			what = strings.Join(append([]string{s.Command}, cmdline.Hide(s.Args)...), " ")
 		}
 		if strings.HasPrefix(s.Name, start) {
 			names = append(names, cobra.CompletionWithDesc(s.Name, oneLine(what)))

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mcpfunc/mcpfunc/internal/printable"
 	"github.com/mcpfunc/mcpfunc/internal/publish"
+	"github.com/mcpfunc/mcpfunc/internal/terminal"
 )
 
 // The exit codes of the command.
@@ -82,5 +82,5 @@ func oneLine(s string) string {
 			lines = append(lines, line)
 		}
 	}
-	return printable.Line(strings.Join(lines, "; "))
+	return terminal.Line(strings.Join(lines, "; "))
 }

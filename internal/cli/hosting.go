@@ -23,10 +23,14 @@ func (h *hosting) bind(cmd *cobra.Command, kept string) {
 	flags.StringVar(&h.Kind, "hosting", "", "`how` Azure Functions runs the handler: custom, a function for each server, or flex, the MCP profile of Flex Consumption, whose stack brings Python or Node (default: "+kept+")")
 	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile, whose image has Python, uv and Node")
 	flags.BoolVar(&h.Extras.AZD, "azd", false, "write azure.yaml and infra/ for the Azure Developer CLI")
+	flags.BoolVar(&h.Extras.Redis, "redis", false, "add Azure Managed Redis to infra/, by which every instance reaches every session (with --azd)")
 	flags.BoolVar(&h.Extras.GitHub, "github", false, "write a GitHub workflow that deploys")
 }
 
 func (h *hosting) check() error {
+	if h.Extras.Redis && !h.Extras.AZD {
+		return misusef("--redis is a part of what --azd writes: want both")
+	}
 	switch generator.Hosting(h.Kind) {
 	case "", generator.HostingCustom:
 	case generator.HostingFlex:

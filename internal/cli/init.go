@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/cmdline"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/importer"
-	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type initOptions struct {
@@ -268,7 +268,7 @@ func summarize(env *Env, opts *initOptions, src source, file *config.File, chang
 		changes = changes[n:]
 	}
 	for _, s := range file.Enabled() {
-		env.complain("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, secret.HideArgs(s.Args)...), " ")))
+		env.complain("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, cmdline.Hide(s.Args)...), " ")))
 	}
 	env.complain("  the same without questions: %s", style.dim(opts.commandLine(src)))
 }
@@ -305,13 +305,13 @@ func (o *initOptions) commandLine(src source) string {
 	words := []string{"mcpfunc", "init", o.Dir}
 	for _, word := range slices.Concat(o.typed, src.flags) {
 		if strings.HasPrefix(word, "--env=") { // the only flag that may hold one
-			word = secret.HideArgs([]string{word})[0]
+			word = cmdline.Hide([]string{word})[0]
 		}
 		words = append(words, word)
 	}
 	words = append(words, "--yes")
 	if len(src.command) > 0 {
-		words = slices.Concat(words, []string{"--"}, secret.HideArgs(src.command))
+		words = slices.Concat(words, []string{"--"}, cmdline.Hide(src.command))
 	}
 	return shellquote.Join(words...)
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/internal/cmdline"
 	"github.com/mcpfunc/mcpfunc/internal/config"
-	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 type listOptions struct {
@@ -106,7 +106,7 @@ func listServers(file *config.File) []listedServer {
 	for _, s := range file.Servers {
 		l := listedServer{
 			Name: s.Name, Enabled: s.Enabled, Auth: s.Auth.Method,
-			Command: s.Command, Args: secret.HideArgs(s.Args), Description: s.Description, Sandbox: s.Sandbox.String(),
+			Command: s.Command, Args: cmdline.Hide(s.Args), Description: s.Description, Sandbox: s.Sandbox.String(),
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)

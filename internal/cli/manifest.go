@@ -33,14 +33,15 @@ func newManifestCommand(env *Env, run func(context.Context, *Env, *manifestOptio
 		Use:   "manifest [DIR]",
 		Short: "Record what the servers answer before they are used",
 		Long: `Ask each server of the project in DIR (default: the current folder) what clients
-ask it first, in every protocol version that it speaks: how it introduces itself,
-and its tools, prompts and resources. The answers go into ` + manifest.Name + `,
-byte for byte. The app answers these questions from there, and starts a process
-when a client asks for more.
+ask it first, in every protocol version that it speaks: how it introduces
+itself, and its tools, prompts and resources. The answers go into
+` + manifest.Name + `, byte for byte. The app answers these questions from
+there, and starts a process when a client asks for more.
 
 Each question is asked twice; what is answered otherwise the second time is left
-out. Servers start from what is packed, if they are packed, else as written, with
-the variables of local.settings.json. "mcpfunc pack" does the same at its end.`,
+out. Servers start from what is packed, if they are packed, else as written,
+with the variables of local.settings.json. "mcpfunc pack" does the same at its
+end.`,
 		Example: `  mcpfunc manifest
   mcpfunc manifest --check     in CI`,
 		Args: usualArgs,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/printable"
 	"github.com/mcpfunc/mcpfunc/internal/publish"
+	"github.com/mcpfunc/mcpfunc/internal/terminal"
 )
 
 // printJSON writes v as indented JSON, in which what could steer a terminal is written as \u and four digits.
@@ -51,7 +52,7 @@ func (e *Env) complain(format string, args ...any) {
 type harmless struct{ value any }
 
 func (h harmless) Format(f fmt.State, verb rune) {
-	_, _ = io.WriteString(f, printable.Text(fmt.Sprintf(fmt.FormatString(f, verb), h.value)))
+	_, _ = io.WriteString(f, terminal.Text(fmt.Sprintf(fmt.FormatString(f, verb), h.value)))
 }
 
 // debug prints what only --verbose wants to know. Nobody passes it a secret: no header, no value of

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/mcpfunc/mcpfunc/internal/printable"
+	"github.com/mcpfunc/mcpfunc/internal/terminal"
 )
 
 const (
@@ -92,7 +92,7 @@ func (p *progress) show() {
 	redraw := time.NewTicker(redrawing)
 	defer redraw.Stop()
 	for {
-		screen.draw(painted(printable.Line(p.text())) + " " + style.dim(elapsed(time.Since(p.start))))
+		screen.draw(painted(terminal.Line(p.text())) + " " + style.dim(elapsed(time.Since(p.start))))
 		select {
 		case <-p.over:
 			screen.draw("")
@@ -168,9 +168,9 @@ func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text := s.partial + string(p)
-	n := len(text) - printable.Partial(text)
+	n := len(text) - terminal.Partial(text)
 	text, s.partial = text[:n], text[n:]
-	if err := s.above(printable.Text(text)); err != nil {
+	if err := s.above(terminal.Text(text)); err != nil {
 		return 0, err
 	}
 	return len(p), nil

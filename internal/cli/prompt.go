@@ -6,7 +6,7 @@ import (
 	"github.com/AlecAivazis/survey/v2"
 	"github.com/AlecAivazis/survey/v2/terminal"
 
-	"github.com/mcpfunc/mcpfunc/internal/printable"
+	screentext "github.com/mcpfunc/mcpfunc/internal/terminal"
 )
 
 // A Prompter asks the person at the terminal. Every method returns errInterrupted on Ctrl-C.
@@ -32,21 +32,21 @@ func (p *surveyPrompter) Input(question, offered string, check func(string) erro
 	if check != nil {
 		opts = append(opts, survey.WithValidator(func(v any) error { return check(v.(string)) }))
 	}
-	err = p.ask(&survey.Input{Message: printable.Line(question), Default: printable.Line(offered)}, &answer, opts...)
+	err = p.ask(&survey.Input{Message: screentext.Line(question), Default: screentext.Line(offered)}, &answer, opts...)
 	return answer, err
 }
 
 func (p *surveyPrompter) Select(question string, options []string) (answer int, err error) {
 	shown := make([]string, len(options))
 	for i, option := range options {
-		shown[i] = printable.Line(option)
+		shown[i] = screentext.Line(option)
 	}
-	err = p.ask(&survey.Select{Message: printable.Line(question), Options: shown}, &answer)
+	err = p.ask(&survey.Select{Message: screentext.Line(question), Options: shown}, &answer)
 	return answer, err
 }
 
 func (p *surveyPrompter) Confirm(question string) (answer bool, err error) {
-	err = p.ask(&survey.Confirm{Message: printable.Line(question), Default: true}, &answer)
+	err = p.ask(&survey.Confirm{Message: screentext.Line(question), Default: true}, &answer)
 	return answer, err
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
-	"github.com/mcpfunc/mcpfunc/internal/printable"
+	"github.com/mcpfunc/mcpfunc/internal/terminal"
 )
 
 // prepare brings a project in line with its configuration, checks that its variables are set here,
@@ -82,7 +82,7 @@ func serve(ctx context.Context, env *Env, dir string, port int, public string, l
 			if text := fmt.Sprintf(format, args...); log == env.Stderr {
 				env.complain("%s %s", prefix, text)
 			} else {
-				fmt.Fprintf(log, "host: %s\n", printable.Text(text))
+				fmt.Fprintf(log, "host: %s\n", terminal.Text(text))
 			}
 		},
 	})

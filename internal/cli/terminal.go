@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/mcpfunc/mcpfunc/internal/printable"
+	"github.com/mcpfunc/mcpfunc/internal/terminal"
 )
 
 // isTerminal reports whether w is a file that a person is in front of.
@@ -53,7 +53,7 @@ func (s style) green(text string) painted { return s.paint("32", text) }
 func (s style) cyan(text string) painted  { return s.paint("36", text) }
 
 func (s style) paint(code, text string) painted {
-	text = printable.Text(text)
+	text = terminal.Text(text)
 	if !s.on {
 		return painted(text)
 	}

@@ -41,6 +41,14 @@ type Options struct {
 	Default     string // name of the server behind DefaultPath
 	DefaultPath string
 	Memory      func(pids []int) map[int]int64 // bytes that processes use, by pid
+	Shared      func() Shared                  // what it has to do with other instances; nil where there are none
+}
+
+// Shared are figures of what an instance of the app has to do with others.
+type Shared struct {
+	Owned     int   `json:"owned"`     // sessions whose requests others pass on to it
+	Forwarded int64 `json:"forwarded"` // requests that it has passed on
+	Answered  int64 `json:"answered"`  // requests that it has answered for others
 }
 
 // A Server is one server of the app.

@@ -155,3 +155,16 @@ func TestNewsComeAtOnce(t *testing.T) {
 		t.Errorf("after %s: %s", time.Since(start), w.Body)
 	}
 }
+
+func TestFiguresOfOtherInstancesAreShownWhereThereAreAny(t *testing.T) {
+	t.Parallel()
+	p := newPage()
+	if got := p.now(0, 0, 0).Shared; got != nil {
+		t.Errorf("alone: %+v", got)
+	}
+	want := Shared{Owned: 1, Forwarded: 2, Answered: 3}
+	p.opts.Shared = func() Shared { return want }
+	if got := p.now(0, 0, 0).Shared; got == nil || *got != want {
+		t.Errorf("got %+v", got)
+	}
+}

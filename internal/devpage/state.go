@@ -12,6 +12,7 @@ type state struct {
 	Servers   []serverState `json:"servers"`
 	Sessions  []sessionNow  `json:"sessions"`
 	Unwatched int           `json:"unwatched"`
+	Shared    *Shared       `json:"shared,omitempty"`
 	Tail      *Tail         `json:"tail"` // of the session that was asked for; nil if it is not there
 }
 
@@ -38,6 +39,10 @@ func (p *Page) now(session, message, line uint64) state {
 	s := state{
 		Run: p.run, Look: p.look, Version: view.Version, Now: time.Now(), Started: p.opts.Started, Unwatched: view.Unwatched,
 		Sessions: make([]sessionNow, 0, len(view.Sessions)),
+	}
+	if p.opts.Shared != nil {
+		shared := p.opts.Shared()
+		s.Shared = &shared
 	}
 	var pids []int
 	for _, about := range view.Sessions {

@@ -67,7 +67,7 @@ func sessionAdvice(file *config.File, s config.Server) []Advice {
 	}
 	if s.Sessions.OnLost == config.OnLostNotFound {
 		all = append(all, advise(RuleSessions, file, &s, "sessions.on_lost",
-			`write "resurrect" or "notify" if the server can go on without what its process remembers; else keep one instance that is always ready`,
+			`write "resurrect" or "notify" if the server can go on without what its process remembers; else let other instances reach it by MCPFUNC_REDIS_URL`,
 			"ends a session when its instance is replaced or a request of it reaches another one, and most clients do not begin anew after a 404"))
 	}
 	return all

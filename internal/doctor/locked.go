@@ -21,6 +21,9 @@ func (p *Project) advice() []Advice {
 		if _, packed := p.packed(servers[a.Server]); a.Rule == RuleSandbox && packed {
 			continue
 		}
+		if a.Rule == RuleSessions && strings.HasSuffix(a.Key, "on_lost") && p.hasRedis() {
+			continue // every instance reaches every session
+		}
 		if a.Rule == RulePackages {
 			s := servers[a.Server]
 			if _, ok := p.packed(s); ok {

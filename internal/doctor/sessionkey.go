@@ -28,6 +28,18 @@ func (p *Project) sessionKey() []Finding {
 	return []Finding{okay(name, "there is one for this machine; an app gets its own from mcpfunc publish or azd up")}
 }
 
+// redisSetting is by what instances reach each other's sessions.
+const redisSetting = "MCPFUNC_REDIS_URL"
+
+// hasRedis reports whether the app gets one, here or by infra/.
+func (p *Project) hasRedis() bool {
+	if url, found := p.lookup(redisSetting); found && url != "" {
+		return true
+	}
+	data, err := readFile(p.path("infra/app.bicep"))
+	return err == nil && bytes.Contains(data, []byte(redisSetting))
+}
+
 // azdMakesKey reports whether azure.yaml has a hook that makes a key, and infra/ takes it from there.
 func (p *Project) azdMakesKey() bool {
 	for _, name := range []string{"azure.yaml", "infra/main.parameters.json"} {

@@ -18,7 +18,8 @@ import (
 )
 
 // Scaffold runs `mcpfunc init` as a user would and returns the project's directory. mcpfunc is the
-// program, config what is in the mcp_config.json.
+// program, config what is in the mcp_config.json. With the environment variable MCPFUNC_E2E_MANIFEST the project
+// has a manifest.
 func Scaffold(t testing.TB, mcpfunc, config string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "app")
@@ -35,7 +36,23 @@ func Scaffold(t testing.TB, mcpfunc, config string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if os.Getenv(throughManifest) != "" {
+		Record(t, mcpfunc, resolved)
+	}
 	return resolved
+}
+
+// throughManifest is a setting of the tests: with it every project answers from a manifest what is in one.
+const throughManifest = "MCPFUNC_E2E_MANIFEST"
+
+// Record records what the servers of the project in dir answer before they are used.
+func Record(t testing.TB, mcpfunc, dir string) {
+	t.Helper()
+	cmd := exec.Command(mcpfunc, "manifest", dir)
+	cmd.Env = Environ()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("mcpfunc manifest: %v\n%s", err, out)
+	}
 }
 
 // Build runs `go build` in the project, and returns the handler, which is where host.json looks for

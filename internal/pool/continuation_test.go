@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
@@ -135,4 +137,67 @@ func TestStatesAreBounded(t *testing.T) {
 	if _, known := s.minter(digestOf("20"), now.Add(stateLife)); known || len(s.by) > 0 {
 		t.Errorf("after %v %d are remembered", stateLife, len(s.by))
 	}
+}
+
+// registry is what instances tell each other of requestStates, in memory.
+type registry struct {
+	mu   sync.Mutex
+	by   map[string]string
+	gone bool
+	err  error
+}
+
+// as are the Minters of one instance.
+type as struct {
+	*registry
+	name string
+}
+
+func (a as) Minted(_ context.Context, name string, _ time.Duration) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.by[name] = a.name
+	return a.err
+}
+
+func (a as) Minter(_ context.Context, name string) (string, bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if owner := a.by[name]; owner != a.name && !a.gone {
+		return owner, false, a.err
+	}
+	return "", a.gone, a.err
+}
+
+func TestContinuationsAreFoundOnOtherInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &registry{by: map[string]string{}}
+		here, there := newBench(t, 0, nil), newBench(t, 0, nil)
+		here.pools.minters, there.pools.minters = as{r, "here"}, as{r, "there"}
+		state := here.question("u", "text")
+		find := func(b *bench, principal string) (string, error) {
+			return b.pools.Minter(t.Context(), b.server, Caller{Principal: principal}, state)
+		}
+		if owner, err := find(there, "u"); owner != "here" || err != nil {
+			t.Errorf("got %q, %v", owner, err)
+		}
+		_, err := find(there, "mallory")
+		lost(t, err, true)
+		_, err = find(here, "u")
+		lost(t, err, true)
+		r.gone = true
+		_, err = find(there, "u")
+		lost(t, err, false)
+		r.err = errors.New("down")
+		_, err = find(there, "u")
+		if f, ok := errors.AsType[*child.Failure](err); !ok || f.Reason != child.ReasonUnsure || !f.Retryable {
+			t.Errorf("while it cannot be found out: %v", err)
+		}
+		if again := here.question("u", "again"); again == "" {
+			t.Error("no question without the registry")
+		}
+		there.pools.minters = nil
+		_, err = find(there, "u")
+		lost(t, err, true)
+	})
 }

@@ -5,6 +5,8 @@
 // can neither signal its siblings nor read their memory or environment. All of that is inherited
 // from the thread that forks, which is why every child has such a thread (launch_linux.go); it
 // costs no second exec. What a child leaves behind is found by a mark in its environment, and swept.
+// What an owner asks for beyond that is a Sandbox.
+//
 // A process that does nothing else is taken (Supervisor.TakeProcess): as a sub-reaper it adopts what
 // children leave behind, with a mark or without, and should it be killed itself, a guard outlives it for
 // the moment it takes to do the same.

@@ -44,26 +44,3 @@ var notWords = regexp.MustCompile(`[^A-Z0-9]+`)
 func Variable(option string) string {
 	return strings.Trim(notWords.ReplaceAllString(strings.ToUpper(option), "_"), "_")
 }
-
-// HideArgs returns a command line without the secrets that are written out in it.
-func HideArgs(args []string) []string {
-	shown := append([]string(nil), args...)
-	for _, a := range Args(args) {
-		if strings.Contains(a.Value, "${") || a.Value == "" {
-			continue
-		}
-		if _, looks := Looks(a.Name, a.Value); looks || Named(a.Name) {
-			arg := args[a.Index]
-			shown[a.Index] = hideShapes(arg[:len(arg)-len(a.Value)]) + hidden(a)
-		}
-	}
-	return shown
-}
-
-// hidden is the value of an argument as it may be shown: what of it says nothing stays.
-func hidden(a Argument) string {
-	if text := hideShapes(a.Value); text != a.Value && !Named(a.Name) {
-		return text
-	}
-	return Redacted
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 )
 
 // Handler returns a handler that hands on to h what r leaves of each record: of its message and of its
@@ -12,16 +13,19 @@ func Handler(h slog.Handler, r *Redactor) slog.Handler {
 	if r == nil {
 		return h
 	}
-	return &handler{h, r}
+	return &handler{h, func() slog.Handler { return h }, r}
 }
 
+// A handler looks for secrets in what a logger always says once that logger says something: most sessions do
+// not.
 type handler struct {
-	next slog.Handler
+	base slog.Handler
+	next func() slog.Handler // base, with what the logger always says
 	r    *Redactor
 }
 
 func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.next.Enabled(ctx, level)
+	return h.base.Enabled(ctx, level)
 }
 
 func (h *handler) Handle(ctx context.Context, record slog.Record) error {
@@ -30,15 +34,15 @@ func (h *handler) Handle(ctx context.Context, record slog.Record) error {
 		clean.AddAttrs(h.attr(a))
 		return true
 	})
-	return h.next.Handle(ctx, clean)
+	return h.next().Handle(ctx, clean)
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{h.next.WithAttrs(h.attrs(attrs)), h.r}
+	return &handler{h.base, sync.OnceValue(func() slog.Handler { return h.next().WithAttrs(h.attrs(attrs)) }), h.r}
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.next.WithGroup(name), h.r}
+	return &handler{h.base, sync.OnceValue(func() slog.Handler { return h.next().WithGroup(name) }), h.r}
 }
 
 func (h *handler) attrs(attrs []slog.Attr) []slog.Attr {

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // The key is made up: it is of no curve.
@@ -146,17 +144,6 @@ func TestTokensAreKnownByTheirForm(t *testing.T) {
 		if got := r.Redact(text); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
-	}
-}
-
-func TestArgumentsAreShownWithoutSecrets(t *testing.T) {
-	t.Parallel()
-	got := HideArgs([]string{"mcp-server", "--repo", "/srv/my repo", "--api-token", "abc", "--auth-key=def", "--password", "--verbose",
-		"--token", "${TOKEN}", "-e", "DB_PASSWORD=hunter2", "postgres://app:hunter2@db/app", "Bearer abcdefgh12345678", "--max-tokens=10", "it's", "", "--env=API_KEY=abcdef"})
-	want := []string{"mcp-server", "--repo", "/srv/my repo", "--api-token", "[redacted]", "--auth-key=[redacted]", "--password", "--verbose",
-		"--token", "${TOKEN}", "-e", "DB_PASSWORD=[redacted]", "postgres://app:[redacted]@db/app", "[redacted]", "--max-tokens=10", "it's", "", "--env=API_KEY=[redacted]"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -34,10 +34,12 @@ func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
 	disown(s)
 	s.rec.Ended(f.Text) // before the process hears of it
 	s.cancel()
+	level := levelOf(f)
 	if !launched(s) {
 		s.table.over(s)
+		level = slog.LevelDebug // there are many, and most only list
 	}
-	s.log.Log(context.Background(), levelOf(f), "session ended", "why", f.Text, "reason", f.Reason)
+	s.log.Log(context.Background(), level, "session ended", "why", f.Text, "reason", f.Reason)
 	return true
 }
 

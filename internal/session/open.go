@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -126,7 +127,9 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, talk Talk, idle
 		t.runLocked(s, "session opened", o.Request)
 	} else {
 		t.idle++
-		t.running.Go(func() { s.log.Info("session opened, without a process", "request", o.Request) })
+		if s.log.Enabled(t.ctx, slog.LevelDebug) { // there are many, and most only list
+			t.running.Go(func() { s.log.Debug("session opened, without a process", "request", o.Request) })
+		}
 	}
 	return s, nil, nil, nil
 }

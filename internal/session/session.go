@@ -93,6 +93,7 @@ func newSession(t *Table, key admission.Key, alias string, o Opening, h handshak
 	s.clock = admission.NewClock(&s.mu, s.onIdleTimerLocked)
 	if s.launched = true; talk != nil {
 		s.known = &recollection{Talk: talk, s: s}
+		s.known.opening.Store(o.Initialize != nil)
 		s.launched = !talk.Serves()
 	}
 	if !s.launched {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/calls"
@@ -106,11 +107,10 @@ func (l *link) takes(messages []*message.Message) bool {
 	m := messages[0]
 	switch method := m.Envelope().Method(); m.Kind() {
 	case message.Request:
-		if l.refusal(m) != nil {
+		if method == "initialize" && l.s.known.opening.Load() || l.refusal(m) != nil {
 			return true
 		}
-		// That it answers initialize was settled when the session was opened.
-		return l.s.known.Knows(m) && (method == "initialize" || l.s.known.Serves())
+		return l.s.known.Serves() && l.s.known.Knows(m)
 	case message.Notification:
 		switch method {
 		case "notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed":
@@ -157,6 +157,9 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 	case refusal != nil:
 		l.answerRefused(requests[0], refusal)
 	case answer != nil:
+		if m.Envelope().Method() == "initialize" {
+			l.s.known.opening.Store(false)
+		}
 		l.s.rec.Received(answer)
 		l.route(answer)
 	case m.Envelope().Method() == "notifications/initialized":
@@ -211,7 +214,8 @@ func launched(s *Session) bool {
 type recollection struct {
 	Talk
 	s       *Session
-	telling sync.Mutex // held while something is answered without a process
+	telling sync.Mutex  // held while something is answered without a process
+	opening atomic.Bool // the initialize that opened the session is still to come, and it is known what answers that
 
 	begun   record   // what a process has answered to initialize, if that is to be compared
 	notices []string // methods of notifications that are due with the next call

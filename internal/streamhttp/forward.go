@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
@@ -20,9 +21,9 @@ import (
 // A Forwarder passes requests on to other instances.
 type Forwarder interface {
 	// Forward gives w what another instance answers to r; begun says that the head of a stream is written. It
-	// reports whether something was written. It fails with ErrRefused, a *child.Failure that says why there
-	// is no answer, or any other error, which is that the client is gone.
-	Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to Remote, body Body, begun bool) (bool, error)
+	// fails with ErrRefused, a *child.Failure that says why there is no answer, the cause of ctx's end, or any
+	// other error, which is that the client is gone.
+	Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to Remote, body Body, begun bool) error
 }
 
 // A Remote is another instance, and what is meant there.
@@ -87,19 +88,22 @@ func (q *request) passTo(to Remote, m *message.Message) bool {
 	if m != nil {
 		body = m
 	}
-	begun, err := q.Forwarder.Forward(q.r.Context(), q.w, q.r, to, body, q.begun)
+	w := &noted{ResponseWriter: q.w}
+	err := q.Forwarder.Forward(q.ctx, w, q.r, to, body, q.begun)
 	failure, failed := errors.AsType[*child.Failure](err)
 	switch {
 	case errors.Is(err, ErrRefused):
 		return false
 	case !failed:
+		q.one[0].End(calls.Outcome{Kind: calls.Passed})
 		return true
 	}
+	q.one[0].End(failure.Outcome())
 	var id []byte
 	if m != nil && m.Kind() == message.Request {
 		id = m.Envelope().ID()
 	}
-	streams := q.begun || begun && q.w.Header().Get("Content-Type") == "text/event-stream"
+	streams := q.begun || w.begun && q.w.Header().Get("Content-Type") == "text/event-stream"
 	switch {
 	case streams && id != nil:
 		out := newEvents(q)
@@ -109,13 +113,27 @@ func (q *request) passTo(to Remote, m *message.Message) bool {
 		out.event(stream.Event{Message: answer})
 		out.flush()
 	case streams: // the client comes again for the rest
-	case begun:
+	case w.begun:
 		panic(http.ErrAbortHandler) // what it has is not all, and must not look so
 	default:
 		q.failed(failure, id)
 	}
 	return true
 }
+
+// A noted response knows whether it has begun.
+type noted struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.begun = true
+	n.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
 // passState passes the request on to the instance that minted its requestState. It has answered if it returns nil.
 func (q *request) passState(owner string, m *message.Message) error {

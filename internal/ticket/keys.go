@@ -2,7 +2,10 @@ package ticket
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -68,6 +71,18 @@ func RandomKeys() *Keys {
 	key := make([]byte, keySize)
 	rand.Read(key)
 	return &Keys{keys: [][]byte{key}, flate: newFlates()}
+}
+
+// Name returns what text is called where others may read it: it says nothing of text, and without the first key
+// nobody can try what it might be.
+func (k *Keys) Name(text string) string {
+	key, err := hkdf.Key(sha256.New, k.keys[0], nil, "mcpfunc name a", 32)
+	if err != nil {
+		panic("ticket: no key can be derived: " + err.Error()) // of other sizes than ours
+	}
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, text)
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // Format prints that there are keys, for every verb: no log shows what they are.

@@ -87,7 +87,7 @@ func (o *Observer) Started(server string, took time.Duration, traceParent string
 // errorType is what the semantic conventions want for what went wrong; empty if nothing did, or the client gave up.
 func errorType(c *mcpfunc.Call) string {
 	switch c.Outcome {
-	case "ok", "cancelled":
+	case "ok", "cancelled", "passed":
 		return ""
 	case "error":
 		return strconv.Itoa(c.Code)

@@ -80,12 +80,10 @@ type user struct {
 	users  int
 	ids    *sync.Map
 	s      *session
-	was    string // the secret before
 }
 
 // renew gives the user a new secret.
 func (u *user) renew(r *rand.Rand) {
-	u.was = u.header.Get(secretHeader)
 	u.header = http.Header{secretHeader: {fmt.Sprintf("%s%d-%016x", secretMark, u.number, r.Uint64())}}
 }
 
@@ -104,12 +102,18 @@ func (u *user) turn(ctx context.Context, r *rand.Rand) {
 	}
 	switch n := r.IntN(100); {
 	case n < 3: // the secret is another: so must be the session
+		old := u.header
 		u.renew(r)
 		u.counts.add("secrets renewed")
 		if _, err := u.s.call(ctx, "secret", arguments{}); !errors.Is(err, errNoSession) {
 			u.counts.add("sessions taken with another secret", err)
 		}
-		u.s = nil
+		now := u.header
+		u.header = old // by which alone the session can be ended
+		if err := u.s.end(ctx); err != nil && !errors.Is(err, errNoSession) {
+			u.counts.add("lost answers", "DELETE: ", err)
+		}
+		u.header, u.s = now, nil
 		return
 	case n < 8: // the session of somebody else
 		id, ok := u.ids.Load(r.IntN(u.users))

@@ -158,6 +158,9 @@ func TestInfrastructureHolds(t *testing.T) {
 			t.Errorf("%s: FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses", name)
 		}
 		projects = append(projects, hosted(t, config, "--hosting", "custom", "--azd"))
+		shared := hosted(t, config, "--hosting", "flex", "--azd", "--redis")
+		projects = append(projects, shared)
+		runIn(t, shared, nil, e2etest.Tool("lint", "bin", "python"), abs(t, "tools/bicep.py"), filepath.Join("infra", "main.bicep"), filepath.Join("infra", "app.bicep"))
 	}
 
 	t.Run("compiles", func(t *testing.T) {

@@ -93,7 +93,8 @@ function show(state) {
 function showFigures(state) {
   const open = state.sessions.filter((s) => !s.ended && !s.pool).length;
   const running = state.sessions.filter((s) => s.pid).length;
-  say($("#figures"), `${count(open, "session")} · ${count(running, "process", "processes")} · up ${age(state.started)}`);
+  const shared = state.shared ? ` · owns ${state.shared.owned}, passed on ${state.shared.forwarded}, answered ${state.shared.answered} for others` : "";
+  say($("#figures"), `${count(open, "session")} · ${count(running, "process", "processes")}${shared} · up ${age(state.started)}`);
 }
 
 const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
