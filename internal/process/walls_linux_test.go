@@ -111,7 +111,7 @@ func hostile(args []string) {
 	os.Remove(os.TempDir() + "/walls-" + strconv.Itoa(os.Getpid()))
 }
 
-// join becomes a daemon in the process group of another one, as far as it can.
+// join starts a daemon that hides in the process group of another process, as far as it can.
 func join(group string) {
 	if len(group) > 0 && group[0] != '+' {
 		again := exec.Command("/proc/self/exe", "hostile", "join", "+"+group)
@@ -119,7 +119,8 @@ func join(group string) {
 		if err := again.Start(); err != nil {
 			panic(err)
 		}
-		return // it is an orphan now
+		io.Copy(io.Discard, os.Stdin)
+		return
 	}
 	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
 	pgid, _ := strconv.Atoi(group[1:])
@@ -277,7 +278,10 @@ func TestJoinedGroupsDoNotHelp(t *testing.T) {
 	for name, group := range map[string]int{"of a sibling": sibling.PID(), "of the app": app} {
 		t.Run(name, func(t *testing.T) {
 			before := NewMachine().Used([]int{sibling.PID()})[sibling.PID()]
-			c := shell(t, s, fmt.Sprintf("/proc/%d/exe hostile join %d; exec cat", os.Getpid(), group))
+			c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "join", strconv.Itoa(group)}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			said := strings.Fields(line(t, c))
 			if len(said) != 2 {
 				t.Fatalf("it said %q", said)
