@@ -34,6 +34,8 @@ type Talk interface {
 	// initialize, and the rest by ask, which takes the request over. It returns the notifications that tell
 	// a client what is otherwise. It fails with ask's error.
 	Check(begun *message.Message, ask func(request *message.Message) (*message.Message, error)) (changed []string, err error)
+	// Doubt says why a process has not come so far as to be compared.
+	Doubt(why string)
 }
 
 // opened is what is known of a Talk's answer to initialize, found out once.
@@ -250,6 +252,21 @@ func (r *recollection) check(l *link, begun *message.Message) error {
 	defer r.s.mu.Unlock()
 	r.notices = changed
 	return err
+}
+
+// doubt says that a process of the session did not come so far as to take calls, unless we ended it. begun is
+// what it answered to initialize, if it did.
+func (r *recollection) doubt(f *child.Failure, begun *message.Message) {
+	switch {
+	case r == nil || r.s.ctx.Err() != nil:
+	case begun != nil:
+		r.Check(begun, func(m *message.Message) (*message.Message, error) {
+			m.Free()
+			return nil, f // it is of no use
+		})
+	default:
+		r.Doubt(f.Text)
+	}
 }
 
 // noteBegunLocked notes what a process has answered to a client's initialize.
