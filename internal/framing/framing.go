@@ -61,10 +61,10 @@ type PieceReader interface {
 	ReadPiece() (p *bufpool.Piece, n int, err error)
 }
 
-// A TryReader is a PieceReader that can also read what there is without waiting. ok is false if there is nothing yet,
-// or will be nothing more.
-type TryReader interface {
-	TryPiece() (p *bufpool.Piece, n int, ok bool)
+// A TimedReader is a PieceReader that can give up. ok is false if there was nothing to read for the time d; what comes
+// later is not lost.
+type TimedReader interface {
+	ReadPieceWithin(d time.Duration) (p *bufpool.Piece, n int, err error, ok bool)
 }
 
 // A Stream carries messages over a reader and a writer. One goroutine may Read while another
@@ -186,15 +186,12 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 		return true
 	}
 	if s.late == nil {
-		if try, ok := s.r.(TryReader); ok {
-			if piece, n, ok := try.TryPiece(); ok {
-				if s.in != nil {
-					bufpool.Put(s.in)
-				}
-				s.lo = 0
-				s.take(input{piece: piece, n: n})
-				return true
+		if timed, ok := s.r.(TimedReader); ok {
+			var in input
+			if in.piece, in.n, in.err, ok = timed.ReadPieceWithin(d); ok {
+				s.instead(in)
 			}
+			return ok
 		}
 		late := make(chan input, 1)
 		s.late = late
@@ -204,15 +201,20 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case in := <-s.late:
-		if s.in != nil {
-			bufpool.Put(s.in)
-		}
-		s.lo = 0
-		s.take(in)
+		s.instead(in)
 		return true
 	case <-timer.C:
 		return false
 	}
+}
+
+// instead takes input in the place of what is consumed.
+func (s *Stream) instead(in input) {
+	if s.in != nil {
+		bufpool.Put(s.in)
+	}
+	s.lo = 0
+	s.take(in)
 }
 
 // unread puts text before what comes next.
