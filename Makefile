@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden bench
+.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden bench bench-fork bench-go
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ golden: ## rewrite golden files and dialogues; read the difference before you co
 bench: ## the benchmark against raw pipes, the HTTP floor and peers; writes docs/performance.md
 	bench/install.sh
 	go run ./bench
+
+bench-fork: ## what a session of a packed server in Python costs, forked and not
+	go run ./bench/fork
 
 bench-go: ## the benchmarks of single packages, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./internal/message ./internal/framing ./internal/session ./runtime

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ const (
 
 // manifested loads a project with this binary as its server, called s, further keys of that, and these lines
 // of a manifest.
-func manifested(t *testing.T, keys string, lines ...string) *Config {
+func manifested(t testing.TB, keys string, lines ...string) *Config {
 	t.Helper()
 	command, err := json.Marshal(os.Args[0])
 	if err != nil {
@@ -224,5 +225,36 @@ func TestManifestThatDoesNotFitIsAWarning(t *testing.T) {
 		if s := a.Stats(); s.Processes != 1 || s.Idle != 0 {
 			t.Errorf("%s: %+v", want, s)
 		}
+	}
+}
+
+// BenchmarkListOnly is a session that initializes, lists and leaves, without HTTP's own cost.
+func BenchmarkListOnly(b *testing.B) {
+	a, err := New(manifested(b, "", recordedInitialize, recordedTools, recordedDiscover), &Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	do := func(method, session, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "/api/mcp", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		r.Header.Set("Mcp-Session-Id", session)
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		return w
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		id := do(http.MethodPost, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},`+
+			`"clientInfo":{"name":"t","version":"1"}}}`).Header().Get("Mcp-Session-Id")
+		do(http.MethodPost, id, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+		if w := do(http.MethodPost, id, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`); !strings.Contains(w.Body.String(), "echo") {
+			b.Fatal(w.Body.String())
+		}
+		do(http.MethodDelete, id, "")
+	}
+	if n := a.Stats().Processes; n != 0 {
+		b.Fatalf("%d processes", n)
 	}
 }

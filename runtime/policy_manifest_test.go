@@ -37,6 +37,7 @@ func (r recorded) Answer(m *message.Message, _ string) *message.Message {
 	return answer
 }
 func (recorded) Pages(string) [][]byte { return nil }
+func (recorded) Doubt(string)          {}
 
 // talk is recorded for sessions, and stateless for requests without any: what they compare is not the same.
 type talk struct{ *recorded }

@@ -72,6 +72,7 @@ type Controller struct {
 
 	mu      sync.Mutex
 	tenants map[Tenant]*place
+	counts  counts // of tenants, but those that have vacated their place
 	closed  bool
 }
 
@@ -96,7 +97,7 @@ type Reserve interface {
 // spare, which may be nil, gives up processes before a tenant has to go for want of memory.
 func New(max int, source Memory, reserve int64, spare Reserve) *Controller {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controller{max: max, spare: spare, memory: newMemory(source, reserve), cancel: cancel, tenants: map[Tenant]*place{}}
+	c := &Controller{max: max, spare: spare, memory: newMemory(source, reserve), cancel: cancel, tenants: map[Tenant]*place{}, counts: newCounts()}
 	rand.Read(c.secret[:])
 	if source != nil {
 		c.done.Go(func() { c.watchMemory(ctx) })
@@ -133,6 +134,7 @@ func (c *Controller) Admit(t Tenant, key Key, limits Limits) (victim Tenant, err
 	}
 	if victim == nil && err == nil {
 		c.tenants[t] = &place{key: key, process: true}
+		c.counts.add(key, 1)
 		c.memory.opened(key.Server)
 	}
 	return victim, err
@@ -151,6 +153,7 @@ func (c *Controller) AdmitIdle(t Tenant, key Key, limits Limits) (victim Tenant,
 	}
 	if victim == nil && err == nil {
 		c.tenants[t] = &place{key: key}
+		c.counts.add(key, 1)
 	}
 	return victim, err
 }
@@ -178,19 +181,20 @@ func (c *Controller) Start(t Tenant) (victim Tenant, err error) {
 func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err error) {
 	for _, limit := range []struct {
 		max   int
+		count int
 		known bool // counts only where callers are known
 		what  string
 		of    func(Key) bool
 	}{
-		{limits.MaxPerPrincipal, true, "this caller has as many as one caller may have on this server",
+		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has as many as one caller may have on this server",
 			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
-		{limits.Max, false, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
-		{c.max, false, whatApp, everybody},
+		{limits.Max, c.counts.servers[key.Server], false, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
+		{c.max, c.counts.all, false, whatApp, everybody},
 	} {
 		if limit.max <= 0 || limit.known && key.Principal == "" {
 			continue
 		}
-		if c.countLocked(limit.of) < limit.max {
+		if limit.count < limit.max {
 			continue
 		}
 		if victim = c.idlestLocked(limit.of, false); victim != nil {
@@ -255,15 +259,6 @@ const whatApp = "the app has as many as it may have"
 
 func everybody(Key) bool { return true }
 
-func (c *Controller) countLocked(of func(Key) bool) (n int) {
-	for _, p := range c.tenants {
-		if !p.vacated && of(p.key) {
-			n++
-		}
-	}
-	return n
-}
-
 // idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use; with
 // process, of those that have one. One that still works on a request, whose client may come back for the
 // answer, is taken after all others.
@@ -289,8 +284,9 @@ func (c *Controller) idlestLocked(of func(Key) bool, process bool) Tenant {
 func (c *Controller) Vacate(t Tenant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.tenants[t]; p != nil {
+	if p := c.tenants[t]; p != nil && !p.vacated {
 		p.vacated = true
+		c.counts.add(p.key, -1)
 	}
 }
 
@@ -298,6 +294,9 @@ func (c *Controller) Vacate(t Tenant) {
 func (c *Controller) Remove(t Tenant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if p := c.tenants[t]; p != nil && !p.vacated {
+		c.counts.add(p.key, -1)
+	}
 	delete(c.tenants, t)
 }
 
@@ -308,7 +307,7 @@ func (c *Controller) Room() error {
 	if c.closed {
 		return ErrClosed
 	}
-	if c.max > 0 && c.countLocked(everybody) >= c.max && c.idlestLocked(everybody, false) == nil {
+	if c.max > 0 && c.counts.all >= c.max && c.idlestLocked(everybody, false) == nil {
 		return &FullError{What: whatApp, Limit: c.max}
 	}
 	return nil

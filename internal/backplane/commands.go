@@ -119,8 +119,33 @@ func (s *Store) release(ctx context.Context, all []ownership) error {
 	return err
 }
 
-func (s *Store) owner(ctx context.Context, name string) (string, error) {
-	return s.get(ctx, s.key(ownerPrefix, name))
+// owners returns what is written under name, by who has any of our keys in the first place: while a key is replaced
+// there are instances that call it otherwise. Of each it says what it was called.
+func (s *Store) owners(ctx context.Context, name string) ([]ownership, error) {
+	return s.find(ctx, ownerPrefix, name)
+}
+
+func (s *Store) find(ctx context.Context, prefix, name string) (found []ownership, err error) {
+	names := s.keys.Names(prefix + name)
+	answers := make([]*redis.StringCmd, len(names))
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, name := range names {
+			answers[i] = p.Get(ctx, prefix+name)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	for i, answer := range answers {
+		switch value, err := answer.Result(); {
+		case err == nil:
+			found = append(found, ownership{prefix + names[i], value})
+		case !errors.Is(err, redis.Nil):
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 func (s *Store) mint(ctx context.Context, name, instance string, life time.Duration) error {
@@ -128,15 +153,11 @@ func (s *Store) mint(ctx context.Context, name, instance string, life time.Durat
 }
 
 func (s *Store) minter(ctx context.Context, name string) (string, error) {
-	return s.get(ctx, s.key(statePrefix, name))
-}
-
-func (s *Store) get(ctx context.Context, key string) (string, error) {
-	value, err := s.client.Get(ctx, key).Result()
-	if errors.Is(err, redis.Nil) {
-		return "", nil
+	found, err := s.find(ctx, statePrefix, name)
+	if err != nil || len(found) == 0 {
+		return "", err
 	}
-	return value, err
+	return found[0].value, nil
 }
 
 // A mail is a sealed entry on its way.
@@ -147,7 +168,7 @@ type mail struct {
 
 // post writes mails into mailboxes, in their order. When it fails any of them may be written.
 func (s *Store) post(ctx context.Context, mails []mail) error {
-	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		boxes := map[string]bool{}

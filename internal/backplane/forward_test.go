@@ -383,12 +383,14 @@ func TestRubbishInAMailboxIsPassedOver(t *testing.T) {
 		}
 	}
 	stranger := redis.member(t, ticket.RandomKeys(), nil)
-	if _, err := stranger.Owner(t.Context(), "s"); err != nil {
-		t.Fatal(err)
+	if owner := stranger.ownerOf(t, "s"); owner != "" {
+		t.Errorf("an app with another key finds %s", owner)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if _, err := stranger.pass(ctx, t, "s", "x"); !errors.Is(err, context.DeadlineExceeded) {
+	target := Target{Owner: b.ownerOf(t, "s"), Session: "s", Passed: Passed{"p", "c"}}
+	err := stranger.Forward(ctx, httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil), target, strings.NewReader("x"), false)
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("an app with another key gets %v", err)
 	}
 	if w, err := b.pass(t.Context(), t, "s", "x"); err != nil || w.Body.String() != "x" {
@@ -397,4 +399,126 @@ func TestRubbishInAMailboxIsPassedOver(t *testing.T) {
 	if !a.log.logged("no other has written") {
 		t.Error("nothing is said of it")
 	}
+}
+
+// While a key is replaced some instances have the new one in the first place and some the old one.
+func TestOwnersAreFoundWhileAKeyIsReplaced(t *testing.T) {
+	t.Parallel()
+	redis := startRedis(t)
+	parse := func(list ...string) *ticket.Keys {
+		keys, err := ticket.ParseKeys(strings.Join(list, ","))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	older, newer := strings.Repeat("ab", 31)+"cd", strings.Repeat("ef", 31)+"01"
+	for _, order := range [][2][]string{{{older}, {older, newer}}, {{older, newer}, {newer, older}}, {{newer, older}, {newer}}} {
+		a, b := redis.member(t, parse(order[0]...), echo), redis.member(t, parse(order[1]...), echo)
+		for n, owner := range []*member{a, b} {
+			other := []*member{b, a}[n]
+			name := fmt.Sprint(order, n)
+			release := owner.own(t, name, nil)
+			if _, elsewhere, err := other.Claim(t.Context(), name, nil); elsewhere == "" || err != nil {
+				t.Errorf("%v: claimed twice, %v", order, err)
+			}
+			if w, err := other.pass(t.Context(), t, name, "x"); err != nil || w.Body.String() != "x" {
+				t.Errorf("%v: pass on: %v", order, err)
+			}
+			if err := owner.Minted(t.Context(), name, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			if minter, _, err := other.Minter(t.Context(), name); minter == "" || err != nil {
+				t.Errorf("%v: the minter is %q, %v", order, minter, err)
+			}
+			release()
+		}
+		for n := range 20 { // at once
+			name := fmt.Sprint(order, "at once", n)
+			var claiming sync.WaitGroup
+			var owners sync.Map
+			for _, m := range []*member{a, b} {
+				claiming.Go(func() {
+					if release, _, err := m.Claim(t.Context(), name, nil); release != nil {
+						owners.Store(m, true)
+					} else if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			claiming.Wait()
+			count := 0
+			owners.Range(func(any, any) bool { count++; return true })
+			if count != 1 {
+				t.Errorf("%v: %d owners", order, count)
+			}
+		}
+	}
+}
+
+// A client that does not read holds nobody up: neither other calls, nor the end of the app.
+func TestClientThatDoesNotReadHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	blocked := make(chan struct{})
+	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, p Passed) {
+		if r.Method == http.MethodPost {
+			echo(w, r, p)
+			return
+		}
+		defer close(blocked)
+		for {
+			if _, err := w.Write(make([]byte, pieceSize)); err != nil {
+				return
+			}
+		}
+	})
+	b := redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	stuck := &stuckWriter{header: http.Header{}, written: make(chan struct{}), goOn: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Forward(t.Context(), stuck, httptest.NewRequest("GET", "/", nil), Target{Owner: b.ownerOf(t, "s"), Session: "s"}, nil, false)
+	}()
+	<-stuck.written
+	for range 50 {
+		if w, err := b.pass(t.Context(), t, "s", "x"); err != nil || w.Body.String() != "x" {
+			t.Fatalf("beside it: %v", err)
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		a.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(testlimit.Wait()):
+		t.Error("the app does not end")
+	}
+	<-blocked
+	close(stuck.goOn)
+	if err := <-done; err == nil {
+		t.Error("an answer without an end is whole")
+	}
+	if n := b.unread; n != 0 {
+		t.Errorf("%d bytes are counted as unread", n)
+	}
+}
+
+// A stuckWriter does not take anything until it may.
+type stuckWriter struct {
+	header        http.Header
+	once          sync.Once
+	written, goOn chan struct{}
+}
+
+func (w *stuckWriter) Header() http.Header { return w.header }
+func (w *stuckWriter) WriteHeader(int)     {}
+func (w *stuckWriter) Flush()              {}
+
+func (w *stuckWriter) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.written) })
+	<-w.goOn
+	return len(p), nil
 }

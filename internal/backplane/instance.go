@@ -71,6 +71,7 @@ type Instance struct {
 	served   map[servedKey]*served
 	unread   int // bytes
 	claims   map[string]*claim
+	claiming map[string]chan struct{} // names that are being claimed; closed when that is over
 	epoch    int
 	releases []ownership
 	owners   map[string]known
@@ -92,7 +93,7 @@ func NewInstance(store *Store, keys *ticket.Keys, log *slog.Logger) *Instance {
 	i := &Instance{
 		store: store, log: log, name: strings.ToLower(rand.Text()[:16]),
 		outgo: make(chan struct{}, 1), chore: make(chan struct{}, 1), said: make(chan struct{}), drained: make(chan struct{}),
-		calls: map[uint64]*call{}, served: map[servedKey]*served{}, claims: map[string]*claim{},
+		calls: map[uint64]*call{}, served: map[servedKey]*served{}, claims: map[string]*claim{}, claiming: map[string]chan struct{}{},
 		owners: map[string]known{}, peers: map[string]time.Time{},
 	}
 	store.keys = keys
@@ -116,7 +117,9 @@ func (i *Instance) Close() {
 		return
 	}
 	i.endCalls(errClosed, func(string) bool { return true })
+	late := time.AfterFunc(farewell, i.endServed) // somebody's client does not read
 	i.serving.Wait()
+	late.Stop()
 	for until := time.Now().Add(farewell); i.pending() && !i.down.Load() && time.Now().Before(until); {
 		rouse(i.outgo)
 		select {
@@ -185,7 +188,7 @@ func (i *Instance) live() {
 	var failing time.Time // since when; zero if it does not
 	told := time.Time{}   // when all claims were told
 	for first := true; ; first = false {
-		ctx, cancel := context.WithTimeout(i.ctx, askTimeout)
+		ctx, cancel := context.WithTimeout(i.ctx, dialTimeout) // the first one has to connect
 		was, age, err := i.store.sayAlive(ctx, i.name)
 		cancel()
 		if first {
@@ -273,6 +276,15 @@ func (i *Instance) busyPeers() (peers []string) {
 		peers = append(peers, peer)
 	}
 	return peers
+}
+
+// endServed ends what is still answered for others.
+func (i *Instance) endServed() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, s := range i.served {
+		s.cancel(errClosed)
+	}
 }
 
 // endCalls ends calls with the instances that which names.

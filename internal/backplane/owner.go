@@ -43,20 +43,42 @@ func peerOf(value string) string {
 // another one turns out to have become it since, when this one could not be reached. It takes 250 ms, but just
 // after Redis has lost all that it knew, 3 s, at most.
 func (i *Instance) Claim(ctx context.Context, name string, lost func()) (release func(), elsewhere string, err error) {
-	if release = i.hold(name, lost); release != nil {
-		return release, "", nil
+	for { // one at a time: of two, Redis and we might not hold the same
+		release, other := i.hold(name, lost)
+		if release != nil {
+			return release, "", nil
+		}
+		if other == nil {
+			break
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, "", context.Cause(ctx)
+		}
 	}
+	defer i.claimed(name)
 	<-i.said // or others would take it for dead
 	if err := i.settle(ctx); err != nil {
 		return nil, "", err
 	}
 	value, replace := i.newLife(), ""
+	if elsewhere, _, err := i.ownedOtherwise(ctx, name); elsewhere != "" || err != nil {
+		return nil, elsewhere, err
+	}
 	for range 3 {
 		have, err := i.ask(ctx, func(ctx context.Context) (string, error) { return i.store.claim(ctx, name, value, replace) })
 		if err != nil {
 			return nil, "", err
 		}
 		if have == value {
+			elsewhere, err := i.contend(ctx, name)
+			if elsewhere != "" || err != nil {
+				_, _ = i.ask(ctx, func(ctx context.Context) (string, error) {
+					return "", i.store.release(ctx, []ownership{{name, value}})
+				}) // else it ends by itself
+				return nil, elsewhere, err
+			}
 			return i.add(name, value, true, lost), "", nil
 		}
 		alive := false
@@ -74,11 +96,53 @@ func (i *Instance) Claim(ctx context.Context, name string, lost func()) (release
 	return nil, "", errors.New("claim a session in Redis: others do, too, and end")
 }
 
+// ownedOtherwise returns which instance that lives has what is called name, if it calls that otherwise, because
+// another key comes first there, and what it calls it.
+func (i *Instance) ownedOtherwise(ctx context.Context, name string) (elsewhere, called string, err error) {
+	if !i.store.keys.Several() {
+		return "", "", nil
+	}
+	var found []ownership
+	_, err = i.ask(ctx, func(ctx context.Context) (_ string, err error) {
+		found, err = i.store.owners(ctx, name)
+		return "", err
+	})
+	for _, o := range found {
+		if o.name == i.store.key(ownerPrefix, name) || peerOf(o.value) == i.name {
+			continue
+		}
+		if alive, err := i.lives(ctx, peerOf(o.value)); alive || err != nil {
+			return o.value, o.name, err
+		}
+	}
+	return "", "", err
+}
+
+// contend returns which other instance keeps what this one has just claimed, if one has claimed it at the same time
+// under the other name: of two the one whose name is less, unless the other one was there before.
+func (i *Instance) contend(ctx context.Context, name string) (elsewhere string, err error) {
+	const tries, pause = 20, 25 * time.Millisecond
+	for n := range tries {
+		other, called, err := i.ownedOtherwise(ctx, name)
+		if other == "" || err != nil || called < i.store.key(ownerPrefix, name) || n == tries-1 {
+			return other, err
+		}
+		if err := wait(ctx, pause); err != nil { // it gives way, if it came no earlier
+			return "", err
+		}
+	}
+	return "", nil
+}
+
 // Declare is Claim for a name that nobody else can have. It does not fail: what Redis does not learn at once it
 // learns later.
 func (i *Instance) Declare(ctx context.Context, name string, lost func()) (release func()) {
-	if release = i.hold(name, lost); release != nil {
+	release, other := i.hold(name, lost)
+	if release != nil {
 		return release
+	}
+	if other == nil {
+		defer i.claimed(name)
 	}
 	<-i.said
 	value := i.newLife()
@@ -96,15 +160,27 @@ func (i *Instance) newLife() string {
 	return i.name + "/" + strconv.Itoa(i.epoch)
 }
 
-// hold is Claim for what this instance owns already; nil if it does not.
-func (i *Instance) hold(name string, lost func()) (release func()) {
+// hold is Claim for what this instance owns already. If it does not, other is closed when somebody else has
+// claimed it, or nil: then claimed must be called.
+func (i *Instance) hold(name string, lost func()) (release func(), other <-chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	c := i.claims[name]
-	if c == nil {
-		return nil
+	if c := i.claims[name]; c != nil {
+		return i.holderLocked(c, lost), nil
 	}
-	return i.holderLocked(c, lost)
+	if ch := i.claiming[name]; ch != nil {
+		return nil, ch
+	}
+	i.claiming[name] = make(chan struct{})
+	return nil, nil
+}
+
+// claimed says that the claim is over.
+func (i *Instance) claimed(name string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	close(i.claiming[name])
+	delete(i.claiming, name)
 }
 
 func (i *Instance) add(name, value string, told bool, lost func()) (release func()) {
@@ -115,8 +191,6 @@ func (i *Instance) add(name, value string, told bool, lost func()) (release func
 		c = &claim{ownership: ownership{name, value}, told: told, holders: map[*func()]struct{}{}}
 		i.claims[name] = c
 		delete(i.owners, name)
-	} else if told { // it was claimed twice at a time: Redis holds the last
-		c.value, c.told = value, true
 	}
 	return i.holderLocked(c, lost)
 }
@@ -158,11 +232,18 @@ func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		value, err = i.ask(ctx, func(ctx context.Context) (string, error) { return i.store.owner(ctx, name) })
+		var found []ownership
+		_, err = i.ask(ctx, func(ctx context.Context) (_ string, err error) {
+			found, err = i.store.owners(ctx, name)
+			return "", err
+		})
 		if err != nil {
 			return "", err
 		}
-		if value != "" || known {
+		if value, err = i.living(ctx, found); err != nil {
+			return "", err
+		}
+		if value != "" || len(found) > 0 || known {
 			break
 		}
 		if err := wait(ctx, settlePause); err != nil {
@@ -182,6 +263,20 @@ func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 	}
 	i.remember(name, value)
 	return value, nil
+}
+
+// living returns the first of these owners that lives and is another instance; "" for none.
+func (i *Instance) living(ctx context.Context, found []ownership) (string, error) {
+	for _, o := range found {
+		peer := peerOf(o.value)
+		if peer == i.name {
+			continue
+		}
+		if alive, err := i.lives(ctx, peer); alive || err != nil {
+			return o.value, err
+		}
+	}
+	return "", nil
 }
 
 // ask bounds the time of one question.

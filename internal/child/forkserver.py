@@ -27,7 +27,8 @@ class Reads(type(os.environ)):
     names = set()
 
     def __getitem__(self, key):
-        Reads.names.add(key)
+        if isinstance(key, (str, bytes)):
+            Reads.names.add(os.fsdecode(key))
         return super().__getitem__(key)
 
     def __iter__(self):

@@ -194,6 +194,7 @@ func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*messag
 		if add(methodInitialize); t.modern {
 			others[0] = methodDiscover
 		}
+		t.settle(others) // whatever becomes of the process
 	}
 	for _, q := range t.lists {
 		if slices.Contains(others, q.method) {
@@ -214,6 +215,19 @@ func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*messag
 		}
 	}
 	return changed, nil
+}
+
+// Doubt says that a process has not come so far as to be compared. A server that answers lists, and no call,
+// would look alive.
+func (t *Talk) Doubt(why string) {
+	k := t.known
+	k.mu.Lock()
+	first := !k.others[t]
+	k.others[t] = true
+	k.mu.Unlock()
+	if first {
+		k.log.Warn("the server does not start, so that its manifest is not used until it does", "why", why, "protocol", t.of.Version)
+	}
 }
 
 func (t *Talk) compare(q question, ask func(*message.Message) (*message.Message, error)) (equal bool, err error) {
@@ -289,6 +303,13 @@ func (s Stateless) Check(discovered *message.Message, ask func(*message.Message)
 	}
 	_, err := t.Check(discovered, ask)
 	return err
+}
+
+// Doubt says that a process has not come so far as to be compared.
+func (s Stateless) Doubt(why string) {
+	if t := s.talk(); t != nil {
+		t.Doubt(why)
+	}
 }
 
 // Pages returns the answers to a list.

@@ -101,6 +101,9 @@ func understand(m *message.Message) (a asked, ok bool) {
 			return asked{}, false
 		}
 	}
+	if a.method != methodInitialize && a.method != methodSetLevel && !mentions(m, "params") {
+		return a, true // as most lists are asked for
+	}
 	var r struct {
 		Params map[string]json.RawMessage `json:"params"`
 	}
@@ -133,6 +136,12 @@ func understand(m *message.Message) (a asked, ok bool) {
 		}
 	}
 	return a, a.method != methodSetLevel || r.Params["level"] != nil
+}
+
+// mentions reports whether word stands in m, or could, by an escape.
+func mentions(m *message.Message, word string) bool {
+	text := m.Small(0)
+	return text == nil || bytes.Contains(text, []byte(word)) || bytes.IndexByte(text, '\\') >= 0 || bytes.Contains(bytes.ToLower(text), []byte(word))
 }
 
 // canonical returns capabilities in a form in which equal ones are equal, without those that say nothing.

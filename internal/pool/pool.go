@@ -51,6 +51,8 @@ type Known interface {
 	// Check compares what a process answers with what is known: discovered to server/discover, and the
 	// rest by ask, which takes the request over. It fails with ask's error.
 	Check(discovered *message.Message, ask func(request *message.Message) (*message.Message, error)) error
+	// Doubt says why a process has not come so far as to be compared.
+	Doubt(why string)
 	// Pages returns the answers to a list.
 	Pages(method string) [][]byte
 }

@@ -253,6 +253,9 @@ func (w *Worker) discover(c *child.Child) bool {
 		w.settle(nil, true)
 		return true
 	}
+	if w.server.Known != nil {
+		w.server.Known.Doubt(ErrLegacy.Error())
+	}
 	if w.probe == nil {
 		w.pools.overturn(w.server)
 	}
@@ -326,6 +329,9 @@ func (w *Worker) close() {
 
 // gone answers every call with f, for the process is no more. died says that it was not ended by us.
 func (w *Worker) gone(f *child.Failure, died bool) {
+	if w.running() == nil && w.server.Known != nil && w.pools.ctx.Err() == nil && !w.settled {
+		w.server.Known.Doubt(f.Text)
+	}
 	unproven := w.probe != nil && w.running() == nil
 	if died && !unproven {
 		f.RestartsLeft = w.pools.died(w)

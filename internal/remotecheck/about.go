@@ -36,6 +36,16 @@ type about struct {
 	} `json:"servers"`
 	SessionKey bool `json:"session_key"`
 	Redis      bool `json:"redis"`
+
+	load // of the page
+}
+
+// A load is what the processes of servers take up, as one instance counts it.
+type load struct {
+	Sessions  int   `json:"active_sessions"`
+	Idle      int   `json:"without_process"`
+	Processes int   `json:"total_processes"`
+	Memory    int64 `json:"process_memory_bytes"`
 }
 
 // look asks any instance. A nil about without an error was refused or is none.
@@ -44,10 +54,14 @@ func (c *check) look() (*about, *answer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var page struct{ App *about }
-	if a.status != http.StatusOK || json.Unmarshal(a.body, &page) != nil {
+	var page struct {
+		App *about
+		load
+	}
+	if a.status != http.StatusOK || json.Unmarshal(a.body, &page) != nil || page.App == nil {
 		return nil, a, nil
 	}
+	page.App.load = page.load
 	return page.App, a, nil
 }
 
@@ -88,6 +102,8 @@ func (c *check) about() {
 			c.warn("tools", "mcpfunc pack shows what has changed, and asks", "%s has tools that are not as they were packed: %s", s.Name, quotedList(s.Drifted))
 		}
 	}
+	c.ok("memory", "%d sessions, of which %d have needed no process; %d processes use %d MiB, what they share counted once",
+		app.Sessions, app.Idle, app.Processes, app.Memory>>20)
 	if app.Limitation != "" {
 		c.warn("isolation", app.LimitationHint, "%s; %s", app.Isolation, app.Limitation)
 	} else {

@@ -147,7 +147,7 @@ func TestALiveAppIsAskedWhatOnlyItCanAnswer(t *testing.T) {
 	s := start(t, generator.HostingCustom, nil, "FUNCTIONS_WORKER_RUNTIME=custom")
 	everything := []string{
 		"ok readiness: ready", "ok first tool: ", "tools after ", "ok profile: none", "ok programs: linux/", "stack custom", "PATH is /",
-		"ok servers: demo starts as ", "fail servers: absent cannot start there: ", "isolation: ", "ok sandbox: the instance keeps up ",
+		"ok servers: demo starts as ", "fail servers: absent cannot start there: ", "isolation: ", "ok memory: ", "what they share counted once", "ok sandbox: the instance keeps up ",
 		"ok routes: /api/mcp asks for a key", "ok routes: /api/mcp/absent asks for a key", "ok routes: /api/session_metrics asks for a key",
 		"ok large refusals: the refusal of a call of 8 MiB arrives, 415", "ok streaming: the first byte", "ok 230 seconds: a silent stream gives a sign of life within ",
 		"warn instances: one answered 17 requests", "set the app setting MCPFUNC_SESSION_KEY",

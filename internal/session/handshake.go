@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -150,6 +151,9 @@ func (l *link) replay() error {
 	}
 	defer answer.Free()
 	if err := l.compare(answer); err != nil {
+		if f, ok := errors.AsType[*child.Failure](err); ok {
+			l.s.known.doubt(f, answer)
+		}
 		return err
 	}
 	if h.confirmation != "" {

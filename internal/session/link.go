@@ -18,6 +18,7 @@ type link struct {
 	*child.Child // nil where nothing but that is known
 	s            *Session
 	inventory    *policy.Inventory // of its tools; nil where nobody wants to know
+	attached     bool              // the process could be talked to; of the goroutine that reads, and then of who waited for it
 }
 
 // serve replays the handshake if there is one, and then passes on messages until the process says
@@ -33,6 +34,7 @@ func (l *link) serve() {
 		return
 	}
 	l.attach()
+	l.attached = true
 	for {
 		m, err := l.Read()
 		if err != nil {

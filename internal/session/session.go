@@ -93,6 +93,7 @@ func newSession(t *Table, key admission.Key, alias string, o Opening, h handshak
 	s.clock = admission.NewClock(&s.mu, s.onIdleTimerLocked)
 	if s.launched = true; talk != nil {
 		s.known = &recollection{Talk: talk, s: s}
+		s.known.opening.Store(o.Initialize != nil)
 		s.launched = !talk.Serves()
 	}
 	if !s.launched {
@@ -309,7 +310,9 @@ func (s *Session) supervise() {
 	for {
 		c, err := s.table.starter.Start(s.ctx, s.server.Spec, s.caller, s.log, s.rec)
 		if err != nil {
-			s.end(s.table.starter.StartFailure(s.caller, err))
+			f := s.table.starter.StartFailure(s.caller, err)
+			s.known.doubt(f, nil)
+			s.end(f)
 			return
 		}
 		s.pid.Store(int64(c.PID()))
@@ -318,6 +321,9 @@ func (s *Session) supervise() {
 		f := c.Run(l.serve)
 		s.table.firstStarts.note(l, f)
 		s.pid.Store(0)
+		if !l.attached {
+			s.known.doubt(f, nil)
+		}
 		l.detach()
 		if s.ctx.Err() != nil || !l.maybeRestart(f) {
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/calls"
@@ -33,6 +34,8 @@ type Talk interface {
 	// initialize, and the rest by ask, which takes the request over. It returns the notifications that tell
 	// a client what is otherwise. It fails with ask's error.
 	Check(begun *message.Message, ask func(request *message.Message) (*message.Message, error)) (changed []string, err error)
+	// Doubt says why a process has not come so far as to be compared.
+	Doubt(why string)
 }
 
 // opened is what is known of a Talk's answer to initialize, found out once.
@@ -106,11 +109,10 @@ func (l *link) takes(messages []*message.Message) bool {
 	m := messages[0]
 	switch method := m.Envelope().Method(); m.Kind() {
 	case message.Request:
-		if l.refusal(m) != nil {
+		if method == "initialize" && l.s.known.opening.Load() || l.refusal(m) != nil {
 			return true
 		}
-		// That it answers initialize was settled when the session was opened.
-		return l.s.known.Knows(m) && (method == "initialize" || l.s.known.Serves())
+		return l.s.known.Serves() && l.s.known.Knows(m)
 	case message.Notification:
 		switch method {
 		case "notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed":
@@ -157,6 +159,9 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 	case refusal != nil:
 		l.answerRefused(requests[0], refusal)
 	case answer != nil:
+		if m.Envelope().Method() == "initialize" {
+			l.s.known.opening.Store(false)
+		}
 		l.s.rec.Received(answer)
 		l.route(answer)
 	case m.Envelope().Method() == "notifications/initialized":
@@ -211,7 +216,8 @@ func launched(s *Session) bool {
 type recollection struct {
 	Talk
 	s       *Session
-	telling sync.Mutex // held while something is answered without a process
+	telling sync.Mutex  // held while something is answered without a process
+	opening atomic.Bool // the initialize that opened the session is still to come, and it is known what answers that
 
 	begun   record   // what a process has answered to initialize, if that is to be compared
 	notices []string // methods of notifications that are due with the next call
@@ -246,6 +252,21 @@ func (r *recollection) check(l *link, begun *message.Message) error {
 	defer r.s.mu.Unlock()
 	r.notices = changed
 	return err
+}
+
+// doubt says that a process of the session did not come so far as to take calls, unless we ended it. begun is
+// what it answered to initialize, if it did.
+func (r *recollection) doubt(f *child.Failure, begun *message.Message) {
+	switch {
+	case r == nil || r.s.ctx.Err() != nil:
+	case begun != nil:
+		r.Check(begun, func(m *message.Message) (*message.Message, error) {
+			m.Free()
+			return nil, f // it is of no use
+		})
+	default:
+		r.Doubt(f.Text)
+	}
 }
 
 // noteBegunLocked notes what a process has answered to a client's initialize.

@@ -1,7 +1,11 @@
 package session
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,7 +14,9 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
+	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -331,4 +337,47 @@ func TestCallsAtOnceStartOneProcess(t *testing.T) {
 			t.Errorf("%d processes, want 1", n)
 		}
 	})
+}
+
+// A server that does not start, or speaks another version, must not look alive because its lists are known.
+func TestServerThatDoesNotStartIsNotAnsweredFor(t *testing.T) {
+	for name, launch := range map[string]func(b *bench) (process.Process, error){
+		"no program": func(*bench) (process.Process, error) { return nil, errors.New("no such program") },
+		"dies": func(*bench) (process.Process, error) {
+			return mcptest.Run(func(io.Reader, io.Writer) error { return errors.New("died") }), nil
+		},
+		"other version": func(*bench) (process.Process, error) {
+			return mcptest.Run(func(in io.Reader, out io.Writer) error {
+				bufio.NewReader(in).ReadString('\n')
+				fmt.Fprintln(out, strings.Replace(strings.Replace(knownInitialize, "2025-11-25", "2025-06-18", 1), `"mcpfunc-manifest"`, `"i"`, 1))
+				_, err := io.Copy(io.Discard, in)
+				return err
+			}), nil
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, limits{})
+			b.knowing(knownTools, false)
+			real := b.server.Launch
+			b.server.Launch = func(context.Context, any) (process.Process, error) { return launch(b) }
+			s := b.begin("u", initializeNone)
+			defer s.Leave()
+			if got, err := b.call(s, tool(3, "echo", `"text":"hello"`)); err == nil && !strings.Contains(got[0], `"error"`) {
+				t.Errorf("%s: a call is answered with %q", name, got)
+			}
+			synctest.Wait()
+			b.server.Launch = real
+			next := b.begin("v", initializeNone)
+			defer next.Leave()
+			if n := len(b.processes()); n != 1 {
+				t.Errorf("%s: the next session has %d processes, want 1", name, n)
+			}
+			synctest.Wait() // it has shown that the server is as it was
+			last := b.begin("w", initializeNone)
+			defer last.Leave()
+			if n := len(b.processes()); n != 1 {
+				t.Errorf("%s: %d processes, want 1", name, n)
+			}
+		})
+	}
 }

@@ -75,8 +75,21 @@ func RandomKeys() *Keys {
 
 // Name returns what text is called where others may read it: it says nothing of text, and without the first key
 // nobody can try what it might be.
-func (k *Keys) Name(text string) string {
-	key, err := hkdf.Key(sha256.New, k.keys[0], nil, "mcpfunc name a", 32)
+func (k *Keys) Name(text string) string { return nameBy(k.keys[0], text) }
+
+// Several reports whether there is more than one key, as while one is replaced.
+func (k *Keys) Several() bool { return len(k.keys) > 1 }
+
+// Names returns Name, and what text is called where another of the keys comes first.
+func (k *Keys) Names(text string) (names []string) {
+	for _, key := range k.keys {
+		names = append(names, nameBy(key, text))
+	}
+	return names
+}
+
+func nameBy(key []byte, text string) string {
+	key, err := hkdf.Key(sha256.New, key, nil, "mcpfunc name a", 32)
 	if err != nil {
 		panic("ticket: no key can be derived: " + err.Error()) // of other sizes than ours
 	}

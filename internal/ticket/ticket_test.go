@@ -227,3 +227,24 @@ func TestNamesDifferByKeyAndText(t *testing.T) {
 		t.Error("a name is not of its key and its text")
 	}
 }
+
+// What is remembered of texts is what a compressor makes of them, and no more texts than a bound.
+func TestCompressedTextsAreRemembered(t *testing.T) {
+	t.Parallel()
+	f := newFlates()
+	for i := range 3 * maxKnown {
+		plain := fmt.Appendf(nil, `2025-11-25%c{"clientInfo":{"name":"c%d"}}`, 0, i)
+		want, err := f.compress([]byte("before"), plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, err := f.deflate([]byte("before"), plain); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%q, %v, want %q", got, err, want)
+			}
+		}
+		if len(f.known) > maxKnown {
+			t.Fatalf("%d texts are remembered", len(f.known))
+		}
+	}
+}

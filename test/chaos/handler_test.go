@@ -32,6 +32,7 @@ type setup struct {
 	Config mcpfunc.Config
 	Grace  time.Duration
 	Drain  time.Duration
+	Dir    string // of a project with a manifest; empty for none
 }
 
 // figures are what a handler tells of itself.
@@ -59,9 +60,18 @@ func handle() int {
 		io.Copy(io.Discard, os.Stdin) // until the suite is gone
 		stop()
 	}()
+	cfg := &s.Config
+	if s.Dir != "" {
+		loaded, err := loadProject(s.Dir, s.Config)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "chaos: project:", err)
+			return 1
+		}
+		cfg = loaded
+	}
 	var logged counter
 	var app *mcpfunc.App
-	app, err := mcpfunc.New(&s.Config, &mcpfunc.Options{
+	app, err := mcpfunc.New(cfg, &mcpfunc.Options{
 		Logger: slog.New(slog.NewJSONHandler(&logged, nil)), Grace: s.Grace, Drain: s.Drain,
 		Middleware: []func(http.Handler) http.Handler{func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -119,8 +129,15 @@ func startHandler(t *testing.T, cfg mcpfunc.Config) *handler {
 
 // newHandler is startHandler for any goroutine.
 func newHandler(t *testing.T, cfg mcpfunc.Config) (h *handler, err error) {
+	dir := ""
+	if os.Getenv("MCPFUNC_E2E_MANIFEST") != "" {
+		dir = t.TempDir()
+		if err := throughManifest(t.Context(), dir, cfg); err != nil {
+			return nil, err
+		}
+	}
 	for range 5 { // its port may be given to somebody else in between
-		if h, err = tryHandler(cfg); err == nil {
+		if h, err = tryHandler(cfg, dir); err == nil {
 			t.Cleanup(func() { h.stop(t) })
 			return h, nil
 		}
@@ -128,7 +145,7 @@ func newHandler(t *testing.T, cfg mcpfunc.Config) (h *handler, err error) {
 	return nil, err
 }
 
-func tryHandler(cfg mcpfunc.Config) (*handler, error) {
+func tryHandler(cfg mcpfunc.Config, dir string) (*handler, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -149,7 +166,7 @@ func tryHandler(cfg mcpfunc.Config) (*handler, error) {
 		h.cmd.Wait()
 		close(h.gone)
 	}()
-	if err := json.NewEncoder(stdin).Encode(setup{addr, cfg, 300 * time.Millisecond, time.Second}); err != nil {
+	if err := json.NewEncoder(stdin).Encode(setup{addr, cfg, 300 * time.Millisecond, time.Second, dir}); err != nil {
 		h.kill()
 		return nil, fmt.Errorf("tell the handler what to serve: %w: %s", err, &h.stderr)
 	}

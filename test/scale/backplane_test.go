@@ -3,6 +3,7 @@
 package scale
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -347,6 +348,45 @@ func TestChosenIDsHaveOneProcess(t *testing.T) {
 		}
 		if got := s.up()[n%3].at("counter").send(t, http.MethodDelete, id, ""); got.status != http.StatusNoContent {
 			t.Errorf("DELETE: %+v", got)
+		}
+	}
+}
+
+// A session of HTTP with SSE (2024-11-05) has its stream on one instance; what is posted may reach any.
+func TestSessionOfSSEIsReachedFromAnotherInstance(t *testing.T) {
+	redis := e2etest.StartRedis(t)
+	s := newStage(t, 2, map[string]server{"counter": stateful(t)}, sharedBy(redis))
+	a, b := s.up()[0], s.up()[1]
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.url+"/api/mcp/counter/sse", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	data := func() string {
+		t.Helper()
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				return text
+			}
+		}
+		t.Fatalf("the stream has ended: %v", lines.Err())
+		return ""
+	}
+	messages := caller{url: b.url + data()}
+	for _, step := range []struct{ say, want string }{
+		{initialize, `"protocolVersion"`}, {call(5, "next", `{}`), "call 1."}, {call(6, "next", `{}`), "call 2."},
+	} {
+		if got := messages.send(t, http.MethodPost, "", step.say); got.status != http.StatusAccepted {
+			t.Fatalf("POST elsewhere: %+v", got)
+		}
+		if got := data(); !strings.Contains(got, step.want) {
+			t.Errorf("the stream says %s, want %s", got, step.want)
 		}
 	}
 }
