@@ -27,7 +27,7 @@ var forkCalls = map[string]struct {
 	"mcp-server-time":       {"convert_time", map[string]any{"source_timezone": "Asia/Tokyo", "time": "12:00", "target_timezone": "UTC"}, "T03:00:00+00:00"},
 	"mcp-server-git":        {"git_status", map[string]any{"repo_path": "/no/such/repository"}, "/no/such/repository"},
 	"mcp-server-fetch":      {"fetch", map[string]any{"url": "http://127.0.0.1:1/"}, "127.0.0.1"},
-	"aws-documentation":     {"read_documentation", map[string]any{"url": "https://127.0.0.1/"}, "docs.aws.amazon.com"},
+	"aws-documentation":     {"read_documentation", map[string]any{"url": "https://127.0.0.1/"}, "list of supported domains"},
 	"mcp-server-calculator": {"calculate", map[string]any{"expression": "6*7"}, "42"},
 }
 
@@ -39,8 +39,8 @@ func forkable(t *testing.T) map[string]map[string]any {
 		if line, chosen := strings.CutPrefix(strings.TrimSpace(line), "ci "); chosen {
 			words := strings.Fields(line)
 			name, _, _ := strings.Cut(words[1], "@")
-			name = strings.TrimSuffix(strings.TrimPrefix(name, "awslabs."), "-mcp-server") // a dot is none of a name
-			servers[name] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120}
+			name = strings.TrimSuffix(strings.TrimPrefix(name, "awslabs."), "-mcp-server")                                  // a dot is none of a name
+			servers[name] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120, "era": "legacy"} // a process per session
 		}
 	}
 	return servers
@@ -97,7 +97,7 @@ func TestForkedServersAnswerAsOthers(t *testing.T) {
 				s.tools = append(s.tools, asJSON(t, tool))
 			}
 			after := slices.DeleteFunc(processesOf(t, b.handler), func(p e2etest.Process) bool {
-				return slices.ContainsFunc(before, func(q e2etest.Process) bool { return q.PID == p.PID && q.Start == p.Start })
+				return strings.Contains(p.Command, "mcpfunc-guard") || slices.ContainsFunc(before, func(q e2etest.Process) bool { return q.PID == p.PID && q.Start == p.Start })
 			})
 			if len(after) != 1 {
 				t.Fatalf("%s, forked %t, has started %v", name, forked, after)
