@@ -13,7 +13,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
 )
 
-// The tests in the threat files are named after the threat model of the project; docs/auth.md has
+// The tests in the threat files are named after the threat model of the project; docs/reference/auth.md has
 // it in words.
 
 // unknownID has the form of a minted id, and was never given out.

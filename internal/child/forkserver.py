@@ -193,7 +193,10 @@ def serve(control, code, ruleset, changed):
 
 def begin(fds, ruleset):
     """Keeps a child apart from all others, and returns the conversation in which it learns who it is."""
-    os.setsid()
+    if os.getsid(0) == me:
+        os.setsid()  # as the fork server itself, where the app has a terminal
+    else:
+        os.setpgid(0, 0)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != me:
         os._exit(1)
     for fd, to in zip(fds[1:], range(3)):

@@ -12,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-var update = flag.Bool("update", false, "write docs/commands.md anew")
+var update = flag.Bool("update", false, "write docs/reference/commands.md anew")
 
 func TestTheDocumentedCommandsAreTheCommands(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("..", "..", "docs", "commands.md")
+	path := filepath.Join("..", "..", "docs", "reference", "commands.md")
 	want := commandsPage()
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
@@ -28,7 +28,7 @@ func TestTheDocumentedCommandsAreTheCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/commands.md is not what the commands say; go test ./internal/cli -run Documented -update writes it (-commands +page):\n%s", diff)
+		t.Errorf("docs/reference/commands.md is not what the commands say; go test ./internal/cli -run Documented -update writes it (-commands +page):\n%s", diff)
 	}
 }
 

@@ -35,7 +35,7 @@ func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) erro
 		Long: `Scaffold a project around a small embedded server in DIR (default: a new
 temporary folder), build it, serve it under the built-in Functions host, connect
 as an MCP client and call its tools, and show how long each step takes. Go is
-all it needs. On a terminal it then stays up until Ctrl-C, and the exit code is 0.
+all it needs. On a terminal it then stays up until Ctrl-C, with exit code 0.
 Elsewhere, or with --once, it ends and prints the folder of the project, which
 stays either way; --once=false keeps it up.`,
 		Example: `  mcpfunc demo

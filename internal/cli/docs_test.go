@@ -13,7 +13,7 @@ import (
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, pattern := range []string{"README.md", "docs/*.md", "examples/*/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "packaging/*/*.md", "examples/*/README.md"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no %s, %v", pattern, err)
@@ -60,9 +60,9 @@ func TestTheMainInTheDocsIsTheOneThatIsGenerated(t *testing.T) {
 		if file.Name != "want/main.go" {
 			continue
 		}
-		guide := pages(t)[filepath.Join("..", "..", "docs", "guide.md")]
+		guide := pages(t)[filepath.Join("..", "..", "docs", "concepts", "project.md")]
 		if !strings.Contains(guide, "```go\n"+string(file.Data)+"```\n") {
-			t.Errorf("docs/guide.md shows another main.go than:\n%s", file.Data)
+			t.Errorf("docs/concepts/project.md shows another main.go than:\n%s", file.Data)
 		}
 		return
 	}

@@ -38,7 +38,7 @@ file of infra/ gives to the app is told of, too.
 
 The hosting that a project has is kept, unless --hosting changes it. --docker,
 --azd and --github add files that are yours from then on; those that are there
-stay as they are.`,
+stay as they are, so that --redis changes nothing where infra/ is.`,
 		Example: `  mcpfunc generate
   mcpfunc generate myapp --check     in CI
   mcpfunc generate --hosting flex --azd`,

@@ -28,7 +28,7 @@ type initOptions struct {
 	Hosting   hosting
 	OTel      bool
 	AuthLevel string // empty: by server
-	Runtime   string // "copy" or "module"
+	Runtime   string // empty: copy
 	DryRun    bool
 	Force     bool
 	Yes       bool
@@ -84,7 +84,7 @@ new session key is in local.settings.json, which stays on this machine.`,
 	opts.Hosting.bind(cmd, "flex where servers start with Python or Node, else custom")
 	flags.BoolVar(&opts.OTel, "otel", false, "link OpenTelemetry: traces and metrics over OTLP, where the OTEL_* app settings say")
 	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin (default: function, and anonymous where tokens guard a server)")
-	flags.StringVar(&opts.Runtime, "runtime", runtimeCopy, "how the project gets the runtime (`way`): copy writes its sources into third_party, module requires the published version of this mcpfunc")
+	flags.StringVar(&opts.Runtime, "runtime", "", "how the project gets the runtime (`way`): copy, which is the default, writes its sources into third_party; module requires the published version of this mcpfunc")
 	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
 	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known (`method`): none, azure_default, azure_obo or oauth2_bearer")
 	flags.StringArrayVar(&opts.Env, "env", nil, "set this in that server's environment (`NAME=value`); may be repeated")
@@ -113,7 +113,7 @@ func (o *initOptions) take(args []string, dash int) error {
 	case len(o.Command) == 0 && (o.Server != "" || o.Auth != "" || len(o.Env) > 0):
 		return withHint(misusef("--server, --auth and --env describe a command, and there is none"), `write it after "--": -- COMMAND ARGS...`)
 	}
-	if o.Runtime != runtimeCopy && o.Runtime != runtimeModule {
+	if !slices.Contains([]string{"", runtimeCopy, runtimeModule}, o.Runtime) {
 		return misusef("invalid --runtime %q: want %s or %s", o.Runtime, runtimeCopy, runtimeModule)
 	}
 	if err := o.Hosting.check(); err != nil {

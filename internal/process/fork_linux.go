@@ -286,13 +286,13 @@ type forked struct {
 }
 
 // take makes a forked of a process id that the fork server named. It runs code of others, and could name any: it
-// must be that of a child of its own, which leads a session.
+// must be that of a child of its own, which leads a process group.
 func (f *ForkServer) take(pid int) (*forked, error) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
-	if p, ok := inspect(pid, make([]byte, statBytes)); !ok || p.parent != f.PID() || p.session != pid {
+	if p, ok := inspect(pid, make([]byte, statBytes)); !ok || p.parent != f.PID() || p.group != pid {
 		unix.Close(fd)
 		return nil, fmt.Errorf("the fork server names process %d, which is not its child", pid)
 	}

@@ -29,7 +29,7 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 		cmd.Env = c.sandbox.Env(enclosure.Home, enclosure.Temp)
 	}
 	cmd.Env = append(cmd.Env, markName+"="+c.mark.text)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: sys.terminal, Setpgid: !sys.terminal, Pdeathsig: syscall.SIGKILL}
 	ready, start, started, limited := make(chan error), make(chan bool), make(chan error), make(chan struct{})
 	onOwnThread(func() {
 		err := enclosure.Enter()
@@ -70,6 +70,19 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 		}
 	}
 	return err
+}
+
+// hasTerminal reports whether this process has a terminal (tty(4)). Its children then lead sessions of their own: else
+// they would have that terminal, too, could ask on it, and would be stopped when they read from it. Where there is none,
+// as on Azure, a process group is enough, and much cheaper: a scheduler that groups tasks by session
+// (sched(7), autogroup) takes a quarter of the calls per second from an app whose children are each a session.
+func hasTerminal() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
 }
 
 // keepDescriptors keeps children from the descriptors of this process, which its other parts, or who started it, may

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,29 +35,28 @@ func (Machine) Total() (int64, bool) {
 	return total, ok
 }
 
-// Used sums what is used by the sessions that the processes lead: every child has one of its own.
+// Used sums what the processes and their descendants use. An orphan counts for nobody: it could have joined the
+// group of another one.
 func (m Machine) Used(pids []int) map[int]int64 {
 	used := make(map[int]int64, len(pids))
 	if len(pids) == 0 {
 		return used
 	}
+	roots := make(map[int]bool, len(pids))
 	for _, pid := range pids {
-		used[pid] = 0
+		used[pid], roots[pid] = 0, true
 	}
-	var theirs []process
-	for _, p := range processes() {
-		if _, ok := used[p.session]; ok {
-			theirs = append(theirs, p)
-		}
-	}
+	all := processes()
+	descent := descentFrom(all, roots)
+	theirs := slices.DeleteFunc(all, func(p process) bool { return descent.root(p.pid) == 0 })
 	if m.shares == nil {
 		for _, p := range theirs {
-			used[p.session] += p.resident
+			used[descent.root(p.pid)] += p.resident
 		}
 		return used
 	}
 	for i, size := range m.shares.measure(theirs) {
-		used[theirs[i].session] += size
+		used[descent.root(theirs[i].pid)] += size
 	}
 	return used
 }

@@ -16,10 +16,60 @@ func confined(pid int) bool {
 }
 
 type process struct {
-	pid, parent, group, session int
-	started                     int64 // when, in ticks since the machine was started
-	resident                    int64 // bytes
-	zombie                      bool
+	pid, parent, group int
+	started            int64 // when, in ticks since the machine was started
+	resident           int64 // bytes
+	zombie             bool
+}
+
+// A descent tells which of some processes others came of. It rests on parents alone: a process can
+// join the group of another one, but not become its child.
+type descent struct {
+	parents map[int]int
+	of      map[int]int // of whom a process came; 0 for nobody
+}
+
+// descentFrom returns the descent of all processes from the roots.
+func descentFrom(all []process, roots map[int]bool) descent {
+	d := descent{make(map[int]int, len(all)), make(map[int]int, len(all))}
+	for _, p := range all {
+		d.parents[p.pid] = p.parent
+	}
+	for root := range roots {
+		d.of[root] = root
+	}
+	return d
+}
+
+// below returns the child of top by which pid came of it, or is, and 0 if it did not.
+func (d descent) below(top, pid int) int {
+	for range len(d.parents) {
+		switch parent := d.parents[pid]; parent {
+		case top:
+			return pid
+		case 0:
+			return 0
+		default:
+			pid = parent
+		}
+	}
+	return 0
+}
+
+// root returns the root that a process came of, or is, and 0 if it is none of theirs, or an orphan by now.
+func (d descent) root(pid int) (root int) {
+	var way []int
+	for ; pid > 0 && len(way) <= len(d.parents); pid = d.parents[pid] {
+		if known, ok := d.of[pid]; ok {
+			root = known
+			break
+		}
+		way = append(way, pid)
+	}
+	for _, pid := range way {
+		d.of[pid] = root
+	}
+	return root
 }
 
 // processes lists what /proc shows.
@@ -60,8 +110,6 @@ func inspect(pid int, buf []byte) (process, bool) {
 			p.parent, _ = strconv.Atoi(string(field))
 		case 3:
 			p.group, _ = strconv.Atoi(string(field))
-		case 4:
-			p.session, _ = strconv.Atoi(string(field))
 		case 20:
 			p.started, _ = strconv.ParseInt(string(field), 10, 64)
 		case 22:

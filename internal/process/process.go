@@ -1,6 +1,6 @@
 // Package process runs one child: it starts it, watches it, ends it and everything it started.
 //
-// On Linux a child gets a session and process group of its own, dies with the thread that started
+// On Linux a child gets a process group of its own, dies with the thread that started
 // it and so with the app (PR_SET_PDEATHSIG), and enters a Landlock domain of its own, so that it
 // can neither signal its siblings nor read their memory or environment. All of that is inherited
 // from the thread that forks, which is why every child has such a thread (launch_linux.go); it

@@ -25,9 +25,10 @@ var update = flag.Bool("update", false, "assemble the filters of children again"
 const (
 	maxUint32 = 1<<32 - 1
 
-	// The numbers by which setpriority(2) and ioprio_set(2) mean all processes of a user.
-	prioUser   = 2
-	ioprioUser = 3
+	// The numbers by which setpriority(2) and ioprio_set(2) mean one process. The others mean a group or a user,
+	// and a process can join the group of another one.
+	prioProcess   = 0
+	ioprioProcess = 1
 )
 
 // childPolicy is what the filter of a child is assembled from. The own process is named by 0, as the C library
@@ -53,8 +54,8 @@ func childPolicy() seccomp.Policy {
 
 	refuse("prlimit64", conditions{not(0, 0), sets}, conditions{is(1, markLimit), sets}, conditions{long(1), sets})
 	refuse("setrlimit", conditions{is(0, markLimit)}, conditions{long(0)})
-	refuse("setpriority", conditions{not(1, 0)}, conditions{is(0, prioUser)}, conditions{long(0)})
-	refuse("ioprio_set", conditions{not(1, 0)}, conditions{is(0, ioprioUser)}, conditions{long(0)})
+	refuse("setpriority", conditions{not(1, 0)}, conditions{not(0, prioProcess)}, conditions{long(0)})
+	refuse("ioprio_set", conditions{not(1, 0)}, conditions{not(0, ioprioProcess)}, conditions{long(0)})
 	for _, name := range []string{"sched_setparam", "sched_setscheduler", "sched_setattr", "sched_setaffinity", "migrate_pages", "move_pages"} {
 		refuse(name, conditions{not(0, 0)})
 	}

@@ -21,7 +21,8 @@ type tier interface {
 // A round is what is true while all processes of the machine are looked at once.
 type round struct {
 	self     process
-	children map[int]bool // process ids of those that are alive; each leads a session of that number
+	children map[int]bool // process ids of those that are alive
+	descent  descent      // from them
 }
 
 // sweep makes one round: it kills what children that are gone have left, waits for what died of it
@@ -31,13 +32,12 @@ func (s *system) sweep() (met int) {
 	if !ok {
 		return 0 // without /proc nothing can be told
 	}
-	r := round{self, s.supervisor.pids()}
+	all, children := processes(), s.supervisor.pids()
+	r := round{self, children, descentFrom(all, children)}
 	tier := s.currentTier()
 	tier.begin(r)
-	for _, p := range processes() {
-		// A child has a session of its own, and so has whatever it started. Who is in ours was started by
-		// another part of the program, and who is older than we are by another program.
-		if p.session == self.session || r.children[p.pid] || p.started < self.started {
+	for _, p := range all {
+		if p.pid == self.pid || r.children[p.pid] || p.started < self.started { // older: another program's
 			continue
 		}
 		switch {
@@ -62,7 +62,7 @@ func (s *system) sweep() (met int) {
 }
 
 // marked is the tier that changes nothing about the program it is in. It finds processes by their mark,
-// wherever the system has moved them to. One that has left its session and changed its environment as
+// wherever the system has moved them to. One that has left its group and changed its environment as
 // well is not found.
 type marked struct {
 	marks *marks
@@ -75,8 +75,8 @@ func (t *marked) begin(r round) {
 }
 
 func (t *marked) left(p process) bool {
-	if t.children[p.session] {
-		return false // saves to look at the environment of nearly all
+	if t.descent.root(p.pid) != 0 {
+		return false // saves a look at the marks of nearly all
 	}
 	mark := t.marks.of(p.pid)
 	if mark == 0 {
@@ -137,10 +137,17 @@ func (t *adopted) left(p process) bool {
 type pinned struct{ adopted }
 
 func (t *pinned) left(p process) bool {
-	if p.parent == t.self.pid && t.startedByOthers(p.pid) {
-		return false // it was started while a child was, and has the mark by that
+	if !t.marked.left(p) {
+		return false
 	}
-	return t.marked.left(p)
+	below := t.descent.below(t.self.pid, p.pid)
+	return below == 0 || !t.startedByOthers(below) // while a child was: it has the mark by that
+}
+
+// abandoned takes a zombie with a mark for an orphan if no other part of the program has started it. One without is
+// somebody else's to wait for.
+func (t *pinned) abandoned(p process) (yes, later bool) {
+	return t.marks.ours(pinnedMark(p.pid)) && !t.startedByOthers(p.pid), false
 }
 
 // abandoned takes a zombie for an orphan if no other part of the program has started it. It lets a round

@@ -15,6 +15,7 @@ type system struct {
 	marks      *marks
 	guard      guard
 	folders    folders
+	terminal   bool // see hasTerminal
 
 	mu     sync.Mutex
 	tier   tier
@@ -32,6 +33,7 @@ type system struct {
 func (s *system) open(sup *Supervisor) {
 	s.supervisor = sup
 	s.walls = newWalls()
+	s.terminal = hasTerminal()
 	s.marks = newMarks()
 	s.folders = newFolders(s.marks.prefix())
 	s.guard = guard{shell: guardShell, nonce: s.marks.prefix(), folder: s.folders.root, log: sup.log, groups: map[int]bool{}}

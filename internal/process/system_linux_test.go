@@ -51,10 +51,8 @@ func alive(pid int) bool {
 // eventually polls, because what is waited for happens in other processes.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not within 5 s:", what)
-		}
+	if !testlimit.Eventually(ok) {
+		t.Fatal("it never came to this:", what)
 	}
 }
 
@@ -147,7 +145,12 @@ func TestProcessesOfOthersAreLeftAlone(t *testing.T) {
 				return cmd
 			}
 			setsid := &syscall.SysProcAttr{Setsid: true}
+			raw, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit 9"}, nil) // not by os/exec: nobody has a descriptor of it
+			if err != nil {
+				t.Fatal(err)
+			}
 			runs := foreign(setsid, "sleep", "100")
+			grouped := foreign(&syscall.SysProcAttr{Setpgid: true}, "sleep", "100")
 			dead := foreign(setsid, "sh", "-c", "exit 7") // waited for late
 			plain := foreign(nil, "sh", "-c", "exit 8")
 			double := exec.Command("sh", "-c", `(setsid sleep 100 >/dev/null 2>&1 </dev/null & echo $!)`)
@@ -164,12 +167,19 @@ func TestProcessesOfOthersAreLeftAlone(t *testing.T) {
 				c.Wait()
 				time.Sleep(2 * sweepDelay)
 			}
-			if !alive(runs.Process.Pid) || !alive(daemon) {
+			if !alive(runs.Process.Pid) || !alive(grouped.Process.Pid) || !alive(daemon) {
 				t.Error("a process of another part of the program was killed")
 			}
 			syscall.Kill(daemon, syscall.SIGKILL)
 			runs.Process.Kill()
-			for cmd, want := range map[*exec.Cmd]string{runs: "signal: killed", dead: "exit status 7", plain: "exit status 8"} {
+			grouped.Process.Kill()
+			if _, pinned := s.sys.currentTier().(*pinned); pinned || !whole {
+				var status syscall.WaitStatus
+				if _, err := syscall.Wait4(raw, &status, 0, nil); err != nil || status.ExitStatus() != 9 {
+					t.Errorf("who started it waited for it: %v, %v", status.ExitStatus(), err)
+				}
+			}
+			for cmd, want := range map[*exec.Cmd]string{runs: "signal: killed", grouped: "signal: killed", dead: "exit status 7", plain: "exit status 8"} {
 				if err := cmd.Wait(); err == nil || err.Error() != want {
 					t.Errorf("its owner waited for it: %v, want %s", err, want)
 				}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,8 +31,12 @@ func hostile(args []string) {
 		}
 		return
 	}
-	if args[0] == "dial" {
+	switch args[0] {
+	case "dial":
 		dial(args[1], args[2])
+		return
+	case "join":
+		join(args[1])
 		return
 	}
 	pid, _ := strconv.Atoi(args[0])
@@ -89,6 +94,14 @@ func hostile(args []string) {
 	try("mark taken off, in 64 bits", raw(unix.SYS_PRLIMIT64, 0, high|unix.RLIMIT_RTTIME, uintptr(unsafe.Pointer(limit(1))), 0))
 	try("mark taken off by number", unix.Prlimit(os.Getpid(), unix.RLIMIT_RTTIME, limit(1), nil))
 
+	// Whose group it has joined, it names by naming its own.
+	if group, err := unix.Getpgid(pid); err == nil {
+		unix.Setpgid(0, group)
+	}
+	try("setpriority of the group that it joined", unix.Setpriority(unix.PRIO_PGRP, 0, 19))
+	try("setpriority of that group, in 64 bits", raw(unix.SYS_SETPRIORITY, high|unix.PRIO_PGRP, 0, 19))
+	try("ioprio_set of the group that it joined", raw(unix.SYS_IOPRIO_SET, 2, 0, 3<<13))
+
 	// What servers do.
 	try("own: reads limits", unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &none))
 	try("own: sets a limit", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
@@ -96,6 +109,24 @@ func hostile(args []string) {
 	try("own: writes a file", os.WriteFile(os.TempDir()+"/walls-"+strconv.Itoa(os.Getpid()), nil, 0o600))
 	try("own: starts a program", exec.Command("/bin/true").Run())
 	os.Remove(os.TempDir() + "/walls-" + strconv.Itoa(os.Getpid()))
+}
+
+// join starts a daemon that hides in the process group of another process, as far as it can.
+func join(group string) {
+	if len(group) > 0 && group[0] != '+' {
+		again := exec.Command("/proc/self/exe", "hostile", "join", "+"+group)
+		again.Stdout = os.Stdout
+		if err := again.Start(); err != nil {
+			panic(err)
+		}
+		io.Copy(io.Discard, os.Stdin)
+		return
+	}
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+	pgid, _ := strconv.Atoi(group[1:])
+	err := unix.Setpgid(0, pgid)
+	fmt.Println(os.Getpid(), err == nil)
+	select {}
 }
 
 // dial connects to addr and says hello, hidden from others of its user or gone before it is looked for.
@@ -230,6 +261,47 @@ func TestChildrenCannotHarmOthers(t *testing.T) {
 		if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(did)), "\n")); diff != "" {
 			t.Errorf("a child did to the %s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// A daemon that hides in the process group of a sibling, or in the app's, dies with the child that it came of, and
+// its memory counts for nobody else.
+func TestJoinedGroupsDoNotHelp(t *testing.T) {
+	s := open(t)
+	s.TakeProcess()
+	sibling := shell(t, s, `echo ready; cat`)
+	line(t, sibling)
+	app, err := unix.Getpgid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, group := range map[string]int{"of a sibling": sibling.PID(), "of the app": app} {
+		t.Run(name, func(t *testing.T) {
+			before := NewMachine().Used([]int{sibling.PID()})[sibling.PID()]
+			c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "join", strconv.Itoa(group)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := strings.Fields(line(t, c))
+			if len(said) != 2 {
+				t.Fatalf("it said %q", said)
+			}
+			daemon, err := strconv.Atoi(said[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !s.sys.terminal && said[1] != "true" {
+				t.Errorf("it did not join the group: the test shows nothing")
+			}
+			if used := NewMachine().Used([]int{sibling.PID()})[sibling.PID()]; used > before+(1<<20) {
+				t.Errorf("the sibling uses %d bytes, and used %d before", used, before)
+			}
+			c.Kill()
+			eventually(t, "end of the daemon", func() bool { return !alive(daemon) })
+			if !alive(sibling.PID()) {
+				t.Error("the sibling was killed")
+			}
+		})
 	}
 }
 
