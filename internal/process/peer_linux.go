@@ -36,8 +36,13 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	socket := "socket:[" + strconv.FormatUint(uint64(inode), 10) + "]"
 	var others []int
 	hidden := uint64(0)
-	for _, p := range processes() {
-		mark := s.marks.of(p.pid)
+	all := processes()
+	foreign := s.foreigners(all)
+	for _, p := range all {
+		mark := uint64(0)
+		if !foreign(p) { // it is dear to read
+			mark = s.marks.of(p.pid)
+		}
 		if mark == 0 {
 			others = append(others, p.pid)
 			continue
@@ -58,6 +63,36 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 		}
 	}
 	return hidden, true
+}
+
+// foreigners returns what tells of which processes it is certain that they did not come of this one, since where this
+// one adopts orphans, whatever came of it stays below it. Nothing is certain of a process one of whose ancestors has
+// ended meanwhile, or is younger than what came of it: then its number is another's by now.
+func (s *system) foreigners(all []process) func(process) bool {
+	if _, alone := s.currentTier().(*marked); alone {
+		return func(process) bool { return false }
+	}
+	byPID := make(map[int]process, len(all))
+	for _, p := range all {
+		byPID[p.pid] = p
+	}
+	self := os.Getpid()
+	return func(p process) bool {
+		for range len(all) {
+			if p.pid == self {
+				return false
+			}
+			if p.parent == 0 {
+				return true
+			}
+			parent, known := byPID[p.parent]
+			if !known || parent.started > p.started {
+				return false
+			}
+			p = parent
+		}
+		return false
+	}
 }
 
 func addrPort(a net.Addr) (netip.AddrPort, bool) {
