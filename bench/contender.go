@@ -175,11 +175,12 @@ func ourContenders() []contender {
 		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dirOf(measure), prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
-		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists}, start: func(l *lab, measure string) (*running, error) {
+		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists, inCrowdName(few), inCrowdName(crowd)}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		elsewhereContender,
-		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
+		frontContender,
+		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", only: []string{"echo 1×1", "echo 8×4", "echo 64×1", "answers 1 MiB", "progress"}, start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},
 	}

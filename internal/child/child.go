@@ -35,8 +35,8 @@ type Child struct {
 	noise    limiter       // of what is logged that is no message; of the reader
 	skipped  skipped       // before its first message
 
-	writing chan struct{} // held by who writes; capacity 1
-	stall   stall         // kills a process that does not read
+	queue queue // of what is to be written
+	stall stall // kills a process that does not read
 
 	gone   chan struct{}           // closed when the process has been waited for
 	exit   error                   // of that wait; set before gone is closed

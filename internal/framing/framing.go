@@ -61,10 +61,10 @@ type PieceReader interface {
 	ReadPiece() (p *bufpool.Piece, n int, err error)
 }
 
-// A TryReader is a PieceReader that can also read what there is without waiting. ok is false if there is nothing yet,
-// or will be nothing more.
-type TryReader interface {
-	TryPiece() (p *bufpool.Piece, n int, ok bool)
+// A TimedReader is a PieceReader that can give up. ok is false if there was nothing to read for the time d; what comes
+// later is not lost.
+type TimedReader interface {
+	ReadPieceWithin(d time.Duration) (p *bufpool.Piece, n int, err error, ok bool)
 }
 
 // A Stream carries messages over a reader and a writer. One goroutine may Read while another
@@ -186,15 +186,12 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 		return true
 	}
 	if s.late == nil {
-		if try, ok := s.r.(TryReader); ok {
-			if piece, n, ok := try.TryPiece(); ok {
-				if s.in != nil {
-					bufpool.Put(s.in)
-				}
-				s.lo = 0
-				s.take(input{piece: piece, n: n})
-				return true
+		if timed, ok := s.r.(TimedReader); ok {
+			var in input
+			if in.piece, in.n, in.err, ok = timed.ReadPieceWithin(d); ok {
+				s.instead(in)
 			}
+			return ok
 		}
 		late := make(chan input, 1)
 		s.late = late
@@ -204,15 +201,20 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case in := <-s.late:
-		if s.in != nil {
-			bufpool.Put(s.in)
-		}
-		s.lo = 0
-		s.take(in)
+		s.instead(in)
 		return true
 	case <-timer.C:
 		return false
 	}
+}
+
+// instead takes input in the place of what is consumed.
+func (s *Stream) instead(in input) {
+	if s.in != nil {
+		bufpool.Put(s.in)
+	}
+	s.lo = 0
+	s.take(in)
 }
 
 // unread puts text before what comes next.
@@ -229,13 +231,59 @@ func (s *Stream) unread(text []byte) {
 	s.back = append(text, s.back...)
 }
 
-// Write writes one message, whole: small ones in a single Write, so that no reader ever sees a part
-// of one. The caller keeps m.
-func (s *Stream) Write(m *message.Message) error {
-	s.said.note(m)
-	if s.headers.Load() {
-		return s.writeWithHeader(m)
+// Write writes messages, in order and whole: small ones in a single Write, so that no reader ever sees a part
+// of one. The caller keeps them.
+func (s *Stream) Write(messages ...*message.Message) error {
+	for len(messages) > 0 {
+		n, err := s.writeFirst(messages)
+		if err != nil {
+			return err
+		}
+		messages = messages[n:]
 	}
+	return nil
+}
+
+// writeFirst writes the first message, and those after it that fit into a piece with it. It returns how many.
+func (s *Stream) writeFirst(messages []*message.Message) (n int, err error) {
+	headers := s.headers.Load()
+	if len(messages) == 1 && !headers {
+		return 1, s.writeLine(messages[0])
+	}
+	p := bufpool.Get()
+	defer bufpool.Put(p)
+	out := p[:0]
+	for _, m := range messages {
+		small := m.Small(0)
+		if small == nil || len(out)+len(small)+frameBytes > len(p) {
+			break
+		}
+		s.said.note(m)
+		if headers {
+			out = appendHeader(out, m)
+		}
+		if out = append(out, small...); !headers {
+			out = append(out, '\n')
+		}
+		n++
+	}
+	if n > 0 {
+		_, err = s.w.Write(out)
+		return n, err
+	}
+	if !headers {
+		return 1, s.writeLine(messages[0])
+	}
+	s.said.note(messages[0])
+	if _, err := s.w.Write(appendHeader(out, messages[0])); err != nil {
+		return 1, err
+	}
+	_, err = messages[0].WriteTo(s.w)
+	return 1, err
+}
+
+func (s *Stream) writeLine(m *message.Message) error {
+	s.said.note(m)
 	if small := m.Small(1); small != nil {
 		_, err := s.w.Write(append(small, '\n'))
 		return err
@@ -247,19 +295,11 @@ func (s *Stream) Write(m *message.Message) error {
 	return err
 }
 
-func (s *Stream) writeWithHeader(m *message.Message) error {
-	p := bufpool.Get()
-	defer bufpool.Put(p)
-	out := append(p[:0], "Content-Length: "...)
+// frameBytes is the most that a message gets in addition to its own bytes.
+const frameBytes = len("Content-Length: 9223372036854775807\r\n\r\n")
+
+func appendHeader(out []byte, m *message.Message) []byte {
+	out = append(out, "Content-Length: "...)
 	out = strconv.AppendInt(out, int64(m.Len()), 10)
-	out = append(out, "\r\n\r\n"...)
-	if small := m.Small(0); small != nil && len(out)+len(small) <= len(p) {
-		_, err := s.w.Write(append(out, small...))
-		return err
-	}
-	if _, err := s.w.Write(out); err != nil {
-		return err
-	}
-	_, err := m.WriteTo(s.w)
-	return err
+	return append(out, "\r\n\r\n"...)
 }

@@ -122,7 +122,7 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 		plain, _ = forms(name)
 	}
 	for _, need := range r.require {
-		if !match(need.Glob, name) && !match(need.Glob, plain) {
+		if !Matches(need.Glob, name) && !Matches(need.Glob, plain) {
 			continue
 		}
 		for _, scope := range need.Scopes {
