@@ -48,7 +48,7 @@ type App struct {
 	started    time.Time
 	prefix     string     // that paths begin with, without a slash at its end
 	watch      *watch.Hub // nil: nobody looks
-	page       devPage    // of mcpfunc dev; nil: there is none
+	page       devPage    // of mcpfunc dev; nil without it
 	audit      *audit
 
 	mu       sync.Mutex

@@ -48,7 +48,7 @@ type Config struct {
 	hostBody        int64         // bytes of a body that the host lets through; zero: not said
 	functionTimeout time.Duration // of the host; zero: none
 
-	// platformAuth says that App Service authentication stands in front and serves the metadata of
+	// platformAuth says that App Service authentication is in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
 	// verified here all the same, and the headers in which the platform names the user are not
 	// believed: without it in front, anybody could set them.
@@ -276,7 +276,7 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 	return server, nil
 }
 
-// orNever is a duration of the file as a Server has it: there zero is a choice, here it is none.
+// orNever is a duration of the file as a Server has it: there zero is a choice, here it is the default.
 func orNever(d time.Duration) time.Duration {
 	if d == 0 {
 		return -1

@@ -17,7 +17,7 @@ import (
 // for a connection.
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then whoever is none of ours has to be found with it; a socket that nobody is found with is
+// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
 // somebody's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
