@@ -14,12 +14,8 @@ type Reader struct {
 	ready chan struct{} // capacity 1
 }
 
-func newReader(st *Stream, at int) *Reader { return new(Reader).of(st, at) }
-
-// of makes r, which is new, a reader of st that begins with the event at.
-func (r *Reader) of(st *Stream, at int) *Reader {
-	r.st, r.at, r.ready = st, at, make(chan struct{}, 1)
-	return r
+func newReader(st *Stream, at int) *Reader {
+	return &Reader{st: st, at: at, ready: make(chan struct{}, 1)}
 }
 
 func (r *Reader) wake() {
@@ -145,6 +141,9 @@ func (r *Reader) Leave() {
 		return
 	}
 	st.reader = nil
+	if r == &st.opener {
+		s.recycleLocked(r)
+	}
 	if n := len(st.parked); n > 0 {
 		st.reader, st.parked = st.parked[n-1], st.parked[:n-1]
 		st.reader.at = st.sent + 1
