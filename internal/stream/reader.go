@@ -97,6 +97,9 @@ func (r *Reader) Take() (Event, State) {
 	return e, Taken
 }
 
+// fewEvents is for how many events a stream that keeps them has room from the start.
+const fewEvents = 16
+
 // Keep makes the events of the stream outlive their sending, because the client is about to learn
 // their ids. What the reader has taken so far, it gives back, to take it again with its id. Keep
 // returns the id that comes before the first event.
@@ -111,7 +114,7 @@ func (r *Reader) Keep(taken []Event) string {
 	st.keep = true
 	s.streams[st.number] = st
 	held := st.events
-	st.events = make([]*message.Message, 0, len(taken)+len(held))
+	st.events = make([]*message.Message, 0, max(len(taken)+len(held), fewEvents))
 	for _, e := range taken {
 		st.events = append(st.events, e.Message)
 	}
