@@ -175,21 +175,21 @@ func (a *App) check() error {
 		return &ConfigError{File: a.cfg.file, Key: key, Err: err, Hint: hint}
 	}
 	if len(a.cfg.Servers) == 0 {
-		return fault("", errors.New("there is no server to serve"), "add one to the configuration, or switch one on")
+		return fault("", errors.New("no servers configured"), "add one to the configuration, or enable one")
 	}
 	if a.cfg.MaxRequestBytes < 0 || a.cfg.MaxResponseBytes < 0 {
-		return fault("runtime.max_message_bytes", errors.New("the size of a message must have a limit"), "")
+		return fault("runtime.max_message_bytes", errors.New("must be a positive number of bytes"), "")
 	}
 	names := map[string]bool{}
 	for _, s := range a.cfg.Servers {
 		name := strings.ToLower(s.Name)
 		if names[name] && s.fault == nil {
-			return a.fault(s, errors.New("another server has the same name but for case"))
+			return a.fault(s, errors.New("another server has the same name apart from case"))
 		}
 		names[name] = true
 	}
 	if name := a.cfg.DefaultServer; name != "" && !names[strings.ToLower(name)] {
-		return fault("runtime.default_server", fmt.Errorf("the default server %q is not among the servers", name), "")
+		return fault("runtime.default_server", fmt.Errorf("no server is named %q", name), "")
 	}
 	return nil
 }
@@ -249,7 +249,7 @@ func (a *App) Close() error {
 		case <-a.drained():
 		case <-a.hurry:
 		case <-time.After(a.opts.Drain):
-			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
+			a.log.Warn("calls still running at shutdown", "after", a.opts.Drain)
 		}
 		a.closeProcesses()
 		a.unshare()

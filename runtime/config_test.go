@@ -160,7 +160,7 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 			switch {
 			case tt.refused == "" && err != nil:
 				t.Errorf("refused: %v", err)
-			case tt.refused != "" && (err == nil || !strings.Contains(err.Error(), `server "`+tt.refused+`"`) || !strings.Contains(err.Error(), "the route in host.json asks for no key")):
+			case tt.refused != "" && (err == nil || !strings.Contains(err.Error(), `server "`+tt.refused+`"`) || !strings.Contains(err.Error(), "the route in host.json requires no key")):
 				t.Errorf("got %v, want server %q refused", err, tt.refused)
 			}
 		})
@@ -206,7 +206,7 @@ func TestPublicFunctionOfAnybodyMustBeMeant(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			_, err := LoadConfig("mcp_config.json")
-			if tt.refused == "" && err != nil || tt.refused != "" && (err == nil || !strings.Contains(err.Error(), "the function "+tt.refused+" asks for no key")) {
+			if tt.refused == "" && err != nil || tt.refused != "" && (err == nil || !strings.Contains(err.Error(), "the function "+tt.refused+" requires no key")) {
 				t.Errorf("got %v, want refused by %q", err, tt.refused)
 			}
 		})

@@ -43,7 +43,7 @@ func TestConfigErrorsSayWhereAndWhat(t *testing.T) {
 		"auth without a public URL": {file: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\", \"auth\": {\"method\": \"oauth2_bearer\", \"oauth2_issuer\": \"https://issuer.example\"}}}}",
 			want: mcpfunc.ConfigError{Line: 2, Server: "a", Key: "auth", Hint: "set runtime.public_url"}, text: "the public URL is not known", fromTheNew: true},
 		"no server": {file: "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"enabled\": false}}}",
-			want: mcpfunc.ConfigError{Hint: "add one to the configuration, or switch one on"}, text: "there is no server to serve", fromTheNew: true},
+			want: mcpfunc.ConfigError{Hint: "add one to the configuration, or enable one"}, text: "no servers configured", fromTheNew: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

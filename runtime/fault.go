@@ -21,7 +21,7 @@ func (a *App) unserved(err error) error {
 	}
 	if a.broken == nil {
 		a.broken = err
-		a.logFault("the configuration cannot be served: every request is answered with 503", err)
+		a.logFault("configuration cannot be served: every request gets 503", err)
 	}
 	return nil
 }
@@ -32,7 +32,7 @@ func (a *App) unservedServer(spec Server, err error) error {
 		return err
 	}
 	a.faults[strings.ToLower(spec.Name)] = err
-	a.logFault("the server cannot be served: its requests are answered with 503", err)
+	a.logFault("server cannot be served: its requests get 503", err)
 	return nil
 }
 

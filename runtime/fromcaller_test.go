@@ -80,8 +80,8 @@ func TestRequestWithoutItsHeaderIsRefused(t *testing.T) {
 		c.session = r.header.Get("Mcp-Session-Id")
 	}
 	for what, values := range map[string][]string{
-		"is missing": nil, "is missing: this server needs it": {""}, "comes 2 times": {aliceSecret, aliceSecret},
-		"has 8193 bytes": {strings.Repeat("x", 8193)}, "is not UTF-8": {"caf\xe9-of-latin-1"}, "holds a control character": {"a\u0085b-of-8-bits"},
+		"is missing": nil, "is missing: this server requires it": {""}, "is present 2 times": {aliceSecret, aliceSecret},
+		"has 8193 bytes": {strings.Repeat("x", 8193)}, "is not UTF-8": {"caf\xe9-of-latin-1"}, "contains a control character": {"a\u0085b-of-8-bits"},
 	} {
 		for _, method := range []string{"POST", "GET", "DELETE"} {
 			c.header["X-Github-Token"] = values
@@ -224,7 +224,7 @@ func TestPagesOfOthersMayBringTheirOwnSecret(t *testing.T) {
 	}
 	c.url = l.url
 	_, _, page := get(t, l.url, "", map[string]string{"Accept": "text/html"})
-	if !strings.Contains(page, "wants with every request: <code>X-GitHub-Token</code>") {
+	if !strings.Contains(page, "requires with every request: <code>X-GitHub-Token</code>") {
 		t.Errorf("the landing page does not say it:\n%s", page)
 	}
 }

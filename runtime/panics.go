@@ -49,7 +49,7 @@ func (a *App) answerPanic(w *headed, r *http.Request) {
 		return
 	}
 	if reason != http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
-		a.log.Error("a request panicked", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
+		a.log.Error("request panicked", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
 			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 	}
 	if w.written {

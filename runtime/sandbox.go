@@ -72,7 +72,7 @@ func (a *App) checkSandbox(spec Server) error {
 	box, _ := spec.own(nil)
 	for i, dir := range box.Write {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return fault(process.SandboxWrite, "make it before the app starts", fmt.Errorf("%s is no folder", spec.Sandbox.Write[i]))
+			return fault(process.SandboxWrite, "create it before the app starts", fmt.Errorf("%s is not a folder", spec.Sandbox.Write[i]))
 		}
 	}
 	if method := spec.method.Method; box.NoNetwork && (method == config.AuthAzureOBO || method == config.AuthAzureDefault) {
@@ -84,7 +84,7 @@ func (a *App) checkSandbox(spec Server) error {
 		if !box.Optional {
 			return fault(e.Key, e.Hint, errors.New(e.Text))
 		}
-		a.log.Warn("a server runs without a part of its sandbox", "server", spec.Name, "key", "sandbox."+e.Key, "error", e.Text)
+		a.log.Warn("server runs without part of its sandbox", "server", spec.Name, "key", "sandbox."+e.Key, "error", e.Text)
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ import (
 func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	done = func() {}
 	a.cfg.sessionKeys = a.resolved(sessionKeySetting, a.cfg.sessionKeys, "sessions live on this instance only")
-	a.cfg.redisURL = a.resolved(redisSetting, a.cfg.redisURL, "instances tell each other nothing")
+	a.cfg.redisURL = a.resolved(redisSetting, a.cfg.redisURL, "instances do not share sessions")
 	if strings.TrimSpace(a.cfg.sessionKeys) == "" {
 		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
 		if a.cfg.redisURL != "" {
-			a.log.Warn(redisSetting + " means nothing without " + sessionKeySetting)
+			a.log.Warn(redisSetting + " has no effect without " + sessionKeySetting)
 		}
 		return session.Sharing{Keys: ticket.RandomKeys()}, done, nil
 	}

@@ -22,7 +22,7 @@ type FullError struct {
 	RetryAfter time.Duration
 }
 
-func (e *FullError) Error() string { return "there is no room for another session: " + e.What }
+func (e *FullError) Error() string { return "no room for another session: " + e.What }
 
 // A BusyError says that too many requests are in flight in one place. Each takes about 10 KiB until it is answered,
 // which a server may never do.
@@ -32,7 +32,7 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s has %d requests in flight, which is as many as it may have", e.What, e.Limit)
+	return fmt.Sprintf("too many requests in flight for %s: the maximum is %d", e.What, e.Limit)
 }
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
@@ -186,9 +186,9 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 		what  string
 		of    func(Key) bool
 	}{
-		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has as many as one caller may have on this server",
+		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has reached its limit on this server",
 			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
-		{limits.Max, c.counts.servers[key.Server], false, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
+		{limits.Max, c.counts.servers[key.Server], false, "this server has reached its limit", func(k Key) bool { return k.Server == key.Server }},
 		{c.max, c.counts.all, false, whatApp, everybody},
 	} {
 		if limit.max <= 0 || limit.known && key.Principal == "" {
@@ -216,7 +216,7 @@ func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 			c.memory.ended(c.tenants[victim].key.Server)
 			return victim, nil
 		}
-		return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
+		return nil, &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
 	}
 	return nil, nil
 }
@@ -227,7 +227,7 @@ func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
 		return nil, nil
 	}
 	if victim = c.idlestLocked(everybody, false); victim == nil {
-		return nil, &FullError{What: "the instance has no memory for it", RetryAfter: 10 * time.Second}
+		return nil, &FullError{What: "the instance does not have enough memory for it", RetryAfter: 10 * time.Second}
 	}
 	if c.tenants[victim].process {
 		c.memory.ended(c.tenants[victim].key.Server)
@@ -255,7 +255,7 @@ func (c *Controller) HasRoom(server string) bool {
 	return !c.closed && c.memory.fitsTwice(server)
 }
 
-const whatApp = "the app has as many as it may have"
+const whatApp = "the app has reached its limit"
 
 func everybody(Key) bool { return true }
 

@@ -148,5 +148,5 @@ func (a *asking) charge(s *asker) {
 type hurryError struct{ retryAfter time.Duration }
 
 func (e *hurryError) Error() string {
-	return fmt.Sprintf("too many tokens were refused just before; asked about again in %s", e.retryAfter)
+	return fmt.Sprintf("too many tokens were refused recently; next check in %s", e.retryAfter)
 }

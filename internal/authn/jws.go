@@ -72,7 +72,7 @@ func split(token string) (header, payload, signature string, err error) {
 				return "", "", "", errors.New("more than three segments")
 			}
 		case !isBase64URL(c):
-			return "", "", "", errors.New("a character that is not of a JWT")
+			return "", "", "", errors.New("a character that a JWT cannot have")
 		}
 	}
 	if dots != 2 {

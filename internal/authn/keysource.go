@@ -173,6 +173,6 @@ func (s *keySource) finish(set *keySet, err error) {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		s.log.Warn("signing keys not refreshed", "issuer", s.name, "error", err)
+		s.log.Warn("cannot refresh signing keys", "issuer", s.name, "error", err)
 	}
 }

@@ -178,7 +178,7 @@ func (b *Broker) register(l *Lease) (origin string, err error) {
 		go func() {
 			defer close(b.served)
 			if err := b.server.Serve(ln); err != http.ErrServerClosed {
-				b.log.Error("token requests are answered no more", "error", err)
+				b.log.Error("token requests are no longer answered", "error", err)
 			}
 		}()
 	}

@@ -172,11 +172,11 @@ func denial(err error, caller *authn.Caller) error {
 	case errors.As(err, &network):
 		return network
 	}
-	return errors.New("the identity provider answered something that is no token")
+	return errors.New("the identity provider's answer is not a token")
 }
 
 func readDenial(resp *http.Response, caller *authn.Caller) error {
-	unreadable := fmt.Errorf("the identity provider answered %d", resp.StatusCode)
+	unreadable := fmt.Errorf("the identity provider answered with status %d", resp.StatusCode)
 	if resp.StatusCode < 400 || resp.StatusCode >= 500 {
 		return unreadable
 	}

@@ -179,7 +179,7 @@ func (sp *spares) start() bool {
 	defer sp.mu.Unlock()
 	if err != nil {
 		sp.filling = false
-		sp.starter.log.Warn("cannot start a process ahead", "server", sp.spec.Name, "error", err)
+		sp.starter.log.Warn("cannot prewarm a process", "server", sp.spec.Name, "error", err)
 		return false
 	}
 	sp.ready = append(sp.ready, s)

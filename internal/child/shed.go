@@ -22,7 +22,7 @@ func (s *Starter) Shed() (server string, ok bool) {
 	if !s.background(stop) {
 		spare.p.Kill() // the app ends
 	}
-	s.log.Info("a process that was started ahead makes room", "server", sp.spec.Name)
+	s.log.Info("prewarmed process evicted", "server", sp.spec.Name)
 	return sp.spec.Name, true
 }
 

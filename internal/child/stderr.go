@@ -172,7 +172,7 @@ func (l *limiter) allow(log *slog.Logger) bool {
 
 func (l *limiter) report(log *slog.Logger) {
 	if l.dropped > 0 {
-		log.Warn("the server wrote too many lines; some were not logged", "lines", l.dropped)
+		log.Warn("server wrote too many lines to stderr; some were not logged", "lines", l.dropped)
 		l.dropped = 0
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // errGone says that a process does not take what is written to it.
-var errGone = errors.New("the process is gone")
+var errGone = errors.New("the process has ended")
 
 // Write writes m to the process, whole, and in the order in which it was called. It fails with a *Failure when the process
 // does not take it, or with ctx's error before it has begun. A process that does not read for
@@ -30,7 +30,7 @@ func (c *Child) Write(ctx context.Context, m *message.Message) error {
 	if f := c.killed.Load(); f != nil {
 		return f
 	}
-	return &Failure{Text: "the server is gone", Reason: ReasonExited, Retryable: true}
+	return &Failure{Text: "the server has ended", Reason: ReasonExited, Retryable: true}
 }
 
 func (c *Child) write(ctx context.Context, m *message.Message) error {

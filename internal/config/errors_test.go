@@ -113,10 +113,10 @@ func TestBrokenEntryIsNamedWithItsKey(t *testing.T) {
 		c + `"audit": {"arguments": ["a b"]}`:                     `"audit.arguments" must be a list of strings without blanks`,
 		c + `"env_from_headers": ["X-A"]`:                         `"env_from_headers" must be an object, not a list`,
 		c + `"env_from_headers": {"A": 1}`:                        `"env_from_headers.A" must be a string, not a number`,
-		c + `"env_from_headers": {"PATH": "X-A"}`:                 `"env_from_headers.PATH" cannot be: variable PATH may not come from a caller: it changes what the server runs, or whom it trusts`,
-		c + `"env_from_headers": {"A": "Cookie"}`:                 `"env_from_headers.A" cannot be: header Cookie may not become a variable: it is not the caller's own to give to the server`,
+		c + `"env_from_headers": {"PATH": "X-A"}`:                 `"env_from_headers.PATH" cannot be: variable PATH may not come from a caller: it changes what the server runs or trusts`,
+		c + `"env_from_headers": {"A": "Cookie"}`:                 `"env_from_headers.A" cannot be: header Cookie may not become a variable: it is not the caller's to give to the server`,
 		c + `"env_from_headers": {"A": "${H}"}`:                   `"env_from_headers.A" cannot be: invalid header "${H}": want the name of an HTTP header`,
-		c + `"env_from_headers": {"A": "X-A", "a": "X-B"}`:        `"env_from_headers" cannot be: variable a is set twice, as A too`,
+		c + `"env_from_headers": {"A": "X-A", "a": "X-B"}`:        `"env_from_headers" cannot be: variable a is set twice, also as A`,
 		c + `"env_from_headers": {"A": "X-A"}, "env": {"A": "b"}`: `"env_from_headers" sets A, and so does env | remove it from one of them`,
 		c + `"env_from_claims": {"A": "sub"}`:                     `"env_from_claims" needs callers with a verified token, and the method "none" has none | set auth.method to "azure_obo" or "oauth2_bearer"`,
 	} {

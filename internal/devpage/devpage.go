@@ -122,9 +122,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	switch name := r.URL.Query().Get("dev"); {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		fail(w, http.StatusMethodNotAllowed, "this page is only read")
+		fail(w, http.StatusMethodNotAllowed, "this page is read-only")
 	case foreign(r):
-		fail(w, http.StatusForbidden, "another page asked")
+		fail(w, http.StatusForbidden, "the request came from another page")
 	case name == "":
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, p.render(origin(r)))
@@ -135,7 +135,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Type", types[name])
 		w.Write(data)
 	default:
-		fail(w, http.StatusNotFound, "there is nothing by this name")
+		fail(w, http.StatusNotFound, "not found")
 	}
 }
 
@@ -186,7 +186,7 @@ const patience = 2 * time.Second
 func (p *Page) state(w http.ResponseWriter, r *http.Request) {
 	brought := sha256.Sum256([]byte(r.Header.Get(KeyHeader)))
 	if subtle.ConstantTimeCompare(brought[:], p.key[:]) != 1 {
-		fail(w, http.StatusForbidden, "the key is missing or of another run")
+		fail(w, http.StatusForbidden, "the key is missing or from another run")
 		return
 	}
 	var version, session, message, line uint64

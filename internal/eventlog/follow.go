@@ -142,7 +142,7 @@ func (f *Follower) event(entry Entry) (e Event, err error) {
 	}
 	m, err := message.Parse(text)
 	if err != nil || kind != kindEvent && kind != kindLast {
-		return e, fmt.Errorf("%w: entry %d is no event", ErrLost, entry.Number)
+		return e, fmt.Errorf("%w: entry %d is not an event", ErrLost, entry.Number)
 	}
 	return Event{Message: m, Number: entry.Number, Last: kind == kindLast}, nil
 }

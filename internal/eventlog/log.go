@@ -133,7 +133,7 @@ func (l *Log) deliver(ops []Op) bool {
 		cancel()
 		switch {
 		case err == nil && down:
-			l.log.Info("events are written again, so that other instances can go on with streams")
+			l.log.Info("events are written again: clients can resume streams on other instances")
 			fallthrough
 		case err == nil:
 			l.sayGivenUp()
@@ -142,7 +142,7 @@ func (l *Log) deliver(ops []Op) bool {
 			return false
 		case !down:
 			down = true
-			l.log.Warn("events cannot be written: until they can, a client that loses a stream must come back to this instance", "error", err)
+			l.log.Warn("cannot write events: until that works, clients can resume streams on this instance only", "error", err)
 		}
 		select {
 		case <-time.After(pause):
@@ -155,7 +155,7 @@ func (l *Log) deliver(ops []Op) bool {
 // bury says that this writer is dead, since it is about to be: readers need not wait to find out.
 func (l *Log) bury() {
 	if err := l.store.Write(l.ctx, l.writer, 0, nil); err != nil {
-		l.log.Debug("readers on other instances find out late that this one has ended", "error", err)
+		l.log.Debug("cannot tell readers on other instances that this one has ended", "error", err)
 	}
 }
 
@@ -170,7 +170,7 @@ func (l *Log) forget() {
 		e.free()
 	}
 	if n := len(queue); n > 0 {
-		l.log.Warn("events were not written before the end", "events", n)
+		l.log.Warn("events not written before shutdown", "events", n)
 	}
 }
 
@@ -181,7 +181,7 @@ func (l *Log) sayGivenUp() {
 	l.givenUp = 0
 	l.mu.Unlock()
 	if n > 0 {
-		l.log.Warn("streams were given up: they have too much to write, or one event that is too large; their clients must come back to this instance",
+		l.log.Warn("streams no longer written: too many events, or one too large; clients can resume them on this instance only",
 			"streams", n, "queue", maxQueued, "queue_bytes", maxQueuedBytes, "event_bytes", MaxEvent)
 	}
 }

@@ -41,7 +41,7 @@ const (
 )
 
 // ErrRunaway is returned when a frame has gone so far over the limit that reading on is pointless.
-var ErrRunaway = errors.New("a message without end")
+var ErrRunaway = errors.New("endless message")
 
 // A BrokenError is an answer that is no JSON, or was cut off, but shows whose it is.
 type BrokenError struct {

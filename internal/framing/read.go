@@ -126,7 +126,7 @@ type frame struct {
 }
 
 // errOther says that JSON is no message.
-var errOther = errors.New("JSON, and no JSON-RPC message")
+var errOther = errors.New("JSON, but not a JSON-RPC message")
 
 // add gives the frame bytes, and returns how many it took: not those behind a message. With a piece,
 // they are its first len(p) bytes, and the piece is given away if all are taken.

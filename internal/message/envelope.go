@@ -12,7 +12,7 @@ type Kind uint8
 
 // The kinds.
 const (
-	Invalid      Kind = iota // JSON, and no JSON-RPC message
+	Invalid      Kind = iota // JSON, but not a JSON-RPC message
 	Request                  // method and id
 	Notification             // method, no id
 	Response                 // id with result or error

@@ -91,7 +91,7 @@ func parseLock(data []byte) (*Lock, error) {
 	}
 	switch {
 	case l.Format != lockFormat:
-		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", l.Format, lockFormat)
+		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", l.Format, lockFormat)
 	case !slices.Contains(Platforms(), l.Platform):
 		return nil, fmt.Errorf("is for %q, and only %s are known", l.Platform, strings.Join(Platforms(), " and "))
 	case !minorVersion.MatchString(l.Python):

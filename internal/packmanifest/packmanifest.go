@@ -130,7 +130,7 @@ func Parse(data []byte) (*File, error) {
 		return nil, err
 	}
 	if version.Format != Format {
-		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", version.Format, Format)
+		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", version.Format, Format)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()

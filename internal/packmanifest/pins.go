@@ -47,7 +47,7 @@ func parsePins(data []byte) (Pins, error) {
 		return nil, errors.New("something follows the object")
 	}
 	if f.Format != Format {
-		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", f.Format, Format)
+		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", f.Format, Format)
 	}
 	for server, tools := range f.Servers {
 		for tool, sum := range tools {

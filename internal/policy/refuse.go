@@ -157,5 +157,5 @@ func (k kind) String() string { return [...]string{"tool", "prompt", "resource"}
 
 // Failed is the error of a call whose tool could not be compared with the pinned one.
 func Failed(err error) *Refusal {
-	return &Refusal{Code: codeInternal, Text: "the tools of the server could not be compared with the pinned ones: " + err.Error()}
+	return &Refusal{Code: codeInternal, Text: "cannot compare the server's tools with the pinned ones: " + err.Error()}
 }

@@ -27,7 +27,7 @@ const (
 const Stateless = "2026-07-28"
 
 // ErrLegacy says that a server was not found to speak the modern era.
-var ErrLegacy = errors.New("the server speaks no protocol version without sessions")
+var ErrLegacy = errors.New("the server does not speak a protocol version without sessions")
 
 const (
 	legacyVerdict  = time.Hour        // after which a server may have been replaced by one that speaks both

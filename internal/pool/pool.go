@@ -171,7 +171,7 @@ func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Wor
 	}
 	w, err := ps.await(ctx, t, patience, late)
 	if probe != nil && err == late {
-		ps.log.Warn("the era of a server is not known yet", "server", server.Name, "waited", patience.String())
+		ps.log.Warn("era of a server not known yet", "server", server.Name, "waited", patience.String())
 	}
 	return w, err
 }

@@ -99,7 +99,7 @@ func (g *guard) startLocked() {
 	}
 	g.tried = true
 	if err := g.execLocked(); err != nil {
-		g.log.Warn("cannot start the guard: if the app is killed, what its servers started may survive", "error", err)
+		g.log.Warn("cannot start the guard: processes of servers may survive if the app is killed", "error", err)
 		return
 	}
 	for _, pid := range slices.Sorted(maps.Keys(g.groups)) {

@@ -54,7 +54,7 @@ func (s *system) sweep() (met int) {
 			}
 		case tier.left(p):
 			syscall.Kill(p.pid, syscall.SIGKILL)
-			s.supervisor.log.Warn("a server left a process behind; killed", "pid", p.pid)
+			s.supervisor.log.Warn("killed a process that a server left behind", "pid", p.pid)
 			met++
 		}
 	}

@@ -99,7 +99,7 @@ func (c *check) about() {
 			c.ok("servers", "%s starts as %s", s.Name, s.File)
 		}
 		if len(s.Drifted) > 0 {
-			c.warn("tools", "mcpfunc pack shows what has changed, and asks", "%s has tools that are not as they were packed: %s", s.Name, quotedList(s.Drifted))
+			c.warn("tools", "mcpfunc pack shows what changed, and asks", "%s has tools that are not as they were packed: %s", s.Name, quotedList(s.Drifted))
 		}
 	}
 	c.ok("memory", "%d sessions, of which %d have needed no process; %d processes use %d MiB, what they share counted once",

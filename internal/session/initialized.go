@@ -86,7 +86,7 @@ func (s *Session) NotifyChanged() {
 	}
 	if can.Logging != nil {
 		notices = append(notices, `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","logger":"mcpfunc",`+
-			`"data":"another process serves this session now: what the server remembered of it is gone"}}`)
+			`"data":"another process serves this session now: the server's state for it is lost"}}`)
 	}
 	for _, text := range notices {
 		m, err := message.Parse([]byte(text))

@@ -75,8 +75,8 @@ func (t *Table) unsure(ctx context.Context, server *Server, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	t.log.Warn("cannot find out which instance has a session", "server", server.Name, "error", err)
-	return &child.Failure{Text: "it cannot be found out now which instance has this session; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+	t.log.Warn("cannot find the instance that owns a session", "server", server.Name, "error", err)
+	return &child.Failure{Text: "cannot find the instance that owns this session; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 }
 
 // An ownership is what was claimed for a session that is about to be opened. The nil one is of nothing.

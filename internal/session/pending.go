@@ -113,7 +113,7 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 	if last := l.s.table.firstStarts.failure(l.s); last != nil {
 		blame(f, last)
 	} else if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
-		f.Text += "; its first start goes on, so try again soon"
+		f.Text += "; its first start continues, so try again soon"
 		f.Hint = ""
 	}
 	return f

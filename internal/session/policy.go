@@ -42,7 +42,7 @@ func (l *link) refused(ctx context.Context, m *message.Message, requests []*pend
 	}
 	if m.Kind() != message.Request {
 		if refusal != nil {
-			l.s.log.Warn("notification of the client refused", "method", m.Envelope().Method(), "why", refusal.Text)
+			l.s.log.Warn("client notification refused", "method", m.Envelope().Method(), "why", refusal.Text)
 		}
 		return refusal != nil
 	}

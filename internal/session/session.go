@@ -143,7 +143,7 @@ func (s *Session) Idle() (since time.Time, idle, working bool) {
 
 // Evict ends the session to make room. It may go on with another process, here or elsewhere.
 func (s *Session) Evict() {
-	f := &child.Failure{Text: "there was no room for a newer one, and it was idle the longest", Reason: child.ReasonClosed, Retryable: true}
+	f := &child.Failure{Text: "it was evicted for a newer one: it had been idle the longest", Reason: child.ReasonClosed, Retryable: true}
 	if s.finish(f, func() bool { return true }) {
 		s.table.count.evicted.Add(1)
 	}

@@ -162,7 +162,7 @@ func (s *Set) Hold(ctx context.Context, st *Stream) (cut bool) {
 			return cut
 		case <-stall.C:
 			if s.cutOff(st, reader) {
-				s.log.Warn("a client does not read its stream; cut off", "stream", st.number)
+				s.log.Warn("client does not read its stream; disconnected", "stream", st.number)
 				cut = true
 			}
 		}

@@ -13,7 +13,7 @@ var (
 	// ErrEventID says that an id is none that this session gave out.
 	ErrEventID = errors.New("no such event id in this session")
 	// ErrElsewhere says that an event id is of another life of the session.
-	ErrElsewhere = errors.New("its stream is on another instance, or of an earlier process")
+	ErrElsewhere = errors.New("its stream is on another instance, or belonged to an earlier process")
 )
 
 // A Stream is what goes to one HTTP request, in order: the answers to a POST and what belongs to

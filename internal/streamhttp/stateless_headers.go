@@ -18,7 +18,7 @@ const (
 // body says, or if two readers could take the body for different requests; else 0.
 func (q *request) mismatch(m *message.Message) (code int, text string) {
 	if m.Envelope().Ambiguous() {
-		return codeInvalid, "a member of the request that counts is written twice"
+		return codeInvalid, "the request repeats a member that matters"
 	}
 	version, ok := m.ProtocolVersion()
 	if _, inHeader := q.header(HeaderVersion); !ok && inHeader {
@@ -50,14 +50,14 @@ func (q *request) differs(field, body string) string {
 	value, ok := q.header(field)
 	switch {
 	case !ok:
-		return "the header " + field + " is missing, comes twice or has characters that it may not"
+		return "the header " + field + " is missing, repeated, or has invalid characters"
 	case field == HeaderName:
 		if value, ok = decoded(value); !ok {
-			return "the header " + field + " is not Base64 where it says so"
+			return "the header " + field + " is marked as Base64 but is not Base64"
 		}
 	}
 	if value != body {
-		return "the header " + field + " is " + shown(value) + ", and the body says " + shown(body)
+		return "the header " + field + " is " + shown(value) + ", but the body says " + shown(body)
 	}
 	return ""
 }

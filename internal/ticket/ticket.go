@@ -50,7 +50,7 @@ var (
 	ErrInvalid = errors.New("the session id is not valid")
 	// ErrTooLong says that what a ticket is to carry does not fit into MaxLength. Such a session can
 	// still have an id of another kind, that one instance alone knows.
-	ErrTooLong = errors.New("the session id would be too long")
+	ErrTooLong = errors.New("the session id is too long")
 )
 
 // A Holder is who an id is good for: what a session is found by, apart from the id.
