@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -100,6 +101,7 @@ func (l *lookout) after(f func() heldSockets) heldSockets {
 		return mine.held
 	}
 	l.turn <- struct{}{}
+	runtime.Gosched() // who has come as well joins: a look takes no break in which they could
 	l.begin()
 	mine.held = f()
 	<-l.turn
