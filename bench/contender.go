@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -186,14 +187,25 @@ func ourContenders() []contender {
 	}
 }
 
-// otherHandler is ours with another build of the handler.
-func otherHandler(path string) (contender, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return contender{}, err
+// otherHandler is ours as another build, unless path is empty, and with more variables in its environment.
+func otherHandler(path string, variables []string) (contender, error) {
+	about := "the same handler"
+	if path != "" {
+		var err error
+		if path, err = filepath.Abs(path); err != nil {
+			return contender{}, err
+		}
+		about = "another build of the handler: `" + filepath.Base(path) + "`"
 	}
-	return contender{name: against, about: "another build of the handler: `" + filepath.Base(path) + "`", start: func(l *lab, measure string) (*running, error) {
-		return l.serve(measure, "/api/mcp", func(string) []string { return []string{path} })
+	if len(variables) > 0 {
+		about += " with `" + strings.Join(variables, " ") + "`"
+	}
+	return contender{name: against, about: about, start: func(l *lab, measure string) (*running, error) {
+		command := []string{cmp.Or(path, l.handler)}
+		if len(variables) > 0 {
+			command = append(append([]string{"env"}, variables...), command...)
+		}
+		return l.serve(measure, "/api/mcp", func(string) []string { return command })
 	}}, nil
 }
 

@@ -52,6 +52,7 @@ func bench(args []string, stderr io.Writer) error {
 	svg := flags.String("svg", filepath.Join("docs", "performance.svg"), "`file` to write the plot to; empty for none")
 	profile := flags.String("profile", "", "`directory` for CPU and allocation profiles of the handler, one a measure; nothing else is measured")
 	other := flags.String("against", "", "another `build` of the handler, which becomes one more contender, to see what a change does")
+	with := flags.String("with", "", "`variables` of the environment, separated by blanks, with which the handler becomes one more contender: \"GOMAXPROCS=2 GOGC=400\"")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -75,8 +76,8 @@ func bench(args []string, stderr io.Writer) error {
 	if *peers {
 		contenders = append(contenders, peerContenders()...)
 	}
-	if *other != "" {
-		c, err := otherHandler(*other)
+	if *other != "" || *with != "" {
+		c, err := otherHandler(*other, strings.Fields(*with))
 		if err != nil {
 			return err
 		}

@@ -167,7 +167,7 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 	}
 }
 
-// The handler gets what any function of the app lets in, whoever wrote it.
+// The handler gets what any function of the app lets in, no matter who wrote it.
 func TestPublicFunctionOfAnybodyMustBeMeant(t *testing.T) {
 	open := func(more string) string {
 		return `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous"` + more + `},{"type":"http","direction":"out","name":"res"}]}`

@@ -244,7 +244,7 @@ func identityOf(spec Server) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// runner returns a key of what a package runner would download, or "" if the command is none.
+// runner returns a key of what a package runner would download, or "" if the command is not one.
 func runner(spec Server) string {
 	switch strings.TrimSuffix(filepath.Base(spec.Command), ".exe") {
 	case "uvx", "uv", "npx", "npm", "pnpm", "yarn", "bunx", "bun", "pipx", "deno", "dnx", "dotnet", "docker", "podman":

@@ -10,7 +10,7 @@ import (
 )
 
 // faultRetry is after how many seconds it is worth asking again for what cannot be served: what is wrong
-// is mended by a new app setting or a deployment, either of which starts the app anew.
+// is fixed by a new app setting or a deployment, either of which restarts the app.
 const faultRetry = 30
 
 // unserved notes why nothing can be served, if err says so, where that does not end the app. Elsewhere it
@@ -45,7 +45,7 @@ func (a *App) logFault(text string, err error) {
 }
 
 // reason is why the server of this name, in lower case, is not served; "" names the default one. It is nil
-// if it is served, or if there is none.
+// if it is served, or if it does not exist.
 func (a *App) reason(name string) error {
 	if a.broken != nil {
 		return a.broken

@@ -57,7 +57,7 @@ func passed(r *http.Request, caller streamhttp.Caller) (passed, same bool) {
 	return passed, !passed || by.Principal == caller.Principal && by.Client == caller.Client
 }
 
-// appIdentity returns what gets tokens of the app's managed identities, or nil where there is none.
+// appIdentity returns what gets tokens of the app's managed identities, or nil where the app does not have any.
 func (a *App) appIdentity() backplane.Identity {
 	if !a.broker.HasIdentity() {
 		return nil

@@ -235,7 +235,7 @@ func TestWhatNoCallerMaySet(t *testing.T) {
 		"a variable that loads code":   func(s *Server) { s.EnvFromHeaders = map[string]string{"LD_PRELOAD": "X-A"} },
 		"a header of the host":         func(s *Server) { s.EnvFromHeaders = map[string]string{"A": "X-Functions-Key"} },
 		"one that env sets":            func(s *Server) { s.EnvFromHeaders = map[string]string{"A": "X-A"}; s.Env = map[string]string{"A": "b"} },
-		"a claim where there is none":  func(s *Server) { s.EnvFromClaims = map[string]string{"A": "sub"} },
+		"a claim without tokens":       func(s *Server) { s.EnvFromClaims = map[string]string{"A": "sub"} },
 		"one variable from two places": func(s *Server) { s.EnvFromHeaders = map[string]string{"A": "X-A", "a": "X-B"} },
 	} {
 		s := Server{Name: "s", Command: "s"}

@@ -8,7 +8,7 @@ import (
 )
 
 // outsiders takes no connection from the processes that the app has started. The Functions host alone checks
-// keys, and the handler believes whoever reaches its port: a server could call others there, with what they may do.
+// keys, and the handler believes anyone who reaches its port: a server could call others there, with what they may do.
 func (a *App) outsiders(l net.Listener) net.Listener {
 	return process.PeerListener{Listener: l, Supervisor: a.supervisor, Admit: func(child uint64, ours bool) (func(), bool) {
 		if ours {

@@ -829,7 +829,7 @@ func TestPinnedWhateverTheServerDoes(t *testing.T) {
 			},
 			func(a *attack) {
 				// The notification stands before the list, so that nothing is known of what comes after: each
-				// time the list is asked for anew, and in the end the call is refused or its list was the last word.
+				// time the list is asked for again, and in the end the call is refused or its list was the last word.
 				a.want(a.ask("tools/call", `{"name":"read"}`), "-32603")
 				a.unheard("read")
 			},
@@ -983,7 +983,7 @@ func TestConfigurationIsReadWithItsPins(t *testing.T) {
 	}
 	write("packed/mcp_tools.json", `{"format":1,"servers":{"a":{"read":"x"}}}`)
 	if _, err := LoadConfig(filepath.Join(dir, "mcp_config.json")); err == nil || !strings.Contains(err.Error(), "mcp_tools.json") {
-		t.Errorf("a pin that is none: %v", err)
+		t.Errorf("an invalid pin: %v", err)
 	}
 }
 

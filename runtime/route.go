@@ -19,7 +19,7 @@ func (a *App) mcpPath() string { return a.prefix + "/mcp" }
 func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	path := strings.ToLower(r.URL.EscapedPath()) // the host's routes do not know case
 	if strings.Contains(path, "//") {
-		notFound(w) // our routes in the host do not match it: whoever sent it came in by another function
+		notFound(w) // our routes in the host do not match it: it came in by another function
 		return
 	}
 	if path != "/" {

@@ -48,7 +48,7 @@ type Tenant interface {
 	Idle() (since time.Time, idle, working bool)
 	// Evict ends it to make room, unless it has ended.
 	Evict()
-	// PID is the number of its process, or 0 while there is none, or none that can be ended.
+	// PID is the number of its process, or 0 while it does not have one that can be ended.
 	PID() int
 	// OutOfMemory ends its process at once, which uses this many bytes.
 	OutOfMemory(used int64)
@@ -85,7 +85,7 @@ type place struct {
 
 // A Reserve holds processes that nobody uses yet. They are the first to go when memory is short.
 type Reserve interface {
-	// Shed ends one of them, and returns the server that it was of; ok is false if there are none. It
+	// Shed ends one of them, and returns the server that it was of; ok is false if there are no such processes. It
 	// does not wait, and may be called with a Controller's lock held.
 	Shed() (server string, ok bool)
 }
@@ -300,7 +300,7 @@ func (c *Controller) Remove(t Tenant) {
 	delete(c.tenants, t)
 }
 
-// Room returns an error while nobody could be admitted whoever asked.
+// Room returns an error while no caller could be admitted.
 func (c *Controller) Room() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,8 +21,8 @@ const (
 )
 
 // FromCaller says which variables of a process are whose process it is: from headers that the caller
-// sends with every request, and from claims of the caller's verified token. A process is of one set of
-// values; whoever comes with others gets another. The zero FromCaller takes nothing.
+// sends with every request, and from claims of the caller's verified token. A process belongs to one set of
+// values; a caller with other values gets another process. The zero FromCaller takes nothing.
 type FromCaller struct {
 	rules []rule // by variable
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
-// The pace at which tokens that nobody knows are asked about. Only refusals count: whoever brings good tokens is
+// The pace at which tokens that nobody knows are asked about. Only refusals count: a caller with valid tokens is
 // never held up by his own, however many he has.
 const (
 	sourceBurst = 20  // refusals of one source at once

@@ -23,7 +23,7 @@ import (
 
 // A Guard decides who is calling one server. Check is called for every request, before anything
 // else is done with it, from many goroutines at once. An *[Error] says what to answer, and to the
-// log why, which is for whoever calls Check to write, as only they know which request it was. Any
+// log why, which the caller of Check writes, as only it knows which request it was. Any
 // other error is a fault of ours.
 //
 // A Guard has no background work and needs no closing: key sets are refreshed by the requests that

@@ -143,7 +143,7 @@ func isLoopback(host string) bool {
 // the address of each connection, after any name has been resolved, so that no spelling of an
 // address and no answer of a name server gets around it. There is no proxy: its address would be
 // the only one checked. Development permits loopback addresses, private those of private networks. Guards may
-// share it; whoever made it closes its idle connections.
+// share it; its creator closes its idle connections.
 func NewTransport(development, private bool) *http.Transport {
 	dialer := &net.Dialer{
 		Timeout: fetchTimeout,

@@ -54,7 +54,7 @@ func decodeValue(dec *json.Decoder, depth int) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("not JSON: %w", err)
 			}
-			key := name.(string) // the decoder lets nothing else stand here
+			key := name.(string) // the decoder accepts nothing else here
 			if _, ok := object[key]; ok {
 				return nil, fmt.Errorf("%s is repeated", printable(key))
 			}

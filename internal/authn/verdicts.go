@@ -90,7 +90,7 @@ func (v *verdicts) claim(id [sha256.Size]byte) (d *verdict, mine bool) {
 	d = &verdict{token: id, done: make(chan struct{}), known: known}
 	v.byToken[id] = v.recent.PushFront(d)
 	if v.recent.Len() > maxVerdicts {
-		v.dropLocked(v.recent.Back()) // whoever waits for it has it in hand
+		v.dropLocked(v.recent.Back()) // a caller that waits for it holds it
 	}
 	return d, true
 }

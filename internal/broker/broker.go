@@ -119,7 +119,7 @@ func (b *Broker) count(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Check says what would keep a server's processes from getting tokens, whoever calls: an app with
+// Check says what would keep a server's processes from getting tokens for any caller: an app with
 // such a server had better not start. It does not use the network, and needs no caller in g.
 func (b *Broker) Check(g Grant) error {
 	_, err := b.source(g)
@@ -128,7 +128,7 @@ func (b *Broker) Check(g Grant) error {
 
 // Lease returns what the process of a session needs to ask for tokens. For methods that have none to
 // give the lease still knows the process's environment. It belongs to the user that g.Caller returns
-// now, without whom there is none for method azure_obo. Close it when the session ends.
+// now, and is required for method azure_obo. Close it when the session ends.
 func (b *Broker) Lease(g Grant) (*Lease, error) {
 	l := &Lease{
 		broker: b,

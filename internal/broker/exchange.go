@@ -29,7 +29,7 @@ type exchange struct {
 	http       *http.Client
 	now        func() time.Time
 
-	// turn is held by whoever asks, so that of two requests for one resource the second finds what
+	// turn is held by the caller that asks, so that of two requests for one resource the second finds what
 	// the first has brought. What is below is theirs.
 	turn      chan struct{}
 	assertion string               // the user's token that got was got for

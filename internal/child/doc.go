@@ -3,6 +3,6 @@
 // those that do not read, write without end or are gone, and says why one ended and whether it may be
 // started again.
 //
-// It knows neither sessions nor pools: whoever has a Child says what is written to it and where what
+// It knows neither sessions nor pools: the owner of a Child decides what is written to it and where what
 // it says goes.
 package child

@@ -19,7 +19,7 @@ const (
 // errTurn says that it is the turn of who hears it.
 var errTurn = errors.New("it is your turn to write")
 
-// A queue is the messages that wait to be written to one process, in order. Whoever comes while nobody writes has
+// A queue is the messages that wait to be written to one process, in order. A caller that comes while nobody writes has
 // the turn: it writes its own message and, at once, those that wait by then, and passes the turn on. A write
 // costs a system call and wakes the process, however much is written.
 type queue struct {

@@ -31,7 +31,7 @@ func (g *gated) Write(p []byte) (int, error) {
 	}
 }
 
-// What waits while something is written goes out in one write: in order, without whoever has given up, and within
+// What waits while something is written goes out in one write: in order, without callers that have given up, and within
 // bounds.
 func TestWhatWaitsIsWrittenAtOnce(t *testing.T) {
 	for _, at := range []struct {
@@ -99,7 +99,7 @@ func TestWhatWaitsIsWrittenAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever has got the turn and gives up passes it on, and who waits when the process dies hears of it.
+// A caller that has got the turn and gives up passes it on, and who waits when the process dies hears of it.
 func TestTurnsToWriteAreNotLost(t *testing.T) {
 	t.Parallel()
 	var q queue

@@ -64,7 +64,7 @@ func (t *stderrTail) drain(r io.Reader) {
 			n, err = r.Read(piece[:])
 		}
 		var rest []byte
-		if piece != nil { // there is none at the end
+		if piece != nil { // nil at the end
 			rest = piece[:n]
 		}
 		for len(rest) > 0 {

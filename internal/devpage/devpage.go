@@ -5,7 +5,7 @@
 // and because it then works under any Functions host. All of it is GET / with a query: that is the
 // only route of a project that is not an endpoint, and another one would have to be deployed.
 //
-// The page itself says what the landing page says. What happens in sessions is told only to whoever
+// The page itself says what the landing page says. What happens in sessions is told only to anyone who
 // has the key, which the address that mcpfunc dev prints carries in its fragment. So it is in no
 // request line and no log, and, unlike a cookie, which a browser sends to every port of a host, it
 // stays with this origin. As it comes in a header of our own, no page of another origin can make a
@@ -41,7 +41,7 @@ type Options struct {
 	Default     string // name of the server behind DefaultPath
 	DefaultPath string
 	Memory      func(pids []int) map[int]int64 // bytes that processes use, by pid
-	Shared      func() Shared                  // what it has to do with other instances; nil where there are none
+	Shared      func() Shared                  // what it has to do with other instances; nil where it is the only one
 }
 
 // Shared are figures of what an instance of the app has to do with others.

@@ -19,7 +19,7 @@ type track struct {
 	lastLine    uint64
 }
 
-// fromApp stands in a message that is an event.
+// fromApp marks a message that is an event.
 const fromApp = "app"
 
 func (t *track) Started(pid int) {

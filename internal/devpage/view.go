@@ -27,7 +27,7 @@ type Session struct {
 	Program  string     `json:"program,omitempty"`  // as the server introduced itself
 	Calls    int        `json:"calls"`              // requests of the client
 	Waiting  int        `json:"waiting"`            // of them without an answer
-	PID      int        `json:"pid,omitempty"`      // of the process; zero while there is none
+	PID      int        `json:"pid,omitempty"`      // of the process; zero without a process
 	Starts   int        `json:"starts"`             // of processes so far
 }
 

@@ -4,7 +4,7 @@
 // A stream is written by the instance that has it, into a log of its own, and read by any. Its writer
 // never waits: what is to be written is queued, within bounds, and one goroutine writes it, as much in
 // one round trip as there is. A reader trusts nothing but what it sees: entries are numbered and
-// sealed, the last one says that it is, and while there is none the writer has to be alive. So whatever
+// sealed, the last one says that it is, and until then the writer has to be alive. So whatever
 // goes wrong, with the queue, the Store or the instance, a reader either gets every event once and in
 // order, or is told that some are lost.
 package eventlog

@@ -45,7 +45,7 @@ var ErrRunaway = errors.New("endless message")
 
 // A BrokenError is an answer that is no JSON, or was cut off, but shows whose it is.
 type BrokenError struct {
-	ID   []byte // as it stands there: a JSON string or number
+	ID   []byte // as written: a JSON string or number
 	Head []byte // the beginning of the answer, at most 256 bytes
 	Err  error  // what is wrong with it
 }
@@ -78,13 +78,13 @@ type Stream struct {
 	noise func(head []byte, size int64)
 
 	back   []byte         // to be read again, before anything else
-	in     *bufpool.Piece // read and not consumed: in[lo:hi]; nil when there is none
+	in     *bufpool.Piece // read and not consumed: in[lo:hi]; nil if absent
 	lo, hi int
 	err    error      // of the reader, once what it gave is consumed
-	late   chan input // what a read that is going on will give; nil when there is none
+	late   chan input // what a read that is going on will give; nil if absent
 
 	spoken Mode    // how the first message came, in Auto; empty before it has
-	open   frame   // what may be a message over several lines; without m when there is none
+	open   frame   // what may be a message over several lines; without m if absent
 	held   *frame  // a line that is to be looked at before the next is read
 	lines  salvage // what is looked through for messages before that
 

@@ -11,7 +11,7 @@ import (
 //
 // Nobody can take all of it. What a caller holds may never be more than what is left for everybody else, and what
 // a server's callers hold together never more than three times that: one caller alone has half, one server
-// three quarters, and whoever comes to holders that are greedy finds as much room as the greediest has. (Switches
+// three quarters, and a caller that comes after greedy holders finds as much room as the greediest has. (Switches
 // share buffers in this way, by dynamic thresholds.)
 type Budget struct {
 	max  int64

@@ -289,7 +289,7 @@ func RuntimeConfig(roll string, frameworks ...string) string {
 	return string(data)
 }
 
-// Inputs returns the real packages that lie beside the repository. They are too large to be in it: where
+// Inputs returns the real packages next to the repository. They are too large to be in it: where
 // they are missing the test is skipped, and says so.
 func Inputs(t testing.TB) [][]byte {
 	t.Helper()

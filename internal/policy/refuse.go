@@ -143,7 +143,7 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 	return lack
 }
 
-// hasOne reports whether has is true of one of names, or there are none.
+// hasOne reports whether has is true of one of names, or names is empty.
 func hasOne(names []string, has func(string) bool) bool {
 	for _, name := range names {
 		if has(name) {

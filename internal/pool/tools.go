@@ -82,7 +82,7 @@ func (w *Worker) learn(answer []byte) {
 	}
 }
 
-// headers lists the headers of the properties of p, which stands at path. It reports false if one
+// headers lists the headers of the properties of p, which is at path. It reports false if one
 // is not allowed. taken are the names so far, in lower case.
 func (p property) headers(path []string, taken map[string]bool) (found []ParamHeader, ok bool) {
 	for name, inner := range p.Properties {

@@ -149,7 +149,7 @@ func (w *Worker) Evict() {
 	w.Retire("it was evicted for a newer process: it had been idle the longest")
 }
 
-// PID is the number of the process, or 0 while there is none.
+// PID is the number of the process, or 0 without one.
 func (w *Worker) PID() int { return int(w.pid.Load()) }
 
 // OutOfMemory ends the process at once. Its calls are answered with the reason.
@@ -266,7 +266,7 @@ func (w *Worker) discover(c *child.Child) bool {
 }
 
 // check compares what the process answers with what is known of the server, and reports false if it is no
-// more. Whoever has listed tools without a process has heard of the headers of their arguments.
+// more. A client that has listed tools without a process has heard of the headers of their arguments.
 func (w *Worker) check(c *child.Child, discovered *message.Message) bool {
 	known := w.server.Known
 	if known == nil {

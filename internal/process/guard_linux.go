@@ -33,7 +33,7 @@ type guard struct {
 	pipe   *os.File // nil when there is no guard
 }
 
-// guardShell is what runs the guard. Where there is none, as in an image without a distribution, there is
+// guardShell is what runs the guard. Without a shell, as in an image without a distribution, there is
 // no guard.
 const guardShell = "/bin/sh"
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,7 +18,7 @@ import (
 // for a connection.
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then whoever is none of ours has to be found with it; a socket that nobody is found with is
+// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
 // somebody's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
@@ -100,6 +101,7 @@ func (l *lookout) after(f func() heldSockets) heldSockets {
 		return mine.held
 	}
 	l.turn <- struct{}{}
+	runtime.Gosched() // who has come as well joins: a look takes no break in which they could
 	l.begin()
 	mine.held = f()
 	<-l.turn

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 )
 
-// Whoever comes while others look gets what is seen after that, and all who come then share it.
+// A caller that comes while others look gets what is seen after that, and all who come then share it.
 func TestWhoComesLaterSharesTheNextLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lookout{turn: make(chan struct{}, 1)}

@@ -63,8 +63,8 @@ const (
 var sinks = []string{"/dev/null", "/dev/zero", "/dev/full"}
 
 // An Enclosure is what one process of a server enters before it runs anything of that: the walls of every
-// child, and those of its sandbox. It holds what is entered as descriptors and programs, so that whoever makes a
-// process by other means than Start can have that enter them, too.
+// child, and those of its sandbox. It holds what is entered as descriptors and programs, so that a caller that creates a
+// process by other means than Start can make it enter them, too.
 type Enclosure struct {
 	Rulesets []int    // descriptors of Landlock rulesets, to be entered in this order
 	Filters  []Filter // seccomp programs, to be entered after those

@@ -403,7 +403,7 @@ func TestPinnedMarkIsTheChildsAlone(t *testing.T) {
 	}
 }
 
-// Root has means that others have not, so both are tried.
+// Root has means that others do not have, so both are tried.
 func TestWallsHoldForNobody(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else; the tests of this package ran as who they are")

@@ -22,7 +22,7 @@ type OnLost string
 const (
 	Resurrect OnLost = "resurrect" // another process takes it over, and the client does not notice
 	Notify    OnLost = "notify"    // the same, and the client is told that what it knows may have changed
-	NotFound  OnLost = "404"       // the client is to begin anew
+	NotFound  OnLost = "404"       // the client must initialize again
 )
 
 const (

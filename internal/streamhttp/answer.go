@@ -189,7 +189,7 @@ func (a *answer) body(answers []stream.Event) error {
 }
 
 // announce tells the client the id of the session that it opened, unless the answer refuses to
-// initialize: there is none then.
+// initialize: no session exists then.
 func (a *answer) announce() {
 	if a.opened && !a.begun && !(a.refused && a.s.Protocol() == "") {
 		a.w.Header().Set(HeaderSession, a.s.Announce())

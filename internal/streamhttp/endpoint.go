@@ -114,7 +114,7 @@ func (q *request) streamLimit(own time.Duration) time.Duration {
 	return min(limit, time.Until(q.caller.Expires)+expiryLeeway)
 }
 
-// How long before the host's limit a request is ended, at most, and how long its stream then stays for the
+// How long before the limit of the host a call is ended, at most, and how long its stream then stays for the
 // answer that says so. The host has two seconds of patience of its own beyond its limit.
 const (
 	hostMargin   = 5 * time.Second
@@ -160,7 +160,7 @@ type request struct {
 	ctx context.Context // of r, until end
 	end time.Time       // at which the request has to be over; zero for never
 
-	negotiated bool             // its session speaks the version of its header, which is none of ours
+	negotiated bool             // its session speaks the version of its header, which we do not speak
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
 
 	share   message.Share // of Budget
@@ -176,7 +176,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	defer q.within()()
 	for _, field := range [...]string{HeaderSession, HeaderVersion, headerResume} {
-		if len(r.Header[field]) > 1 { // whoever checked one of them may have read another than we would
+		if len(r.Header[field]) > 1 { // a proxy that checked one of them may have read another than we would
 			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" is repeated")
 			return
 		}

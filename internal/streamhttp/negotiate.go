@@ -55,7 +55,7 @@ func (q *request) versionSpoken() bool {
 	return false
 }
 
-// protocol is the version of the session that the request names, or "" if there is none.
+// protocol is the version of the session that the request names, or "" without one.
 func (q *request) protocol() string {
 	id := q.r.Header.Get(HeaderSession)
 	if id == "" {

@@ -142,7 +142,7 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		s, err = q.Table.Find(q.key(id))
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
-		case initialize: // the client has kept the id of a session that is over, and begins anew
+		case initialize: // the client has kept the id of a session that is over, and initializes again
 			s, err = q.begins("", m)
 			opened = true
 		case session.Minted(id):

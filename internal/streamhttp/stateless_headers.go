@@ -7,7 +7,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// The header fields that repeat what the body says, for whoever routes by them (2026-07-28,
+// The header fields that repeat what the body says, for proxies that route by them (2026-07-28,
 // transports, "Request Metadata").
 const (
 	HeaderMethod = "Mcp-Method"
@@ -73,7 +73,7 @@ func shown(value string) string {
 	return string(quote(strings.ToValidUTF8(value[:maxShown], ""))) + "…"
 }
 
-// header returns the value of a header field that stands there once. A value is visible ASCII,
+// header returns the value of a header field that is present once. A value is visible ASCII,
 // blanks and tabs (transports, "Value Encoding").
 func (q *request) header(field string) (string, bool) {
 	values := q.r.Header.Values(field)

@@ -74,7 +74,7 @@ func (a *argument) at(name string) *argument {
 	return a.inner[name]
 }
 
-// headerArguments returns the arguments that headers repeat, nil where there is none or null. It reads the message
+// headerArguments returns the arguments that headers repeat, nil where one is absent or null. It reads the message
 // once, whatever is in it and however many headers there are, and no further once ctx ends.
 func headerArguments(ctx context.Context, m *message.Message, headers []pool.ParamHeader) ([]json.RawMessage, error) {
 	var root argument
@@ -110,7 +110,7 @@ func (w wanted) Read(p []byte) (int, error) {
 
 var errTwice = errors.New("an argument that a header mirrors is repeated")
 
-// read takes the next value, which stands at a.
+// read takes the next value, which begins at a.
 func (a *argument) read(d *json.Decoder) error {
 	if a.value != nil {
 		return d.Decode(a.value)

@@ -90,7 +90,7 @@ func (k *Keys) Seal(h Holder, t Ticket) (id string, err error) {
 // It does not know how old an id may be.
 //
 // An id that is no id by its form is refused at once, which tells nobody more than they sent. Beyond
-// that all keys are tried, whichever fits and whether any does, and nothing of the content is looked
+// that all keys are tried, no matter which fits or whether any does, and nothing of the content is looked
 // at before it is authenticated.
 func (k *Keys) Open(h Holder, id string) (Ticket, error) {
 	text, ok := strings.CutPrefix(id, Prefix+layout)

@@ -281,5 +281,5 @@ if (key) {
   for (const article of $$("#servers article")) tools($(".tools", article), article.dataset.path, JSON.parse(article.dataset.headers));
   poll();
 } else {
-  notice("Open the address that mcpfunc dev printed to see sessions and to call tools here. It carries a key that this tab has not.");
+  notice("Open the address that mcpfunc dev printed to see sessions and to call tools here. It carries a key that this tab does not have.");
 }

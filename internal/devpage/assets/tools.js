@@ -28,7 +28,7 @@ export function tools(section, path, needed) {
   }
 
   // withSession does something in a session that is there: one that has ended, as all do when the app
-  // is built anew, is opened again.
+  // is rebuilt, is opened again.
   async function withSession(what) {
     if (!client) await open();
     try {
