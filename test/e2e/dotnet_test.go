@@ -53,7 +53,7 @@ func TestServersFromNuGetAnswerFromThePackageAlone(t *testing.T) {
 		return string(out)
 	}
 	run("init", dir, "--yes", "--", "dnx", dotnetServers["dates"], "--yes", "--source", feed.URL)
-	if text := readFile(t, filepath.Join(dir, "README.md")); !strings.Contains(text, "\n    mcpfunc pack\n") || strings.Contains(text, "has not:") {
+	if text := readFile(t, filepath.Join(dir, "README.md")); !strings.Contains(text, "\n    mcpfunc pack\n") || strings.Contains(text, "does not include:") {
 		t.Errorf("the project's README does not say to pack, or wants a stack:\n%s", text)
 	}
 	run("add-server", "notes", "--", "dotnet", "tool", "exec", dotnetServers["notes"], "--source", feed.URL, "--yes")
