@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden bench bench-fork bench-go
+.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden site release-dry-run bench bench-fork bench-go
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,12 @@ generate: ## what is derived: the module file that projects carry
 golden: ## rewrite golden files and dialogues; read the difference before you commit it
 	go test ./generator -update
 	go test ./runtime -run TestDialogue -update
+
+site: ## the documentation as a site, in site/
+	.ci/site
+
+release-dry-run: ## archives, checksums and SBOMs of all platforms, in dist/
+	.ci/release --dry-run
 
 bench: ## the benchmark against raw pipes, the HTTP floor and peers; writes docs/performance.md
 	bench/install.sh

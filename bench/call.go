@@ -11,8 +11,9 @@ import (
 // A job is one kind of call to a tool of the server.
 type job struct {
 	tool  string
-	size  int // bytes of pattern: of the answer for big, of the request for sink
-	count int // notifications before the answer
+	kind  wire.Kind // of pattern, for big
+	size  int       // bytes of pattern: of the answer for big, of the request for sink
+	count int       // notifications before the answer
 }
 
 // echoBytes is the length of an echoed text that makes its request 200 bytes long.
@@ -44,12 +45,12 @@ func newCall(j job, lane int, name string) *call {
 	switch j.tool {
 	case "echo":
 		text := name + "-" + id + "-"
-		text = string(wire.Pattern([]byte(text), max(0, echoBytes-len(text))))
+		text = string(wire.Plain.Append([]byte(text), max(0, echoBytes-len(text))))
 		args = `{"text":"` + text + `"}`
 	case "big":
-		args = fmt.Sprintf(`{"size":%d}`, j.size)
+		args = fmt.Sprintf(`{"size":%d,"kind":"%s"}`, j.size, j.kind)
 	case "sink":
-		args = `{"text":"` + string(wire.Pattern(make([]byte, 0, j.size), j.size)) + `"}`
+		args = `{"text":"` + string(wire.Plain.Append(make([]byte, 0, j.size), j.size)) + `"}`
 		c.text = []byte(strconv.Itoa(j.size))
 	case "progress":
 		args = fmt.Sprintf(`{"count":%d},"_meta":{"progressToken":%s}`, j.count, id)

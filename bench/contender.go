@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -175,24 +176,36 @@ func ourContenders() []contender {
 		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dirOf(measure), prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
-		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists}, start: func(l *lab, measure string) (*running, error) {
+		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists, inCrowdName(few), inCrowdName(crowd)}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		elsewhereContender,
-		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", start: func(l *lab, measure string) (*running, error) {
+		frontContender,
+		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", only: []string{"echo 1×1", "echo 8×4", "echo 64×1", "answers 1 MiB", "progress"}, start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},
 	}
 }
 
-// otherHandler is ours with another build of the handler.
-func otherHandler(path string) (contender, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return contender{}, err
+// otherHandler is ours as another build, unless path is empty, and with more variables in its environment.
+func otherHandler(path string, variables []string) (contender, error) {
+	about := "the same handler"
+	if path != "" {
+		var err error
+		if path, err = filepath.Abs(path); err != nil {
+			return contender{}, err
+		}
+		about = "another build of the handler: `" + filepath.Base(path) + "`"
 	}
-	return contender{name: against, about: "another build of the handler: `" + filepath.Base(path) + "`", start: func(l *lab, measure string) (*running, error) {
-		return l.serve(measure, "/api/mcp", func(string) []string { return []string{path} })
+	if len(variables) > 0 {
+		about += " with `" + strings.Join(variables, " ") + "`"
+	}
+	return contender{name: against, about: about, start: func(l *lab, measure string) (*running, error) {
+		command := []string{cmp.Or(path, l.handler)}
+		if len(variables) > 0 {
+			command = append(append([]string{"env"}, variables...), command...)
+		}
+		return l.serve(measure, "/api/mcp", func(string) []string { return command })
 	}}, nil
 }
 

@@ -66,7 +66,7 @@ func (in *inbox) part(p []byte) {
 // pattern takes what is of the text, and returns what comes after it.
 func (in *inbox) pattern(p []byte) []byte {
 	n := min(len(p), in.want.size-in.text)
-	if right := wire.Matches(in.text, p[:n]); right < n {
+	if right := in.want.kind.Matches(in.text, p[:n]); right < n {
 		in.fail(fmt.Errorf("byte %d of the answer's text is wrong", in.text+right))
 	}
 	in.text += n

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -42,14 +43,16 @@ func bench(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "one short round, to see that everything works; without peers unless -peers is given")
 	rounds := flags.Int("rounds", fullScale.rounds, "`number` of rounds")
+	within := flags.Duration("within", 10*time.Minute, "no round is begun that would most likely end later")
 	load := flags.Duration("load", fullScale.load, "how long one load lasts")
-	only := flags.String("only", "", "contenders, separated by commas; "+raw+" and "+floor+" are always there")
-	what := flags.String("measure", "", "measures whose name contains one of these, separated by commas")
+	only := flags.String("only", "", "`contenders`, separated by commas; "+raw+" and "+floor+" are always there")
+	what := flags.String("measure", "", "`measures` whose name contains one of these, separated by commas")
 	peers := flags.Bool("peers", true, "measure the peers that bench/install.sh installed")
 	out := flags.String("out", filepath.Join("docs", "performance.md"), "`file` to write the page to; - for stdout")
 	svg := flags.String("svg", filepath.Join("docs", "performance.svg"), "`file` to write the plot to; empty for none")
 	profile := flags.String("profile", "", "`directory` for CPU and allocation profiles of the handler, one a measure; nothing else is measured")
 	other := flags.String("against", "", "another `build` of the handler, which becomes one more contender, to see what a change does")
+	with := flags.String("with", "", "`variables` of the environment, separated by blanks, with which the handler becomes one more contender: \"GOMAXPROCS=2 GOGC=400\"")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,8 +60,10 @@ func bench(args []string, stderr io.Writer) error {
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 
 	s := fullScale
+	s.within = *within
 	if *quick {
 		s = quickScale
+		s.within = *within
 		*peers = *peers && given["peers"]
 	}
 	if given["rounds"] || !*quick {
@@ -71,8 +76,8 @@ func bench(args []string, stderr io.Writer) error {
 	if *peers {
 		contenders = append(contenders, peerContenders()...)
 	}
-	if *other != "" {
-		c, err := otherHandler(*other)
+	if *other != "" || *with != "" {
+		c, err := otherHandler(*other, strings.Fields(*with))
 		if err != nil {
 			return err
 		}
@@ -111,7 +116,7 @@ func bench(args []string, stderr io.Writer) error {
 			return err
 		}
 	}
-	if res.wrong(raw, floor, ours, prewarmed, known, host) {
+	if res.wrong(raw, floor, ours, prewarmed, known, host, elsewhere, front) {
 		return fmt.Errorf("something went wrong that is ours: see %s", *out)
 	}
 	return nil

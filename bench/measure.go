@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/bench/internal/wire"
 )
 
 // A measure is one thing that is done with every contender.
@@ -29,10 +32,11 @@ type scale struct {
 	lists    int           // sessions that list and leave
 	idle     []int         // sessions that are left idle
 	settle   time.Duration // before memory is read
+	within   time.Duration // of which no round is begun that would most likely end later
 }
 
 var (
-	fullScale  = scale{rounds: 5, warm: 500 * time.Millisecond, load: 1500 * time.Millisecond, sessions: 200, churn: 3 * time.Second, arrivals: 20, lists: 1000, idle: []int{50, 200, 500}, settle: 2 * time.Second}
+	fullScale  = scale{rounds: 5, warm: 250 * time.Millisecond, load: 900 * time.Millisecond, sessions: 200, churn: 1500 * time.Millisecond, arrivals: 8, lists: 500, idle: []int{50, 200}, settle: 1500 * time.Millisecond}
 	quickScale = scale{rounds: 1, warm: 50 * time.Millisecond, load: 250 * time.Millisecond, sessions: 20, churn: time.Second, arrivals: 3, lists: 20, idle: []int{50}, settle: 200 * time.Millisecond}
 )
 
@@ -48,7 +52,8 @@ func measures(s scale) []measure {
 		load("echo 1×1", job{tool: "echo"}, 1, 1),
 		load("echo 8×4", job{tool: "echo"}, 8, 4),
 		load("echo 64×1", job{tool: "echo"}, 64, 1),
-		{name: "churn", run: churn, skip: []string{floor}},
+		{name: "churn", run: churning(1), skip: []string{floor}},
+		{name: "churn 4×", run: churning(4), skip: []string{floor}},
 		{name: lists, run: listOnly, of: []string{floor, known}},
 		{name: arrivals, run: arrive, of: []string{raw, ours, prewarmed, against}},
 		{name: arrivalsSlow, run: arrive, of: []string{raw, ours, prewarmed, against}},
@@ -61,7 +66,13 @@ func measures(s scale) []measure {
 			load("answers "+size.name, job{tool: "big", size: size.bytes}, 1, 1),
 			load("requests "+size.name, job{tool: "sink", size: size.bytes}, 1, 1))
 	}
+	for _, n := range []int{few, crowd} {
+		all = append(all, measure{name: inCrowdName(n), run: inCrowd(n), of: []string{known}})
+	}
 	all = append(all,
+		measure{name: slowConnections, run: slowly, of: []string{floor, ours, against}},
+		load("answers 1 MiB, JSON in a string", job{tool: "big", kind: wire.JSON, size: mib}, 1, 1),
+		load("answers 1 MiB, text in lines", job{tool: "big", kind: wire.Lines, size: mib}, 1, 1),
 		load("answers 1 MiB 4×1", job{tool: "big", size: mib}, 4, 1),
 		load("progress", job{tool: "progress", count: 100}, 1, 1))
 	for _, n := range s.idle {
@@ -149,10 +160,26 @@ func load(name string, j job, sessions, lanes int) measure {
 	}}
 }
 
-// churn opens and ends sessions, one at a time, each with the question that clients ask first.
-func churn(m *meter) error {
-	var r record
-	begun := time.Now()
+// churning opens and ends sessions, so many at a time, each with the question that clients ask first.
+func churning(atOnce int) func(*meter) error {
+	return func(m *meter) error {
+		records := make([]record, atOnce)
+		var all sync.WaitGroup
+		begun := time.Now()
+		for i := range records {
+			all.Go(func() { churn(m, begun, &records[i]) })
+		}
+		all.Wait()
+		took := time.Since(begun)
+		r := &record{}
+		for i := range records {
+			r.add(&records[i])
+		}
+		return m.churned(r, took)
+	}
+}
+
+func churn(m *meter, begun time.Time, r *record) {
 	for range m.sessions {
 		first := time.Now()
 		if first.Sub(begun) > m.scale.churn {
@@ -164,13 +191,15 @@ func churn(m *meter) error {
 			}
 		}
 	}
-	took := time.Since(begun)
+}
+
+func (m *meter) churned(r *record, took time.Duration) error {
 	if text := r.complaint(); text != "" {
 		m.complain(text)
 	}
 	if len(r.latencies) > 0 {
-		m.set("churn", "sessions/s", float64(len(r.latencies))/took.Seconds())
-		m.set("churn", "to tools/list ms", millis(quantile(r.latencies, 0.5)))
+		m.set(m.measure, "sessions/s", float64(len(r.latencies))/took.Seconds())
+		m.set(m.measure, "to tools/list ms", millis(quantile(r.latencies, 0.5)))
 	}
 	return nil
 }
@@ -284,8 +313,12 @@ func once(m *meter, listed func()) error {
 	return s.close()
 }
 
-// idle gives the memory that an idle session costs the contender's own process.
+// idle gives the memory that an idle session costs the contender's own process, and with the server's.
 func idle(m *meter, n int) error {
+	before, err := m.proc.proportional()
+	if err != nil {
+		return err
+	}
 	open, err := m.openAll(n)
 	if err != nil {
 		return err
@@ -299,6 +332,11 @@ func idle(m *meter, n int) error {
 	if err != nil {
 		return err
 	}
+	after, err := m.proc.proportional()
+	if err != nil {
+		return err
+	}
 	m.set(fmt.Sprintf("idle %d", n), "KiB", float64(u.resident-m.rest)/kib/float64(n))
+	m.set(fmt.Sprintf("idle %d", n), "PSS KiB", float64(after-before)/kib/float64(n))
 	return nil
 }

@@ -110,7 +110,7 @@ func lines(s scale) []line {
 	for _, what := range []string{"owner's CPU µs", "Redis CPU µs", "Redis bytes"} {
 		all = append(all, line{"passed on, echo 8×4: " + what + " a call", figure("echo 8×4 " + what), "%.0f", "", false})
 	}
-	for _, load := range []string{"answers 64 KiB", "answers 1 MiB", "answers 1 MiB 4×1", "answers 16 MiB", "requests 64 KiB", "requests 1 MiB", "requests 16 MiB"} {
+	for _, load := range []string{"answers 64 KiB", "answers 1 MiB", "answers 1 MiB, JSON in a string", "answers 1 MiB, text in lines", "answers 1 MiB 4×1", "answers 16 MiB", "requests 64 KiB", "requests 1 MiB", "requests 16 MiB"} {
 		all = append(all, line{load + ", MB/s", figure(load + " MB/s"), "%.0f", raw, false})
 		if strings.Contains(load, "16 MiB") {
 			all = append(all, line{load + ", peak MiB", figure(load + " peak MiB"), "%.0f", "", false})
@@ -121,13 +121,23 @@ func lines(s scale) []line {
 		line{"progress, part that was lost", "progress lost", "%.2f", "", false},
 		line{"progress, out of order", "progress out of order", "%.0f", "", false},
 		line{"churn, sessions/s", "churn sessions/s", "%.1f", raw, false},
+		line{"churn, four at a time, sessions/s", "churn 4× sessions/s", "%.1f", raw, false},
 		line{"initialize → tools/list, ms", "churn to tools/list ms", "%.1f", raw, true},
 		line{"list-only sessions: initialize → tools/list, p50 µs", lists + " p50 µs", "%.0f", floor, true},
 		line{"the same after a pause, ms", arrivals + " to tools/list ms", "%.1f", raw, true},
 		line{"the same, server starts in " + slowStart.String() + ", ms", arrivalsSlow + " to tools/list ms", "%.1f", raw, true})
 	for _, n := range s.idle {
-		all = append(all, line{fmt.Sprintf("%d idle sessions, KiB each", n), figure(fmt.Sprintf("idle %d KiB", n)), "%.0f", "", false})
+		all = append(all, line{fmt.Sprintf("%d idle sessions, KiB each", n), figure(fmt.Sprintf("idle %d KiB", n)), "%.0f", "", false},
+			line{fmt.Sprintf("%d idle sessions, KiB each with their server (PSS)", n), figure(fmt.Sprintf("idle %d PSS KiB", n)), "%.0f", "", false})
 	}
+	for _, n := range []int{few, crowd} {
+		all = append(all,
+			line{inCrowdName(n) + ": CPU µs a call", figure(inCrowdName(n) + " CPU µs"), "%.1f", "", false},
+			line{inCrowdName(n) + ": KiB each", figure(inCrowdName(n) + " KiB"), "%.1f", "", false})
+	}
+	all = append(all,
+		line{"beside 5,000 slow connections: echo 1×1, p50 µs", slowConnections + " p50 µs", "%.0f", floor, true},
+		line{"the same: KiB each", slowConnections + " KiB", "%.1f", floor, true})
 	return append(all, line{"exec to first answer, ms", "start ms", "%.1f", "", false},
 		line{"program, MB", "start MB", "%.1f", "", false})
 }

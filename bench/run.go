@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Results are what all rounds found.
@@ -27,7 +28,12 @@ type complaint struct {
 func run(l *lab, s scale, contenders []contender, all []measure, progress io.Writer) (*results, error) {
 	res := &results{scale: s, contenders: contenders, numbers: map[string]map[figure][]float64{}}
 	hopeless := map[string]bool{} // contender and measure that gave nothing
+	begun := time.Now()
 	for round := range s.rounds {
+		if took := time.Since(begun); round > 0 && took+took/time.Duration(round) > s.within {
+			res.scale.rounds = round
+			break
+		}
 		scan, err := scanEnvelope()
 		if err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ type App struct {
 	started    time.Time
 	prefix     string     // that paths begin with, without a slash at its end
 	watch      *watch.Hub // nil: nobody looks
-	page       devPage    // of mcpfunc dev; nil: there is none
+	page       devPage    // of mcpfunc dev; nil without it
 	audit      *audit
 
 	mu       sync.Mutex
@@ -65,13 +65,13 @@ const (
 	budgetWait = 10 * time.Second
 )
 
-// New checks cfg and returns an App; nil options are the zero value. What is wrong with cfg is a
-// *ConfigError, unless LoadConfig has read it under the Functions host: what cannot be served is answered with
-// 503 then, and logged. No process starts before its first request but those that Prewarm asks for. Close must
-// be called.
+// New checks cfg and returns an App. Nil options mean the zero value. If cfg is invalid, the error is a
+// *ConfigError, unless LoadConfig read it under the Functions host: the App then logs the error and answers
+// what it cannot serve with 503. No process starts before the first request, except those that Server.Prewarm
+// asks for. The caller must call Close.
 //
-// An App changes nothing about the process that it is in, but that what it starts inherits no descriptors: these
-// are marked to be closed (FD_CLOEXEC). See ListenAndServe for more.
+// An App does not change the process that it runs in, with one exception: open file descriptors are marked
+// FD_CLOEXEC, so that servers do not inherit them. See ListenAndServe for what that adds.
 func New(cfg *Config, opts *Options) (*App, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -175,21 +175,21 @@ func (a *App) check() error {
 		return &ConfigError{File: a.cfg.file, Key: key, Err: err, Hint: hint}
 	}
 	if len(a.cfg.Servers) == 0 {
-		return fault("", errors.New("there is no server to serve"), "add one to the configuration, or switch one on")
+		return fault("", errors.New("no servers configured"), "add one to the configuration, or enable one")
 	}
 	if a.cfg.MaxRequestBytes < 0 || a.cfg.MaxResponseBytes < 0 {
-		return fault("runtime.max_message_bytes", errors.New("the size of a message must have a limit"), "")
+		return fault("runtime.max_message_bytes", errors.New("must be a positive number of bytes"), "")
 	}
 	names := map[string]bool{}
 	for _, s := range a.cfg.Servers {
 		name := strings.ToLower(s.Name)
 		if names[name] && s.fault == nil {
-			return a.fault(s, errors.New("another server has the same name but for case"))
+			return a.fault(s, errors.New("another server has the same name apart from case"))
 		}
 		names[name] = true
 	}
 	if name := a.cfg.DefaultServer; name != "" && !names[strings.ToLower(name)] {
-		return fault("runtime.default_server", fmt.Errorf("the default server %q is not among the servers", name), "")
+		return fault("runtime.default_server", fmt.Errorf("no server is named %q", name), "")
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (a *App) fallback() string {
 	return strings.ToLower(name)
 }
 
-// ServeHTTP answers one request, and takes all of its body in, even that of a request that it refuses.
+// ServeHTTP answers one request. It reads all of the request's body, even if it refuses the request.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
 	h := headeds.Get().(*headed)
@@ -236,9 +236,9 @@ func (a *App) answer(w *headed, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
-// Close refuses new sessions, lets calls finish for Options.Drain, ends every session and returns
-// once every process is gone. No goroutine and no descriptor of the App is left then. Further calls wait for
-// the first. It returns nil.
+// Close refuses new sessions, waits up to Options.Drain for calls to finish, ends every session, and returns
+// when every process has ended. No goroutine and no file descriptor of the App is left then. It may be called
+// more than once and at the same time: every call waits for the first. It always returns nil.
 func (a *App) Close() error {
 	a.closed.Do(func() {
 		a.admission.Refuse()
@@ -249,7 +249,7 @@ func (a *App) Close() error {
 		case <-a.drained():
 		case <-a.hurry:
 		case <-time.After(a.opts.Drain):
-			a.log.Warn("calls were still running at the end", "after", a.opts.Drain)
+			a.log.Warn("calls still running at shutdown", "after", a.opts.Drain)
 		}
 		a.closeProcesses()
 		a.unshare()
@@ -303,29 +303,29 @@ func (a *App) count(n int) {
 	}
 }
 
-// Stats are figures of an App.
+// Stats are figures of an App. Counters begin at zero when the App is created.
 type Stats struct {
-	Sessions  int            // that clients can reach
-	Processes int            // of servers, alive
-	Opened    int64          // sessions, since the start
-	Ended     int64          // sessions whose process is gone, since the start
-	Restarts  int64          // of processes within their session
-	Evicted   int64          // sessions ended to make room
-	Refused   int64          // sessions, for want of room
-	Servers   map[string]int // sessions by server
+	Sessions  int            // that clients can reach now
+	Processes int            // of servers, running now
+	Opened    int64          // sessions opened so far
+	Ended     int64          // sessions whose process has ended so far
+	Restarts  int64          // of processes within their session, so far
+	Evicted   int64          // sessions ended to make room for others, so far
+	Refused   int64          // sessions refused because there was no room, so far
+	Servers   map[string]int // Sessions by name of the server
 
-	Resurrected int64 // of those opened: sessions that were on another instance, or slept
-	Idle        int   // of Sessions: those that have needed no process yet, as what they asked was known
-	Hibernated  int   // sessions that sleep here, without a process; they are not among Sessions
-	Waiting     int   // starts of processes that wait for others
-	Memory      int64 // bytes that processes of servers use; zero where that is not known
+	Resurrected int64 // part of Opened: sessions that hibernated or were on another instance
+	Idle        int   // part of Sessions: those that have not needed a process yet
+	Hibernated  int   // sessions that hibernate here, without a process; not part of Sessions
+	Waiting     int   // starts of processes that wait for other starts
+	Memory      int64 // bytes that processes of servers use now; zero if unknown
 
-	Owned     int   // sessions whose requests other instances pass on to this one; without Redis zero
-	Forwarded int64 // requests passed on to other instances, since the start
-	Answered  int64 // requests of other instances that were answered here, since the start
+	Owned     int   // sessions whose requests other instances forward to this one; zero without Redis
+	Forwarded int64 // requests forwarded to other instances, so far
+	Answered  int64 // requests answered for other instances, so far
 }
 
-// Stats returns the figures of now.
+// Stats returns the current figures. It may be called at any time, from any goroutine.
 func (a *App) Stats() Stats {
 	t := a.table.Stats()
 	var f backplane.Figures
@@ -340,20 +340,23 @@ func (a *App) Stats() Stats {
 	}
 }
 
-// ListenAndServe serves at addr until ctx ends, lets calls finish, and closes the App. It returns
-// nil after that, or the error that kept it from serving. It is called once.
+// ListenAndServe serves the App at addr, a TCP address such as FunctionsAddr returns, until ctx ends; then it
+// lets calls finish and closes the App. It returns nil after that, or the error that kept it from serving.
+// Call it once.
 //
-// It is for a process that does nothing else, and changes that process until it returns. On Linux the process
-// becomes a sub-reaper (PR_SET_CHILD_SUBREAPER), so that whatever servers leave behind is found, even if it has
-// left its session and cleared its environment; and a guard, a small shell, stands by, which ends what servers
-// have started if this process is killed. Go uses half of the processors, rounded up, since the servers need
-// the others, unless the environment variable GOMAXPROCS is set. Memory is given back to the system when nobody
-// calls.
+// It is meant for a process that does nothing else, and changes that process until it returns:
 //
-// In a process with work of its own serve the App, which is an http.Handler, by a server of your own: none of
-// this is done then. What that weakens: a process that a server has started is still found after the server's
-// end, but not if it left its session and cleared its environment as well; and if your program is killed, its
-// servers die with it, but what they have started lives on unless it ends when its stdin does.
+//   - On Linux, the process becomes a sub-reaper (PR_SET_CHILD_SUBREAPER). Whatever a server leaves behind is
+//     found, even if it has left its session and cleared its environment.
+//   - On Linux, a guard, which is a small shell, ends what servers have started if this process is killed.
+//   - Go uses half of the processors, rounded up, because servers need the others, unless the environment
+//     variable GOMAXPROCS is set.
+//   - When no calls come in, memory is returned to the system.
+//
+// In a process with other work, serve the App with an http.Server of your own instead. None of this is done
+// then, which weakens two things: what a server has started is still ended with the server, but not if it
+// left its session and cleared its environment as well; and if your program is killed, its servers die with
+// it, but what they have started may survive unless it ends when its stdin does.
 func (a *App) ListenAndServe(ctx context.Context, addr string) error {
 	return listenAndServe(ctx, addr, a)
 }

@@ -316,13 +316,13 @@ func TestSessionsBelongToTheirCaller(t *testing.T) {
 func TestNewRefusesWhatCannotBeServed(t *testing.T) {
 	ok := Server{Name: "a", Command: "b"}
 	for want, cfg := range map[string]*Config{
-		"there is no server to serve": {},
-		"the command is missing":      {Servers: []Server{{Name: "a"}}},
-		"want letters":                {Servers: []Server{{Name: "../a", Command: "b"}}},
-		"is not among the servers":    {Servers: []Server{ok}, DefaultServer: "c"},
-		"the same name but for case":  {Servers: []Server{ok, {Name: "A", Command: "b"}}},
-		"is no directory":             {Servers: []Server{{Name: "a", Command: "b", Dir: "/none"}}},
-		`invalid framing "x"`:         {Servers: []Server{{Name: "a", Command: "b", Framing: "x"}}},
+		"no servers configured":         {},
+		"command is missing":            {Servers: []Server{{Name: "a"}}},
+		"want letters":                  {Servers: []Server{{Name: "../a", Command: "b"}}},
+		"no server is named":            {Servers: []Server{ok}, DefaultServer: "c"},
+		"the same name apart from case": {Servers: []Server{ok, {Name: "A", Command: "b"}}},
+		"is not a directory":            {Servers: []Server{{Name: "a", Command: "b", Dir: "/none"}}},
+		`invalid framing "x"`:           {Servers: []Server{{Name: "a", Command: "b", Framing: "x"}}},
 	} {
 		if _, err := New(cfg, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

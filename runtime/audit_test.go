@@ -138,7 +138,7 @@ func TestRefusedAndSlowCallsAreAudited(t *testing.T) {
 	want := []map[string]any{
 		of,
 		{"server": "fake", "client": "t", "client_version": "1", "method": "tools/call", "tool": "sleep", "outcome": "timed_out", "code": -32603.0, "reason": "request_timeout"},
-		{"server": "fake", "client": "t", "client_version": "1", "method": "initialize", "outcome": "refused", "reason": "full: this server has as many as it may have"},
+		{"server": "fake", "client": "t", "client_version": "1", "method": "initialize", "outcome": "refused", "reason": "full: this server has reached its limit"},
 		{"server": "fake", "method": "tools/list", "outcome": "refused", "reason": "unknown_session"},
 	}
 	if diff := cmp.Diff(want, audited(t, &log, len(want))); diff != "" {

@@ -192,7 +192,7 @@ func TestNewTokenIsUsedInMidSession(t *testing.T) {
 		t.Errorf("after the old token came once more: %d", status)
 	}
 	c.do("DELETE", "")
-	eventually(t, "the process is gone", func() bool { return l.app.Stats().Ended == 1 })
+	eventually(t, "the process has ended", func() bool { return l.app.Stats().Ended == 1 })
 	if status, _ := ask(t, endpoint, secret, arm); status != http.StatusUnauthorized {
 		t.Errorf("after the session's end: %d", status)
 	}

@@ -36,7 +36,7 @@ func (expiring) Environ(context.Context, string, *auth.TokenInfo) (map[string]st
 }
 
 // Every kind of stream ends when the token that opened it does, a minute for clocks that differ
-// apart, and the session goes on for whoever comes back with a newer one.
+// apart, and the session goes on for a caller that comes back with a newer one.
 func TestStreamsEndWithTheirToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, err := New(&Config{Servers: []Server{{Name: "fake", Command: "fake"}}}, &Options{

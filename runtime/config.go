@@ -12,26 +12,26 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
 )
 
-// A Config is what a configuration file says, and nothing else: what the program has to say are Options.
-// LoadConfig makes one of a file; a literal needs only Servers.
+// A Config holds what a configuration file says. What the program decides is in Options. LoadConfig reads a
+// Config from a file; one written in Go needs only Servers.
 type Config struct {
-	Servers       []Server // those switched on
-	DefaultServer string   // name of the one behind /api/mcp; empty means the first
+	Servers       []Server // the enabled ones
+	DefaultServer string   // name of the server at /api/mcp; empty means the first
 
-	PublicURL      string   // scheme and host by which clients reach the app; needed for OAuth metadata
-	AllowedOrigins []string // of web pages that may call the app, as scheme://host[:port]
-	AllowedHosts   []string // that requests may name; empty means any
+	PublicURL      string   // scheme and host that clients use to reach the app; required for OAuth metadata
+	AllowedOrigins []string // web pages that may call the app, each as scheme://host[:port]
+	AllowedHosts   []string // hosts that requests may name; empty means any
 
-	MaxSessions      int           // of all servers together; zero or negative no limit
-	MaxRequestBytes  int64         // of a POST; zero 32 MiB; there is always a limit; that of the host, as LoadConfig finds it, where it is less
-	MaxResponseBytes int64         // of one message of a server; zero 64 MiB; there is always a limit
-	Keepalive        time.Duration // between signs of life on a silent stream; zero 20 s, negative none
+	MaxSessions      int           // of all servers together; zero or negative means no limit but memory
+	MaxRequestBytes  int64         // of the body of a POST; zero means 32 MiB; the host's own limit applies if it is less, and negative is invalid
+	MaxResponseBytes int64         // of one message of a server; zero means 64 MiB, and negative is invalid
+	Keepalive        time.Duration // between comments on a silent stream; zero means 20 s, negative none
 
-	// LogLevel is of the log that an App writes without Options.Logger; zero is slog.LevelInfo. A Logger
-	// has a level of its own, and LogLevel means nothing to it.
+	// LogLevel is the level of the log if Options.Logger is nil; zero is slog.LevelInfo. A Logger has its own
+	// level.
 	LogLevel slog.Level
-	// Audit says of which calls the log has a line: "calls" all, "off" none. Empty means those to servers
-	// whose callers are known.
+	// Audit says which calls get a line in the log: "calls" means all, "off" none. Empty means the calls to
+	// servers whose callers are authenticated.
 	Audit string
 
 	file string // that it was read from
@@ -48,7 +48,7 @@ type Config struct {
 	hostBody        int64         // bytes of a body that the host lets through; zero: not said
 	functionTimeout time.Duration // of the host; zero: none
 
-	// platformAuth says that App Service authentication stands in front and serves the metadata of
+	// platformAuth says that App Service authentication is in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
 	// verified here all the same, and the headers in which the platform names the user are not
 	// believed: without it in front, anybody could set them.
@@ -66,20 +66,20 @@ type Config struct {
 	resolved []string // what was put in place of ${NAME}
 }
 
-// LoadConfig reads the configuration file at path; empty means the first well-known file that
-// exists. ${NAME} is replaced from the environment, where an empty variable is a missing one. It is
-// one of two functions here that read the environment; the other is FunctionsAddr.
+// LoadConfig reads the configuration file at path; empty means the first well-known file that exists. ${NAME}
+// is replaced with the environment variable of that name; an empty variable counts as missing. LoadConfig and
+// FunctionsAddr are the only functions of this package that read the environment.
 //
-// Servers that `mcpfunc pack` has packed beside the file start from that.
+// Servers that `mcpfunc pack` has packed next to the file start from their packed form.
 //
-// The Config remembers what the app settings say that the fields SessionKeys, RedisURL, Development and
-// LogMessages of Options are about. What Options say comes first.
+// The Config also keeps the app settings behind the fields SessionKeys, RedisURL, Development and LogMessages
+// of Options. Those fields take precedence.
 //
 // An error about the file's contents is a *ConfigError.
 //
-// Under the Functions host, which gives up on a handler that ends three times, nobody could ask what was wrong.
-// So where FUNCTIONS_CUSTOMHANDLER_PORT is set there is no error: the Config carries it, as Config.Err
-// returns it, and an App of it answers for what it cannot serve with 503 and the reason, and serves the
+// The Functions host gives up on a handler that exits three times, and then nobody can ask what is wrong. So
+// under the host, which sets FUNCTIONS_CUSTOMHANDLER_PORT, LoadConfig does not return an error: Config.Err does,
+// and an App created from the Config answers what it cannot serve with 503 and the reason, and serves the
 // other servers.
 func LoadConfig(path string) (*Config, error) {
 	hosted := os.Getenv(portSetting) != ""
@@ -90,8 +90,8 @@ func LoadConfig(path string) (*Config, error) {
 	return cfg, err
 }
 
-// Err returns why an App of this Config cannot serve it, or the first server that it cannot serve; nil if
-// nothing is known to be wrong. See LoadConfig.
+// Err returns why an App cannot serve this Config, or else the first of its servers that it cannot serve. It
+// returns nil if no error is known. See LoadConfig.
 func (c *Config) Err() error {
 	if c.fault != nil {
 		return c.fault
@@ -156,9 +156,9 @@ func loadConfig(path string, each bool) (*Config, error) {
 	return cfg, nil
 }
 
-// ParseConfig is LoadConfig for a file's contents in hand. lookup says what ${NAME} means; nil
-// leaves it as it stands. It reads nothing else but the files that envFile names. An error about the
-// contents is a *ConfigError.
+// ParseConfig is LoadConfig for the contents of a file. lookup returns the value of a ${NAME}; nil leaves
+// ${NAME} as it is. ParseConfig reads no file except those that envFile names, and no environment. An error
+// about the contents is a *ConfigError.
 func ParseConfig(data []byte, lookup func(name string) (value string, ok bool)) (*Config, error) {
 	var resolved []string
 	noted := lookup
@@ -276,7 +276,7 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 	return server, nil
 }
 
-// orNever is a duration of the file as a Server has it: there zero is a choice, here it is none.
+// orNever is a duration of the file as a Server has it: there zero is a choice, here it is the default.
 func orNever(d time.Duration) time.Duration {
 	if d == 0 {
 		return -1

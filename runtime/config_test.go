@@ -160,14 +160,14 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 			switch {
 			case tt.refused == "" && err != nil:
 				t.Errorf("refused: %v", err)
-			case tt.refused != "" && (err == nil || !strings.Contains(err.Error(), `server "`+tt.refused+`"`) || !strings.Contains(err.Error(), "the route in host.json asks for no key")):
+			case tt.refused != "" && (err == nil || !strings.Contains(err.Error(), `server "`+tt.refused+`"`) || !strings.Contains(err.Error(), "the route in host.json requires no key")):
 				t.Errorf("got %v, want server %q refused", err, tt.refused)
 			}
 		})
 	}
 }
 
-// The handler gets what any function of the app lets in, whoever wrote it.
+// The handler gets what any function of the app lets in, no matter who wrote it.
 func TestPublicFunctionOfAnybodyMustBeMeant(t *testing.T) {
 	open := func(more string) string {
 		return `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous"` + more + `},{"type":"http","direction":"out","name":"res"}]}`
@@ -206,7 +206,7 @@ func TestPublicFunctionOfAnybodyMustBeMeant(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			_, err := LoadConfig("mcp_config.json")
-			if tt.refused == "" && err != nil || tt.refused != "" && (err == nil || !strings.Contains(err.Error(), "the function "+tt.refused+" asks for no key")) {
+			if tt.refused == "" && err != nil || tt.refused != "" && (err == nil || !strings.Contains(err.Error(), "the function "+tt.refused+" requires no key")) {
 				t.Errorf("got %v, want refused by %q", err, tt.refused)
 			}
 		})

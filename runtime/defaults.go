@@ -109,4 +109,4 @@ func checkPrefix(prefix string) (string, error) {
 	return "", errPrefix
 }
 
-var errPrefix = errors.New(`want "/" or a path as "/tools", of characters that need no escape, without a slash at its end and not below /.well-known`)
+var errPrefix = errors.New(`want "/" or a path such as "/tools": characters that need no escape, no slash at the end, and not below /.well-known`)

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// Zero is the default and a negative value is none, for every number and duration that is a limit.
+// Zero is the default and a negative value means no limit, for every number and duration that is a limit.
 func TestZeroIsTheDefaultAndNegativeIsNone(t *testing.T) {
 	t.Parallel()
 	negative := func(settings any) {

@@ -11,7 +11,7 @@ import (
 )
 
 // errDeserted is why ListenAndServe ends when the Functions host has.
-var errDeserted = errors.New("the Functions host is gone")
+var errDeserted = errors.New("the Functions host has exited")
 
 // desertedTime is what servers get to end by themselves once the host is gone.
 const desertedTime = 1500 * time.Millisecond

@@ -10,7 +10,7 @@ import (
 
 // openPage returns nothing: this build has no page.
 func (a *App) openPage(*secret.Redactor) (devPage, watch.Sink) {
-	a.log.Warn("MCPFUNC_DEV is set, but this handler was built without the page", "hint", "go build -tags mcpfunc_devpage")
+	a.log.Warn("MCPFUNC_DEV is set, but this handler was built without the development page", "hint", "build it with -tags mcpfunc_devpage")
 	return nil, nil
 }
 

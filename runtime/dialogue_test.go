@@ -123,7 +123,7 @@ func (p *player) end(stop func()) {
 	for _, c := range p.clients {
 		c.cancel()
 	}
-	go func() { // whoever is left alone ends
+	go func() { // a goroutine that is left alone ends
 		for c := range p.children {
 			c.Exit(nil)
 		}

@@ -1,34 +1,38 @@
-// Package mcpfunc puts stdio MCP servers behind streamable HTTP inside an Azure Functions app.
+// Package mcpfunc serves stdio MCP servers over streamable HTTP, as an Azure Functions custom handler or in any
+// Go program.
 //
-// The main.go that the scaffolder writes needs three calls: LoadConfig reads mcp_config.json, New
-// makes an App of it, and App.ListenAndServe serves it where the Functions host expects a custom
-// handler. An App is an http.Handler, so it can stand in any mux and behind any middleware. It changes
-// nothing about the process that it is in, unless that process is its own: see App.ListenAndServe.
+// A generated main.go makes three calls: LoadConfig reads mcp_config.json, New creates an App from it, and
+// App.ListenAndServe serves the App where the Functions host expects a custom handler. An App is an
+// http.Handler: it works in any mux and behind any middleware. It does not change the process that it runs
+// in, except in ListenAndServe, which says what it changes.
 //
 // # Sessions
 //
-// Every MCP session has a server process of its own, started by its initialize request and ended
-// with it: by DELETE, after an idle time, or with the App. A process that dies is started again
-// with its handshake; the calls that waited are answered with an error that says why. Sessions
-// belong to the caller that opened them: to anybody else they do not exist.
+// Each MCP session has its own server process. The process starts at the latest with the first request that
+// the App cannot answer without it, and ends with the session: on DELETE, after an idle time, or when the App
+// is closed. When a process dies, the calls that wait for it get an error that says why, and the App restarts
+// the process and replays the handshake. Calls are never retried automatically. A session belongs to the
+// caller that opened it: for anyone else it does not exist.
 //
-// What passes through is not decoded and not encoded again: ids, numbers, unknown members and
-// methods reach the other side byte for byte.
+// Messages are not decoded and encoded again: ids, numbers, unknown members and unknown methods reach the
+// other side byte for byte.
 //
 // # Extending
 //
-// A Config is what a file says; its Servers can also be written in Go. Options are what the program says:
-// below which prefix the paths are, who may call (Auth, in place of the four methods of the file), how
-// processes are started (Launcher, in place of exec), and what stands in front (Middleware). The zero value
-// of every field is a default that its comment names.
+// A Config holds what a configuration file says; its Servers can also be written in Go. Options hold what the
+// program decides: the prefix of all paths, who may call (Auth, instead of the methods of the file), how
+// processes start (Launcher, instead of exec), and what runs around the App (Middleware). The zero value of
+// every field is a default, which its comment names.
 //
-// What is wrong with a configuration is a *ConfigError, a program that cannot be started a *CommandError.
+// # Errors
 //
-// The package is in a directory named runtime and is imported by its own name:
+// An invalid configuration is reported as a *ConfigError, a program that cannot be started as a *CommandError.
+//
+// The package is in a directory named runtime; import it under its own name:
 //
 //	import mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 package mcpfunc
 
-// SupportsScaffold1 is the handshake with generated code: a main.go that needs more than this
-// package offers does not compile, and says by name what is missing.
+// SupportsScaffold1 lets generated code check this package: a main.go that needs a newer package does not
+// compile, and the compiler names what is missing.
 const SupportsScaffold1 = true

@@ -130,7 +130,7 @@ func TestBadPrefixIsRefused(t *testing.T) {
 	}
 }
 
-// A program's own Auth stands in front of every server. A file that says otherwise of one is an error, since
+// A program's own Auth guards every server. A file that says otherwise of one is an error, since
 // neither may win in silence.
 func TestOwnAuthGuardsEveryServer(t *testing.T) {
 	cfg := &mcpfunc.Config{Servers: []mcpfunc.Server{{Name: "a", Command: "a"}, {Name: "b", Command: "b"}}}

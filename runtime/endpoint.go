@@ -62,7 +62,7 @@ func (a *App) newServer(spec Server) (*server, error) {
 	case !validName(spec.Name):
 		return nil, fault("", `invalid name %q: want letters, digits, "-" and "_", at most 63, with a letter or digit first, and neither "sse" nor "message"`, spec.Name)
 	case spec.Command == "":
-		return nil, fault("command", "the command is missing")
+		return nil, fault("command", "command is missing")
 	case !slices.Contains([]string{"auto", "newline", "content-length"}, spec.Framing):
 		return nil, fault("framing", `invalid framing %q: want "auto", "newline" or "content-length"`, spec.Framing)
 	case !slices.Contains([]string{"", "auto", "legacy", "modern", "both"}, spec.Era):
@@ -72,13 +72,13 @@ func (a *App) newServer(spec Server) (*server, error) {
 	}
 	if spec.access.Pin == config.PinEnforce && spec.pins == nil {
 		return nil, &ConfigError{
-			Key: "tools.pin", Err: errors.New(`tools.pin is "enforce", but no tool of this server is pinned, so that none could be served`),
-			Hint: "run mcpfunc pack, which starts the server and writes down its tools",
+			Key: "tools.pin", Err: errors.New(`tools.pin is "enforce", but no tool of this server is pinned: none could be served`),
+			Hint: "run mcpfunc pack, which starts the server and records its tools",
 		}
 	}
 	if spec.Dir != "" {
 		if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
-			return nil, a.withoutValues(spec, fault("working_dir", "the working directory %s is no directory", spec.Dir))
+			return nil, a.withoutValues(spec, fault("working_dir", "the working directory %s is not a directory", spec.Dir))
 		}
 	}
 	if a.prefix != defaultPrefix && spec.public != nil {
@@ -91,7 +91,7 @@ func (a *App) newServer(spec Server) (*server, error) {
 	}
 	if method := spec.method.Method; a.opts.Auth != nil && method != config.AuthNone {
 		return nil, &ConfigError{
-			Key: "auth", Err: fmt.Errorf("both the method %s and Options.Auth would decide who may use it", method), Hint: "leave one of them out",
+			Key: "auth", Err: fmt.Errorf("the method %s and Options.Auth are both set", method), Hint: "remove one of them",
 		}
 	}
 	if err := a.checkSandbox(spec); err != nil {
@@ -119,7 +119,7 @@ func (a *App) newServer(spec Server) (*server, error) {
 			return nil, a.ofAuth(spec, err)
 		}
 		if spec.method.ForwardUserToken {
-			a.log.Warn("the user's token is handed to the server's process, which MCP advises against", "server", spec.Name, "key", "forward_user_token")
+			a.log.Warn("server receives the user's token, which MCP advises against", "server", spec.Name, "key", "forward_user_token")
 		}
 	}
 	return s, nil
@@ -192,7 +192,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 				return nil, err
 			}
 		} else if len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
-			return nil, errors.New("a process of this server is of one caller, and there is none")
+			return nil, errors.New("a process of this server belongs to one caller, and no caller is known")
 		}
 		env := authenv.Join(a.inherited(spec), spec.Env, granted)
 		return a.opts.Launcher.Launch(a.supervisor.With(ctx), spec.withBroker(granted), env)
@@ -207,7 +207,7 @@ func (a *App) inherited(spec Server) []string {
 		if !config.Unresolved(value) {
 			return false
 		}
-		a.log.Error("the server does not get an app setting: it is a Key Vault reference that is not resolved",
+		a.log.Error("app setting withheld from the server: a Key Vault reference that is not resolved",
 			"server", spec.Name, "setting", name, "hint", config.UnresolvedHint)
 		return true
 	})
@@ -244,7 +244,7 @@ func identityOf(spec Server) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// runner returns a key of what a package runner would download, or "" if the command is none.
+// runner returns a key of what a package runner would download, or "" if the command is not one.
 func runner(spec Server) string {
 	switch strings.TrimSuffix(filepath.Base(spec.Command), ".exe") {
 	case "uvx", "uv", "npx", "npm", "pnpm", "yarn", "bunx", "bun", "pipx", "deno", "dnx", "dotnet", "docker", "podman":

@@ -8,18 +8,18 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A ConfigError says what is wrong with a configuration, and where. LoadConfig and ParseConfig return it
-// for what a file says, New for what only shows when an App is made of it.
+// A ConfigError says what is wrong with a configuration, and where. LoadConfig and ParseConfig return it for
+// errors in a file, New for errors that show only when an App is created.
 type ConfigError struct {
-	File   string // as LoadConfig found it; "mcp_config.json" of ParseConfig; empty for a Config written in Go
-	Line   int    // from 1; zero if it is about no line
-	Server string // its name; empty if it is about no server
-	Key    string // as the file spells it, below the server or else below the file: "auth.method"; empty if it is about none
-	Hint   string // what would help, where that is known
-	Err    error  // what is wrong, which names the key where there is one
+	File   string // path of the file; "mcp_config.json" from ParseConfig; empty for a Config written in Go
+	Line   int    // from 1; zero if unknown
+	Server string // name of the server; empty if the error is not about one
+	Key    string // as the file spells it, below the server or below the file: "auth.method"; empty if the error is not about one
+	Hint   string // what to do about it; empty if unknown
+	Err    error  // what is wrong; names the key, if there is one
 }
 
-// Error is one sentence, with the hint in parentheses.
+// Error returns one sentence, with the hint in parentheses.
 func (e *ConfigError) Error() string {
 	text := (&config.Error{Path: e.File, Line: e.Line, Server: e.Server, Err: e.Err}).Error()
 	if e.Hint != "" {
@@ -28,7 +28,7 @@ func (e *ConfigError) Error() string {
 	return text
 }
 
-// Unwrap returns what is wrong, without the place.
+// Unwrap returns what is wrong, without its place in the configuration.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 // typed makes a ConfigError of an error about a file's contents, and leaves others as they are.
@@ -44,10 +44,11 @@ func typed(err error) error {
 	return typed
 }
 
-// A CommandError is a program that cannot be started, with a Hint where one is known.
+// A CommandError says that a program cannot be started. Its Hint, if not empty, says what to do about it.
 type CommandError = process.CommandError
 
-// An AuthError refuses a request. It is answered as {"error":{"code":Code,"message":Message}}.
+// An AuthError refuses a request. The App answers with Status and the body
+// {"error":{"code":Code,"message":Message}}.
 type AuthError struct {
 	Status  int // 401 or 403
 	Code    string

@@ -38,12 +38,12 @@ func TestConfigErrorsSayWhereAndWhat(t *testing.T) {
 			want: mcpfunc.ConfigError{Line: 1, Server: "a", Key: "command"}, text: "NOT_SET_ANYWHERE"},
 		"a file that a server names": {file: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\", \"envFile\": \"none.env\"}}}",
 			want: mcpfunc.ConfigError{Line: 2, Server: "a", Key: "envFile"}, text: "none.env"},
-		"a directory that is none": {file: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\", \"working_dir\": \"/none\"}}}",
+		"a missing directory": {file: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\", \"working_dir\": \"/none\"}}}",
 			want: mcpfunc.ConfigError{Line: 2, Server: "a", Key: "working_dir"}, text: "/none", fromTheNew: true},
 		"auth without a public URL": {file: "{\"mcpServers\": {\n\"a\": {\"command\": \"x\", \"auth\": {\"method\": \"oauth2_bearer\", \"oauth2_issuer\": \"https://issuer.example\"}}}}",
 			want: mcpfunc.ConfigError{Line: 2, Server: "a", Key: "auth", Hint: "set runtime.public_url"}, text: "the public URL is not known", fromTheNew: true},
 		"no server": {file: "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"enabled\": false}}}",
-			want: mcpfunc.ConfigError{Hint: "add one to the configuration, or switch one on"}, text: "there is no server to serve", fromTheNew: true},
+			want: mcpfunc.ConfigError{Hint: "add one to the configuration, or enable one"}, text: "no servers configured", fromTheNew: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

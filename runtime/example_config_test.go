@@ -66,5 +66,5 @@ func ExampleCommandError() {
 	}
 	// Output:
 	// start uvx: executable file not found in $PATH
-	// hint: install uv, which brings uvx: https://docs.astral.sh/uv/getting-started/installation/
+	// hint: install uv, which includes uvx: https://docs.astral.sh/uv/getting-started/installation/
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // faultRetry is after how many seconds it is worth asking again for what cannot be served: what is wrong
-// is mended by a new app setting or a deployment, either of which starts the app anew.
+// is fixed by a new app setting or a deployment, either of which restarts the app.
 const faultRetry = 30
 
 // unserved notes why nothing can be served, if err says so, where that does not end the app. Elsewhere it
@@ -21,7 +21,7 @@ func (a *App) unserved(err error) error {
 	}
 	if a.broken == nil {
 		a.broken = err
-		a.logFault("the configuration cannot be served: every request is answered with 503", err)
+		a.logFault("configuration cannot be served: every request gets 503", err)
 	}
 	return nil
 }
@@ -32,7 +32,7 @@ func (a *App) unservedServer(spec Server, err error) error {
 		return err
 	}
 	a.faults[strings.ToLower(spec.Name)] = err
-	a.logFault("the server cannot be served: its requests are answered with 503", err)
+	a.logFault("server cannot be served: its requests get 503", err)
 	return nil
 }
 
@@ -45,7 +45,7 @@ func (a *App) logFault(text string, err error) {
 }
 
 // reason is why the server of this name, in lower case, is not served; "" names the default one. It is nil
-// if it is served, or if there is none.
+// if it is served, or if it does not exist.
 func (a *App) reason(name string) error {
 	if a.broken != nil {
 		return a.broken

@@ -69,7 +69,7 @@ const openingMessage = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{
 func TestConfigurationThatCannotBeServedIsAnswered(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"no JSON":         {`{"mcpServers": {`, "mcp_config.json:1: "},
-		"no servers":      {`{"mcpServers": {}}`, "there is no server to serve"},
+		"no servers":      {`{"mcpServers": {}}`, "no servers configured"},
 		"no file":         {"", "mcp_config.json: cannot be read"},
 		"runtime":         {`{"mcpServers": {"a": {"command": "x"}}, "runtime": {"public_url": "${SECRET}"}}`, `"runtime.public_url" cannot be used with what SECRET says`},
 		"default server":  {`{"mcpServers": {"a": {"command": "x"}}, "runtime": {"default_server": "b"}}`, "default_server"},

@@ -29,11 +29,11 @@ func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.R
 	failure := &child.Failure{Reason: child.ReasonInstance, Retryable: true}
 	switch {
 	case lost.Unsent:
-		failure.Text = "the instance that has this session cannot be reached now; try again soon"
+		failure.Text = "the instance that owns this session cannot be reached; try again soon"
 	case lost.Gone():
-		failure.Text = "the instance that has this session ended before it had answered; the call may have had its effect"
+		failure.Text = "the instance that owns this session ended before it answered; the call may have taken effect"
 	default:
-		failure.Text = "the instance that has this session could not be reached any more before it had answered; the call may have had its effect"
+		failure.Text = "the instance that owns this session became unreachable before it answered; the call may have taken effect"
 	}
 	return failure
 }
@@ -57,7 +57,7 @@ func passed(r *http.Request, caller streamhttp.Caller) (passed, same bool) {
 	return passed, !passed || by.Principal == caller.Principal && by.Client == caller.Client
 }
 
-// appIdentity returns what gets tokens of the app's managed identities, or nil where there is none.
+// appIdentity returns what gets tokens of the app's managed identities, or nil where the app does not have any.
 func (a *App) appIdentity() backplane.Identity {
 	if !a.broker.HasIdentity() {
 		return nil
@@ -65,7 +65,7 @@ func (a *App) appIdentity() backplane.Identity {
 	return func(ctx context.Context, resource, clientID string) (string, error) {
 		token, err := a.broker.AppToken(ctx, resource, strings.TrimSpace(clientID))
 		if err != nil {
-			return "", errors.New("the app's managed identity gets no token for Redis: " + err.Error())
+			return "", errors.New("cannot get a token for Redis with the app's managed identity: " + err.Error())
 		}
 		return token, nil
 	}

@@ -29,7 +29,7 @@ func (a *App) fromCaller(spec Server) (authenv.FromCaller, error) {
 	}
 	verified := a.opts.Auth != nil || spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer
 	if len(spec.EnvFromClaims) > 0 && !verified {
-		return own, &ConfigError{Key: "env_from_claims", Err: errors.New("needs callers with a verified token"), Hint: "set auth.method to azure_obo or oauth2_bearer"}
+		return own, &ConfigError{Key: "env_from_claims", Err: errors.New("requires callers with a verified token"), Hint: "set auth.method to azure_obo or oauth2_bearer"}
 	}
 	for _, vars := range []map[string]string{spec.EnvFromHeaders, spec.EnvFromClaims} {
 		for name := range vars {

@@ -80,8 +80,8 @@ func TestRequestWithoutItsHeaderIsRefused(t *testing.T) {
 		c.session = r.header.Get("Mcp-Session-Id")
 	}
 	for what, values := range map[string][]string{
-		"is missing": nil, "is missing: this server needs it": {""}, "comes 2 times": {aliceSecret, aliceSecret},
-		"has 8193 bytes": {strings.Repeat("x", 8193)}, "is not UTF-8": {"caf\xe9-of-latin-1"}, "holds a control character": {"a\u0085b-of-8-bits"},
+		"is missing": nil, "is missing: this server requires it": {""}, "is present 2 times": {aliceSecret, aliceSecret},
+		"has 8193 bytes": {strings.Repeat("x", 8193)}, "is not UTF-8": {"caf\xe9-of-latin-1"}, "contains a control character": {"a\u0085b-of-8-bits"},
 	} {
 		for _, method := range []string{"POST", "GET", "DELETE"} {
 			c.header["X-Github-Token"] = values
@@ -224,7 +224,7 @@ func TestPagesOfOthersMayBringTheirOwnSecret(t *testing.T) {
 	}
 	c.url = l.url
 	_, _, page := get(t, l.url, "", map[string]string{"Accept": "text/html"})
-	if !strings.Contains(page, "wants with every request: <code>X-GitHub-Token</code>") {
+	if !strings.Contains(page, "required headers: <code>X-GitHub-Token</code>") {
 		t.Errorf("the landing page does not say it:\n%s", page)
 	}
 }
@@ -235,7 +235,7 @@ func TestWhatNoCallerMaySet(t *testing.T) {
 		"a variable that loads code":   func(s *Server) { s.EnvFromHeaders = map[string]string{"LD_PRELOAD": "X-A"} },
 		"a header of the host":         func(s *Server) { s.EnvFromHeaders = map[string]string{"A": "X-Functions-Key"} },
 		"one that env sets":            func(s *Server) { s.EnvFromHeaders = map[string]string{"A": "X-A"}; s.Env = map[string]string{"A": "b"} },
-		"a claim where there is none":  func(s *Server) { s.EnvFromClaims = map[string]string{"A": "sub"} },
+		"a claim without tokens":       func(s *Server) { s.EnvFromClaims = map[string]string{"A": "sub"} },
 		"one variable from two places": func(s *Server) { s.EnvFromHeaders = map[string]string{"A": "X-A", "a": "X-B"} },
 	} {
 		s := Server{Name: "s", Command: "s"}

@@ -24,7 +24,7 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 	}
 	env := a.authEnv(path)
 	if env.Resource == "" && (spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer) {
-		return guarded{}, &ConfigError{Key: "auth", Err: errors.New("the public URL is not known, and OAuth clients need it"), Hint: "set runtime.public_url"}
+		return guarded{}, &ConfigError{Key: "auth", Err: errors.New("the public URL is not known, but OAuth clients need it"), Hint: "set runtime.public_url"}
 	}
 	g, err := authn.New(spec.method, env)
 	if err != nil {
@@ -75,7 +75,7 @@ func (c custom) Check(r *http.Request) (*authn.Caller, error) {
 	case err != nil:
 		return nil, err
 	case info == nil || info.UserID == "":
-		return nil, errors.New("Auth.Verify named no user")
+		return nil, errors.New("Auth.Verify returned no user")
 	}
 	return &authn.Caller{
 		Principal: "custom\x00" + info.UserID, Token: token, Subject: info.UserID, Scopes: info.Scopes,
@@ -105,7 +105,7 @@ func (a *App) refuseUnauthorized(w http.ResponseWriter, r *http.Request, err err
 		refused.ServeHTTP(w, r)
 		return
 	}
-	a.log.Error("cannot tell who is calling", "path", r.URL.Path, "error", err)
+	a.log.Error("cannot verify the caller", "path", r.URL.Path, "error", err)
 	writeJSON(w, http.StatusInternalServerError, map[string]any{
 		"error": map[string]string{"code": "internal_error", "message": "The caller could not be verified"},
 	})

@@ -51,7 +51,7 @@ func (id *identity) Recheck(r *http.Request) (refusal http.Handler, again time.T
 	if err == nil {
 		return nil, caller.Again, true
 	}
-	id.app.log.Debug("a token was judged again while its request was answered", "path", r.URL.Path, "why", err)
+	id.app.log.Debug("token rechecked while its request was open", "path", r.URL.Path, "why", err)
 	again = time.Now().Add(doubtPause)
 	if refused, ok := errors.AsType[*authn.Error](err); ok {
 		return refused, again, refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden

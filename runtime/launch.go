@@ -8,13 +8,14 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A Launcher starts the process that serves one session. Most custom ones change s and hand it on
-// to ExecLauncher. Launch is called from many goroutines at once; ctx ends with the session.
+// A Launcher starts server processes. A custom one usually changes s and passes it on to ExecLauncher. Launch is
+// called from many goroutines at once. env is the complete environment of the process, as NAME=VALUE; ctx ends
+// with the session.
 type Launcher interface {
 	Launch(ctx context.Context, s Server, env []string) (Process, error)
 }
 
-// A LauncherFunc is a function that is a Launcher.
+// A LauncherFunc is a function that implements Launcher.
 type LauncherFunc func(ctx context.Context, s Server, env []string) (Process, error)
 
 // Launch calls f.
@@ -22,26 +23,26 @@ func (f LauncherFunc) Launch(ctx context.Context, s Server, env []string) (Proce
 	return f(ctx, s, env)
 }
 
-// A Process is a running server: Read is its stdout, Write its stdin, and Close closes its stdin,
-// which asks it to stop. Read may be called while Write, Close, Wait or Kill is.
+// A Process is a running server. Read reads its stdout, Write writes its stdin, and Close closes its stdin,
+// which asks it to stop. Write, Close, Wait and Kill may be called while Read blocks.
 //
-// It may also have Stderr() io.Reader, which is then drained into the log, and Terminate() error,
-// which asks it to stop more firmly.
+// A Process may also have the method Stderr() io.Reader, which the App then reads into the log, and the method
+// Terminate() error, which asks the process to stop more firmly, as SIGTERM does.
 type Process interface {
 	io.ReadWriteCloser
-	Wait() error // returns once it is gone; what it wrote before can still be read
-	Kill() error // ends it, and everything it started, at once
+	Wait() error // returns when the process has ended; what it wrote before that can still be read
+	Kill() error // ends the process and everything that it started, at once
 }
 
-// ExecLauncher runs child processes. Each has a process group of its own and dies with the program; what it
-// has started ends with it (see App.ListenAndServe for what that takes). On Linux it can neither signal its
-// siblings nor read their memory or environment, where the kernel has Landlock, and is kept to s.Sandbox. Those of a
-// packed server in Python are forked from one that has imported what they need, where packing has found that possible.
+// ExecLauncher runs servers as child processes. Each has its own process group and dies with the program, and
+// what it has started ends with it; App.ListenAndServe says what that requires. On Linux with Landlock, a
+// process can neither signal its siblings nor read their memory or environment, and Server.Sandbox applies.
+// Processes of a packed Python server are forked from one that has already imported its modules, if packing
+// found that possible.
 type ExecLauncher struct{}
 
-// Launch starts s.Command with env and nothing else in its environment, but for HOME, TMPDIR and the folders of
-// caches where s.Sandbox is ReadOnly. A program that cannot be
-// started is a *CommandError.
+// Launch starts s.Command with exactly the environment env, except that HOME, TMPDIR and the cache folders are the
+// process's own if s.Sandbox is ReadOnly. If the program cannot be started, the error is a *CommandError.
 func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process, error) {
 	box, env := s.own(env)
 	spec := process.Spec{Command: s.Command, Args: s.Args, Env: env, Dir: s.Dir, Sandbox: box}

@@ -25,7 +25,7 @@ func (a *App) learner(spec Server) func(process.Refusal) {
 		told[r] = true
 		mu.Unlock()
 		if !known {
-			a.log.Warn("a server tried what its sandbox refuses", "server", spec.Name, "key", "sandbox."+r.Key, "tried", r.What, "hint", r.Hint)
+			a.log.Warn("sandbox refused an operation", "server", spec.Name, "key", "sandbox."+r.Key, "tried", r.What, "hint", r.Hint)
 		}
 	}
 }

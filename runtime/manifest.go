@@ -21,7 +21,7 @@ func (c *Config) loadManifest(dir string, written *config.File) {
 		return
 	}
 	if err != nil {
-		c.notices = append(c.notices, notice{"what servers answer is not known without their processes", []any{"error", err, "hint", "run mcpfunc pack, or mcpfunc manifest, again"}})
+		c.notices = append(c.notices, notice{"manifest cannot be read: every list needs a process", []any{"error", err, "hint", "run mcpfunc pack or mcpfunc manifest again"}})
 		return
 	}
 	c.manifest = file
@@ -34,7 +34,7 @@ func (c *Config) loadManifest(dir string, written *config.File) {
 		s.source = manifest.SourceOf(written.Servers[j], s.variables, os.Getenv)
 		s.source.Lock, s.source.Tree = s.lock, s.tree
 		if _, known := file.Servers[s.Name]; known && s.manifest != config.ManifestOff && !file.Servers[s.Name].Same(s.source.Identity("")) {
-			c.notices = append(c.notices, notice{"the manifest is of another server by this name, and is not used", []any{"server", s.Name, "hint", "run mcpfunc pack, or mcpfunc manifest, again"}})
+			c.notices = append(c.notices, notice{"manifest ignored: it was recorded from another server of this name", []any{"server", s.Name, "hint", "run mcpfunc pack or mcpfunc manifest again"}})
 		}
 	}
 }

@@ -210,8 +210,8 @@ func TestManifestThatDoesNotFitIsAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, cfg := range map[string]*Config{
-		"is of another server": other,
-		"is no answer":         manifested(t, "", recordedInitialize, `{"jsonrpc":"2.0","id":1,"method":"x"}`, recordedDiscover),
+		"recorded from another server": other,
+		"is not an answer":             manifested(t, "", recordedInitialize, `{"jsonrpc":"2.0","id":1,"method":"x"}`, recordedDiscover),
 	} {
 		var log bytes.Buffer
 		a, srv := newApp(t, cfg, &Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})

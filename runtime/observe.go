@@ -16,7 +16,7 @@ type devPage interface {
 	Takes(*http.Request) bool // whether a request for "/" is one for the page
 }
 
-// observe sees to it that what sessions say is kept for the page of mcpfunc dev, or logged, if
+// observe ensures that what sessions say is kept for the page of mcpfunc dev, or logged, if
 // either is asked for. Else nothing of it exists.
 func (a *App) observe(secrets *secret.Redactor) {
 	var sink watch.Sink
@@ -44,6 +44,6 @@ func (e everything) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (e everything) WithGroup(name string) slog.Handler { return everything{e.Handler.WithGroup(name)} }
 
-// minDevKey is how many characters MCPFUNC_DEV must have to count: it opens the page to whoever
+// minDevKey is how many characters MCPFUNC_DEV must have to count: it opens the page to anyone who
 // knows it, and a word that somebody set by hand would be guessed.
 const minDevKey = 20

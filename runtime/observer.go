@@ -8,48 +8,49 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// An Observer hears of every call, as Options.Observer: for traces and metrics. Package runtime/otel makes one of
-// OpenTelemetry, which an app that does not import it has nothing of. Its methods are called from many goroutines at
-// once, and must not wait.
+// An Observer is told about every call, for traces and metrics; see Options.Observer. Package runtime/otel
+// implements it for OpenTelemetry; an app that does not import that package contains none of it. The methods
+// are called from many goroutines at once and must not block.
 type Observer interface {
-	// Begin hears of a request before anything is done with it. It may put a trace of its own into c, of which the
-	// server's process is told then: by the variable TRACEPARENT if the request starts it, and by "_meta" of the
-	// request where the client has said one, or where Server.InjectTrace is set.
+	// Begin is called before anything is done with a request. It may replace the trace in c. The process is
+	// told the trace: by the variable TRACEPARENT if the request starts the process, and in "_meta" of the
+	// request if the client sent one there, or if Server.InjectTrace is set.
 	Begin(c *Call)
-	// End hears how the call ended. c is as Begin left it, with what is known since.
+	// End is called once, when the call has ended, with the Call of Begin and what has become known since.
 	End(c *Call)
-	// Started hears that a process has said its first message, how long after its start, and the trace that the request
-	// was in that it was started for; empty for none.
+	// Started is called when a process has sent its first message: how long after its start, and in which trace
+	// the request that started it was; empty if in none.
 	Started(server string, took time.Duration, traceParent string)
-	// Watch is called once, by New. stats returns the figures of the App.
+	// Watch is called once, by New. stats returns the current figures of the App.
 	Watch(stats func() Stats)
 	// Close is called once, by App.Close, after the last call.
 	Close()
 }
 
-// A Call is one request of a client, as an Observer hears of it: without secrets, and names of others cut to 256 bytes.
+// A Call is one request of a client, as an Observer sees it: without secrets, and with texts from outside cut to
+// 256 bytes.
 type Call struct {
 	Server  string
-	Method  string // as "tools/call"
-	Target  string // the name of the tool or prompt, or the URI of the resource; empty for none
+	Method  string // such as "tools/call"
+	Target  string // name of the tool or prompt, or URI of the resource; may be empty
 	ID      string // of the request, as JSON
-	Request string // the name that the Functions host has for the HTTP request; empty for none
+	Request string // invocation id of the Functions host; may be empty
 	Modern  bool   // of a protocol version without sessions
 	Start   time.Time
-	In      int // bytes of the request
+	In      int // size of the request in bytes
 
-	TraceParent, TraceState string // of the client, as W3C Trace Context has them; empty for none
+	TraceParent, TraceState string // trace of the client (W3C Trace Context); empty for none
 
-	// For End.
-	Session                   string // by the name that the log has for it; empty for none
-	ClientName, ClientVersion string // of the program, as it introduces itself
-	Outcome                   string // "ok", "tool_error", "error", "cancelled", "timed_out", "failed", "refused" or "passed" (on to another instance)
+	// Set for End.
+	Session                   string // name of the session in the log, which is not its id; may be empty
+	ClientName, ClientVersion string // of the client program, as it introduces itself
+	Outcome                   string // "ok", "tool_error", "error", "cancelled", "timed_out", "failed", "refused" or "passed" (forwarded to another instance)
 	Code                      int    // of a JSON-RPC error; zero for none
-	Reason                    string // of what is no answer of the server; may be empty
+	Reason                    string // why the server did not answer; may be empty
 	Took                      time.Duration
-	Out                       int // bytes of the answer
+	Out                       int // size of the answer in bytes
 
-	State any // of the Observer
+	State any // for the Observer's own use
 }
 
 // An observer tells of the calls to one server: the audit, and the app's Observer.

@@ -6,48 +6,51 @@ import (
 	"time"
 )
 
-// Options are what the program says; nil and the zero value are what the scaffolder uses. For a duration or a
-// number, a negative value is none: no grace, no limit.
+// Options are what the program decides. Nil Options and the zero value are what a generated project uses. For a
+// duration or a number, a negative value turns the limit off, or means no time at all for Grace and Drain.
 type Options struct {
-	// Prefix is what the paths of MCP, health and metrics begin with: "/tools" puts the servers at
-	// /tools/mcp/{name}. Empty means "/api", which the functions of a scaffolded project have in their
-	// routes, and "/" means nothing. The metadata of protected resources stay below /.well-known, where
-	// clients look for them.
-	Prefix     string
-	Middleware []func(http.Handler) http.Handler // around everything; the first is outermost
-	Launcher   Launcher                          // starts the servers' processes; nil means ExecLauncher
+	// Prefix begins the paths of the MCP endpoints, health and metrics: with "/tools", a server is at
+	// /tools/mcp/{name}. Empty means "/api", which the functions of a generated project have in their
+	// routes; "/" means no prefix. The metadata of protected resources (RFC 9728) stay below /.well-known,
+	// where clients look for them.
+	Prefix string
 
-	// Auth decides who may use the servers. Nil means what the file says of each, and for a Server written
-	// in Go anybody who reaches the App. With it the file may name no auth method but "none": another would
-	// be ignored, and New says so.
+	Middleware []func(http.Handler) http.Handler // wraps the App; the first is the outermost
+	Launcher   Launcher                          // starts the processes of servers; nil means ExecLauncher
+
+	// Auth decides who may use the servers. Nil means what the file says for each server; a Server written in
+	// Go then accepts anyone who reaches the App. If Auth is set, the file may not name an auth method other
+	// than "none": New returns an error for it.
 	Auth Auth
 
-	Logger *slog.Logger // nil means JSON from Config.LogLevel on: warnings and errors on stderr, the rest on stdout, as the Functions host files them
-	// LogMessages logs every message between the App and its servers, whatever level the log has: the first
-	// 4 KiB of it, without secrets. The app setting MCPFUNC_DEBUG is "wire" for the same.
+	// Logger receives the log. Nil means JSON at Config.LogLevel and above, the way the Functions host files
+	// it: warnings and errors on stderr, everything else on stdout.
+	Logger *slog.Logger
+	// LogMessages logs every message between the App and its servers at any log level: the first 4 KiB of
+	// each, without secrets. The app setting MCPFUNC_DEBUG=wire does the same.
 	LogMessages bool
 
-	Grace       time.Duration // that a process gets on each rung when it is stopped; zero 3 s
-	Drain       time.Duration // that calls get to finish when the App is closed; zero 10 s
-	StreamLimit time.Duration // of one SSE answer, below the host's functionTimeout; zero 25 min
-	Starts      int           // processes starting at a time; zero four times the processors
+	Grace       time.Duration // for each step of stopping a process: closed stdin, then SIGTERM; zero means 3 s
+	Drain       time.Duration // for calls to finish when the App is closed; zero means 10 s
+	StreamLimit time.Duration // maximum age of one SSE stream, less than the host's functionTimeout; zero means 25 min
+	Starts      int           // processes that may start at the same time; zero means four per processor
 
-	// Observer hears of every call, for traces and metrics. Nil means nobody, which costs nothing.
+	// Observer is told about every call, for traces and metrics. Nil means none, at no cost.
 	Observer Observer
 
-	// SessionKeys seal the ids of sessions, so that every instance that has the keys can serve a
-	// session that another one opened: 32 bytes each in base64, with commas between them. The first
-	// seals, all open. Empty means what the app setting MCPFUNC_SESSION_KEY says, and without that that
-	// ids are good on this instance alone. It is a secret.
+	// SessionKeys seal the ids of sessions, so that every instance with the same keys can serve a session
+	// that another one opened. They are 32 bytes each, in base64 or hexadecimal, separated by commas. The
+	// first key seals; every key opens. Empty means the app setting MCPFUNC_SESSION_KEY; without that, an id
+	// is valid on this instance only. They are secret.
 	SessionKeys string
-	// RedisURL is of a server by which instances tell each other which sessions clients have ended, and
-	// what streams have said: redis:// or rediss://. Empty means what the app setting MCPFUNC_REDIS_URL
-	// says, and without that that an id that was ended on one instance may still be used on another until
-	// it is too old, and that a stream can be resumed on its own instance alone. It is a secret.
+	// RedisURL, redis:// or rediss://, names the server by which instances tell each other which of them owns a
+	// session, which sessions have ended, and what streams have sent. Empty means the app setting
+	// MCPFUNC_REDIS_URL. Without that, an id whose session ended on one instance is accepted by others until
+	// it is too old, and a stream can be resumed on its own instance only. It is secret.
 	RedisURL string
-	// Development says that the App runs on a developer's machine: web pages of this machine may
-	// call it, requests must name it by localhost if AllowedHosts says nothing else, and identity providers
-	// on it are believed. The Functions tools say the same by AZURE_FUNCTIONS_ENVIRONMENT.
+	// Development says that the App runs on a developer's machine: web pages from this machine may call it,
+	// requests must use the host localhost unless AllowedHosts says otherwise, and identity providers on this
+	// machine are accepted. Functions tools say the same with AZURE_FUNCTIONS_ENVIRONMENT=Development.
 	Development bool
 
 	transport http.RoundTripper // to identity providers; tests set it

@@ -8,11 +8,11 @@ import (
 )
 
 // outsiders takes no connection from the processes that the app has started. The Functions host alone checks
-// keys, and the handler believes whoever reaches its port: a server could call others there, with what they may do.
+// keys, and the handler believes anyone who reaches its port: a server could call others there, with what they may do.
 func (a *App) outsiders(l net.Listener) net.Listener {
 	return process.PeerListener{Listener: l, Supervisor: a.supervisor, Admit: func(child uint64, ours bool) (func(), bool) {
 		if ours {
-			a.log.Error("a server tried to call the app; its connection is closed", "child", child)
+			a.log.Error("connection of a server to the app refused", "child", child)
 		}
 		return nil, !ours
 	}}
@@ -30,7 +30,7 @@ func (a *App) tokenShares(l net.Listener) net.Listener {
 		mu.Lock()
 		defer mu.Unlock()
 		if ours && open[child] >= maxTokenConnections {
-			a.log.Warn("a server has too many connections for tokens; one is closed", "child", child, "limit", maxTokenConnections)
+			a.log.Warn("too many token connections of a server; one closed", "child", child, "limit", maxTokenConnections)
 			return nil, false
 		}
 		open[child]++

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The host alone checks keys, so that whoever reaches the port is believed: a server must not.
+// The host alone checks keys, so that anyone who reaches the port is believed: a server must not.
 func TestAServerIsNoCaller(t *testing.T) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -49,7 +49,7 @@ func (c *Config) startPacked(path string, written *config.File) error {
 		return err
 	}
 	if !file.Fits() {
-		c.notices = append(c.notices, notice{"servers start as written: what was packed is for another platform", []any{"platform", file.Platform}})
+		c.notices = append(c.notices, notice{"pack ignored: it is for another platform", []any{"platform", file.Platform}})
 		return nil
 	}
 	commands := map[string]packmanifest.Command{}
@@ -65,7 +65,7 @@ func (c *Config) startPacked(path string, written *config.File) error {
 		}
 		launch, err := starter.Launch(s.Name, commands[s.Name], s.Args)
 		if err != nil {
-			c.notices = append(c.notices, notice{"the server starts as written and not as packed", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})
+			c.notices = append(c.notices, notice{"pack of the server ignored", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})
 			continue
 		}
 		s.Command, s.Args, s.Env = launch.Command, launch.Args, launch.Over(s.Env)

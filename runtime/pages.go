@@ -68,8 +68,8 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	counter := func(name, help string, value int64) {
 		fmt.Fprintf(w, "# TYPE mcpfunc_%s counter\n# HELP mcpfunc_%s %s\nmcpfunc_%s_total %d\n", name, name, help, name, value)
 	}
-	gauge("processes", "Server processes alive.", s.Processes)
-	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; pages that several share count once.", s.Memory)
+	gauge("processes", "Server processes that are running.", s.Processes)
+	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; shared pages count once.", s.Memory)
 	fmt.Fprint(w, "# TYPE mcpfunc_sessions gauge\n# HELP mcpfunc_sessions Sessions that clients can reach.\n")
 	names := make([]string, 0, len(a.servers))
 	for _, server := range a.servers {
@@ -79,25 +79,25 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	for _, name := range names {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
 	}
-	gauge("sessions_without_process", "Sessions that have needed no process yet.", s.Idle)
-	fmt.Fprint(w, "# TYPE mcpfunc_tools_drifted gauge\n# HELP mcpfunc_tools_drifted Tools that are not as they were packed.\n")
+	gauge("sessions_without_process", "Sessions that have not needed a process yet.", s.Idle)
+	fmt.Fprint(w, "# TYPE mcpfunc_tools_drifted gauge\n# HELP mcpfunc_tools_drifted Tools that differ from what was packed.\n")
 	for _, name := range names {
 		if s := a.byName[strings.ToLower(name)]; s.spec.pins != nil && s.spec.access.Pin != config.PinOff {
 			fmt.Fprintf(w, "mcpfunc_tools_drifted{server=%q} %d\n", name, len(s.policy.Drifted()))
 		}
 	}
-	gauge("sessions_hibernated", "Sessions that sleep, without a process.", s.Hibernated)
+	gauge("sessions_hibernated", "Sessions that hibernate, without a process.", s.Hibernated)
 	if a.instance != nil {
-		gauge("sessions_owned", "Sessions whose requests other instances pass on to this one.", s.Owned)
-		counter("requests_forwarded", "Requests passed on to other instances.", s.Forwarded)
-		counter("requests_answered_for_others", "Requests of other instances answered here.", s.Answered)
+		gauge("sessions_owned", "Sessions whose requests other instances forward to this one.", s.Owned)
+		counter("requests_forwarded", "Requests forwarded to other instances.", s.Forwarded)
+		counter("requests_answered_for_others", "Requests answered for other instances.", s.Answered)
 	}
 	counter("sessions_opened", "Sessions opened.", s.Opened)
 	counter("sessions_ended", "Sessions whose process is gone.", s.Ended)
-	counter("sessions_resurrected", "Sessions that a process took over from another.", s.Resurrected)
-	counter("restarts", "Processes started again within their session.", s.Restarts)
+	counter("sessions_resurrected", "Sessions that a new process took over.", s.Resurrected)
+	counter("restarts", "Processes restarted within their session.", s.Restarts)
 	counter("evictions", "Sessions ended to make room.", s.Evicted)
-	counter("refused", "Sessions refused for want of room.", s.Refused)
+	counter("refused", "Sessions refused because there was no room.", s.Refused)
 	fmt.Fprint(w, "# EOF\n")
 }
 

@@ -40,7 +40,7 @@ func (h *headed) FlushError() error {
 // Unwrap is for http.ResponseController.
 func (h *headed) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-// answerPanic turns a panic in a request into an answer of 500, as long as there is none. The Functions
+// answerPanic turns a panic in a request into an answer of 500, if no answer has begun. The Functions
 // host sends a request again whose connection ends without an answer, GET and DELETE up to 40 times; and
 // what is begun cannot be taken back, so that there the connection ends. It is deferred.
 func (a *App) answerPanic(w *headed, r *http.Request) {
@@ -49,7 +49,7 @@ func (a *App) answerPanic(w *headed, r *http.Request) {
 		return
 	}
 	if reason != http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
-		a.log.Error("a request panicked", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
+		a.log.Error("request panicked", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
 			"panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 	}
 	if w.written {

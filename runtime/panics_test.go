@@ -50,7 +50,7 @@ func TestAPanicIsAnAnswer(t *testing.T) {
 	if text, err := io.ReadAll(resp.Body); err == nil {
 		t.Errorf("an answer that was cut ends well: %q", text)
 	}
-	panics := func() int { return strings.Count(logged.String(), "a request panicked") }
+	panics := func() int { return strings.Count(logged.String(), "request panicked") }
 	if !testlimit.Eventually(func() bool { return panics() == 3 }) {
 		t.Errorf("%d panics are logged, want 3: %s", panics(), logged.String())
 	}

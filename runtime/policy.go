@@ -30,14 +30,14 @@ func (a *App) policyOf(spec Server) *policy.Policy {
 		o.Pin = policy.PinWarn
 	}
 	o.Report = func(d policy.Drift) {
-		text := "a tool of the server is not the one that was packed"
+		text := "tool differs from what was packed"
 		if d.New {
-			text = "the server has a tool that it did not have when it was packed"
+			text = "tool was not there when the server was packed"
 		}
 		if o.Pin == policy.PinEnforce {
-			text += ", and is not served"
+			text += ": it is not served"
 		}
-		a.log.Warn(text, "server", spec.Name, "tool", d.Tool, "digest", d.Is, "hint", "mcpfunc pack shows what has changed")
+		a.log.Warn(text, "server", spec.Name, "tool", d.Tool, "digest", d.Is, "hint", "mcpfunc pack shows what changed")
 	}
 	return policy.New(o)
 }
@@ -56,8 +56,8 @@ func (s *server) forbid(caller any, m *message.Message) http.Handler {
 		answer = authn.NotAllowed("This user may not use the " + lack.What + " " + lack.Name)
 		id.app.log.Info("use refused", "server", s.spec.Name, lack.What, lack.Name, "roles", lack.Roles, "groups", lack.Groups)
 		if len(lack.Groups) > 0 && who.GroupsElsewhere() {
-			id.app.log.Warn("the token of a user does not name their groups, as they are too many, so that what needs one is refused",
-				"server", s.spec.Name, "hint", "let the app registration emit only groups that are assigned to the application, or require roles")
+			id.app.log.Warn("token omits the user's groups because there are too many: what requires a group is refused",
+				"server", s.spec.Name, "hint", "let the app registration emit only groups assigned to the application, or require roles")
 		}
 	default:
 		answer = id.guard.StepUp(who, lack.Scopes)

@@ -114,7 +114,7 @@ func TestNoTokenBringsARole(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(l.log.String(), "does not name their groups") {
+	if !strings.Contains(l.log.String(), "token omits the user's groups") {
 		t.Error("the log does not say that groups are left out of a token")
 	}
 }

@@ -357,8 +357,8 @@ func TestDenied(t *testing.T) {
 			a.refused(got, "drop")
 		},
 		"is not called by the first of two names": func(a *attack) {
-			a.want(a.ask("tools/call", `{"name":"drop","name":"read"}`), "written twice")
-			a.want(a.ask("tools/call", `{"name":"read","name":"drop"}`), "written twice")
+			a.want(a.ask("tools/call", `{"name":"drop","name":"read"}`), "repeats a member")
+			a.want(a.ask("tools/call", `{"name":"read","name":"drop"}`), "repeats a member")
 			a.unheard("drop")
 			a.unheard("read")
 		},
@@ -655,7 +655,7 @@ func TestPinned(t *testing.T) {
 				if got := a.app.servers[0].policy.Drifted(); len(got) != 1 || got[0] != "read" {
 					a.Errorf("drifted: %v", got)
 				}
-				a.want(a.log.String(), "a tool of the server is not the one that was packed, and is not served")
+				a.want(a.log.String(), "tool differs from what was packed: it is not served")
 			})
 		})
 	}
@@ -829,7 +829,7 @@ func TestPinnedWhateverTheServerDoes(t *testing.T) {
 			},
 			func(a *attack) {
 				// The notification stands before the list, so that nothing is known of what comes after: each
-				// time the list is asked for anew, and in the end the call is refused or its list was the last word.
+				// time the list is asked for again, and in the end the call is refused or its list was the last word.
 				a.want(a.ask("tools/call", `{"name":"read"}`), "-32603")
 				a.unheard("read")
 			},
@@ -927,8 +927,8 @@ func TestPinsWarn(t *testing.T) {
 		a.want(a.ask("tools/list", `{}`), tools(changed, toolWrite))
 		a.want(a.ask("tools/call", `{"name":"read"}`), "called read")
 		log := a.log.String()
-		a.want(log, "a tool of the server is not the one that was packed")
-		a.want(log, "the server has a tool that it did not have when it was packed")
+		a.want(log, "tool differs from what was packed")
+		a.want(log, "tool was not there when the server was packed")
 		if n := strings.Count(log, `"tool":"read"`); n != 1 {
 			a.Errorf("said %d times", n)
 		}
@@ -983,7 +983,7 @@ func TestConfigurationIsReadWithItsPins(t *testing.T) {
 	}
 	write("packed/mcp_tools.json", `{"format":1,"servers":{"a":{"read":"x"}}}`)
 	if _, err := LoadConfig(filepath.Join(dir, "mcp_config.json")); err == nil || !strings.Contains(err.Error(), "mcp_tools.json") {
-		t.Errorf("a pin that is none: %v", err)
+		t.Errorf("an invalid pin: %v", err)
 	}
 }
 

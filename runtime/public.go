@@ -54,12 +54,12 @@ func isPublic(dir string, s config.Server, prefix string, isDefault bool, env en
 	for _, f := range openFunctions(dir, host.routePrefix) {
 		ours := func(name string) bool { return strings.EqualFold(name, f.name) }
 		if slices.ContainsFunc(functions, ours) || slices.ContainsFunc(paths, f.serves) {
-			return fmt.Errorf("would let anybody in: the function %s asks for no key, and the method for no token", f.name)
+			return fmt.Errorf("would let anyone in: the function %s requires no key, and the method requires no token", f.name)
 		}
 	}
 	for _, r := range host.routes {
 		if r.level == "anonymous" && slices.ContainsFunc(paths, r.serves) {
-			return errors.New("would let anybody in: the route in host.json asks for no key, and the method for no token")
+			return errors.New("would let anyone in: the route in host.json requires no key, and the method requires no token")
 		}
 	}
 	return nil

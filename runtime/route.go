@@ -19,7 +19,7 @@ func (a *App) mcpPath() string { return a.prefix + "/mcp" }
 func (a *App) route(w http.ResponseWriter, r *http.Request) {
 	path := strings.ToLower(r.URL.EscapedPath()) // the host's routes do not know case
 	if strings.Contains(path, "//") {
-		notFound(w) // our routes in the host do not match it: whoever sent it came in by another function
+		notFound(w) // our routes in the host do not match it: it came in by another function
 		return
 	}
 	if path != "/" {
@@ -107,7 +107,7 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 	who := streamhttp.Caller{Principal: caller.Principal, Client: own.client(caller.ClientID), Source: authn.Source(r), Expires: caller.Expires, Again: caller.Again}
 	var same bool
 	if who.Passed, same = passed(r, who); !same { // they do not have the same configuration; to the client there is no such session
-		a.log.Warn("another instance passes a request on and takes its caller for another", "path", r.URL.Path)
+		a.log.Warn("forwarded request refused: the other instance verified another caller", "path", r.URL.Path)
 		notFound(w)
 		return
 	}

@@ -14,21 +14,22 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A Sandbox is what a server's process, and all that it starts, may reach. The zero value is no sandbox. It is
-// kept by ExecLauncher, on Linux. What the kernel cannot keep up is an error of New, unless Optional.
+// A Sandbox limits what a server's process, and everything that it starts, may reach. The zero value limits
+// nothing. ExecLauncher enforces it, on Linux only. If the kernel cannot enforce a part, New returns an error,
+// unless Optional is set.
 type Sandbox struct {
-	// NoNetwork leaves the process no sockets but those of Ports: TCP that it opens. If a port is 53, names are
-	// asked for by TCP (RES_OPTIONS=use-vc, which the GNU C library reads). The port by which a process gets
-	// tokens is one of them by itself.
+	// NoNetwork forbids all sockets, except TCP connections to Ports. If 53 is one of them, names are resolved
+	// over TCP (RES_OPTIONS=use-vc, which the GNU C library reads). The port where a process gets tokens is
+	// always allowed.
 	NoNetwork bool
-	Ports     []int
+	Ports     []int // 1 to 65535
 
-	// ReadOnly lets the process change no file, but below the folders of Write, which must exist, and in a HOME
-	// and TMPDIR of its own. These are made when it starts and removed when it has ended.
+	// ReadOnly forbids changes to files, except below the folders in Write, which must exist, and in a HOME and
+	// a TMPDIR of the process's own, which are created when it starts and removed when it has ended.
 	ReadOnly bool
 	Write    []string // relative to Server.Dir
 
-	Optional bool // leaves out what the kernel cannot keep up, which is logged
+	Optional bool // skip what the kernel cannot enforce, and log it
 }
 
 func fromSandbox(s config.Sandbox) Sandbox {
@@ -72,7 +73,7 @@ func (a *App) checkSandbox(spec Server) error {
 	box, _ := spec.own(nil)
 	for i, dir := range box.Write {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return fault(process.SandboxWrite, "make it before the app starts", fmt.Errorf("%s is no folder", spec.Sandbox.Write[i]))
+			return fault(process.SandboxWrite, "create it before the app starts", fmt.Errorf("%s is not a folder", spec.Sandbox.Write[i]))
 		}
 	}
 	if method := spec.method.Method; box.NoNetwork && (method == config.AuthAzureOBO || method == config.AuthAzureDefault) {
@@ -84,7 +85,7 @@ func (a *App) checkSandbox(spec Server) error {
 		if !box.Optional {
 			return fault(e.Key, e.Hint, errors.New(e.Text))
 		}
-		a.log.Warn("a server runs without a part of its sandbox", "server", spec.Name, "key", "sandbox."+e.Key, "error", e.Text)
+		a.log.Warn("server runs without part of its sandbox", "server", spec.Name, "key", "sandbox."+e.Key, "error", e.Text)
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func TestSandboxedServerGetsItsTokens(t *testing.T) {
 
 func TestSandboxThatCannotBeIsAnError(t *testing.T) {
 	for want, box := range map[string]Sandbox{
-		"no folder":       {ReadOnly: true, Write: []string{"/no/such/folder"}},
+		"is not a folder": {ReadOnly: true, Write: []string{"/no/such/folder"}},
 		"invalid port 0":  {NoNetwork: true, Ports: []int{0}},
 		"invalid port -1": {NoNetwork: true, Ports: []int{-1}},
 	} {

@@ -21,8 +21,8 @@ const (
 // portSetting is how the Functions host says where it expects a handler, and so that it has started one.
 const portSetting = "FUNCTIONS_CUSTOMHANDLER_PORT"
 
-// FunctionsAddr is where the Functions host expects a custom handler: on loopback, at the port
-// FUNCTIONS_CUSTOMHANDLER_PORT, or 8080 outside the host.
+// FunctionsAddr returns the address where the Functions host expects a custom handler: on loopback, at the port
+// in FUNCTIONS_CUSTOMHANDLER_PORT, or at 8080 if it is not set.
 func FunctionsAddr() string {
 	port := os.Getenv(portSetting)
 	if port == "" {

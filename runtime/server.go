@@ -13,57 +13,57 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A Server describes one stdio MCP server. Only Name and Command are required: for everything else the zero
-// value is a default, which the comment names. Where a number or a duration is a limit, a negative value is
-// none.
+// A Server describes one stdio MCP server. Only Name and Command are required: for every other field the zero
+// value is a default, which the comment names. Where a number or a duration is a limit, a negative value means
+// no limit.
 type Server struct {
-	Name       string            // segment of its URL, /api/mcp/{Name}: letters, digits, "-" and "_"
+	Name       string            // part of its URL, /api/mcp/{Name}: up to 63 letters, digits, "-" and "_"
 	Command    string            // a program on the process's PATH, or a path relative to Dir
-	Args       []string          // as they are; there is no shell
-	Env        map[string]string // set for the process, over everything inherited
-	InheritEnv []string          // names or globs that may pass from the app's environment besides the usual
-	Dir        string            // working directory; empty means the app's own
+	Args       []string          // passed as they are, without a shell
+	Env        map[string]string // variables of the process; override inherited ones
+	InheritEnv []string          // names or globs of variables that the process inherits from the app besides the usual ones
+	Dir        string            // working directory; empty means the app's
 
-	// EnvFromHeaders and EnvFromClaims set variables that are each caller's own, by the header that carries
-	// them, or by the claim of the caller's verified token; with Options.Auth, of TokenInfo.Extra. A request
-	// without one of them is refused, and one with another value has another session and process.
+	// EnvFromHeaders and EnvFromClaims map variables of the process to what each caller sends: a header of the
+	// request, or a claim of the verified token (with Options.Auth, a member of TokenInfo.Extra). A request
+	// without one of them is refused. Each set of values has its own sessions and processes.
 	EnvFromHeaders, EnvFromClaims map[string]string
 
 	Description string // shown on the landing page
 
-	Sandbox Sandbox // what its process may reach
+	Sandbox Sandbox // what the process may reach
 
-	StartTimeout   time.Duration // to its first answer; zero 30 s
-	RequestTimeout time.Duration // of one call; zero none
-	MaxRestarts    int           // within ten minutes; zero 3, negative none: the session ends when its process dies
+	StartTimeout   time.Duration // until the first answer of a process; zero means 30 s
+	RequestTimeout time.Duration // of one call; zero means no limit
+	MaxRestarts    int           // within ten minutes; zero means 3; negative means none: the session ends when its process dies
 
-	// Framing says how messages are told apart on the process's pipes: "newline", which is MCP,
-	// "content-length", which is a header before each, or "auto": lines are written, and what the process
-	// writes is followed. Empty means "auto".
+	// Framing is how messages are separated on the pipes of the process: "newline", as MCP requires,
+	// "content-length", with a header before each message, or "auto", which writes lines and follows what the
+	// process writes. Empty means "auto".
 	Framing string
-	// Era says which protocol versions the server speaks: "legacy" those with sessions, up to 2025-11-25,
-	// "modern" those without, from 2026-07-28 on, "both", or "auto": a process of it is asked, once. Empty
-	// means "auto".
+	// Era is the protocol versions that the server speaks: "legacy" for those with sessions, up to
+	// 2025-11-25, "modern" for those without, from 2026-07-28, "both", or "auto", which asks a process once.
+	// Empty means "auto".
 	Era string
-	// OnLost says what becomes of a session whose process is gone with what it remembered: because the
-	// session slept, or was evicted, or because the request has reached another instance of the app.
-	// "resurrect": another process is told what the client said at the beginning, and takes it over.
-	// "notify": the same, and the client is told that lists may have changed. "404": it is over, and the
-	// client begins anew. Empty means "resurrect" if Stateless, if all tools say that they are read-only or
-	// idempotent, or if there are none, and "404" otherwise.
+	// OnLost is what happens to a session whose process has ended with its state, because the session
+	// hibernated or was evicted, or because the request reached another instance. "resurrect": another
+	// process gets the recorded handshake and takes over the session. "notify": the same, and the client is
+	// told that lists may have changed. "404": the session is over, and the client must initialize again.
+	// Empty means "resurrect" if Stateless is set, if all tools are marked read-only or idempotent, or if there
+	// are no tools, and "404" otherwise.
 	OnLost string
 
-	IdleTimeout     time.Duration // of a session that nobody uses; zero 1 h
-	HibernateAfter  time.Duration // of idleness, for the process of a session that another one may take over; zero 5 min
-	MaxAge          time.Duration // of a session that no process serves; zero 24 h
-	MaxSessions     int           // zero: as many as the app may have
-	MaxPerCaller    int           // sessions of one caller, where callers are known; zero 8
-	Prewarm         int           // processes started ahead, where they hold nothing of a caller; zero none
-	Stateless       bool          // a process remembers nothing between calls that another one would miss
+	IdleTimeout     time.Duration // until an unused session ends; zero means 1 h
+	HibernateAfter  time.Duration // until the process of an idle session ends, if another one may take over; zero means 5 min
+	MaxAge          time.Duration // until the id of a session without a process expires; zero means 24 h
+	MaxSessions     int           // of this server; zero means up to Config.MaxSessions
+	MaxPerCaller    int           // sessions per caller, if callers are authenticated; zero means 8
+	Prewarm         int           // processes to start in advance, if they do not depend on the caller; zero means none
+	Stateless       bool          // a process keeps nothing between calls that another one would miss
 	RejectClientIDs bool          // refuse session ids that clients choose themselves
-	AuditArguments  []string      // arguments of tools that a line of the audit shows
-	InjectTrace     bool          // tell the process the trace of a request by "_meta" even where the client does not; see Observer
-	RequireSession  bool          // refuse requests that come without a session and do not open one
+	AuditArguments  []string      // names of tool arguments that the audit log shows
+	InjectTrace     bool          // pass the trace of a request to the process in "_meta", even if the client sends none; see Observer
+	RequireSession  bool          // refuse requests that neither belong to a session nor open one
 
 	noFork bool         // of the file
 	fork   *forkable    // nil where none of its processes may be forked
@@ -89,13 +89,13 @@ type Server struct {
 	variables []config.Variable
 }
 
-// Auth decides who may use the servers of an App, in place of what the file says of each. Its methods are
+// Auth decides who may use the servers of an App, instead of what the file says for each server. Its methods are
 // called from many goroutines at once.
 type Auth interface {
-	// Verify says whose token this is, for every request, and once more for one that is still being answered when
-	// the token ends. token is empty when the request has none.
-	// To refuse, it returns an *AuthError; any other error is answered with 500 and stays in the
-	// log. TokenInfo.UserID is what sessions belong to, and must not be empty.
+	// Verify returns the caller that a token belongs to. It is called for every request, and again for one that
+	// is still being answered when its token expires. token is empty if the request does not have one. To
+	// refuse the request, Verify returns an *AuthError; any other error is answered with 500, and only the
+	// log says why. TokenInfo.UserID must not be empty: sessions belong to it.
 	Verify(ctx context.Context, token string, r *http.Request) (*auth.TokenInfo, error)
 	// Environ returns variables for the process of a new session of this caller.
 	Environ(ctx context.Context, token string, caller *auth.TokenInfo) (map[string]string, error)

@@ -14,17 +14,17 @@ import (
 // sharing says how far sessions get. Keys that cannot be read stop the app: with random ones instead,
 // every request that reaches another instance would find its session gone. A reference to Key Vault that
 // is not resolved is no key, though, and mostly one of an app's first minutes: sessions stay on their
-// instance until the platform has resolved it and starts the app anew, as it does when any app setting is written: a
+// instance until the platform has resolved it and restarts the app, as it does when any app setting is written: a
 // process that runs never sees another environment. What instances share, if
 // they do, is to be closed after the table, by done.
 func (a *App) sharing() (t session.Sharing, done func(), err error) {
 	done = func() {}
 	a.cfg.sessionKeys = a.resolved(sessionKeySetting, a.cfg.sessionKeys, "sessions live on this instance only")
-	a.cfg.redisURL = a.resolved(redisSetting, a.cfg.redisURL, "instances tell each other nothing")
+	a.cfg.redisURL = a.resolved(redisSetting, a.cfg.redisURL, "instances do not share sessions")
 	if strings.TrimSpace(a.cfg.sessionKeys) == "" {
 		a.log.Info("sessions live on this instance only", "hint", "set "+sessionKeySetting+" to let every instance serve them")
 		if a.cfg.redisURL != "" {
-			a.log.Warn(redisSetting + " means nothing without " + sessionKeySetting)
+			a.log.Warn(redisSetting + " has no effect without " + sessionKeySetting)
 		}
 		return session.Sharing{Keys: ticket.RandomKeys()}, done, nil
 	}

@@ -154,8 +154,8 @@ func TestT52UnfinishedMessagesOfOneAreNobodyElsesTrouble(t *testing.T) {
 			t.Errorf("%d answers", len(answers))
 		}
 		for a := range answers {
-			slow := a.status == http.StatusRequestTimeout && strings.Contains(a.body, "the body brought less than 64 KiB within 10s")
-			full := a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "the large messages of this sender have all the memory that one sender may have now")
+			slow := a.status == http.StatusRequestTimeout && strings.Contains(a.body, "less than 64 KiB of the body arrived within 10s")
+			full := a.status == http.StatusServiceUnavailable && strings.Contains(a.body, "the large messages of this sender use all the memory that one sender may have")
 			if !slow && !full {
 				t.Errorf("after %s: %d %s", a.after, a.status, a.body)
 			}
@@ -221,7 +221,7 @@ func TestT35RequestsInFlightAreBoundedWithWords(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		const want = `1 {"jsonrpc":"2.0","id":ID,"error":{"code":-32603,"message":"the session has 512 requests in flight, which is as many as it may have",` +
+		const want = `1 {"jsonrpc":"2.0","id":ID,"error":{"code":-32603,"message":"too many requests in flight for the session: the maximum is 512",` +
 			`"data":{"reason":"too_many_requests","retryable":true,"limit":512,"retry_after":1}}}`
 		if len(refused) != more {
 			t.Errorf("%d were refused, want %d", len(refused), more)
@@ -255,7 +255,7 @@ func TestT52AnswerWithoutMemoryIsAnErrorThatSaysSo(t *testing.T) {
 		}
 		call := fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"big","arguments":{"size":%d}}}`, largest*3/4)
 		status, _, body := answerOf(t, web, post(t.Context(), "alice", "", strings.NewReader(call), -1))
-		for _, want := range []string{`"id":7`, `"reason":"no_memory"`, `"retryable":true`, "there was no memory for the server's answer: the large messages of this sender have all"} {
+		for _, want := range []string{`"id":7`, `"reason":"no_memory"`, `"retryable":true`, "no memory for the server's answer: the large messages of this sender use all"} {
 			if status != http.StatusOK || !strings.Contains(body, want) {
 				t.Errorf("%d %.300s, want %s", status, body, want)
 			}

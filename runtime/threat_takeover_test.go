@@ -253,6 +253,6 @@ func TestBadSessionKeysStopTheApp(t *testing.T) {
 	}
 	_, err := New(&Config{Servers: []Server{self("a")}}, &Options{SessionKeys: sessionKey(), RedisURL: "redis://:canary@%zz", Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || strings.Contains(err.Error(), "canary") {
-		t.Errorf("a URL that is none: %v", err)
+		t.Errorf("an invalid URL: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ func functionTimeout(file string, getenv func(string) string) time.Duration {
 	readSettings(file, &host)
 	text := cmp.Or(getenv("AzureFunctionsJobHost__functionTimeout"), host.FunctionTimeout)
 	if d, ok := parseTimeSpan(text); ok {
-		return max(0, d) // -1 is none
+		return max(0, d) // -1 means no limit
 	}
 	if strings.EqualFold(getenv("WEBSITE_SKU"), "Dynamic") {
 		return 5 * time.Minute

@@ -84,7 +84,7 @@ func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
 	}
 	c := connect(t, srv.URL+"/api/mcp/fake")
 	within("a call", func() {
-		if got, err := c.tool("sleep", `"ms":60000`); err == nil || !strings.Contains(err.Error(), "the Functions host lets a request take 2s") {
+		if got, err := c.tool("sleep", `"ms":60000`); err == nil || !strings.Contains(err.Error(), "the Functions host allows a request 2s") {
 			t.Errorf("a slow call: %s, %v", got, err)
 		}
 	})
@@ -146,7 +146,7 @@ func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
 		if got := next("data: "); !strings.Contains(got, `"id":1`) {
 			t.Errorf("initialize: %s", got)
 		}
-		if got := next(`data: {"jsonrpc":"2.0","id":2,`); !strings.Contains(got, "the Functions host lets a request take 2s") {
+		if got := next(`data: {"jsonrpc":"2.0","id":2,`); !strings.Contains(got, "the Functions host allows a request 2s") {
 			t.Errorf("a call of HTTP with SSE: %s", got)
 		}
 	})
@@ -174,7 +174,7 @@ func TestStatelessCallDoesNotOutlastTheFunctionTimeout(t *testing.T) {
 		a.servers[0].endpoint.HostLimit = 40 * time.Second
 		began := time.Now()
 		got, err := statelessCall(t.Context(), client, "late", "", 0)
-		if took := time.Since(began); err != nil || took != 35*time.Second || !strings.Contains(got, "the Functions host lets a request take 40s") {
+		if took := time.Since(began); err != nil || took != 35*time.Second || !strings.Contains(got, "the Functions host allows a request 40s") {
 			t.Errorf("after %v: %s, %v", took, got, err)
 		}
 		if got, err := statelessCall(t.Context(), client, "cancelled", "", 0); err != nil || !strings.Contains(got, `"1"`) {

@@ -50,7 +50,7 @@ const (
 	trimMost  = time.Minute            // of that: a machine that slept makes it look dear
 )
 
-// An idleTrimmer gives memory that calls have left behind back to the system when there are none for a while:
+// An idleTrimmer gives memory that calls have left behind back to the system when no calls come in for a while:
 // the servers' processes share the instance with us, and the runtime alone would take minutes.
 type idleTrimmer struct {
 	free func() // giveBack

@@ -54,7 +54,7 @@ func TestUnresolvedReferencesReachNoServer(t *testing.T) {
 	}
 }
 
-// A key that is none is another matter: it was meant.
+// An invalid key is another matter: it was meant.
 func TestSessionKeyThatIsNoneIsAnswered(t *testing.T) {
 	project(t, map[string]string{"mcp_config.json": `{"mcpServers": {"a": {"command": "x"}}}`})
 	t.Setenv(sessionKeySetting, "s3cret-value")

@@ -22,7 +22,7 @@ type FullError struct {
 	RetryAfter time.Duration
 }
 
-func (e *FullError) Error() string { return "there is no room for another session: " + e.What }
+func (e *FullError) Error() string { return "no room for another session: " + e.What }
 
 // A BusyError says that too many requests are in flight in one place. Each takes about 10 KiB until it is answered,
 // which a server may never do.
@@ -32,7 +32,7 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s has %d requests in flight, which is as many as it may have", e.What, e.Limit)
+	return fmt.Sprintf("too many requests in flight for %s: the maximum is %d", e.What, e.Limit)
 }
 
 // A Key is what a session is found by. Another principal's session is as unknown as one that never
@@ -48,7 +48,7 @@ type Tenant interface {
 	Idle() (since time.Time, idle, working bool)
 	// Evict ends it to make room, unless it has ended.
 	Evict()
-	// PID is the number of its process, or 0 while there is none, or none that can be ended.
+	// PID is the number of its process, or 0 while it does not have one that can be ended.
 	PID() int
 	// OutOfMemory ends its process at once, which uses this many bytes.
 	OutOfMemory(used int64)
@@ -85,7 +85,7 @@ type place struct {
 
 // A Reserve holds processes that nobody uses yet. They are the first to go when memory is short.
 type Reserve interface {
-	// Shed ends one of them, and returns the server that it was of; ok is false if there are none. It
+	// Shed ends one of them, and returns the server that it was of; ok is false if there are no such processes. It
 	// does not wait, and may be called with a Controller's lock held.
 	Shed() (server string, ok bool)
 }
@@ -186,9 +186,9 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 		what  string
 		of    func(Key) bool
 	}{
-		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has as many as one caller may have on this server",
+		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has reached its limit on this server",
 			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
-		{limits.Max, c.counts.servers[key.Server], false, "this server has as many as it may have", func(k Key) bool { return k.Server == key.Server }},
+		{limits.Max, c.counts.servers[key.Server], false, "this server has reached its limit", func(k Key) bool { return k.Server == key.Server }},
 		{c.max, c.counts.all, false, whatApp, everybody},
 	} {
 		if limit.max <= 0 || limit.known && key.Principal == "" {
@@ -216,7 +216,7 @@ func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 			c.memory.ended(c.tenants[victim].key.Server)
 			return victim, nil
 		}
-		return nil, &FullError{What: "the instance has no memory for its process", RetryAfter: 10 * time.Second}
+		return nil, &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
 	}
 	return nil, nil
 }
@@ -227,7 +227,7 @@ func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
 		return nil, nil
 	}
 	if victim = c.idlestLocked(everybody, false); victim == nil {
-		return nil, &FullError{What: "the instance has no memory for it", RetryAfter: 10 * time.Second}
+		return nil, &FullError{What: "the instance does not have enough memory for it", RetryAfter: 10 * time.Second}
 	}
 	if c.tenants[victim].process {
 		c.memory.ended(c.tenants[victim].key.Server)
@@ -255,7 +255,7 @@ func (c *Controller) HasRoom(server string) bool {
 	return !c.closed && c.memory.fitsTwice(server)
 }
 
-const whatApp = "the app has as many as it may have"
+const whatApp = "the app has reached its limit"
 
 func everybody(Key) bool { return true }
 
@@ -300,7 +300,7 @@ func (c *Controller) Remove(t Tenant) {
 	delete(c.tenants, t)
 }
 
-// Room returns an error while nobody could be admitted whoever asked.
+// Room returns an error while no caller could be admitted.
 func (c *Controller) Room() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,7 +37,7 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 		comes  Key
 		full   string
 	}{
-		"principal":               {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("s", "u"), "one caller may have"},
+		"principal":               {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("s", "u"), "this caller has reached its limit"},
 		"another principal":       {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("s", "v"), ""},
 		"principal, other server": {0, Limits{MaxPerPrincipal: 1}, key("s", "u"), key("t", "u"), ""},
 		"nobody known":            {0, Limits{MaxPerPrincipal: 1}, key("s", ""), key("s", ""), ""},

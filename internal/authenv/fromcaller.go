@@ -21,8 +21,8 @@ const (
 )
 
 // FromCaller says which variables of a process are whose process it is: from headers that the caller
-// sends with every request, and from claims of the caller's verified token. A process is of one set of
-// values; whoever comes with others gets another. The zero FromCaller takes nothing.
+// sends with every request, and from claims of the caller's verified token. A process belongs to one set of
+// values; a caller with other values gets another process. The zero FromCaller takes nothing.
 type FromCaller struct {
 	rules []rule // by variable
 }
@@ -52,7 +52,7 @@ func NewFromCaller(headers, claims map[string]string) (FromCaller, error) {
 			}
 			upper := strings.ToUpper(variable) // Windows does not know case
 			if other, taken := seen[upper]; taken {
-				return FromCaller{}, fmt.Errorf("variable %s is set twice, as %s too", variable, other)
+				return FromCaller{}, fmt.Errorf("variable %s is set twice, also as %s", variable, other)
 			}
 			seen[upper] = variable
 			f.rules = append(f.rules, kind.rule(variable, kind.of[variable]))
@@ -121,9 +121,9 @@ func (r rule) take(header func(string) []string, claims map[string]any) (string,
 		}
 		switch {
 		case len(values) == 0 || len(values) == 1 && values[0] == "":
-			return fail("is missing: this server needs it with every request")
+			return fail("is missing: this server requires it with every request")
 		case len(values) > 1:
-			return fail("comes " + strconv.Itoa(len(values)) + " times, and must come once")
+			return fail("is present " + strconv.Itoa(len(values)) + " times: want it once")
 		}
 		if text := fault(values[0]); text != "" {
 			return fail(text)
@@ -135,14 +135,14 @@ func (r rule) take(header func(string) []string, claims map[string]any) (string,
 	}
 	claim, there := claims[r.claim]
 	if !there || claim == nil {
-		return fail("is missing: this server needs it")
+		return fail("is missing: this server requires it")
 	}
 	value, ok := claimText(claim)
 	switch {
 	case !ok:
-		return fail("is no text and no list of texts without commas")
+		return fail("is neither a string nor a list of strings without commas")
 	case value == "":
-		return fail("is empty: this server needs it")
+		return fail("is empty: this server requires it")
 	}
 	if text := fault(value); text != "" {
 		return fail(text)
@@ -185,11 +185,11 @@ func claimText(claim any) (text string, ok bool) {
 func fault(value string) string {
 	switch {
 	case len(value) > MaxValueBytes:
-		return "has " + strconv.Itoa(len(value)) + " bytes, and may have " + strconv.Itoa(MaxValueBytes)
+		return "has " + strconv.Itoa(len(value)) + " bytes: want at most " + strconv.Itoa(MaxValueBytes)
 	case !utf8.ValidString(value):
 		return "is not UTF-8"
 	case strings.ContainsFunc(value, unicode.IsControl):
-		return "holds a control character"
+		return "contains a control character"
 	}
 	return ""
 }
@@ -198,13 +198,13 @@ func fault(value string) string {
 // is run, where it finds its configuration or whom it trusts would make the process the caller's.
 func CheckVariable(name string) error {
 	if name == "" || len(name) > maxNameBytes || !isVariable(name) {
-		return fmt.Errorf("invalid variable %q: want letters, digits and \"_\", at most %d, no digit first", name, maxNameBytes)
+		return fmt.Errorf("invalid variable %q: want letters, digits and \"_\", at most %d, not starting with a digit", name, maxNameBytes)
 	}
 	upper := strings.ToUpper(name)
 	if Denied(name) || slices.Contains(passed, upper) ||
 		slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(upper, p) }) ||
 		slices.ContainsFunc(subverting, func(pattern string) bool { return matches(pattern, upper) }) {
-		return fmt.Errorf("variable %s may not come from a caller: it changes what the server runs, or whom it trusts", name)
+		return fmt.Errorf("variable %s may not come from a caller: it changes what the server runs or trusts", name)
 	}
 	return nil
 }
@@ -246,7 +246,7 @@ func CheckHeader(name string) error {
 	}
 	lower := strings.ToLower(name)
 	if slices.ContainsFunc(foreign, func(pattern string) bool { return matches(pattern, lower) }) {
-		return fmt.Errorf("header %s may not become a variable: it is not the caller's own to give to the server", name)
+		return fmt.Errorf("header %s may not become a variable: it is not the caller's to give to the server", name)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// On Flex Consumption HOME is missing, or lies on the package, which is mounted to be read only.
+// On Flex Consumption HOME is missing, or is in the package, which is mounted to be read only.
 func TestAProcessHasAHomeThatItCanWriteTo(t *testing.T) {
 	t.Parallel()
 	writable := func(dir string) bool { return strings.HasPrefix(dir, "/tmp") }

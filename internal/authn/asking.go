@@ -9,7 +9,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
-// The pace at which tokens that nobody knows are asked about. Only refusals count: whoever brings good tokens is
+// The pace at which tokens that nobody knows are asked about. Only refusals count: a caller with valid tokens is
 // never held up by his own, however many he has.
 const (
 	sourceBurst = 20  // refusals of one source at once
@@ -148,5 +148,5 @@ func (a *asking) charge(s *asker) {
 type hurryError struct{ retryAfter time.Duration }
 
 func (e *hurryError) Error() string {
-	return fmt.Sprintf("too many tokens were refused just before; asked about again in %s", e.retryAfter)
+	return fmt.Sprintf("too many tokens were refused recently; next check in %s", e.retryAfter)
 }

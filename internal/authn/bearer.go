@@ -64,7 +64,7 @@ func bearerToken(r *http.Request) (string, error) {
 		return "", fmt.Errorf("a token of %d bytes is more than %d", len(token), maxTokenBytes)
 	}
 	if !isB64Token(token) {
-		return "", errors.New("a character that is not of a bearer token")
+		return "", errors.New("a character that a bearer token cannot have")
 	}
 	return token, nil
 }

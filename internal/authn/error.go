@@ -21,7 +21,7 @@ const (
 )
 
 // messageAuthenticationRequired is the one text for every token that is not accepted: what exactly
-// was wrong with it is for the log, not for whoever is trying tokens.
+// was wrong with it is for the log, not for a caller who is trying tokens.
 const messageAuthenticationRequired = "Missing or invalid Authorization header"
 
 // An Error is the refusal of a request: what to answer, and for the log why. As an [http.Handler]

@@ -49,7 +49,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	case first.Method != http.MethodGet:
 		return errors.New("redirected")
 	case len(via) > maxRedirects:
-		return errors.New("redirected too often")
+		return errors.New("too many redirects")
 	case next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host:
 		return fmt.Errorf("redirected to another host, %s", printable(next.URL.Host))
 	}
@@ -104,7 +104,7 @@ func (f fetcher) do(req *http.Request, limit int64) (*reply, error) {
 		return nil, fmt.Errorf("%s: %w", req.URL, err)
 	}
 	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("%s: answer of more than %d bytes", req.URL, limit)
+		return nil, fmt.Errorf("%s: the answer has more than %d bytes", req.URL, limit)
 	}
 	return &reply{resp.StatusCode, resp.Header, body}, nil
 }
@@ -120,7 +120,7 @@ func checkURL(raw string, development bool) error {
 	case u.Host == "" || u.Opaque != "":
 		return fmt.Errorf("%s is not an absolute URL", printable(raw))
 	case u.User != nil:
-		return errors.New("a URL with a user in it")
+		return errors.New("the URL contains a user")
 	case u.Fragment != "":
 		return fmt.Errorf("%s has a fragment", printable(raw))
 	case u.Scheme == "https":
@@ -143,7 +143,7 @@ func isLoopback(host string) bool {
 // the address of each connection, after any name has been resolved, so that no spelling of an
 // address and no answer of a name server gets around it. There is no proxy: its address would be
 // the only one checked. Development permits loopback addresses, private those of private networks. Guards may
-// share it; whoever made it closes its idle connections.
+// share it; its creator closes its idle connections.
 func NewTransport(development, private bool) *http.Transport {
 	dialer := &net.Dialer{
 		Timeout: fetchTimeout,

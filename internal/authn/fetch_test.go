@@ -143,7 +143,7 @@ func TestT24OnlyPublicAddressesAreConnectedTo(t *testing.T) {
 }
 
 // TestT24NoSpellingOfAnAddressConnects uses the transport itself: what counts is the address after
-// the name has been resolved, whoever resolved it.
+// the name has been resolved, by any resolver.
 func TestT24NoSpellingOfAnAddressConnects(t *testing.T) {
 	t.Parallel()
 	var hits atomic.Int32

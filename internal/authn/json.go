@@ -33,7 +33,7 @@ func decodeObject(data []byte) (map[string]any, error) {
 		return nil, errors.New("not a JSON object")
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something after the JSON object")
+		return nil, errors.New("text after the JSON object")
 	}
 	return object, nil
 }
@@ -54,9 +54,9 @@ func decodeValue(dec *json.Decoder, depth int) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("not JSON: %w", err)
 			}
-			key := name.(string) // the decoder lets nothing else stand here
+			key := name.(string) // the decoder accepts nothing else here
 			if _, ok := object[key]; ok {
-				return nil, fmt.Errorf("%s twice", printable(key))
+				return nil, fmt.Errorf("%s is repeated", printable(key))
 			}
 			if object[key], err = decodeValue(dec, depth+1); err != nil {
 				return nil, err
@@ -90,7 +90,7 @@ func refuseVariants(object map[string]any, known []string) error {
 	for name := range object {
 		for _, k := range known {
 			if name != k && strings.EqualFold(name, k) {
-				return fmt.Errorf("%s is %s in other letters", printable(name), k)
+				return fmt.Errorf("%s is %s in another case", printable(name), k)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ const maxKeyID = 256
 // is to be believed before verify.
 type jws struct {
 	alg    string
-	kid    string // "" when there is none
+	kid    string // "" if absent
 	header map[string]any
 
 	payload   []byte
@@ -72,7 +72,7 @@ func split(token string) (header, payload, signature string, err error) {
 				return "", "", "", errors.New("more than three segments")
 			}
 		case !isBase64URL(c):
-			return "", "", "", errors.New("a character that is not of a JWT")
+			return "", "", "", errors.New("a character that a JWT cannot have")
 		}
 	}
 	if dots != 2 {
@@ -101,7 +101,7 @@ func (j *jws) readHeader(algs []string) error {
 		return err
 	}
 	for _, name := range []string{"crit", "b64", "enc", "zip", "jwk"} {
-		// Whoever does not understand crit has to refuse (RFC 7515, section 4.1.11); b64, enc and zip
+		// A verifier that does not understand crit has to refuse (RFC 7515, section 4.1.11); b64, enc and zip
 		// change what the payload is; and a token that brings its own key is a proof of possession.
 		if _, ok := j.header[name]; ok {
 			return fmt.Errorf("%s is not supported", name)

@@ -66,7 +66,7 @@ func (c claims) checkForm() error {
 	}
 	for _, name := range []string{"at_hash", "c_hash", "s_hash", "events"} {
 		if _, ok := c[name]; ok {
-			return fmt.Errorf("%s is not of an access token", name)
+			return fmt.Errorf("%s does not belong in an access token", name)
 		}
 	}
 	if _, ok := c["cnf"]; ok {

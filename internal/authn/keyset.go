@@ -48,7 +48,7 @@ func parseKeySet(data []byte) (set *keySet, dropped []error, err error) {
 		return nil, nil, errors.New(`key set: no list "keys"`)
 	}
 	if len(members) > maxKeys {
-		return nil, nil, fmt.Errorf("key set: %d keys are more than %d", len(members), maxKeys)
+		return nil, nil, fmt.Errorf("key set: %d keys, want at most %d", len(members), maxKeys)
 	}
 	seen := make(map[string]int)
 	for _, m := range members {
@@ -110,7 +110,7 @@ func parseKey(member any) (key, error) {
 	}
 	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
 		if _, ok := m[name]; ok {
-			return key{}, fmt.Errorf("%s is not of a public key", name)
+			return key{}, fmt.Errorf("%s does not belong in a public key", name)
 		}
 	}
 	var k key
@@ -184,7 +184,7 @@ func checkRSA(k *rsa.PublicKey) error {
 	case k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1:
 		return fmt.Errorf("an RSA exponent of %d", k.E)
 	case hasROCAFingerprint(k.N):
-		return errors.New("an RSA key of the ROCA kind (CVE-2017-15361)")
+		return errors.New("an RSA key vulnerable to ROCA (CVE-2017-15361)")
 	}
 	return nil
 }

@@ -131,7 +131,7 @@ func (s *keySource) unavailable(now time.Time) error {
 	return &unavailableError{max(s.due.Sub(now), time.Second), fmt.Errorf("keys of %s: %w", s.name, s.lastErr)}
 }
 
-// attempt fetches the set, or waits for whoever is at it. It is called with s.mu held and returns
+// attempt fetches the set, or waits for the caller that is fetching it. It is called with s.mu held and returns
 // with it released. Its error is that the caller went away; how the fetch went is in s.
 func (s *keySource) attempt(ctx context.Context) error {
 	if running := s.inFlight; running != nil {
@@ -173,6 +173,6 @@ func (s *keySource) finish(set *keySet, err error) {
 	}
 	s.mu.Unlock()
 	if err != nil {
-		s.log.Warn("signing keys not refreshed", "issuer", s.name, "error", err)
+		s.log.Warn("cannot refresh signing keys", "issuer", s.name, "error", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // that a client could be sent to. Serve it with the SDK's auth.ProtectedResourceMetadataHandler.
 //
 // The resource is env.Resource, which comes from the configuration and never from a request: a
-// document that follows the Host header would send clients to whoever set it.
+// document that follows the Host header would send clients to the host that a caller chose.
 func Metadata(cfg config.Auth, env Env) (*oauthex.ProtectedResourceMetadata, error) {
 	m := &oauthex.ProtectedResourceMetadata{
 		Resource:               env.Resource,

@@ -47,7 +47,7 @@ func newOAuth2(cfg config.Auth, env Env) (*oauth2, error) {
 		now:      env.Now,
 	}
 	if g.audience.any && cfg.OAuth2IntrospectionClientSecret == "" {
-		env.Logger.Warn("tokens made for other services are accepted; this is not conformant with MCP", "oauth2_audience", anyAudience)
+		env.Logger.Warn("tokens for other services are accepted, which does not conform to MCP", "oauth2_audience", anyAudience)
 	}
 	fetch := newFetcher(env)
 	log := env.Logger
@@ -75,7 +75,7 @@ func checkOAuth2(cfg config.Auth, env Env) error {
 	hasClient := cfg.OAuth2IntrospectionClientID != "" && cfg.OAuth2IntrospectionClientSecret != ""
 	switch {
 	case cfg.OAuth2Issuer == "" && cfg.OAuth2IntrospectionEndpoint == "":
-		return errors.New("oauth2_bearer has nothing to check a token with: set oauth2_issuer, or oauth2_introspection_endpoint")
+		return errors.New("oauth2_bearer has nothing to check a token with: set oauth2_issuer or oauth2_introspection_endpoint")
 	case cfg.OAuth2Issuer == "" && cfg.OAuth2JWKSURI != "":
 		return errors.New("oauth2_jwks_uri needs oauth2_issuer")
 	case usesGitHub(cfg) && !hasClient && !audiencesOf(cfg, env).any:
@@ -105,7 +105,7 @@ func checkOAuth2(cfg config.Auth, env Env) error {
 		}
 	}
 	if slices.Contains(cfg.OAuth2Audience, anyAudience) && len(cfg.OAuth2Audience) > 1 {
-		return errors.New(`oauth2_audience: "any" stands alone`)
+		return errors.New(`oauth2_audience: "any" excludes other values`)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (g *oauth2) identify(ctx context.Context, source, raw string) (*Caller, err
 	case g.opaque != nil:
 		return g.opaque.of(ctx, source, raw)
 	}
-	return nil, errors.New("not a JWT, and there is no oauth2_introspection_endpoint to ask about other tokens")
+	return nil, errors.New("not a JWT, and no oauth2_introspection_endpoint is set to check other tokens")
 }
 
 func (g *oauth2) identifyJWT(ctx context.Context, raw string) (*Caller, error) {

@@ -294,7 +294,7 @@ func TestOAuth2SettingsThatGuardNothingStopTheApp(t *testing.T) {
 		"GitHub half a client": {config.Auth{OAuth2Issuer: "https://github.com/", OAuth2IntrospectionClientID: "x"}, []string{"oauth2_introspection_client_secret"}},
 		"http issuer":          {config.Auth{OAuth2Issuer: "http://x.example"}, []string{"oauth2_issuer", "https"}},
 		"http endpoint":        {config.Auth{OAuth2IntrospectionEndpoint: "http://x.example"}, []string{"oauth2_introspection_endpoint"}},
-		"any and more":         {config.Auth{OAuth2Issuer: "https://x", OAuth2Audience: []string{"any", "x"}}, []string{"stands alone"}},
+		"any and more":         {config.Auth{OAuth2Issuer: "https://x", OAuth2Audience: []string{"any", "x"}}, []string{"excludes other values"}},
 		"scope with a space":   {config.Auth{OAuth2Issuer: "https://x", OAuth2RequiredScopes: []string{"a b"}}, []string{"oauth2_required_scopes"}},
 		"client for nothing": {config.Auth{OAuth2Issuer: "https://x", OAuth2IntrospectionClientID: "x", OAuth2IntrospectionClientSecret: "y"},
 			[]string{"oauth2_introspection_endpoint"}},
@@ -317,7 +317,7 @@ func TestAcceptingAnyAudienceIsLogged(t *testing.T) {
 	l := &log{}
 	newGuard(t, config.Auth{Method: config.AuthOAuth2Bearer, OAuth2Issuer: "https://github.com", OAuth2Audience: []string{"any"}},
 		Env{Logger: slog.New(slog.NewTextHandler(l, nil))})
-	if !strings.Contains(l.String(), "not conformant") {
+	if !strings.Contains(l.String(), "does not conform") {
 		t.Errorf("log: %s", l)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Source says where r came from, as far as that can be told: the peer of the connection, or, where that is a proxy
-// on this machine, such as the Functions host, the client that it or App Service names. Whoever reaches this
+// on this machine, such as the Functions host, the client that it or App Service names. Anyone who reaches this
 // machine directly can name any. So it is good for sharing fairly, and not for trust; it is not to be logged.
 func Source(r *http.Request) string {
 	if r.RemoteAddr == "" {

@@ -17,7 +17,7 @@ const (
 	maxVerdicts = 10_000
 )
 
-var errTooMany = errors.New("too many tokens to ask about")
+var errTooMany = errors.New("too many tokens to check")
 
 // verdicts ask an identity provider about opaque tokens and remember what it said. One token is
 // asked about once at a time. Tokens are remembered by their SHA-256 only. It may be used from many
@@ -90,7 +90,7 @@ func (v *verdicts) claim(id [sha256.Size]byte) (d *verdict, mine bool) {
 	d = &verdict{token: id, done: make(chan struct{}), known: known}
 	v.byToken[id] = v.recent.PushFront(d)
 	if v.recent.Len() > maxVerdicts {
-		v.dropLocked(v.recent.Back()) // whoever waits for it has it in hand
+		v.dropLocked(v.recent.Back()) // a caller that waits for it holds it
 	}
 	return d, true
 }
@@ -103,7 +103,7 @@ func (v *verdicts) dropLocked(e *list.Element) {
 
 // settle asks. Others wait for the answer, so the end of ctx does not end the asking: time does.
 func (v *verdicts) settle(ctx context.Context, d *verdict, source, token string) {
-	d.err = &unavailableError{time.Second, errors.New("asking panicked")}
+	d.err = &unavailableError{time.Second, errors.New("the check panicked")}
 	defer func() { // even so, as others wait
 		now := v.now()
 		d.until = now.Add(standing(d, now))

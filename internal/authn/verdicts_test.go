@@ -329,7 +329,7 @@ func TestT22RandomTokensCostTheProviderLittle(t *testing.T) {
 	}
 }
 
-// Whoever is known goes on while strangers try tokens, even from the same address, and a stranger with a good token
+// A known caller goes on while strangers try tokens, even from the same address, and a stranger with a good token
 // is let in a moment later.
 func TestT22FloodsOfTokensHoldNobodyUpForLong(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ type refusal struct {
 func (e *refusal) Error() string { return e.description }
 
 // errUnavailable hides from the process what only the log is to say.
-var errUnavailable = &refusal{http.StatusBadRequest, "temporarily_unavailable", "the token could not be had; the app's log says why"}
+var errUnavailable = &refusal{http.StatusBadRequest, "temporarily_unavailable", "no token could be obtained; the app's log says why"}
 
 // answer answers one request. An unknown path and a wrong secret look the same.
 func (b *Broker) answer(w http.ResponseWriter, r *http.Request) {
@@ -48,17 +48,17 @@ func (b *Broker) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
-		refuse(w, &refusal{http.StatusMethodNotAllowed, "invalid_request", "only GET is answered"})
+		refuse(w, &refusal{http.StatusMethodNotAllowed, "invalid_request", "only GET is allowed"})
 		return
 	}
 	l := b.authenticate(r)
 	if l == nil {
-		refuse(w, &refusal{http.StatusUnauthorized, "unauthorized", "IDENTITY_ENDPOINT and IDENTITY_HEADER do not belong together, or no longer"})
+		refuse(w, &refusal{http.StatusUnauthorized, "unauthorized", "IDENTITY_ENDPOINT and IDENTITY_HEADER do not match, or have expired"})
 		return
 	}
 	if l.hurries(b.now()) {
 		w.Header().Set("Retry-After", "1")
-		refuse(w, &refusal{http.StatusTooManyRequests, "too_many_requests", "more than " + strconv.Itoa(rate) + " requests a second"})
+		refuse(w, &refusal{http.StatusTooManyRequests, "too_many_requests", "more than " + strconv.Itoa(rate) + " requests per second"})
 		return
 	}
 	resource, err := requestedResource(r)
@@ -71,7 +71,7 @@ func (b *Broker) answer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, l.explain(resource, err))
 		return
 	}
-	l.log.Debug("token given", "resource", resource, "expires_on", t.ExpiresOn)
+	l.log.Debug("token issued", "resource", resource, "expires_on", t.ExpiresOn)
 	writeJSON(w, http.StatusOK, t)
 }
 
@@ -102,7 +102,7 @@ func requestedResource(r *http.Request) (string, error) {
 	case len(query["api-version"]) != 1 || query.Get("api-version") != apiVersion:
 		return "", errors.New("api-version must be " + apiVersion)
 	case len(query["resource"]) != 1 || query.Get("resource") == "":
-		return "", errors.New("resource is missing, or there more than once")
+		return "", errors.New("resource is missing or repeated")
 	}
 	return query.Get("resource"), nil
 }
@@ -125,7 +125,7 @@ func (l *Lease) explain(resource string, err error) *refusal {
 			"codes", denied.Codes, "suberror", denied.Suberror, "correlation_id", denied.Correlation)
 		return &refusal{http.StatusBadRequest, denied.Code, denied.Error()}
 	}
-	l.log.Warn("no token", "resource", resource, "error", err)
+	l.log.Warn("cannot get a token", "resource", resource, "error", err)
 	return errUnavailable
 }
 

@@ -29,7 +29,7 @@ type exchange struct {
 	http       *http.Client
 	now        func() time.Time
 
-	// turn is held by whoever asks, so that of two requests for one resource the second finds what
+	// turn is held by the caller that asks, so that of two requests for one resource the second finds what
 	// the first has brought. What is below is theirs.
 	turn      chan struct{}
 	assertion string               // the user's token that got was got for
@@ -172,11 +172,11 @@ func denial(err error, caller *authn.Caller) error {
 	case errors.As(err, &network):
 		return network
 	}
-	return errors.New("the identity provider answered something that is no token")
+	return errors.New("the identity provider's answer is not a token")
 }
 
 func readDenial(resp *http.Response, caller *authn.Caller) error {
-	unreadable := fmt.Errorf("the identity provider answered %d", resp.StatusCode)
+	unreadable := fmt.Errorf("the identity provider answered with status %d", resp.StatusCode)
 	if resp.StatusCode < 400 || resp.StatusCode >= 500 {
 		return unreadable
 	}

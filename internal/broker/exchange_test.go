@@ -244,7 +244,7 @@ func TestManagedIdentityStandsInForTheSecret(t *testing.T) {
 		t.Fatalf("got %d %s", got.status, got.raw)
 	}
 	p.rotate("platform-header-2")
-	if got := ask(t, vars, fabric); got.code != errUnavailable.code || !strings.Contains(l.logged(), "client assertion: the managed identity endpoint answered 401") {
+	if got := ask(t, vars, fabric); got.code != errUnavailable.code || !strings.Contains(l.logged(), "client assertion: the managed identity endpoint answered with status 401") {
 		t.Errorf("without an identity: %d %s", got.status, got.raw)
 	}
 	l.setenv("IDENTITY_HEADER", "platform-header-2")

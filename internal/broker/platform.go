@@ -46,7 +46,7 @@ type identityToken struct {
 func (p platform) ask(ctx context.Context, resource, clientID string) (*identityToken, error) {
 	u, err := url.Parse(p.setting("IDENTITY_ENDPOINT"))
 	if err != nil || !p.present() {
-		return nil, errors.New("the app has no managed identity endpoint")
+		return nil, errors.New("the app does not have a managed identity endpoint")
 	}
 	query := u.Query()
 	query.Set("resource", resource)
@@ -66,11 +66,11 @@ func (p platform) ask(ctx context.Context, resource, clientID string) (*identity
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the managed identity endpoint answered %d", resp.StatusCode)
+		return nil, fmt.Errorf("the managed identity endpoint answered with status %d", resp.StatusCode)
 	}
 	var t identityToken
 	if err := json.NewDecoder(resp.Body).Decode(&t); err != nil || t.AccessToken == "" {
-		return nil, errors.New("the managed identity endpoint answered something that is no token")
+		return nil, errors.New("the managed identity endpoint's answer is not a token")
 	}
 	return &t, nil
 }
@@ -118,7 +118,7 @@ func (p platform) credential(g Grant) (confidential.Credential, error) {
 		return confidential.NewCredFromSecret(g.Auth.AzureClientSecret)
 	}
 	if !p.present() {
-		return confidential.Credential{}, errors.New("no azure_client_secret, and no managed identity to do without one")
+		return confidential.Credential{}, errors.New("neither azure_client_secret nor a managed identity is set")
 	}
 	audience := exchangeAudience(authorityOf(g.Auth, g.Env))
 	return confidential.NewCredFromAssertionCallback(func(ctx context.Context, _ confidential.AssertionRequestOptions) (string, error) {

@@ -42,7 +42,7 @@ func Variables(auth config.Auth, caller *authn.Caller, lookup func(string) (stri
 	}
 	perUser := auth.Method == config.AuthAzureOBO || auth.Method == config.AuthOAuth2Bearer
 	if perUser && caller == nil {
-		return nil, fmt.Errorf("auth method %s: no user to start a process for", auth.Method)
+		return nil, fmt.Errorf("auth method %s: no user is known to start a process for", auth.Method)
 	}
 	switch auth.Method {
 	case config.AuthAzureDefault:
@@ -71,9 +71,9 @@ func Variables(auth config.Auth, caller *authn.Caller, lookup func(string) (stri
 	for name, value := range vars {
 		switch {
 		case len(value) > maxValue:
-			return nil, fmt.Errorf("%s: %d bytes are more than %d", name, len(value), maxValue)
+			return nil, fmt.Errorf("%s: %d bytes, want at most %d", name, len(value), maxValue)
 		case strings.ContainsAny(value, "\x00\r\n"):
-			return nil, fmt.Errorf("%s: a value with NUL, CR or LF in it", name)
+			return nil, fmt.Errorf("%s: the value contains NUL, CR or LF", name)
 		}
 	}
 	return vars, nil

@@ -1,4 +1,4 @@
-// Package bufpool pools the pieces of memory that large messages are read into and made of.
+// Package bufpool pools the pieces of memory that large messages are read into and consist of.
 package bufpool
 
 import "sync"
@@ -6,8 +6,8 @@ import "sync"
 // Size is the size of a Piece in bytes. A message within it lies in one piece.
 const Size = 64 << 10
 
-// A Piece is memory to read into. Whoever took one gives it back with Put, or hands it to somebody
-// who will.
+// A Piece is memory to read into. The holder returns it with Put, or hands it to another holder
+// that will.
 type Piece [Size]byte
 
 var pieces = sync.Pool{New: func() any { return new(Piece) }}

@@ -1,5 +1,5 @@
-// Package calls tells what becomes of the requests of clients, whichever way they come and go: for the
-// audit, and for traces. It knows neither HTTP nor sessions.
+// Package calls reports what becomes of clients' requests, over every transport, for the audit log and for
+// traces. It knows neither HTTP nor sessions.
 package calls
 
 import (
@@ -43,7 +43,7 @@ type Call struct {
 // A Client is the program that asks, as it introduces itself.
 type Client struct{ Name, Version string }
 
-// A Trace is the context of a trace (W3C Trace Context). The zero Trace is none.
+// A Trace is the context of a trace (W3C Trace Context). The zero Trace means no trace.
 type Trace struct{ Parent, State string }
 
 // Begin returns c, of which o hears. Of a nil Observer nobody hears.

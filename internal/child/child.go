@@ -35,8 +35,8 @@ type Child struct {
 	noise    limiter       // of what is logged that is no message; of the reader
 	skipped  skipped       // before its first message
 
-	writing chan struct{} // held by who writes; capacity 1
-	stall   stall         // kills a process that does not read
+	queue queue // of what is to be written
+	stall stall // kills a process that does not read
 
 	gone   chan struct{}           // closed when the process has been waited for
 	exit   error                   // of that wait; set before gone is closed
@@ -163,7 +163,7 @@ func (c *Child) Read() (*message.Message, error) {
 			return c.brokenAnswer(broken), nil
 		case errors.As(err, &large):
 			e := m.Envelope()
-			c.log.Warn("the server wrote a message over the limit", "kind", e.Kind().String(), "limit", large.Limit)
+			c.log.Warn("server message exceeds the limit", "kind", e.Kind().String(), "limit", large.Limit)
 			if e.Kind() == message.Response {
 				f := &Failure{Text: "the server's answer is too large: " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
 				answer := f.Answer(e.ID())
@@ -173,16 +173,16 @@ func (c *Child) Read() (*message.Message, error) {
 			m.Free()
 		case errors.Is(err, message.ErrNoMemory):
 			e := m.Envelope()
-			c.log.Warn("there was no memory for a large message of the server", "kind", e.Kind().String(), "why", err)
+			c.log.Warn("no memory for a large message of the server", "kind", e.Kind().String(), "why", err)
 			if e.Kind() == message.Response {
-				f := &Failure{Text: "there was no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
+				f := &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
 				answer := f.Answer(e.ID())
 				m.Free()
 				return answer, nil
 			}
 			m.Free()
 		case errors.Is(err, framing.ErrRunaway):
-			c.Kill(&Failure{Text: "the server wrote a message without end and was stopped", Reason: ReasonFlood})
+			c.Kill(&Failure{Text: "the server wrote an endless message and was stopped", Reason: ReasonFlood})
 			return nil, err
 		default:
 			return nil, err

@@ -26,7 +26,7 @@ func (c *Child) failure() *Failure {
 		f.Text = fmt.Sprintf("the server exited with code %d", code)
 	case errors.As(c.exit, &ee):
 		f.Reason, f.Signal = ReasonKilled, signalOf(ee)
-		f.Text = "the server was ended by " + f.Signal
+		f.Text = "the server was killed by " + f.Signal
 		if m, ok := c.p.(interface{ OutOfMemory() bool }); ok && m.OutOfMemory() {
 			f.Reason = ReasonMemory
 			f.Text = "the server was killed because it used too much memory"
@@ -54,7 +54,7 @@ func (s *Starter) StartFailure(caller any, err error) *Failure {
 // bytes, on a machine that has none left.
 func OutOfMemory(used int64) *Failure {
 	return &Failure{
-		Text:   fmt.Sprintf("the server was stopped because the instance is out of memory, and it used the most: %d MiB", used>>20),
+		Text:   fmt.Sprintf("the server was stopped because the instance is out of memory and it used the most: %d MiB", used>>20),
 		Reason: ReasonMemory,
 	}
 }
@@ -62,7 +62,7 @@ func OutOfMemory(used int64) *Failure {
 // StillStarting is the failure of a call that has waited for a start for this long.
 func StillStarting(waited time.Duration) *Failure {
 	return &Failure{
-		Text:   "the server is still being started after " + waited.String() + "; try again soon",
+		Text:   "the server is still starting after " + waited.String() + "; try again soon",
 		Reason: ReasonTimeout, Retryable: true,
 	}
 }
@@ -79,7 +79,7 @@ func TooSlow(limit time.Duration) *Failure {
 // is ended before.
 func OutOfTime(limit time.Duration) *Failure {
 	return &Failure{
-		Text: "it took too long: the Functions host lets a request take " + limit.String(), Reason: ReasonSlow, Retryable: true,
+		Text: "the call took too long: the Functions host allows a request " + limit.String(), Reason: ReasonSlow, Retryable: true,
 		Hint: "raise functionTimeout in host.json",
 	}
 }

@@ -20,7 +20,7 @@ func (c *Child) logNoise(head []byte, size int64) {
 		c.skipped.note(text)
 	}
 	if c.noise.allow(c.log) {
-		c.log.Warn("the server wrote something to its stdout that is no message; skipped", "text", text, "bytes", size)
+		c.log.Warn("skipped server output on stdout: not a message", "text", text, "bytes", size)
 	}
 }
 
@@ -60,19 +60,19 @@ func (s *skipped) explain(f *Failure) {
 	case 0:
 		return
 	case 1:
-		f.Text += fmt.Sprintf("; what it wrote to its stdout is no message: %q", s.first)
+		f.Text += fmt.Sprintf("; its output on stdout is not a message: %q", s.first)
 	default:
-		f.Text += fmt.Sprintf("; what it wrote to its stdout, %d lines, is no message: %q", s.lines, s.first)
+		f.Text += fmt.Sprintf("; its output on stdout, %d lines, is not a message: %q", s.lines, s.first)
 	}
-	f.Hint = "stdout is for messages alone: make the server print to stderr, or see whether the command starts an MCP server over stdio"
+	f.Hint = "stdout is for messages only: let the server print to stderr, or check that the command starts an MCP server over stdio"
 }
 
 // brokenAnswer returns an error in place of an answer that is no JSON, for the request that it shows.
 func (c *Child) brokenAnswer(b *framing.BrokenError) *message.Message {
-	c.log.Warn("the server wrote an answer that is no JSON; its request gets an error", "id", string(b.ID), "error", b.Err)
+	c.log.Warn("server answer is not JSON: its request gets an error", "id", string(b.ID), "error", b.Err)
 	f := &Failure{
 		Text: "the server's answer is not valid JSON: " + b.Err.Error(), Reason: ReasonBroken, Head: c.shown(b.Head),
-		Hint: "a server that writes NaN, or line breaks within strings, is at fault: its stdout must be JSON, a message a line",
+		Hint: "check the server for NaN or line breaks within strings: its stdout must be JSON, one message per line",
 	}
 	return f.Answer(b.ID)
 }

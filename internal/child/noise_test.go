@@ -26,7 +26,7 @@ func TestNoPartOfASecretIsToldOfWhatWasCut(t *testing.T) {
 	if told := f.Text + string(answer.Bytes()); strings.Contains(told, "s3cr3t") {
 		t.Error(told)
 	}
-	want := "no answer; what it wrote to its stdout is no message: \"" + strings.Repeat("a", noiseBytes-30) + " key=\""
+	want := "no answer; its output on stdout is not a message: \"" + strings.Repeat("a", noiseBytes-30) + " key=\""
 	if diff := cmp.Diff(want, f.Text); diff != "" || f.Hint == "raise timeout_seconds" {
 		t.Errorf("hint %q, (-want +got)\n%s", f.Hint, diff)
 	}

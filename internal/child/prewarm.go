@@ -132,7 +132,7 @@ func (sp *spares) timed(since time.Time) {
 	sp.demand.took(time.Since(since))
 }
 
-// trimLocked ends, in a while, those that are more than are wanted then, and again until there are none.
+// trimLocked ends, in a while, those that are more than are wanted then, and again until none is left.
 func (sp *spares) trimLocked() {
 	if sp.trimming || sp.spec.MostPrewarm <= sp.spec.Prewarm {
 		return
@@ -179,7 +179,7 @@ func (sp *spares) start() bool {
 	defer sp.mu.Unlock()
 	if err != nil {
 		sp.filling = false
-		sp.starter.log.Warn("cannot start a process ahead", "server", sp.spec.Name, "error", err)
+		sp.starter.log.Warn("cannot prewarm a process", "server", sp.spec.Name, "error", err)
 		return false
 	}
 	sp.ready = append(sp.ready, s)

@@ -58,7 +58,7 @@ func (b *RestartBudget) Wait(now time.Time) (time.Duration, error) {
 		return pause, nil
 	}
 	return 0, &Failure{
-		Text: fmt.Sprintf("the server died %d times within %v and is started again in %v",
+		Text: fmt.Sprintf("the server died %d times within %v and restarts in %v",
 			len(b.deaths), RestartWindow, pause.Round(time.Second)),
 		Reason: ReasonExited, Retryable: true,
 	}

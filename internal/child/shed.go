@@ -8,7 +8,7 @@ import (
 )
 
 // Shed ends a process that was started ahead and that nobody has taken, of the server that has the most of
-// them, and returns its name; ok is false if there is none. It does not wait: Close does.
+// them, and returns its name; ok is false if no process is spare. It does not wait: Close does.
 func (s *Starter) Shed() (server string, ok bool) {
 	sp := s.fullest()
 	if sp == nil {
@@ -22,11 +22,11 @@ func (s *Starter) Shed() (server string, ok bool) {
 	if !s.background(stop) {
 		spare.p.Kill() // the app ends
 	}
-	s.log.Info("a process that was started ahead makes room", "server", sp.spec.Name)
+	s.log.Info("prewarmed process evicted", "server", sp.spec.Name)
 	return sp.spec.Name, true
 }
 
-// fullest returns the spares of the server that has the most; nil if there are none.
+// fullest returns the spares of the server that has the most; nil if no server has any.
 func (s *Starter) fullest() (fullest *spares) {
 	most := 0
 	for _, sp := range s.allSpares() {

@@ -10,11 +10,11 @@ const stallTimeout = 15 * time.Second
 
 // A stall watches writes, of which one goes on at a time, and says when one takes longer than
 // stallTimeout. Most take microseconds, so that nothing is set for one and taken back after it: a
-// clock that runs anyway checks now and then whether there is a write, and stops when there is none.
+// clock that runs anyway checks now and then whether there is a write, and stops when no write is running.
 type stall struct {
 	made    time.Time    // before every write
 	late    func()       // called, in a goroutine of its own, when a write does not end
-	since   atomic.Int64 // when the write began, in nanoseconds after made, plus one; zero while there is none
+	since   atomic.Int64 // when the write began, in nanoseconds after made, plus one; zero while no write runs
 	running atomic.Bool  // the clock
 	clock   atomic.Pointer[time.Timer]
 }

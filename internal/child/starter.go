@@ -70,7 +70,7 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	secrets := s.secretsOf(caller)
 	c := &Child{
 		ctx: ctx, grace: spec.Grace, log: log, secrets: secrets, rec: rec, noise: newLimiter(),
-		answered: make(chan struct{}), writing: make(chan struct{}, 1), gone: make(chan struct{}),
+		answered: make(chan struct{}), gone: make(chan struct{}),
 	}
 	c.stall.made, c.stall.late = time.Now(), c.stalled
 	if spare := s.sparesOf(spec).take(); spare != nil {

@@ -43,7 +43,7 @@ func newStartSlots(limit int) *startSlots {
 }
 
 // A startSlot is permission to start a process. release gives it on, once the process has answered (ok)
-// or has not. The zero startSlot needs no release.
+// or failed to. The zero startSlot needs no release.
 type startSlot struct {
 	s    *startSlots
 	of   string      // the server

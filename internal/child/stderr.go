@@ -64,7 +64,7 @@ func (t *stderrTail) drain(r io.Reader) {
 			n, err = r.Read(piece[:])
 		}
 		var rest []byte
-		if piece != nil { // there is none at the end
+		if piece != nil { // nil at the end
 			rest = piece[:n]
 		}
 		for len(rest) > 0 {
@@ -172,7 +172,7 @@ func (l *limiter) allow(log *slog.Logger) bool {
 
 func (l *limiter) report(log *slog.Logger) {
 	if l.dropped > 0 {
-		log.Warn("the server wrote too many lines; some were not logged", "lines", l.dropped)
+		log.Warn("server wrote too many lines to stderr; some were not logged", "lines", l.dropped)
 		l.dropped = 0
 	}
 }

@@ -6,13 +6,13 @@ import "bytes"
 // first and the last alone, and neither usage text nor what runtimes print below any error.
 type tail struct {
 	kept    []said // at most tailLines
-	details int    // kept since the last line that is none
+	details int    // kept since the last line that is not a detail
 	skips   bool   // usage text, until a line that is not indented
 	frames  bool   // below "goroutine 1 [running]:", until a blank line
 	skipped []byte // the last line that was left out, for when there is no other
 }
 
-// said is a line. A detail stands below another, as the frames of a stack do.
+// said is a line. A detail belongs to the line above it, as the frames of a stack do.
 type said struct {
 	text   []byte
 	detail bool
@@ -90,7 +90,7 @@ func usage(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("Usage of ")) // Go's flag
 }
 
-// boilerplate reports whether a line stands below an error whatever it is.
+// boilerplate reports whether a line follows errors of any kind.
 func boilerplate(text []byte) bool {
 	if len(bytes.Trim(text, "^~ ")) == 0 { // which points at a place in the line above
 		return true

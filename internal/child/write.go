@@ -3,15 +3,16 @@ package child
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
 // errGone says that a process does not take what is written to it.
-var errGone = errors.New("the process is gone")
+var errGone = errors.New("the process has ended")
 
-// Write writes m to the process, whole, when nobody else does. It fails with a *Failure when the process
+// Write writes m to the process, whole, and in the order in which it was called. It fails with a *Failure when the process
 // does not take it, or with ctx's error before it has begun. A process that does not read for
 // stallTimeout is killed, since a part of a message cannot be taken back.
 func (c *Child) Write(ctx context.Context, m *message.Message) error {
@@ -29,31 +30,30 @@ func (c *Child) Write(ctx context.Context, m *message.Message) error {
 	if f := c.killed.Load(); f != nil {
 		return f
 	}
-	return &Failure{Text: "the server is gone", Reason: ReasonExited, Retryable: true}
+	return &Failure{Text: "the server has ended", Reason: ReasonExited, Retryable: true}
 }
 
 func (c *Child) write(ctx context.Context, m *message.Message) error {
-	select {
-	case c.writing <- struct{}{}:
-	default:
-		select {
-		case c.writing <- struct{}{}:
-		case <-c.gone:
-			return errGone
-		case <-ctx.Done():
-			return ctx.Err()
+	if w := c.queue.join(m); w == nil {
+		runtime.Gosched() // who is about to write comes along: see queue
+	} else if err := c.queue.await(ctx, c.gone, w); err != errTurn {
+		return err
+	}
+	messages := c.queue.take(m)
+	c.stall.begin()
+	if c.rec != nil {
+		for _, m := range messages {
+			c.rec.Sent(m) // before the answer to it can be received
 		}
 	}
-	defer func() { <-c.writing }()
-	c.stall.begin()
-	c.rec.Sent(m) // before the answer to it can be received
-	err := c.pipes.Write(m)
+	err := c.pipes.Write(messages...)
 	c.stall.end()
 	if err != nil {
 		c.log.Debug("write to the server", "error", err)
-		return errGone
+		err = errGone
 	}
-	return nil
+	c.queue.end(err)
+	return err
 }
 
 // stalled is called when a write has waited for too long.

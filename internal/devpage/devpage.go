@@ -1,15 +1,14 @@
-// Package devpage is the page of mcpfunc dev: the servers of an app, how clients connect to them,
-// their sessions and processes as they live, and forms to call their tools.
+// Package devpage is the page of mcpfunc dev: the servers of an app, how clients connect to them, their live
+// sessions and processes, and forms to call their tools.
 //
-// The handler serves it, not the command that started it, because what it shows is known here alone,
-// and because it then works under any Functions host. All of it is GET / with a query: that is the
+// The handler serves the page, not the command that started it, because only the handler knows what the page
+// shows, and because the page then works under any Functions host. All of it is GET / with a query: that is the
 // only route of a project that is not an endpoint, and another one would have to be deployed.
 //
-// The page itself says what the landing page says. What happens in sessions is told only to callers who
-// has the key, which the address that mcpfunc dev prints carries in its fragment. So it is in no
-// request line and no log, and, unlike a cookie, which a browser sends to every port of a host, it
-// stays with this origin. As it comes in a header of our own, no page of another origin can make a
-// browser send it.
+// The page itself says what the landing page says. What happens in sessions is shown only to holders of the key,
+// which is in the fragment of the address that mcpfunc dev prints. So the key is in no request line and no log,
+// and, unlike a cookie, which a browser sends to every port of a host, it stays with this origin. The page sends
+// it in a header of its own, so no page of another origin can make a browser send it.
 package devpage
 
 import (
@@ -41,7 +40,7 @@ type Options struct {
 	Default     string // name of the server behind DefaultPath
 	DefaultPath string
 	Memory      func(pids []int) map[int]int64 // bytes that processes use, by pid
-	Shared      func() Shared                  // what it has to do with other instances; nil without other instances
+	Shared      func() Shared                  // what it has to do with other instances; nil where it is the only one
 }
 
 // Shared are figures of what an instance of the app has to do with others.
@@ -122,9 +121,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	switch name := r.URL.Query().Get("dev"); {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		fail(w, http.StatusMethodNotAllowed, "this page is only read")
+		fail(w, http.StatusMethodNotAllowed, "this page is read-only")
 	case foreign(r):
-		fail(w, http.StatusForbidden, "another page asked")
+		fail(w, http.StatusForbidden, "the request came from another page")
 	case name == "":
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, p.render(origin(r)))
@@ -135,7 +134,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Type", types[name])
 		w.Write(data)
 	default:
-		fail(w, http.StatusNotFound, "there is nothing by this name")
+		fail(w, http.StatusNotFound, "not found")
 	}
 }
 
@@ -186,7 +185,7 @@ const patience = 2 * time.Second
 func (p *Page) state(w http.ResponseWriter, r *http.Request) {
 	brought := sha256.Sum256([]byte(r.Header.Get(KeyHeader)))
 	if subtle.ConstantTimeCompare(brought[:], p.key[:]) != 1 {
-		fail(w, http.StatusForbidden, "the key is missing or of another run")
+		fail(w, http.StatusForbidden, "the key is missing or from another run")
 		return
 	}
 	var version, session, message, line uint64

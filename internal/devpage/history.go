@@ -94,7 +94,7 @@ func (h *History) shrink() {
 }
 
 // errBusy says that as many wait as may.
-var errBusy = errors.New("too many wait for news at a time")
+var errBusy = errors.New("too many requests wait for news")
 
 // wait waits until something has happened after version, which is a view's, until ctx ends or the
 // History is closed. It fails with errBusy alone: who hears of nothing new looks at the time that has

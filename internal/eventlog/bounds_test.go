@@ -21,7 +21,7 @@ func TestEventsOfAnOutageAreMadeUpFor(t *testing.T) {
 		s.link.SetDown(true)
 		say(st, 1, 50, false)
 		time.Sleep(time.Minute)
-		if said := s.logged(); strings.Count(said, "cannot be written") != 1 {
+		if said := s.logged(); strings.Count(said, "cannot write events") != 1 {
 			t.Errorf("logged %q, want one line about the outage", said)
 		}
 		s.link.SetDown(false)
@@ -62,7 +62,7 @@ func TestStreamWithoutRoomIsGivenUpAndNoOther(t *testing.T) {
 				time.Sleep(time.Minute)
 				s.want("the one that was given up", "", eventlog.ErrLost)(s.follow(alice, 1))
 				s.want("the other", "1 2", io.EOF)(s.follow(quiet, 0))
-				if said := s.logged(); !strings.Contains(said, "streams were given up") || !strings.Contains(said, "streams=1 ") {
+				if said := s.logged(); !strings.Contains(said, "streams no longer written") || !strings.Contains(said, "streams=1 ") {
 					t.Errorf("logged %q", said)
 				}
 				say(a, 10_000, 10_000, true)
@@ -215,7 +215,7 @@ func TestT52FloodOfOneCallersEventsCostsNobodyElseTheirs(t *testing.T) {
 				if events, err := s.follow(bob, 190); err != io.EOF || len(events) == 0 {
 					t.Errorf("bob's stream: %v, %v", events, err)
 				}
-				if said := s.logged(); !strings.Contains(said, "streams were given up") {
+				if said := s.logged(); !strings.Contains(said, "streams no longer written") {
 					t.Errorf("logged %q", said)
 				}
 			})

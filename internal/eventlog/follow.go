@@ -26,7 +26,7 @@ const (
 	recovery  = live + maxPause  // in which a writer is alive again for a Store that did not answer
 )
 
-// An Event is one of a log. Whoever has got it frees it.
+// An Event is one event of a log. Its receiver frees it.
 type Event struct {
 	*message.Message
 	Number int
@@ -131,7 +131,7 @@ func (f *Follower) Read(ctx context.Context) ([]Event, error) {
 	return events, nil
 }
 
-// event opens an entry. The event has no message if there is none to come.
+// event opens an entry. The event has no message if none will come.
 func (f *Follower) event(entry Entry) (e Event, err error) {
 	if entry.Number != f.next || f.over {
 		return e, ErrLost // there is a gap, or what we did not write
@@ -142,7 +142,7 @@ func (f *Follower) event(entry Entry) (e Event, err error) {
 	}
 	m, err := message.Parse(text)
 	if err != nil || kind != kindEvent && kind != kindLast {
-		return e, fmt.Errorf("%w: entry %d is no event", ErrLost, entry.Number)
+		return e, fmt.Errorf("%w: entry %d is not an event", ErrLost, entry.Number)
 	}
 	return Event{Message: m, Number: entry.Number, Last: kind == kindLast}, nil
 }

@@ -1,12 +1,11 @@
-// Package eventlog keeps what streams have said where other instances find it, so that a client goes
-// on with a stream wherever its next request arrives.
+// Package eventlog keeps the events of streams where other instances find them, so that a client can resume a
+// stream on any instance.
 //
-// A stream is written by the instance that has it, into a log of its own, and read by any. Its writer
-// never waits: what is to be written is queued, within bounds, and one goroutine writes it, as much in
-// one round trip as there is. A reader trusts nothing but what it sees: entries are numbered and
-// sealed, the last one says that it is, and while there is none the writer has to be alive. So whatever
-// goes wrong, with the queue, the Store or the instance, a reader either gets every event once and in
-// order, or is told that some are lost.
+// The instance that has a stream writes it to the stream's own log; every instance can read it. The writer
+// never waits: events are queued, within bounds, and one goroutine writes them, as many per round trip as are
+// queued. A reader trusts only what it can verify: entries are numbered and sealed, the last one is marked as
+// the last, and until then the writer has to be alive. So whatever fails, the queue, the Store or the
+// instance, a reader either gets every event once and in order, or is told that some are lost.
 package eventlog
 
 import (
@@ -133,7 +132,7 @@ func (l *Log) deliver(ops []Op) bool {
 		cancel()
 		switch {
 		case err == nil && down:
-			l.log.Info("events are written again, so that other instances can go on with streams")
+			l.log.Info("events are written again: clients can resume streams on other instances")
 			fallthrough
 		case err == nil:
 			l.sayGivenUp()
@@ -142,7 +141,7 @@ func (l *Log) deliver(ops []Op) bool {
 			return false
 		case !down:
 			down = true
-			l.log.Warn("events cannot be written: until they can, a client that loses a stream must come back to this instance", "error", err)
+			l.log.Warn("cannot write events: until that works, clients can resume streams on this instance only", "error", err)
 		}
 		select {
 		case <-time.After(pause):
@@ -155,7 +154,7 @@ func (l *Log) deliver(ops []Op) bool {
 // bury says that this writer is dead, since it is about to be: readers need not wait to find out.
 func (l *Log) bury() {
 	if err := l.store.Write(l.ctx, l.writer, 0, nil); err != nil {
-		l.log.Debug("readers on other instances find out late that this one has ended", "error", err)
+		l.log.Debug("cannot tell readers on other instances that this one has ended", "error", err)
 	}
 }
 
@@ -170,7 +169,7 @@ func (l *Log) forget() {
 		e.free()
 	}
 	if n := len(queue); n > 0 {
-		l.log.Warn("events were not written before the end", "events", n)
+		l.log.Warn("events not written before shutdown", "events", n)
 	}
 }
 
@@ -181,7 +180,7 @@ func (l *Log) sayGivenUp() {
 	l.givenUp = 0
 	l.mu.Unlock()
 	if n > 0 {
-		l.log.Warn("streams were given up: they have too much to write, or one event that is too large; their clients must come back to this instance",
+		l.log.Warn("streams no longer written: too many events, or one too large; clients can resume them on this instance only",
 			"streams", n, "queue", maxQueued, "queue_bytes", maxQueuedBytes, "event_bytes", MaxEvent)
 	}
 }

@@ -66,7 +66,7 @@ func (s *Server) issuer(version, tenant string) string {
 	return s.URL + "/" + tenant + "/v2.0"
 }
 
-// known reports whether tenant may be used in a URL, and what the issuers in the answer have there.
+// known reports whether tenant may be part of a URL, and what the issuers in the answer have there.
 func (s *Server) known(tenant string) (inIssuer string, ok bool) {
 	if tenant == "common" || tenant == "organizations" {
 		return "{tenantid}", true

@@ -1,16 +1,16 @@
-// Package framing tells messages apart on a pair of pipes: bytes ⇄ messages.
+// Package framing separates messages on a pair of pipes: bytes ⇄ messages.
 //
-// MCP's stdio transport puts one message on a line (every revision, "stdio"). Servers written for
-// the Language Server Protocol's framing put a Content-Length header before each; MCP never had
-// it, the reference adapter's page asks for it, so both are spoken here. In Auto a Stream writes
-// lines until the other side's first message has headers, and then follows it.
+// MCP's stdio transport puts one message on each line (every revision, "stdio"). Servers written for the
+// framing of the Language Server Protocol put a Content-Length header before each message. MCP never had
+// that, but the page of the reference adapter asks for it, so both are supported. In Auto, a Stream writes
+// lines until the first message of the other side has headers, and then uses headers too.
 //
-// A print statement that was left in a server must not end a session, nor cost an answer. What is
-// not a message is noise: it is reported and skipped. A message that is whole is found wherever it
-// stands: behind noise or before it, next to another, over several lines. Of one that is not whole
-// the id is told if it shows, because somebody waits for its answer.
+// A forgotten print statement in a server must not end a session or lose an answer. Whatever is not a message is
+// noise: it is reported and skipped. A whole message is found wherever it is: after noise or before it, next to
+// another message, over several lines. Of a message that is not whole, the id is reported if it can be read,
+// because a request waits for its answer.
 //
-// Memory is bounded by the limit of a message, and time is linear in what is read.
+// Memory is bounded by the limit of a message, and time is linear in the bytes read.
 package framing
 
 import (
@@ -41,11 +41,11 @@ const (
 )
 
 // ErrRunaway is returned when a frame has gone so far over the limit that reading on is pointless.
-var ErrRunaway = errors.New("a message without end")
+var ErrRunaway = errors.New("endless message")
 
 // A BrokenError is an answer that is no JSON, or was cut off, but shows whose it is.
 type BrokenError struct {
-	ID   []byte // as it stands there: a JSON string or number
+	ID   []byte // as written: a JSON string or number
 	Head []byte // the beginning of the answer, at most 256 bytes
 	Err  error  // what is wrong with it
 }
@@ -61,10 +61,10 @@ type PieceReader interface {
 	ReadPiece() (p *bufpool.Piece, n int, err error)
 }
 
-// A TryReader is a PieceReader that can also read what there is without waiting. ok is false if there is nothing yet,
-// or will be nothing more.
-type TryReader interface {
-	TryPiece() (p *bufpool.Piece, n int, ok bool)
+// A TimedReader is a PieceReader that can give up. ok is false if there was nothing to read for the time d; what comes
+// later is not lost.
+type TimedReader interface {
+	ReadPieceWithin(d time.Duration) (p *bufpool.Piece, n int, err error, ok bool)
 }
 
 // A Stream carries messages over a reader and a writer. One goroutine may Read while another
@@ -78,13 +78,13 @@ type Stream struct {
 	noise func(head []byte, size int64)
 
 	back   []byte         // to be read again, before anything else
-	in     *bufpool.Piece // read and not consumed: in[lo:hi]; nil when there is none
+	in     *bufpool.Piece // read and not consumed: in[lo:hi]; nil if absent
 	lo, hi int
 	err    error      // of the reader, once what it gave is consumed
-	late   chan input // what a read that is going on will give; nil when there is none
+	late   chan input // what a read that is going on will give; nil if absent
 
 	spoken Mode    // how the first message came, in Auto; empty before it has
-	open   frame   // what may be a message over several lines; without m when there is none
+	open   frame   // what may be a message over several lines; without m if absent
 	held   *frame  // a line that is to be looked at before the next is read
 	lines  salvage // what is looked through for messages before that
 
@@ -186,15 +186,12 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 		return true
 	}
 	if s.late == nil {
-		if try, ok := s.r.(TryReader); ok {
-			if piece, n, ok := try.TryPiece(); ok {
-				if s.in != nil {
-					bufpool.Put(s.in)
-				}
-				s.lo = 0
-				s.take(input{piece: piece, n: n})
-				return true
+		if timed, ok := s.r.(TimedReader); ok {
+			var in input
+			if in.piece, in.n, in.err, ok = timed.ReadPieceWithin(d); ok {
+				s.instead(in)
 			}
+			return ok
 		}
 		late := make(chan input, 1)
 		s.late = late
@@ -204,15 +201,20 @@ func (s *Stream) fillWithin(d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case in := <-s.late:
-		if s.in != nil {
-			bufpool.Put(s.in)
-		}
-		s.lo = 0
-		s.take(in)
+		s.instead(in)
 		return true
 	case <-timer.C:
 		return false
 	}
+}
+
+// instead takes input in the place of what is consumed.
+func (s *Stream) instead(in input) {
+	if s.in != nil {
+		bufpool.Put(s.in)
+	}
+	s.lo = 0
+	s.take(in)
 }
 
 // unread puts text before what comes next.
@@ -229,13 +231,59 @@ func (s *Stream) unread(text []byte) {
 	s.back = append(text, s.back...)
 }
 
-// Write writes one message, whole: small ones in a single Write, so that no reader ever sees a part
-// of one. The caller keeps m.
-func (s *Stream) Write(m *message.Message) error {
-	s.said.note(m)
-	if s.headers.Load() {
-		return s.writeWithHeader(m)
+// Write writes messages, in order and whole: small ones in a single Write, so that no reader ever sees a part
+// of one. The caller keeps them.
+func (s *Stream) Write(messages ...*message.Message) error {
+	for len(messages) > 0 {
+		n, err := s.writeFirst(messages)
+		if err != nil {
+			return err
+		}
+		messages = messages[n:]
 	}
+	return nil
+}
+
+// writeFirst writes the first message, and those after it that fit into a piece with it. It returns how many.
+func (s *Stream) writeFirst(messages []*message.Message) (n int, err error) {
+	headers := s.headers.Load()
+	if len(messages) == 1 && !headers {
+		return 1, s.writeLine(messages[0])
+	}
+	p := bufpool.Get()
+	defer bufpool.Put(p)
+	out := p[:0]
+	for _, m := range messages {
+		small := m.Small(0)
+		if small == nil || len(out)+len(small)+frameBytes > len(p) {
+			break
+		}
+		s.said.note(m)
+		if headers {
+			out = appendHeader(out, m)
+		}
+		if out = append(out, small...); !headers {
+			out = append(out, '\n')
+		}
+		n++
+	}
+	if n > 0 {
+		_, err = s.w.Write(out)
+		return n, err
+	}
+	if !headers {
+		return 1, s.writeLine(messages[0])
+	}
+	s.said.note(messages[0])
+	if _, err := s.w.Write(appendHeader(out, messages[0])); err != nil {
+		return 1, err
+	}
+	_, err = messages[0].WriteTo(s.w)
+	return 1, err
+}
+
+func (s *Stream) writeLine(m *message.Message) error {
+	s.said.note(m)
 	if small := m.Small(1); small != nil {
 		_, err := s.w.Write(append(small, '\n'))
 		return err
@@ -247,19 +295,11 @@ func (s *Stream) Write(m *message.Message) error {
 	return err
 }
 
-func (s *Stream) writeWithHeader(m *message.Message) error {
-	p := bufpool.Get()
-	defer bufpool.Put(p)
-	out := append(p[:0], "Content-Length: "...)
+// frameBytes is the most that a message gets in addition to its own bytes.
+const frameBytes = len("Content-Length: 9223372036854775807\r\n\r\n")
+
+func appendHeader(out []byte, m *message.Message) []byte {
+	out = append(out, "Content-Length: "...)
 	out = strconv.AppendInt(out, int64(m.Len()), 10)
-	out = append(out, "\r\n\r\n"...)
-	if small := m.Small(0); small != nil && len(out)+len(small) <= len(p) {
-		_, err := s.w.Write(append(out, small...))
-		return err
-	}
-	if _, err := s.w.Write(out); err != nil {
-		return err
-	}
-	_, err := m.WriteTo(s.w)
-	return err
+	return append(out, "\r\n\r\n"...)
 }

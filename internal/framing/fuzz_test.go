@@ -62,9 +62,9 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzNothingIsLost: a message that is whole on a line of its own is never lost, whatever stands on
-// the lines before it and after it. The exceptions are none, but for a frame with a header whose
-// bytes it lies in.
+// FuzzNothingIsLost: a message that is whole on a line of its own is never lost, whatever is written on
+// the lines before it and after it. The only exception is a frame with a header whose
+// bytes it is among.
 func FuzzNothingIsLost(f *testing.F) {
 	for _, junk := range []string{
 		"", "log line", "{", "[", `{"id":`, "{\n\"jsonrpc\":\"2.0\",\n\"result\":", `{"jsonrpc":"2.0","id":1,"result":"cut`, nan, pretty, "\ufeff", "\r50%\r",
@@ -76,7 +76,7 @@ func FuzzNothingIsLost(f *testing.F) {
 	const own = `{"jsonrpc":"2.0","id":"own line","result":{}}`
 	f.Fuzz(func(t *testing.T, before, after []byte, spoken bool) {
 		in := string(before) + "\n" + own + "\n" + string(after)
-		if spoken { // a line has been a message: headers are none from then on
+		if spoken { // a line has been a message: headers do not count from then on
 			in = m1 + "\n" + in
 		}
 		got, err := readAll(strings.NewReader(in), Auto, 1<<20)

@@ -63,8 +63,8 @@ func headerWithin(line []byte) int {
 	return tail + i
 }
 
-// framed reads the message whose headers begin with a line. Where they turn out to be none, and
-// where what follows is none, it returns nothing: all of it is reported, or read again as lines.
+// framed reads the message whose headers begin with a line. Where they turn out not to be headers, and
+// where what follows is not a message, it returns nothing: all of it is reported, or read again as lines.
 func (s *Stream) framed(first *frame) (*message.Message, error) {
 	lines := [][]byte{first.m.Bytes()}
 	first.m.Free()
@@ -90,7 +90,7 @@ func (s *Stream) framed(first *frame) (*message.Message, error) {
 }
 
 // block reads header lines up to the blank one. It returns what Content-Length says, or -1 if they
-// are no header: the line that is none is held then.
+// are not a header: the line that ends them is held then.
 func (s *Stream) block(lines *[][]byte) (length int64, err error) {
 	length = -1
 	for size := 0; ; {

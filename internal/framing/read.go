@@ -116,9 +116,9 @@ type frame struct {
 	m      *message.Message
 	size   int64
 	done   bool   // m is a message, and whole
-	bad    error  // why it is none
+	bad    error  // why it is not
 	head   []byte // the first bytes, once they are not stored
-	behind bool   // it stands behind text: most likely it is in a log
+	behind bool   // it follows text: most likely it is in a log
 	cut    bool   // the input ends within it: what that means, the end of the peer says better
 	cr     bool   // a CR has been consumed that may be of the line's end
 
@@ -126,7 +126,7 @@ type frame struct {
 }
 
 // errOther says that JSON is no message.
-var errOther = errors.New("JSON, and no JSON-RPC message")
+var errOther = errors.New("JSON, but not a JSON-RPC message")
 
 // add gives the frame bytes, and returns how many it took: not those behind a message. With a piece,
 // they are its first len(p) bytes, and the piece is given away if all are taken.

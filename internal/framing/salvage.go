@@ -9,11 +9,11 @@ import (
 
 // salvage is text, of one line or several, in which messages are looked for.
 type salvage struct {
-	text []byte // nil when there is none
+	text []byte // nil if absent
 	from int    // where what has not been reported begins
 	at   int    // where to look on
 	cut  bool   // the input ends here
-	log  bool   // it stands behind text
+	log  bool   // it follows text
 	work int    // bytes that may still be looked at: more than once, but not more often than a few times
 }
 
@@ -23,7 +23,7 @@ func (l *salvage) begin(text []byte) {
 	*l = salvage{text: text, work: salvageWork*len(text) + headerBytes}
 }
 
-// look begins to look for messages in a frame that is none, which it frees.
+// look begins to look for messages in a frame that is not one, which it frees.
 func (s *Stream) look(f *frame) error {
 	defer f.m.Free()
 	if !f.m.Discarded() {

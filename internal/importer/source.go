@@ -175,7 +175,7 @@ func format(text []byte) textFormat {
 func empty(path string, comments bool) error {
 	text := "is empty"
 	if comments {
-		text += ": all of it is comments"
+		text += ": it contains only comments"
 	}
 	return &config.Error{Path: path, Line: 1, Err: errors.New(text), Hint: `a configuration begins with {"mcpServers": {`}
 }

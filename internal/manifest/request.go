@@ -15,19 +15,8 @@ const StatelessVersion = "2026-07-28"
 // whether they change what it answers.
 var Tried = json.RawMessage(`{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}`)
 
-// Initialize returns a request that begins a conversation.
-func Initialize(version string, capabilities json.RawMessage) []byte {
-	return request(methodInitialize, map[string]any{
-		"protocolVersion": version, "capabilities": capabilities, "clientInfo": clientInfo,
-	})
-}
-
-// Discover returns a request that begins a conversation without a session.
-func Discover(capabilities json.RawMessage) []byte {
-	return request(methodDiscover, map[string]any{"_meta": meta(capabilities)})
-}
-
-// Ask returns any other request. capabilities are those of a conversation without a session; nil in one with.
+// Ask returns a request of ours, but for initialize. capabilities are those of a conversation without a session;
+// nil in one with.
 func Ask(method, cursor string, capabilities json.RawMessage) []byte {
 	params := map[string]any{}
 	if cursor != "" {

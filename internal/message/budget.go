@@ -11,7 +11,7 @@ import (
 //
 // Nobody can take all of it. What a caller holds may never be more than what is left for everybody else, and what
 // a server's callers hold together never more than three times that: one caller alone has half, one server
-// three quarters, and whoever comes to holders that are greedy finds as much room as the greediest has. (Switches
+// three quarters, and a caller that comes after greedy holders finds as much room as the greediest has. (Switches
 // share buffers in this way, by dynamic thresholds.)
 type Budget struct {
 	max  int64
@@ -58,10 +58,10 @@ func (e noRoomError) Error() string { return string(e) }
 func (e noRoomError) Is(target error) bool { return target == ErrNoMemory } //nolint:errorlint // by identity
 
 const (
-	errCaller = noRoomError("the large messages of this sender have all the memory that one sender may have now")
-	errServer = noRoomError("the large messages of this server and its callers have all the memory that one server may have now")
-	errAll    = noRoomError("large messages have all the memory that they may have")
-	errIdle   = noRoomError("it came so slowly that others got its memory")
+	errCaller = noRoomError("the large messages of this sender use all the memory that one sender may have")
+	errServer = noRoomError("the large messages of this server and its callers use all the memory that one server may have")
+	errAll    = noRoomError("large messages use all the memory that they may have")
+	errIdle   = noRoomError("it arrived so slowly that others got its memory")
 )
 
 // Used is the number of bytes that are charged now.

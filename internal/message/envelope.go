@@ -12,7 +12,7 @@ type Kind uint8
 
 // The kinds.
 const (
-	Invalid      Kind = iota // JSON, and no JSON-RPC message
+	Invalid      Kind = iota // JSON, but not a JSON-RPC message
 	Request                  // method and id
 	Notification             // method, no id
 	Response                 // id with result or error
@@ -24,7 +24,7 @@ func (k Kind) String() string {
 }
 
 // An Envelope is what a relay knows of a message. The texts it returns are JSON, exactly as they
-// stand in the message, and valid as long as the Envelope is.
+// are in the message, and valid as long as the Envelope is.
 type Envelope struct {
 	kind  Kind
 	array bool
@@ -49,7 +49,7 @@ const (
 
 type span struct{ from, to int32 }
 
-// A place is where the value of a member stands in the message.
+// A place is where the value of a member is in the message.
 type place struct{ from, to int64 }
 
 // Kind returns what the message is.
@@ -159,7 +159,7 @@ func (e *Envelope) note(m member, f form) {
 	}
 }
 
-// open begins m, a scalar whose first byte is c and stands at this offset.
+// open begins m, a scalar whose first byte is c, at this offset.
 func (e *Envelope) open(m member, c byte, offset int64) {
 	switch c {
 	case '"':

@@ -5,7 +5,7 @@ import "iter"
 // What is inside a message, for the few who have to look deeper than an envelope does. The text is that of a
 // message, so it is known to be JSON.
 
-// A Span is where a value stands in a text: its first byte, and the one behind its last.
+// A Span is where a value is in a text: its first byte, and the one behind its last.
 type Span struct{ From, To int }
 
 // Whole is the span of the one value that text is.

@@ -37,7 +37,7 @@ func TestMembersAndElementsAreThoseThatAreThere(t *testing.T) {
 	}
 }
 
-// A cut takes its bytes out, also across the pieces of a large message, and an edit of what stands behind
+// A cut takes its bytes out, also across the pieces of a large message, and an edit of what follows
 // it still hits its place.
 func TestCutLeavesEveryOtherByte(t *testing.T) {
 	t.Parallel()

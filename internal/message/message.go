@@ -12,7 +12,7 @@ import (
 
 // A Message is one JSON-RPC message: its bytes, in pooled memory, and its envelope.
 //
-// It is filled by one goroutine (Append, then End) and read-only from then on. Whoever holds it
+// It is filled by one goroutine (Append, then End) and read-only from then on. Its holder
 // frees it once; Retain lets one more hold it. The bytes and the envelope are void after the last
 // Free.
 type Message struct {

@@ -9,7 +9,7 @@ import (
 const (
 	MaxDepth  = 10_000 // nested objects and arrays, as in encoding/json
 	MaxMember = 4096   // bytes of JSON text of a member that we keep (an id, a token, a method)
-	maxKey    = 256    // a key longer than this, escapes included, is none of ours
+	maxKey    = 256    // a key longer than this, escapes included, is not one of ours
 )
 
 // ErrMember is returned for a member that is longer than MaxMember.

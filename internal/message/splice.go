@@ -94,7 +94,7 @@ func (m *Message) replace(from, to int, text []byte) {
 const PartTrace = Part(traceParent)
 
 // AddMeta puts a member with this JSON text as its value into "_meta" of a request's params, which it makes if
-// there is none. It changes nothing and reports false where that would be another message to some reader: two
+// it is missing. It changes nothing and reports false where that would be another message to some reader: two
 // keys are the same, or params are no object. It may be called only while nobody else holds the message.
 func (m *Message) AddMeta(key string, value []byte) bool {
 	e := m.Envelope()
@@ -133,7 +133,7 @@ func (m *Message) AddMeta(key string, value []byte) bool {
 }
 
 // find returns the place of the first byte from from on that is c, or, if c is 0, that is no blank; -1 if there
-// is none.
+// is no such byte.
 func (m *Message) find(from int, c byte) int {
 	for i := from; i < m.size; i++ {
 		if b := m.byteAt(i); b == c || c == 0 && !blank(b) {
@@ -143,7 +143,7 @@ func (m *Message) find(from int, c byte) int {
 	return -1
 }
 
-// byteAt returns one byte, or 0 where there is none.
+// byteAt returns one byte, or 0 beyond the end.
 func (m *Message) byteAt(i int) (c byte) {
 	if i < 0 || i >= m.size {
 		return 0

@@ -47,7 +47,7 @@ func TestSpliceChangesNothingElse(t *testing.T) {
 	}
 }
 
-// The id stands at every place near a border between pieces, and grows and shrinks.
+// The id is at every place near a border between pieces, and grows and shrinks.
 func TestSpliceCrossesPieces(t *testing.T) {
 	t.Parallel()
 	long := `"` + strings.Repeat("i", MaxMember-2) + `"`

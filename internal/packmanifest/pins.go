@@ -44,10 +44,10 @@ func parsePins(data []byte) (Pins, error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("unexpected data after the object")
+		return nil, errors.New("something follows the object")
 	}
 	if f.Format != Format {
-		return nil, fmt.Errorf("has format %d, but this mcpfunc supports format %d", f.Format, Format)
+		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", f.Format, Format)
 	}
 	for server, tools := range f.Servers {
 		for tool, sum := range tools {

@@ -84,6 +84,12 @@ func (c *conversation) hold() error {
 	return err
 }
 
+// initialize returns a request that begins a conversation.
+func initialize(version string, capabilities json.RawMessage) []byte {
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-manifest","method":"initialize","params":{"protocolVersion":%q,"capabilities":%s,`+
+		`"clientInfo":{"name":"mcpfunc","version":"1"}}}`, version, capabilities)
+}
+
 func (c *conversation) method() string {
 	if c.modern {
 		return "server/discover"

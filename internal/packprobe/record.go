@@ -161,7 +161,7 @@ func (r *recorder) modern(ctx context.Context) (modern, answered bool, err error
 	if r.server.Era == "legacy" {
 		return false, true, nil
 	}
-	c, err := r.hold(ctx, manifest.Discover(json.RawMessage("{}")), json.RawMessage("{}"), true)
+	c, err := r.hold(ctx, manifest.Ask("server/discover", "", json.RawMessage("{}")), json.RawMessage("{}"), true)
 	if c == nil {
 		return false, false, err
 	}
@@ -182,9 +182,9 @@ func (r *recorder) modern(ctx context.Context) (modern, answered bool, err error
 func (r *recorder) talks(ctx context.Context, version string, modern bool) ([]RecordedTalk, error) {
 	none := json.RawMessage("{}")
 	hold := func(capabilities json.RawMessage) ([]answer, error) {
-		begin := manifest.Initialize(version, capabilities)
+		begin := initialize(version, capabilities)
 		if modern {
-			begin = manifest.Discover(capabilities)
+			begin = manifest.Ask("server/discover", "", capabilities)
 		}
 		c, err := r.hold(ctx, begin, capabilities, modern)
 		if err != nil {

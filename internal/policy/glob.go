@@ -36,19 +36,16 @@ func (s *set) has(name string) bool {
 		return true
 	}
 	for _, g := range s.globs {
-		if match(g, name) {
+		if Matches(g, name) {
 			return true
 		}
 	}
 	return false
 }
 
-// Matches reports whether a glob of Rules matches the whole of name.
-func Matches(glob, name string) bool { return match(glob, name) }
-
-// match reports whether glob matches the whole of name. Unlike that of package path, its "*" does not stop at
+// Matches reports whether a glob of Rules matches the whole of name. Unlike that of package path, its "*" does not stop at
 // a slash: names of tools may have one, and a rule must not end there.
-func match(glob, name string) bool {
+func Matches(glob, name string) bool {
 	star, from := -1, 0 // the last "*", and where what it matches begins to be tried
 	g, n := 0, 0
 	for n < len(name) {

@@ -113,7 +113,7 @@ func (v *Inventory) compare(ctx context.Context, ask func(context.Context, []byt
 		v.mu.Unlock()
 	}
 	if complete, _ := v.state(); !complete {
-		return errors.New("they change all the time, or are too many")
+		return errors.New("they keep changing, or there are too many")
 	}
 	return nil
 }
@@ -134,11 +134,11 @@ func listAll(ctx context.Context, ask func(context.Context, []byte) (*message.Me
 		answer.Free()
 		switch {
 		case failed:
-			return errors.New("the server answers tools/list with an error")
+			return errors.New("the server answered tools/list with an error")
 		case cursor == nil:
 			return nil
 		case visited[string(cursor)]:
-			return errors.New("the pages of the list lead back to one before")
+			return errors.New("the pages of the list form a loop")
 		}
 		visited[string(cursor)] = true
 	}

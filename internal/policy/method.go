@@ -53,7 +53,7 @@ func about(method string) (kind, how) {
 	return tools, unrelated
 }
 
-// references calls f with what completion/complete is about. Whoever reads keys without regard to case, or
+// references calls f with what completion/complete is about. A reader that ignores the case of keys, or takes
 // the first of two, finds nothing else.
 func references(m *message.Message, f func(kind, string) bool) {
 	text := m.Bytes()

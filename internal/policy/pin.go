@@ -97,7 +97,7 @@ func digest(sum hash.Hash, text []byte, at message.Span, without []string) {
 }
 
 // compare reports whether an element of a list of tools, which has these names, is the pinned tool, and tells
-// seen and whoever wants to know.
+// seen and any listener.
 func (p *Policy) compare(text []byte, at message.Span, names []string, seen *Inventory) bool {
 	is := Digest(text, at)
 	same := len(names) == 1 && p.pins[names[0]] == is

@@ -36,8 +36,8 @@ func TestGlobs(t *testing.T) {
 		{"?", "é", true}, {"?", "", false}, {"??", "é", false}, {"a?c", "aéc", true}, {"*é", "caf\u00e9", true}, {"*\u00e9", "cafe\u0301", false},
 		{"?", "\xff", true}, {"*x", strings.Repeat("x", 10_000), true}, {"*a*a*a*a*a*b", strings.Repeat("a", 2_000), false},
 	} {
-		if got := match(c.glob, c.name); got != c.want {
-			t.Errorf("match(%q, %.20q) = %v", c.glob, c.name, got)
+		if got := Matches(c.glob, c.name); got != c.want {
+			t.Errorf("Matches(%q, %.20q) = %v", c.glob, c.name, got)
 		}
 	}
 }
@@ -60,8 +60,8 @@ func FuzzGlob(f *testing.F) {
 		if !utf8.ValidString(glob) || !utf8.ValidString(name) || len(glob) > 12 || len(name) > 24 {
 			return
 		}
-		if got, want := match(glob, name), simple([]rune(glob), []rune(name)); got != want {
-			t.Errorf("match(%q, %q) = %v", glob, name, got)
+		if got, want := Matches(glob, name), simple([]rune(glob), []rune(name)); got != want {
+			t.Errorf("Matches(%q, %q) = %v", glob, name, got)
 		}
 	})
 }

@@ -122,7 +122,7 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 		plain, _ = forms(name)
 	}
 	for _, need := range r.require {
-		if !match(need.Glob, name) && !match(need.Glob, plain) {
+		if !Matches(need.Glob, name) && !Matches(need.Glob, plain) {
 			continue
 		}
 		for _, scope := range need.Scopes {
@@ -143,7 +143,7 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 	return lack
 }
 
-// hasOne reports whether has is true of one of names, or there are none.
+// hasOne reports whether has is true of one of names, or names is empty.
 func hasOne(names []string, has func(string) bool) bool {
 	for _, name := range names {
 		if has(name) {
@@ -157,5 +157,5 @@ func (k kind) String() string { return [...]string{"tool", "prompt", "resource"}
 
 // Failed is the error of a call whose tool could not be compared with the pinned one.
 func Failed(err error) *Refusal {
-	return &Refusal{Code: codeInternal, Text: "the tools of the server could not be compared with the pinned ones: " + err.Error()}
+	return &Refusal{Code: codeInternal, Text: "cannot compare the server's tools with the pinned ones: " + err.Error()}
 }

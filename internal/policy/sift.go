@@ -58,8 +58,8 @@ func (p *Policy) Sift(method string, answer *message.Message, seen *Inventory) {
 
 // cuts appends what has to go of one list: with an element that goes, what parts it from another.
 func (p *Policy) cuts(cuts []message.Span, text []byte, elements message.Span, l list, seen *Inventory) []message.Span {
-	kept, last := false, message.Span{} // whether an element before stays, and where the last one before stands
-	gone := message.Span{}              // a run of elements that go; empty while there is none
+	kept, last := false, message.Span{} // whether an element before stays, and where the last one before is
+	gone := message.Span{}              // a run of elements that go; empty without one
 	for at := range message.Elements(text, elements) {
 		switch stays := p.stays(text, at, l, seen); {
 		case !stays && gone.To == 0 && kept:

@@ -9,7 +9,7 @@ import (
 )
 
 // FuzzSift holds for whatever a server lists: what is left is JSON, no reader finds a name in it that is denied,
-// every tool that is left stands there as the server wrote it, and there is nothing more to take out.
+// every tool that is left is as the server wrote it, and there is nothing more to take out.
 func FuzzSift(f *testing.F) {
 	f.Add([]byte(`[{"name":"drop"},{"name":"read","x":[1]} , {"n\u0061me":"dr\u006fp"}]`))
 	f.Add([]byte(`[{"name":"read","Name":"drop"},{"name":"drop","name":"read"},7,null,[]]`))

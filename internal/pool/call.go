@@ -38,7 +38,7 @@ type Call struct {
 func (c *Call) subscribes() bool { return c.method == "subscriptions/listen" }
 
 // Send passes a request to the process. When ctx's deadline comes, the call is answered with the cause, a
-// *child.Failure, and cancelled. Send fails with ErrRetired if the process takes no more calls,
+// *child.Failure, and cancelled. Send fails with ErrRetired if the process accepts no more calls,
 // and with ctx's error; then the process has not heard of it. Unless it fails with ErrRetired it
 // changes m, which stays the caller's. of, which may be nil, hears how the call ends, unless Send fails.
 func (w *Worker) Send(ctx context.Context, m *message.Message, of *calls.Call) (*Call, error) {
@@ -78,7 +78,7 @@ func (w *Worker) register(ctx context.Context, e *message.Envelope, of *calls.Ca
 	}
 	if c.subscribes() && w.pool.subscriptions.Add(1) > maxInFlight {
 		w.pool.subscriptions.Add(-1)
-		return nil, nil, &admission.BusyError{What: "the caller, of subscriptions,", Limit: maxInFlight}
+		return nil, nil, &admission.BusyError{What: "subscriptions of the caller", Limit: maxInFlight}
 	}
 	w.last++
 	c.number = w.last

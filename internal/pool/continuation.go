@@ -39,12 +39,12 @@ func (e *LostError) Unwrap() error { return e.failure() }
 
 func (e *LostError) failure() *child.Failure {
 	f := &child.Failure{
-		Text: "the requestState is of a process of the server that has ended", Reason: ReasonStateLost,
-		Hint: "make the call again without requestState and inputResponses",
+		Text: "the process that issued this requestState has ended", Reason: ReasonStateLost,
+		Hint: "repeat the call without requestState and inputResponses",
 	}
 	if e.Elsewhere {
 		f.Reason = ReasonStateElsewhere
-		f.Text = "the requestState is of no process that runs here: it is another instance's, or another caller's, or older than an hour"
+		f.Text = "no process here issued this requestState: it is from another instance, another caller, or more than an hour ago"
 	}
 	return f
 }
@@ -92,9 +92,9 @@ func (ps *Pools) Minter(ctx context.Context, server *Server, caller Caller, stat
 	case err != nil && ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case err != nil:
-		ps.log.Warn("cannot find out which instance has minted a requestState", "server", server.Name, "error", err)
+		ps.log.Warn("cannot find the instance that issued a requestState", "server", server.Name, "error", err)
 		return "", &child.Failure{
-			Text: "it cannot be found out now which instance the requestState is of; try again soon", Reason: child.ReasonUnsure, Retryable: true,
+			Text: "cannot find the instance that issued this requestState; try again soon", Reason: child.ReasonUnsure, Retryable: true,
 		}
 	case owner == "":
 		return "", &LostError{Elsewhere: !gone}
@@ -109,7 +109,7 @@ func (ps *Pools) minted(w *Worker, state string) {
 		return
 	}
 	if err := ps.minters.Minted(w.ctx, stateName(w.key, state), stateLife); err != nil {
-		w.log.Warn("other instances do not know whose a requestState is: calls with it are answered by this one alone", "error", err)
+		w.log.Warn("cannot tell other instances about a requestState: only this one can answer calls with it", "error", err)
 	}
 }
 

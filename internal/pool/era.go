@@ -27,7 +27,7 @@ const (
 const Stateless = "2026-07-28"
 
 // ErrLegacy says that a server was not found to speak the modern era.
-var ErrLegacy = errors.New("the server speaks no protocol version without sessions")
+var ErrLegacy = errors.New("the server does not speak a protocol version without sessions")
 
 const (
 	legacyVerdict  = time.Hour        // after which a server may have been replaced by one that speaks both
@@ -52,7 +52,7 @@ type verdict struct {
 	decided chan struct{} // closed when there is one, or when nobody could find out
 	began   time.Time     // the probe, or the first of those in a row that took too long
 	modern  bool
-	until   time.Time      // when it must be found out anew; zero for never
+	until   time.Time      // when it must be found out again; zero for never
 	why     *child.Failure // it was not found out; nil if it was
 	tries   int            // that found out nothing, in a row
 }
@@ -174,7 +174,7 @@ func (ps *Pools) undecided(v *verdict, why *child.Failure) (pause time.Duration)
 	return pause
 }
 
-// abandon gives v up without having asked: whoever comes next does.
+// abandon gives v up without having asked: the next caller does.
 func (ps *Pools) abandon(server *Server, v *verdict) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

@@ -144,7 +144,7 @@ func (ps *Pools) arrive(server *Server, caller Caller) (leave func(), err error)
 }
 
 // Share returns a process of the caller's pool, entered: Leave must follow. It is the one that has the
-// least to do, or, if all have plenty and there is room for another one, whichever is free or ready first.
+// least to do, or, if all have plenty and there is room for another one, the first that is free or ready.
 //
 // It fails with ErrLegacy, an *UndecidedError, an *admission.FullError, an *admission.BusyError, a *child.Failure, admission.ErrClosed or ctx's error.
 func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Worker, error) {
@@ -171,7 +171,7 @@ func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Wor
 	}
 	w, err := ps.await(ctx, t, patience, late)
 	if probe != nil && err == late {
-		ps.log.Warn("the era of a server is not known yet", "server", server.Name, "waited", patience.String())
+		ps.log.Warn("era of a server not known yet", "server", server.Name, "waited", patience.String())
 	}
 	return w, err
 }
@@ -201,7 +201,7 @@ func (ps *Pools) queue(ctx context.Context, server *Server, caller Caller, probe
 	}
 }
 
-// enter returns a turn, and starts another process if all have plenty to do. When there is none and none
+// enter returns a turn, and starts another process if all have plenty to do. When no process runs and none
 // may be started, it says how long to wait until one may, or who has to make room before.
 func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, pause time.Duration, victim admission.Tenant, err error) {
 	ps.mu.Lock()
@@ -245,7 +245,7 @@ func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *
 	return nil, nil
 }
 
-// poolLocked returns the pool of a caller, which is new if there is none.
+// poolLocked returns the pool of a caller, and creates it if needed.
 func (ps *Pools) poolLocked(server *Server, caller Caller) *pool {
 	key := caller.key(server)
 	p := ps.pools[key]

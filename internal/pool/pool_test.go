@@ -75,11 +75,12 @@ func (b *bench) processes() []*mcptest.Process {
 
 func (b *bench) launch(serve func(in io.Reader, out, complain io.Writer, exit func(int))) func(context.Context, any) (process.Process, error) {
 	return func(context.Context, any) (process.Process, error) {
-		var p *mcptest.Process
-		p = mcptest.Run(func(in io.Reader, out io.Writer) error {
-			serve(in, out, io.Discard, func(int) { p.Exit(errors.New("crashed")) })
+		run := make(chan *mcptest.Process, 1) // it may exit at once
+		p := mcptest.Run(func(in io.Reader, out io.Writer) error {
+			serve(in, out, io.Discard, func(int) { (<-run).Exit(errors.New("crashed")) })
 			return nil
 		})
+		run <- p
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.started = append(b.started, p)

@@ -84,7 +84,7 @@ func (p *pool) remove(w *Worker) {
 }
 
 // await returns the process that t is given. After patience it is any that takes calls, however busy, or
-// there is none: then late is returned.
+// none exists: then late is returned.
 func (ps *Pools) await(ctx context.Context, t *turn, patience time.Duration, late error) (*Worker, error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

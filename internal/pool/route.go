@@ -27,7 +27,7 @@ func (w *Worker) route(proc *child.Child, m *message.Message) *Call {
 		}
 	case message.Request:
 		// Servers may not ask in this era (2026-07-28, transports/stdio, "Receiving Messages").
-		w.log.Warn("the server sent a request, which it may not without a session; refused", "method", e.Method())
+		w.log.Warn("server request refused: it has no session", "method", e.Method())
 		w.say(`{"jsonrpc":"2.0","id":` + string(e.ID()) +
 			`,"error":{"code":-32601,"message":"a server sends no requests in protocol version ` + Stateless + `"}}`)
 	default:
@@ -35,7 +35,7 @@ func (w *Worker) route(proc *child.Child, m *message.Message) *Call {
 		return nil
 	}
 	if c == nil {
-		w.log.Debug("message for no call in flight", "kind", e.Kind().String(), "method", e.Method())
+		w.log.Debug("message does not belong to a call in flight", "kind", e.Kind().String(), "method", e.Method())
 		m.Free()
 	}
 	return c

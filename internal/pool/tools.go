@@ -22,7 +22,7 @@ const (
 )
 
 // ErrTooManyParams says that a tool's schema names more headers than are compared.
-var ErrTooManyParams = fmt.Errorf("the tool's schema names more than %d headers, or some deeper than %d properties", maxParams, maxParamDepth)
+var ErrTooManyParams = fmt.Errorf("the tool's schema names more than %d headers, or nests one more than %d properties deep", maxParams, maxParamDepth)
 
 // ParamHeaders returns the headers that belong to a call of a tool, as far as the caller has listed
 // the tools here: a server on stdio tells its schemas in no other way. It fails with ErrTooManyParams.
@@ -82,7 +82,7 @@ func (w *Worker) learn(answer []byte) {
 	}
 }
 
-// headers lists the headers of the properties of p, which stands at path. It reports false if one
+// headers lists the headers of the properties of p, which is at path. It reports false if one
 // is not allowed. taken are the names so far, in lower case.
 func (p property) headers(path []string, taken map[string]bool) (found []ParamHeader, ok bool) {
 	for name, inner := range p.Properties {

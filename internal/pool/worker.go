@@ -17,7 +17,7 @@ import (
 )
 
 // ErrRetired says that a worker takes no more calls.
-var ErrRetired = errors.New("the process takes no more calls")
+var ErrRetired = errors.New("the process accepts no more calls")
 
 // A Worker is one process of a pool and the calls that are in flight on it. Its methods may be
 // called from any goroutine.
@@ -146,10 +146,10 @@ func (w *Worker) Idle() (since time.Time, idle, working bool) {
 
 // Evict retires the worker to make room.
 func (w *Worker) Evict() {
-	w.Retire("there was no room for a newer process, and it was idle the longest")
+	w.Retire("it was evicted for a newer process: it had been idle the longest")
 }
 
-// PID is the number of the process, or 0 while there is none.
+// PID is the number of the process, or 0 without one.
 func (w *Worker) PID() int { return int(w.pid.Load()) }
 
 // OutOfMemory ends the process at once. Its calls are answered with the reason.
@@ -227,7 +227,7 @@ func (w *Worker) over() {
 	w.mu.Lock()
 	why := w.why
 	w.mu.Unlock()
-	w.log.Info("process of a pool ended", "why", why)
+	w.log.Info("pool process ended", "why", why)
 	w.rec.Ended(why)
 }
 
@@ -266,7 +266,7 @@ func (w *Worker) discover(c *child.Child) bool {
 }
 
 // check compares what the process answers with what is known of the server, and reports false if it is no
-// more. Whoever has listed tools without a process has heard of the headers of their arguments.
+// more. A client that has listed tools without a process has heard of the headers of their arguments.
 func (w *Worker) check(c *child.Child, discovered *message.Message) bool {
 	known := w.server.Known
 	if known == nil {
@@ -311,7 +311,7 @@ func (w *Worker) conclude(err error, modern bool) error {
 		w.log.Info("era of a server", "modern", modern)
 	case failed && failure.Reason != child.ReasonStart && failure.Reason != child.ReasonClosed:
 		pause := w.pools.undecided(w.probe, failure)
-		w.log.Warn("the era of a server was not found out", "why", failure.Text, "reason", failure.Reason, "stderr", failure.Stderr, "again_in", pause.String())
+		w.log.Warn("cannot find the era of a server", "why", failure.Text, "reason", failure.Reason, "stderr", failure.Stderr, "again_in", pause.String())
 		return &UndecidedError{failure}
 	default: // of the app, or of this caller's environment
 		w.pools.abandon(w.server, w.probe)
@@ -344,7 +344,7 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 		w.settle(f, false)
 	}
 	if died && !unproven {
-		w.log.Warn("server of a pool died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
+		w.log.Warn("pool server died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Landlock does not ask about modes and times of files: whoever owns a file changes them. So a child that may
+// Landlock does not ask about modes and times of files: the owner of a file changes them. So a child that may
 // not write has a seccomp filter by which the kernel passes such a call on to an attendant. It looks for the file
 // itself, as the child means it, and changes it if it lies where the child may write. What it looked at is what
 // it changes, so that nothing is won by changing the path in between. An owner can be set to what it is, as programs
@@ -92,7 +92,7 @@ func (a *attendant) run() {
 func (a *attendant) answer(listener uintptr) {
 	var n notification
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); errno != 0 {
-		return // whoever asked is gone
+		return // the process that asked has ended
 	}
 	v := verdict{id: n.id}
 	waits := func() bool {

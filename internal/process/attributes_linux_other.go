@@ -2,7 +2,7 @@
 
 package process
 
-// There are none of these.
+// This architecture does not have these calls.
 const (
 	sysChmod  = -1
 	sysChown  = -2

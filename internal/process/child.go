@@ -134,9 +134,6 @@ func (c *Child) Read(p []byte) (int, error) { return c.stdout.Read(p) }
 // ReadPiece is Read with memory that is taken only when there is something to read.
 func (c *Child) ReadPiece() (*bufpool.Piece, int, error) { return c.stdout.ReadPiece() }
 
-// TryPiece is ReadPiece that does not wait.
-func (c *Child) TryPiece() (*bufpool.Piece, int, bool) { return c.stdout.TryPiece() }
-
 // Stderr returns the child's stderr, which ends like Read does.
 func (c *Child) Stderr() io.Reader { return c.stderr }
 

@@ -73,15 +73,15 @@ func extensions(env []string) []string {
 func Hint(command string) string {
 	switch strings.TrimSuffix(filepath.Base(command), ".exe") {
 	case "uvx", "uv":
-		return "install uv, which brings uvx: https://docs.astral.sh/uv/getting-started/installation/"
+		return "install uv, which includes uvx: https://docs.astral.sh/uv/getting-started/installation/"
 	case "npx", "npm", "node":
-		return "install Node.js, which brings npx: https://nodejs.org/en/download"
+		return "install Node.js, which includes npx: https://nodejs.org/en/download"
 	case "python", "python3":
 		return "install Python: https://www.python.org/downloads/"
 	case "dnx", "dotnet":
-		return "run mcpfunc pack, which needs no .NET, or install the SDK of .NET 10, which brings dnx: https://dotnet.microsoft.com/download"
+		return "run mcpfunc pack, which does not need .NET, or install the .NET 10 SDK, which includes dnx: https://dotnet.microsoft.com/download"
 	case "docker":
-		return "install Docker, or choose a server that runs without it: Azure Functions has none"
+		return "install Docker, or choose a server that runs without it: Azure Functions does not have it"
 	}
 	return ""
 }

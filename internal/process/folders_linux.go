@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folders are those that sandboxed children have to themselves. They lie below one folder that nobody else can
+// folders are those that sandboxed children have to themselves. They are below one folder that nobody else can
 // write, which goes with the app: by close, or by the guard if the app is killed. Where there is no guard, another app
 // of the same user removes it, since nobody holds its lock any more.
 type folders struct {

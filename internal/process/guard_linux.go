@@ -33,7 +33,7 @@ type guard struct {
 	pipe   *os.File // nil when there is no guard
 }
 
-// guardShell is what runs the guard. Where there is none, as in an image without a distribution, there is
+// guardShell is what runs the guard. Without a shell, as in an image without a distribution, there is
 // no guard.
 const guardShell = "/bin/sh"
 
@@ -99,7 +99,7 @@ func (g *guard) startLocked() {
 	}
 	g.tried = true
 	if err := g.execLocked(); err != nil {
-		g.log.Warn("cannot start the guard: if the app is killed, what its servers started may survive", "error", err)
+		g.log.Warn("cannot start the guard: processes of servers may survive if the app is killed", "error", err)
 		return
 	}
 	for _, pid := range slices.Sorted(maps.Keys(g.groups)) {

@@ -73,7 +73,7 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 }
 
 // hasTerminal reports whether this process has a terminal (tty(4)). Its children then lead sessions of their own: else
-// they would have that terminal, too, could ask on it, and would be stopped when they read from it. Where there is none,
+// they would have that terminal, too, could ask on it, and would be stopped when they read from it. Without a terminal,
 // as on Azure, a process group is enough, and much cheaper: a scheduler that groups tasks by session
 // (sched(7), autogroup) takes a quarter of the calls per second from an app whose children are each a session.
 func hasTerminal() bool {

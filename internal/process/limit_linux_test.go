@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The walls of a child refuse to change limits of another process, so that whoever starts it sets its limits from
+// The walls of a child refuse to change limits of another process, so that its starter sets its limits from
 // before them.
 func TestChildIsLimitedWhereTheAppIsNot(t *testing.T) {
 	var before unix.Rlimit

@@ -157,9 +157,13 @@ func (m *marks) of(pid int) uint64 {
 // limitsBytes is enough for /proc/pid/limits.
 const limitsBytes = 4 << 10
 
+var limitsBuffers = sync.Pool{New: func() any { return new([limitsBytes]byte) }}
+
 // pinnedMark reads the soft limit that is a mark (proc_pid_limits(5)), or returns 0.
 func pinnedMark(pid int) uint64 {
-	limits := read("/proc/"+strconv.Itoa(pid)+"/limits", make([]byte, limitsBytes))
+	buf := limitsBuffers.Get().(*[limitsBytes]byte)
+	defer limitsBuffers.Put(buf)
+	limits := read("/proc/"+strconv.Itoa(pid)+"/limits", buf[:])
 	_, rest, _ := bytes.Cut(limits, []byte("\nMax realtime timeout"))
 	for field := range bytes.FieldsSeq(rest) {
 		number, _ := strconv.ParseUint(string(field), 10, 64) // 0 for "unlimited"

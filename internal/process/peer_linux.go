@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +18,7 @@ import (
 // for a connection.
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then whoever is none of ours has to be found with it; a socket that nobody is found with is
+// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
 // somebody's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
@@ -33,31 +36,123 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if inode == 0 {
 		return 0, true // closed already
 	}
-	socket := "socket:[" + strconv.FormatUint(uint64(inode), 10) + "]"
-	var others []int
-	hidden := uint64(0)
-	for _, p := range processes() {
-		mark := s.marks.of(p.pid)
-		if mark == 0 {
-			others = append(others, p.pid)
-			continue
-		}
-		switch holds, err := hasOpen(p.pid, socket); {
-		case holds:
-			return mark, true
-		case errors.Is(err, os.ErrPermission):
-			hidden = mark
-		}
+	held := s.sockets.after(s.heldSockets)
+	if mark := held.by[inode]; mark != 0 {
+		return mark, true
 	}
-	if hidden == 0 {
+	if held.hidden == 0 {
 		return 0, false
 	}
-	for _, pid := range others {
-		if holds, _ := hasOpen(pid, socket); holds {
+	for _, pid := range held.others {
+		found := false
+		eachSocket(pid, func(other uint32) { found = found || other == inode })
+		if found {
 			return 0, false
 		}
 	}
-	return hidden, true
+	return held.hidden, true
+}
+
+// heldSockets are those that what came of children has open.
+type heldSockets struct {
+	by     map[uint32]uint64 // the mark of who has it open, by inode
+	hidden uint64            // the mark of who keeps us from seeing; 0 for nobody
+	others []int             // processes that came of no child
+}
+
+func (s *system) heldSockets() (held heldSockets) {
+	held.by = map[uint32]uint64{}
+	all := processes()
+	foreign := s.foreigners(all)
+	for _, p := range all {
+		mark := uint64(0)
+		if !foreign(p) { // it is dear to read
+			mark = s.marks.of(p.pid)
+		}
+		if mark == 0 {
+			held.others = append(held.others, p.pid)
+			continue
+		}
+		if err := eachSocket(p.pid, func(inode uint32) { held.by[inode] = mark }); errors.Is(err, os.ErrPermission) {
+			held.hidden = mark
+		}
+	}
+	return held
+}
+
+// A lookout does what takes long once for all who wait for it.
+type lookout struct {
+	turn chan struct{} // held by who looks; capacity 1
+	mu   sync.Mutex
+	next *sighting // that has not begun; nil for none
+}
+
+type sighting struct {
+	done chan struct{} // closed once held is there
+	held heldSockets
+}
+
+// after returns what f does, which is called after the call of after has begun: for one connection, or for all that
+// have come while f was busy with those before.
+func (l *lookout) after(f func() heldSockets) heldSockets {
+	mine, first := l.join()
+	if !first {
+		<-mine.done
+		return mine.held
+	}
+	l.turn <- struct{}{}
+	runtime.Gosched() // who has come as well joins: a look takes no break in which they could
+	l.begin()
+	mine.held = f()
+	<-l.turn
+	close(mine.done)
+	return mine.held
+}
+
+func (l *lookout) join() (next *sighting, first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first = l.next == nil; first {
+		l.next = &sighting{done: make(chan struct{})}
+	}
+	return l.next, first
+}
+
+// begin makes who joins from now on wait for the next look.
+func (l *lookout) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = nil
+}
+
+// foreigners returns what tells of which processes it is certain that they did not come of this one, since where this
+// one adopts orphans, whatever came of it stays below it. Nothing is certain of a process one of whose ancestors has
+// ended meanwhile, or is younger than what came of it: then its number is another's by now.
+func (s *system) foreigners(all []process) func(process) bool {
+	if _, alone := s.currentTier().(*marked); alone {
+		return func(process) bool { return false }
+	}
+	byPID := make(map[int]process, len(all))
+	for _, p := range all {
+		byPID[p.pid] = p
+	}
+	self := os.Getpid()
+	return func(p process) bool {
+		for range len(all) {
+			if p.pid == self {
+				return false
+			}
+			if p.parent == 0 {
+				return true
+			}
+			parent, known := byPID[p.parent]
+			if !known || parent.started > p.started {
+				return false
+			}
+			p = parent
+		}
+		return false
+	}
 }
 
 func addrPort(a net.Addr) (netip.AddrPort, bool) {
@@ -69,24 +164,31 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
 }
 
-// hasOpen reports whether a process has a descriptor that /proc shows as target.
-func hasOpen(pid int, target string) (bool, error) {
+// eachSocket calls f with the inode of each socket that a process has open.
+func eachSocket(pid int, f func(inode uint32)) error {
 	path := "/proc/" + strconv.Itoa(pid) + "/fd"
 	dir, err := os.Open(path)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return false, err
+		return err
 	}
+	var link [64]byte
 	for _, name := range names {
-		if link, err := os.Readlink(path + "/" + name); err == nil && link == target {
-			return true, nil
+		n, err := unix.Readlink(path+"/"+name, link[:])
+		if err != nil {
+			continue
+		}
+		if number, ok := strings.CutPrefix(string(link[:n]), "socket:["); ok {
+			if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 32); err == nil {
+				f(uint32(inode))
+			}
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // The messages of sock_diag(7) for one TCP connection, in the host's byte order but for addresses and ports.

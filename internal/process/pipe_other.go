@@ -24,9 +24,6 @@ func (p *pipe) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// TryPiece implements framing.TryReader. Where pipes cannot be polled there is never anything.
-func (p *pipe) TryPiece() (*bufpool.Piece, int, bool) { return nil, 0, false }
-
 // ReadPiece implements framing.PieceReader.
 func (p *pipe) ReadPiece() (*bufpool.Piece, int, error) {
 	piece := bufpool.Get()

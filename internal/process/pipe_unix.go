@@ -15,11 +15,13 @@ import (
 
 // A pipe is our end of a child's stdout or stderr. One goroutine reads it.
 type pipe struct {
-	f    *os.File
-	raw  syscall.RawConn
-	gone chan struct{} // closed by finish: who could write is dead
-	once sync.Once
-	full func(fd uintptr) bool // told when the pipe is found full, until it reports true; nil for nobody
+	f   *os.File
+	raw syscall.RawConn
+
+	mu       sync.Mutex
+	finished bool                  // who could write is dead, and the read deadline is not to be moved
+	deadline time.Time             // of reads, which may come before a read is to give up; zero for none
+	full     func(fd uintptr) bool // told when the pipe is found full, until it reports true; nil for nobody
 
 	// Of the reader: what a read is for, and what came of it. try is p.attempt, made once.
 	buf   []byte         // to read into; nil for a piece
@@ -34,7 +36,7 @@ func newPipe(f *os.File, full func(fd uintptr) bool) *pipe {
 	if err != nil {
 		panic(err) // an open file has one
 	}
-	p := &pipe{f: f, raw: raw, gone: make(chan struct{}), full: full}
+	p := &pipe{f: f, raw: raw, full: full}
 	p.try = p.attempt
 	return p
 }
@@ -42,32 +44,59 @@ func newPipe(f *os.File, full func(fd uintptr) bool) *pipe {
 // finish says that the child is gone: what is in the pipe is still read, and then it has ended. A
 // reader that waits is woken.
 func (p *pipe) finish() {
-	p.once.Do(func() {
-		close(p.gone)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.finished {
+		p.finished = true
 		p.f.SetReadDeadline(time.Unix(1, 0))
-	})
+	}
+}
+
+// wakeBy makes a read wake no later than at a time, which is zero for one that waits as long as it takes. It reports
+// false once the child is gone.
+func (p *pipe) wakeBy(t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.finished {
+		return false
+	}
+	p.deadline = t
+	p.f.SetReadDeadline(t)
+	return true
 }
 
 // ReadPiece implements framing.PieceReader.
 func (p *pipe) ReadPiece() (*bufpool.Piece, int, error) {
-	n, err := p.read(nil)
-	piece := p.piece
-	p.piece = nil
-	return piece, n, err
+	n, err := p.read(nil, time.Time{})
+	return p.taken(), n, err
 }
 
-// TryPiece implements framing.TryReader.
-func (p *pipe) TryPiece() (piece *bufpool.Piece, n int, ok bool) {
-	p.buf, p.n = nil, 0
-	err := p.raw.Read(func(fd uintptr) bool {
-		p.attempt(fd)
-		return true
-	})
-	if err != nil || p.n == 0 {
-		return nil, 0, false // what the end is, ReadPiece says
+// ReadPieceWithin implements framing.TimedReader. A large message is read by it, piece by piece: so a deadline that
+// was set stays, and is moved when it comes and the read is not to give up yet.
+func (p *pipe) ReadPieceWithin(d time.Duration) (piece *bufpool.Piece, n int, err error, ok bool) {
+	if d <= 0 {
+		p.buf, p.n = nil, 0
+		err := p.raw.Control(func(fd uintptr) { p.attempt(fd) })
+		if err != nil || p.n == 0 {
+			return nil, 0, nil, false // what the end is, ReadPiece says
+		}
+		return p.taken(), p.n, nil, true
 	}
+	until := time.Now().Add(d)
+	if p.deadline.IsZero() || until.Before(p.deadline) {
+		p.wakeBy(until)
+	}
+	n, err = p.read(nil, until)
+	if err == os.ErrDeadlineExceeded {
+		return nil, 0, nil, false
+	}
+	return p.taken(), n, err, true
+}
+
+// taken returns the piece that was read into, which is the caller's.
+func (p *pipe) taken() (piece *bufpool.Piece) {
 	piece, p.piece = p.piece, nil
-	return piece, p.n, true
+	return piece
 }
 
 // Read implements io.Reader.
@@ -75,17 +104,23 @@ func (p *pipe) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	return p.read(b)
+	return p.read(b, time.Time{})
 }
 
-// read reads into buf, or into a piece that it takes for it. It holds no piece while it waits. At the
-// end it closes the file.
-func (p *pipe) read(buf []byte) (int, error) {
+// read reads into buf, or into a piece that it takes for it. It holds no piece while it waits, and gives up with
+// os.ErrDeadlineExceeded at until if that is not zero. At the end it closes the file.
+func (p *pipe) read(buf []byte, until time.Time) (int, error) {
 	p.buf = buf
 	defer func() { p.buf = nil }()
 	wait := p.raw.Read(p.try)
-	if errors.Is(wait, os.ErrDeadlineExceeded) {
-		<-p.gone
+	for errors.Is(wait, os.ErrDeadlineExceeded) {
+		if !until.IsZero() && !time.Now().Before(until) && p.wakeBy(time.Time{}) {
+			return 0, os.ErrDeadlineExceeded
+		}
+		if p.wakeBy(until) {
+			wait = p.raw.Read(p.try)
+			continue
+		}
 		wait = p.raw.Control(func(fd uintptr) {
 			if !p.attempt(fd) {
 				p.err = nil // nothing is left, and there is nobody to write more
@@ -128,4 +163,9 @@ func (p *pipe) attempt(fd uintptr) bool {
 		}
 	}
 	return p.err != syscall.EAGAIN
+}
+
+// ReadPieceWithin implements framing.TimedReader.
+func (c *Child) ReadPieceWithin(d time.Duration) (*bufpool.Piece, int, error, bool) {
+	return c.stdout.ReadPieceWithin(d)
 }

@@ -56,7 +56,7 @@ func (d descent) below(top, pid int) int {
 	return 0
 }
 
-// root returns the root that a process came of, or is, and 0 if it is none of theirs, or an orphan by now.
+// root returns the root that a process came of, or is, and 0 if it does not belong to any root, or an orphan by now.
 func (d descent) root(pid int) (root int) {
 	var way []int
 	for ; pid > 0 && len(way) <= len(d.parents); pid = d.parents[pid] {

@@ -11,13 +11,13 @@ func legacyNames(n *notification) []named {
 	case unix.SYS_OPEN, unix.SYS_CREAT:
 		return []named{here("write", a[0], false)}
 	case unix.SYS_MKDIR:
-		return []named{here("make the folder", a[0], true)}
+		return []named{here("create the folder", a[0], true)}
 	case unix.SYS_MKNOD:
 		return []named{here("make", a[0], true)}
 	case unix.SYS_UNLINK, unix.SYS_RMDIR:
 		return []named{here("remove", a[0], true)}
 	case unix.SYS_SYMLINK:
-		return []named{here("make the link", a[1], true)}
+		return []named{here("create the link", a[1], true)}
 	case unix.SYS_RENAME:
 		return []named{here("move", a[0], true), here("move to", a[1], true)}
 	case unix.SYS_LINK:

@@ -68,7 +68,7 @@ var attended = []int32{
 
 const (
 	allHint  = `only "all" allows it`
-	unixHint = `let it be if it is the GNU C library's first try to look up a name (nscd); else only "all" allows it`
+	unixHint = `ignore it if it is the GNU C library's first attempt to resolve a name (nscd); otherwise only "all" allows it`
 )
 
 // socket refuses what noSocketsFilter and portsFilter do.
@@ -82,9 +82,9 @@ func (r *reporter) socket(family, kind, protocol int) (goesOn bool, err error) {
 		if len(r.box.Ports) > 0 {
 			return true, nil
 		}
-		r.box.Report(Refusal{SandboxNetwork, "a socket of TCP", `list any port instead of "none": then each that it tries is told`})
+		r.box.Report(Refusal{SandboxNetwork, "a TCP socket", `list any port instead of "none": each port that it tries is then reported`})
 	case internet && kind&0xf == unix.SOCK_DGRAM:
-		refusal := Refusal{SandboxNetwork, "a socket of UDP", "if it asks for names, add 53 to sandbox.network: the GNU C library then asks over TCP"}
+		refusal := Refusal{SandboxNetwork, "a UDP socket", "if it resolves names, add 53 to sandbox.network: the GNU C library then asks over TCP"}
 		if slices.Contains(r.box.Ports, 53) {
 			refusal.Hint = allHint
 		}
@@ -192,13 +192,13 @@ func namesOf(n *notification) []named {
 	case unix.SYS_TRUNCATE:
 		return []named{here("truncate", a[0], false)}
 	case unix.SYS_MKDIRAT:
-		return []named{at("make the folder", a[0], a[1], true)}
+		return []named{at("create the folder", a[0], a[1], true)}
 	case unix.SYS_MKNODAT:
 		return []named{at("make", a[0], a[1], true)}
 	case unix.SYS_UNLINKAT:
 		return []named{at("remove", a[0], a[1], true)}
 	case unix.SYS_SYMLINKAT:
-		return []named{at("make the link", a[1], a[2], true)}
+		return []named{at("create the link", a[1], a[2], true)}
 	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
 		return []named{at("move", a[0], a[1], true), at("move to", a[2], a[3], true)}
 	case unix.SYS_LINKAT:

@@ -50,16 +50,16 @@ func TestRefusalsAreReported(t *testing.T) {
 			defer mu.Unlock()
 			var want []Refusal
 			if box.ReadOnly {
-				for _, what := range []string{"write " + w.Outside + "/new", "remove " + w.Outside + "/file", "make the folder " + w.Outside + "/made-dir", "move " + w.Outside + "/file", "change the mode of " + w.Outside + "/file"} {
+				for _, what := range []string{"write " + w.Outside + "/new", "remove " + w.Outside + "/file", "create the folder " + w.Outside + "/made-dir", "move " + w.Outside + "/file", "change the mode of " + w.Outside + "/file"} {
 					want = append(want, Refusal{SandboxWrite, what, fmt.Sprintf("add %q to sandbox.write if the server needs it", w.Outside)})
 				}
 			}
 			switch {
 			case len(box.Ports) > 0:
-				want = append(want, Refusal{SandboxNetwork, "a socket of UDP", "if it asks for names, add 53 to sandbox.network: the GNU C library then asks over TCP"}, Refusal{SandboxNetwork, fmt.Sprint("a connection to 127.0.0.1:", w.TCP), fmt.Sprintf("add %d to sandbox.network", w.TCP)},
+				want = append(want, Refusal{SandboxNetwork, "a UDP socket", "if it resolves names, add 53 to sandbox.network: the GNU C library then asks over TCP"}, Refusal{SandboxNetwork, fmt.Sprint("a connection to 127.0.0.1:", w.TCP), fmt.Sprintf("add %d to sandbox.network", w.TCP)},
 					Refusal{SandboxNetwork, "a Unix socket", unixHint})
 			case box.NoNetwork:
-				want = append(want, Refusal{SandboxNetwork, "a socket of TCP", `list any port instead of "none": then each that it tries is told`})
+				want = append(want, Refusal{SandboxNetwork, "a TCP socket", `list any port instead of "none": each port that it tries is then reported`})
 			}
 			for _, refusal := range want {
 				if !slices.Contains(got, refusal) {

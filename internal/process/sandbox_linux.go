@@ -25,27 +25,27 @@ type means struct {
 
 func sandboxMeans() means { return means{landlockABI(), childFilter != nil && filtersSystemCalls()} }
 
-const sandboxHint = `take a newer kernel, or set "required": false to serve without it`
+const sandboxHint = `use a newer kernel, or set "required": false to serve without it`
 
 // faults returns what of a sandbox a system with these means cannot keep up.
 func (s *Sandbox) faults(m means) (faults []error) {
 	not := func(key, format string, args ...any) {
 		faults = append(faults, &SandboxError{key, fmt.Sprintf(format, args...), sandboxHint})
 	}
-	const noFilters = "this system takes no seccomp filters of ours (Linux on amd64 or arm64)"
+	const noFilters = "it needs seccomp filters, which this system does not support (Linux on amd64 or arm64 does)"
 	switch {
 	case !s.NoNetwork:
 	case !m.filters:
 		not(SandboxNetwork, noFilters)
 	case len(s.Ports) > 0 && m.landlock < portsABI:
-		not(SandboxNetwork, "a list of ports needs Landlock ABI %d (Linux 6.7), and this kernel has %d", portsABI, m.landlock)
+		not(SandboxNetwork, "a list of ports needs Landlock ABI %d (Linux 6.7), but this kernel has %d", portsABI, m.landlock)
 	}
 	switch {
 	case !s.ReadOnly:
 	case !m.filters:
 		not(SandboxWrite, noFilters)
 	case m.landlock < filesABI:
-		not(SandboxWrite, "it needs Landlock ABI %d (Linux 6.2), and this kernel has %d", filesABI, m.landlock)
+		not(SandboxWrite, "it needs Landlock ABI %d (Linux 6.2), but this kernel has %d", filesABI, m.landlock)
 	}
 	return faults
 }
@@ -63,8 +63,8 @@ const (
 var sinks = []string{"/dev/null", "/dev/zero", "/dev/full"}
 
 // An Enclosure is what one process of a server enters before it runs anything of that: the walls of every
-// child, and those of its sandbox. It holds what is entered as descriptors and programs, so that whoever makes a
-// process by other means than Start can have that enter them, too.
+// child, and those of its sandbox. It holds what is entered as descriptors and programs, so that a caller that creates a
+// process by other means than Start can make it enter them, too.
 type Enclosure struct {
 	Rulesets []int    // descriptors of Landlock rulesets, to be entered in this order
 	Filters  []Filter // seccomp programs, to be entered after those
@@ -148,7 +148,7 @@ func (s *system) enclose(box Sandbox) (_ *Enclosure, err error) {
 // confineFiles makes the child's own folders and finds out what write really names.
 func (e *Enclosure) confineFiles(write []string) (err error) {
 	if e.folder, err = e.folders.add(); err != nil {
-		return fmt.Errorf("make a home: %w", err)
+		return fmt.Errorf("create a home folder: %w", err)
 	}
 	e.Home, e.Temp, e.attended = filepath.Join(e.folder, "home"), filepath.Join(e.folder, "tmp"), attendedFilter
 	for _, dir := range append([]string{e.folder}, write...) {
@@ -163,7 +163,7 @@ func (e *Enclosure) confineFiles(write []string) (err error) {
 			if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 				err = pe.Err
 			}
-			return &SandboxError{SandboxWrite, fmt.Sprintf("the folder %s: %v", dir, err), "make it before the app starts"}
+			return &SandboxError{SandboxWrite, fmt.Sprintf("the folder %s: %v", dir, err), "create it before the app starts"}
 		}
 		e.write = append(e.write, real)
 	}

@@ -821,13 +821,13 @@ func TestSandboxIsRefusedByKernelsThatCannotKeepIt(t *testing.T) {
 		box   Sandbox
 		want  string // empty for nothing
 	}{
-		{means{0, false}, none, "sandbox.network: this system takes no seccomp filters"},
-		{means{6, false}, ports, "sandbox.network: this system takes no seccomp filters"},
-		{means{6, false}, write, "sandbox.write: this system takes no seccomp filters"},
+		{means{0, false}, none, "sandbox.network: it needs seccomp filters"},
+		{means{6, false}, ports, "sandbox.network: it needs seccomp filters"},
+		{means{6, false}, write, "sandbox.write: it needs seccomp filters"},
 		{means{0, true}, none, ""},
-		{means{3, true}, ports, "sandbox.network: a list of ports needs Landlock ABI 4 (Linux 6.7), and this kernel has 3"},
+		{means{3, true}, ports, "sandbox.network: a list of ports needs Landlock ABI 4 (Linux 6.7), but this kernel has 3"},
 		{means{4, true}, ports, ""},
-		{means{2, true}, write, "sandbox.write: it needs Landlock ABI 3 (Linux 6.2), and this kernel has 2"},
+		{means{2, true}, write, "sandbox.write: it needs Landlock ABI 3 (Linux 6.2), but this kernel has 2"},
 		{means{3, true}, write, ""},
 		{means{0, false}, Sandbox{}, ""},
 	} {

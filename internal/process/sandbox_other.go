@@ -14,7 +14,7 @@ func sandboxMeans() means { return means{} }
 
 func (s *Sandbox) faults(means) (faults []error) {
 	not := func(key string) {
-		faults = append(faults, &SandboxError{key, runtime.GOOS + " has no means for it", `set "required": false to serve without it here`})
+		faults = append(faults, &SandboxError{key, runtime.GOOS + " cannot enforce it", `set "required": false to serve without it here`})
 	}
 	if s.NoNetwork {
 		not(SandboxNetwork)

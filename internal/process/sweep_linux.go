@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// A tier is a way to tell what children have left behind from what is none of our business. Sweeps ask
+// A tier is a way to tell what children have left behind from other processes. Sweeps ask
 // it, one after another, so that it needs no lock.
 type tier interface {
 	// begin begins a round.
@@ -26,7 +26,7 @@ type round struct {
 }
 
 // sweep makes one round: it kills what children that are gone have left, waits for what died of it
-// below us, and returns how many of either it met, so that the caller comes again until there are none.
+// below us, and returns how many of either it met, so that the caller comes again until none is left.
 func (s *system) sweep() (met int) {
 	self, ok := inspect(os.Getpid(), make([]byte, statBytes))
 	if !ok {
@@ -54,7 +54,7 @@ func (s *system) sweep() (met int) {
 			}
 		case tier.left(p):
 			syscall.Kill(p.pid, syscall.SIGKILL)
-			s.supervisor.log.Warn("a server left a process behind; killed", "pid", p.pid)
+			s.supervisor.log.Warn("killed a process that a server left behind", "pid", p.pid)
 			met++
 		}
 	}
@@ -151,7 +151,7 @@ func (t *pinned) abandoned(p process) (yes, later bool) {
 }
 
 // abandoned takes a zombie for an orphan if no other part of the program has started it. It lets a round
-// pass first, in which whoever waits for it may do so.
+// pass first, in which its parent may wait for it.
 func (t *adopted) abandoned(p process) (yes, later bool) {
 	if yes, _ := t.marked.abandoned(p); yes {
 		return true, false

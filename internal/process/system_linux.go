@@ -28,6 +28,8 @@ type system struct {
 	stop chan struct{}
 	done chan struct{} // the sweeper has returned
 	once sync.Once     // starts the sweeper
+
+	sockets lookout // for those of connections
 }
 
 func (s *system) open(sup *Supervisor) {
@@ -35,6 +37,7 @@ func (s *system) open(sup *Supervisor) {
 	s.walls = newWalls()
 	s.terminal = hasTerminal()
 	s.marks = newMarks()
+	s.sockets.turn = make(chan struct{}, 1)
 	s.folders = newFolders(s.marks.prefix())
 	s.guard = guard{shell: guardShell, nonce: s.marks.prefix(), folder: s.folders.root, log: sup.log, groups: map[int]bool{}}
 	s.tier = &marked{marks: s.marks}
@@ -98,8 +101,8 @@ func (s *system) limitation() (text, hint string) {
 	if s.walls.abi != 1 {
 		return "", ""
 	}
-	return "this kernel lets no process that is kept apart move or link a file from one folder to another (Landlock ABI 1), and uvx, npx and git may fail for that",
-		"take a kernel of 5.19 or later, or have nothing installed at the start: mcpfunc pack"
+	return "on this kernel (Landlock ABI 1), isolated processes cannot move or link a file from one folder to another: uvx, npx and git may fail",
+		"use Linux 5.19 or later, or run mcpfunc pack so that nothing is installed at the start"
 }
 
 // starting returns the mark of a child that is about to start.

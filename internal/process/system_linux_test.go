@@ -282,7 +282,7 @@ func guardOf(t *testing.T, app int) int {
 }
 
 // The first thread is whom a child meets that signals or traces the app. It must be in no child's
-// domain, whichever threads the children are started from.
+// domain, from any thread that children are started from.
 func TestFirstThreadStaysOutOfEveryDomain(t *testing.T) {
 	s := open(t)
 	for range 100 {

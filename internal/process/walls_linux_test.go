@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -191,6 +192,39 @@ func TestPeerIsKnown(t *testing.T) {
 	}
 }
 
+// Who is certainly none of ours is not asked for a mark; where anything is in doubt it is.
+func TestForeignersAreCertain(t *testing.T) {
+	self := os.Getpid()
+	all := []process{
+		{pid: 1, parent: 0, started: 1}, {pid: self, parent: 1, started: 10},
+		{pid: 1<<30 + 1, parent: self, started: 20},        // ours
+		{pid: 1<<30 + 2, parent: 1<<30 + 1, started: 30},   // of ours
+		{pid: 1<<30 + 3, parent: 1<<30 + 9, started: 30},   // of one that has ended
+		{pid: 1<<30 + 4, parent: 1, started: 5},            // another's
+		{pid: 1<<30 + 5, parent: 1<<30 + 4, started: 40},   // of another's
+		{pid: 1<<30 + 6, parent: 1<<30 + 4, started: 4},    // of one whose number is another's by now
+		{pid: 1<<30 + 7, parent: 0, started: 40},           // from outside of the container
+		{pid: 1<<30 + 8, parent: 1<<30 + 8, started: 1000}, // what there cannot be
+	}
+	for taken, want := range map[bool][]bool{
+		false: make([]bool, len(all)),
+		true:  {true, false, false, false, false, true, true, false, true, false},
+	} {
+		s := open(t)
+		if taken {
+			s.TakeProcess()
+		}
+		var got []bool
+		foreign := s.sys.foreigners(all)
+		for _, p := range all {
+			got = append(got, foreign(p))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("taken %t: got %v, want %v", taken, got, want)
+		}
+	}
+}
+
 // A child is closed out before a byte of it is read, others are served, and who leaves gives its share back.
 func TestPeerListenerAdmits(t *testing.T) {
 	s := open(t)
@@ -369,7 +403,7 @@ func TestPinnedMarkIsTheChildsAlone(t *testing.T) {
 	}
 }
 
-// Root has means that others have not, so both are tried.
+// Root has means that others do not have, so both are tried.
 func TestWallsHoldForNobody(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else; the tests of this package ran as who they are")

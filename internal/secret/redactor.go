@@ -65,7 +65,7 @@ func (r *Redactor) And(other *Redactor) *Redactor {
 }
 
 // RedactCut is Redact for the beginning of a text that goes on: a secret that the cut went through is taken
-// out as well, and so may be a last word that is incomplete.
+// out as well, and so may be a last word that is not a secret.
 func (r *Redactor) RedactCut(text string) string {
 	if r == nil {
 		return text

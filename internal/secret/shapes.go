@@ -23,9 +23,9 @@ var shapes = []shape{
 	{what: "an API key", hints: []string{"sk-", "sk_", "rk-", "rk_"},
 		value: regexp.MustCompile(`\b(sk|rk)[-_](ant-|proj-|svcacct-|or-v1-|live[-_]|test[-_]|[A-Za-z0-9]{16,})[A-Za-z0-9_-]{8,}`)},
 	{what: "a Google API key", hints: []string{"aiza"}, value: regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
-	{what: "a package registry's token", hints: []string{"npm_", "pypi-", "hf_"},
+	{what: "a package registry token", hints: []string{"npm_", "pypi-", "hf_"},
 		value: regexp.MustCompile(`\b(npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{30,}|hf_[A-Za-z0-9]{30,})`)},
-	{what: "a client secret of Entra ID", hints: []string{"q~"},
+	{what: "an Entra ID client secret", hints: []string{"q~"},
 		value: regexp.MustCompile(`(?P<keep>^|[^\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{30,36}(?P<tail>$|[^\w~.-])`)},
 	{what: "an Azure key", hints: []string{"azfu", "azse", "+ast", "acdb"},
 		value: regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}(AzFu|AzSe|\+ASt|ACDb)[A-Za-z0-9+/_-]{4,}={0,2}`)},
@@ -41,7 +41,7 @@ var shapes = []shape{
 		text: regexp.MustCompile(`(?i)\b(bearer\s+[A-Za-z0-9._~+/-]{12,}|basic\s+[A-Za-z0-9+/]{16,})=*`)},
 	{what: "a URL with a password", hints: []string{"://"}, value: regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@${}]{3,}@`),
 		text: regexp.MustCompile(`(?P<keep>[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^/\s@]+(?P<tail>@)`)},
-	{what: "what is announced as a secret", hints: []string{"key", "sig", "password", "passwd", "passphrase", "pwd", "secret", "token"},
+	{what: "a labeled secret", hints: []string{"key", "sig", "password", "passwd", "passphrase", "pwd", "secret", "token"},
 		text: regexp.MustCompile(`(?i)(?P<keep>(AccountKey|SharedAccessKey|sig|password|passwd|passphrase|pwd|client_secret|secret_?key|private_?key|(access|refresh|id)_token|api[_-]?key)\\*["']?\s*[=:]\s*\\*["']?)[^\s;&"',\\]{6,}`)},
 }
 

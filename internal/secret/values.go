@@ -131,7 +131,7 @@ func members(name string, doc any) (found []string) {
 var withUser = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://([^/\s@]*)@`)
 
 // userinfo returns the credentials of the URLs in a value: the password, or the user without a password, as
-// they stand and as they are meant.
+// they are written and as they are meant.
 func userinfo(value string) (found []string) {
 	for _, m := range withUser.FindAllStringSubmatch(value, -1) {
 		user, password, ok := strings.Cut(m[1], ":")

@@ -26,7 +26,7 @@ func (s *Session) abandon(f *child.Failure) {
 	unlock(s)
 	if patience := goesOn(s); patience > 0 {
 		s.table.forget(s)
-		s.log.Info("the first start goes on without its client")
+		s.log.Info("first start continues without its client")
 		ctx, cancel := context.WithTimeout(s.ctx, patience)
 		if l, err := s.awaitLink(ctx); err == nil { // where we initialize it, it has answered us then
 			l.awaitAnswer(ctx)

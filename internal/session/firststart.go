@@ -61,7 +61,7 @@ func (fs *firstStarts) failure(s *Session) *child.Failure {
 func (fs *firstStarts) stillStarting(s *Session) *child.Failure {
 	f := child.StillStarting(s.server.StartTimeout)
 	if last := fs.failure(s); last != nil {
-		f.Text = "the server is still being started after " + s.server.StartTimeout.String()
+		f.Text = "the server is still starting after " + s.server.StartTimeout.String()
 		blame(f, last)
 	}
 	return f
@@ -69,7 +69,7 @@ func (fs *firstStarts) stillStarting(s *Session) *child.Failure {
 
 // blame adds to f, which says that a start takes too long, how the one before it failed.
 func blame(f, last *child.Failure) {
-	f.Text += "; the start before it failed: " + last.Text
+	f.Text += "; the previous start failed: " + last.Text
 	f.ExitCode, f.Signal = last.ExitCode, last.Signal
 	if len(f.Stderr) == 0 {
 		f.Stderr = last.Stderr

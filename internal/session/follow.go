@@ -61,8 +61,8 @@ func Elsewhere(e stream.EventID) *message.Message {
 		return nil
 	}
 	f := child.Failure{
-		Text: "the answer was to come from a process that is not here any more: it has ended, or is on another instance; " +
-			"the call may have had its effect",
+		Text: "the process that was to answer has ended, or is on another instance; " +
+			"the call may have taken effect",
 		Reason: child.ReasonElsewhere, Retryable: true,
 	}
 	return f.Answer([]byte(e.Request))

@@ -178,7 +178,7 @@ func (l *link) replay() error {
 			if i == 0 && h.level != "" {
 				method = "logging/setLevel"
 			}
-			l.s.log.Warn("the restarted server refused a state that it had granted before", "method", method)
+			l.s.log.Warn("restarted server refused a request that it accepted before", "method", method)
 		}
 		answer.Free()
 	}
@@ -210,14 +210,14 @@ func (l *link) say(notification record) error {
 func (l *link) compare(answer *message.Message) error {
 	var a initializeResult
 	if err := json.Unmarshal(answer.Bytes(), &a); err != nil {
-		return &child.Failure{Text: "the server's answer to initialize is none: " + err.Error(), Reason: child.ReasonStart}
+		return &child.Failure{Text: "invalid answer to initialize: " + err.Error(), Reason: child.ReasonStart}
 	}
 	if a.Error != nil {
 		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.caller, a.Error.Message), Reason: child.ReasonStart}
 	}
 	different, err := l.match(&a)
 	if different {
-		l.s.log.Warn("the restarted server says that it is or can do other things than before")
+		l.s.log.Warn("restarted server announces another identity or other capabilities")
 	}
 	return err
 }
@@ -237,7 +237,7 @@ func (h *handshake) match(a *initializeResult) (different bool, err error) {
 		h.version, h.digest = a.Result.ProtocolVersion, a.digest()
 	case h.version != a.Result.ProtocolVersion:
 		return false, &child.Failure{
-			Text:   fmt.Sprintf("the restarted server speaks protocol version %s, and before it was %s", a.Result.ProtocolVersion, h.version),
+			Text:   fmt.Sprintf("the restarted server speaks protocol version %s; before, it spoke %s", a.Result.ProtocolVersion, h.version),
 			Reason: child.ReasonChanged, Retryable: true,
 		}
 	case h.digest == [8]byte{}:

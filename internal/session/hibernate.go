@@ -46,7 +46,7 @@ func (s *Session) canHibernateLocked() bool {
 
 // hibernate lets the session sleep, if another process may take it over.
 func (s *Session) hibernate(ctx context.Context) {
-	f := &child.Failure{Text: "the session sleeps", Reason: child.ReasonClosed, Retryable: true}
+	f := &child.Failure{Text: "the session hibernates", Reason: child.ReasonClosed, Retryable: true}
 	fallAsleepLocked := func() bool { // unless it is wanted
 		since, _ := s.clock.IdleLocked()
 		sleepy := s.canHibernateLocked()

@@ -47,7 +47,7 @@ func TestT35UnansweredRequestsOfASessionAreBounded(t *testing.T) {
 			if got, err := b.call(other, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}`); err != nil {
 				t.Errorf("%s: another's session: %v %v", name, got, err)
 			}
-			// Whoever cancels one may have another.
+			// A caller that cancels one may have another.
 			if _, err := send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":0}}`); err != nil {
 				t.Errorf("%s: a cancellation: %v", name, err)
 			}

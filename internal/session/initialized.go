@@ -10,7 +10,7 @@ import (
 // initialized is the notification that ends a handshake.
 const initialized record = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
 
-// ensureInitialized sees to it that a process has been told that the client is initialized before it gets
+// ensureInitialized ensures that a process has been told that the client is initialized before it gets
 // a request: what the client said of it may have reached another instance. Once is enough, so that the
 // client's own is not passed on then. Requests that come meanwhile wait for it.
 func (l *link) ensureInitialized(m *message.Message) error {
@@ -86,7 +86,7 @@ func (s *Session) NotifyChanged() {
 	}
 	if can.Logging != nil {
 		notices = append(notices, `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","logger":"mcpfunc",`+
-			`"data":"another process serves this session now: what the server remembered of it is gone"}}`)
+			`"data":"another process serves this session now: the server's state for it is lost"}}`)
 	}
 	for _, text := range notices {
 		m, err := message.Parse([]byte(text))

@@ -89,7 +89,7 @@ func (l *link) pass(m *message.Message) {
 func (l *link) route(m *message.Message) *stream.Stream {
 	st, p, retyped := l.dispatch(m)
 	if retyped {
-		l.s.log.Warn("the server answers with ids of another type than it was asked with, which JSON-RPC forbids; its answers are passed on with the ids of the requests")
+		l.s.log.Warn("server changes the type of request ids, which JSON-RPC forbids: answers get the ids of the requests")
 	}
 	if p == nil {
 		return st
@@ -248,7 +248,7 @@ func (l *link) wants(m *message.Message) bool {
 	}
 	id := m.Envelope().ID()
 	if !l.takeServerRequest(id) {
-		l.s.log.Debug("answer of the client to no request in flight", "id", string(id))
+		l.s.log.Debug("client answered a request that is not in flight", "id", string(id))
 		return false
 	}
 	return true
@@ -297,7 +297,7 @@ func (l *link) afterwards(m *message.Message) {
 			p.timer.Stop()
 		}
 		p.timer = time.AfterFunc(child.CancelGrace, func() {
-			l.fail(p, &child.Failure{Text: "the request was cancelled", Reason: child.ReasonCanceled})
+			l.fail(p, &child.Failure{Text: "the request was canceled", Reason: child.ReasonCanceled})
 		})
 	}
 }
@@ -312,7 +312,7 @@ func (l *link) maybeRestart(f *child.Failure) bool {
 		return false
 	}
 	s.table.count.restarts.Add(1)
-	s.log.Warn("server died and is started again", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft, "after", pause)
+	s.log.Warn("server died; restarting it", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft, "after", pause)
 	select {
 	case <-s.ctx.Done():
 		return false

@@ -75,7 +75,7 @@ func (t *Table) Open(ctx context.Context, o Opening) (*Session, error) {
 		s, old, victim, err := t.admit(key, o, h, talk, idle)
 		switch {
 		case old != nil:
-			old.Close("the client initialized it anew")
+			old.Close("the client reinitialized it")
 		case victim != nil:
 			victim.Evict()
 		case err != nil:
@@ -128,7 +128,7 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, talk Talk, idle
 	} else {
 		t.idle++
 		if s.log.Enabled(t.ctx, slog.LevelDebug) { // there are many, and most only list
-			t.running.Go(func() { s.log.Debug("session opened, without a process", "request", o.Request) })
+			t.running.Go(func() { s.log.Debug("session opened without a process", "request", o.Request) })
 		}
 	}
 	return s, nil, nil, nil

@@ -12,7 +12,7 @@ import (
 )
 
 // Owners say which instance has the process of a session, by a name that says nothing else of it. A process
-// stays where it is: requests go there, and whoever would start another one for the same session asks first.
+// stays where it is: requests go there, and an instance that would start another one for the same session asks first.
 type Owners interface {
 	// Claim makes this instance the owner, until release is called. If another one that lives is it,
 	// elsewhere says which. lost is called if another one has become it, since this one was taken for dead.
@@ -21,7 +21,7 @@ type Owners interface {
 	Declare(ctx context.Context, name string, lost func()) (release func())
 	// Owner returns which other instance that lives is the owner; "" if none is.
 	Owner(ctx context.Context, name string) (string, error)
-	// Forget makes Owner find out anew.
+	// Forget makes Owner find out again.
 	Forget(name string)
 }
 
@@ -63,7 +63,7 @@ func (t *Table) Owner(ctx context.Context, o Opening) (string, error) {
 	return owner, nil
 }
 
-// ForgetOwner makes Owner find out anew who has the session of o.
+// ForgetOwner makes Owner find out again who has the session of o.
 func (t *Table) ForgetOwner(o Opening) {
 	if t.sharing.Owners != nil {
 		t.sharing.Owners.Forget(o.OwnerName())
@@ -75,8 +75,8 @@ func (t *Table) unsure(ctx context.Context, server *Server, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	t.log.Warn("cannot find out which instance has a session", "server", server.Name, "error", err)
-	return &child.Failure{Text: "it cannot be found out now which instance has this session; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+	t.log.Warn("cannot find the instance that owns a session", "server", server.Name, "error", err)
+	return &child.Failure{Text: "cannot find the instance that owns this session; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 }
 
 // An ownership is what was claimed for a session that is about to be opened. The nil one is of nothing.

@@ -156,7 +156,7 @@ func TestSessionStaysWithItsOwner(t *testing.T) {
 	})
 }
 
-// Whoever ends or sleeps gives back what it owns, and another instance takes over.
+// A session that ends or hibernates gives back what it owns, and another instance takes over.
 func TestOwnerGivesBackAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, a, b, _ := newOwned(t)

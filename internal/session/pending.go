@@ -27,7 +27,12 @@ type pending struct {
 
 // fill makes p, which is new, the request with this envelope, whose answer goes to to.
 func (p *pending) fill(to *post, e *message.Envelope) {
-	p.post, p.key, p.token, p.method = to, message.Key(e.ID()), message.Key(e.ProgressToken()), e.Method()
+	p.post, p.key, p.method = to, message.Key(e.ID()), e.Method()
+	if token := e.ProgressToken(); string(token) == p.key {
+		p.token = p.key // as most clients choose it
+	} else {
+		p.token = message.Key(token)
+	}
 	if p.id = p.key; p.id != string(e.ID()) {
 		p.id = string(e.ID())
 	}
@@ -108,7 +113,7 @@ func (l *link) startTimeout(limit time.Duration) *child.Failure {
 	if last := l.s.table.firstStarts.failure(l.s); last != nil {
 		blame(f, last)
 	} else if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
-		f.Text += "; its first start goes on, so try again soon"
+		f.Text += "; its first start continues, so try again soon"
 		f.Hint = ""
 	}
 	return f

@@ -22,7 +22,7 @@ type OnLost string
 const (
 	Resurrect OnLost = "resurrect" // another process takes it over, and the client does not notice
 	Notify    OnLost = "notify"    // the same, and the client is told that what it knows may have changed
-	NotFound  OnLost = "404"       // the client is to begin anew
+	NotFound  OnLost = "404"       // the client must initialize again
 )
 
 const (
@@ -81,7 +81,7 @@ func (ps *permissions) acquire(ctx context.Context, server *Server) (release fun
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-late.C:
-		return nil, &child.Failure{Text: "it takes long to find out whether another process may take this session over; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+		return nil, &child.Failure{Text: "checking whether another process may take over this session takes long; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 	}
 	release = func() { <-asking }
 	granted, known := ps.of(server)
@@ -118,11 +118,11 @@ func (ps *permissions) ask(ctx context.Context, s *Session) bool {
 	defer cancel()
 	granted, err := harmless(ctx, s)
 	if err != nil {
-		s.log.Warn("the server does not say what its tools do, so that its session is not taken over", "error", err)
+		s.log.Warn("session not taken over: the server does not say what its tools do", "error", err)
 		return false
 	}
 	ps.write(s.server, granted)
-	s.log.Info("asked the server for its tools to know whether another process may take over a session", "may", granted)
+	s.log.Info("asked the server for its tools to decide whether a session may be taken over", "may", granted)
 	return granted
 }
 

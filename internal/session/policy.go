@@ -10,7 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 )
 
-// siftLocked sees to it that what the policy keeps from callers is cut out of the answer to p, before anybody
+// siftLocked ensures that what the policy keeps from callers is cut out of the answer to p, before anybody
 // has it: on streams, in what can be resumed, and in what other instances pass on.
 func (l *link) siftLocked(p *pending) {
 	if pol := l.s.server.Policy; pol != nil && pol.Sifts(p.method) {
@@ -42,7 +42,7 @@ func (l *link) refused(ctx context.Context, m *message.Message, requests []*pend
 	}
 	if m.Kind() != message.Request {
 		if refusal != nil {
-			l.s.log.Warn("notification of the client refused", "method", m.Envelope().Method(), "why", refusal.Text)
+			l.s.log.Warn("client notification refused", "method", m.Envelope().Method(), "why", refusal.Text)
 		}
 		return refusal != nil
 	}

@@ -48,7 +48,7 @@ func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 	})
 }
 
-// It cannot be said again to another process, so there is none.
+// It cannot be said again to another process, so it is not recorded.
 func TestSessionWithLargeInitializeEndsWithItsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, size := range []int{1, recordBytes} {

@@ -32,7 +32,7 @@ func TestIdsOfAnotherTypeAreSaidOnce(t *testing.T) {
 		m.Free()
 		l.route(parse(`{"id":%d,"result":{}}`, i))
 	}
-	if n := strings.Count(log.String(), "another type"); n != 1 {
+	if n := strings.Count(log.String(), "changes the type of request ids"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, &log)
 	}
 	r := s.streams.Listen()

@@ -91,7 +91,7 @@ func TestDeleteEndsASessionOnEveryInstance(t *testing.T) {
 	})
 }
 
-// Whoever asks whether a session is over may be answered a moment too early.
+// A caller that asks whether a session is over may be answered a moment too early.
 func TestEndIsHeardWhileASessionIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hub{}

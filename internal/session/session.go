@@ -49,7 +49,7 @@ type Session struct {
 	idle          time.Duration
 	ctx           context.Context // until the session ends
 	cancel        context.CancelFunc
-	pid           atomic.Int64 // of the process; zero while there is none, or it has no number
+	pid           atomic.Int64 // of the process; zero without a process, or if it has no number
 	streams       *stream.Set
 	known         *recollection // what the server is known to answer; nil for nothing
 	alias         string        // by which the log knows it
@@ -70,9 +70,9 @@ type Session struct {
 	router       router
 	handshake    handshake
 	restarts     child.RestartBudget
-	initializing chan struct{}   // closed when ensureInitialized has told it; nil while it has not begun
+	initializing chan struct{}   // closed when ensureInitialized has told it; nil until it begins
 	proc         *link           // the process, when it can be talked to, or what stands in for it
-	why          *child.Failure  // why the session has ended; nil while it has not
+	why          *child.Failure  // why the session has ended; nil until then
 	changed      broadcast       // of proc and why
 	clock        admission.Clock // of HTTP requests inside
 }
@@ -143,13 +143,13 @@ func (s *Session) Idle() (since time.Time, idle, working bool) {
 
 // Evict ends the session to make room. It may go on with another process, here or elsewhere.
 func (s *Session) Evict() {
-	f := &child.Failure{Text: "there was no room for a newer one, and it was idle the longest", Reason: child.ReasonClosed, Retryable: true}
+	f := &child.Failure{Text: "it was evicted for a newer one: it had been idle the longest", Reason: child.ReasonClosed, Retryable: true}
 	if s.finish(f, func() bool { return true }) {
 		s.table.count.evicted.Add(1)
 	}
 }
 
-// PID is the number of its process, or 0 if there is none, or the session has ended.
+// PID is the number of its process, or 0 without a process or after the session's end.
 func (s *Session) PID() int {
 	if !s.Alive() {
 		return 0

@@ -324,7 +324,7 @@ func TestWhyAFirstStartFailedIsToldToTheNextCaller(t *testing.T) {
 			if err == nil {
 				err = errors.New(got[0])
 			}
-			s.Abandon("the client went away before it learned the session's id")
+			s.Abandon("the client disconnected before it received the session's id")
 			return err
 		}
 		if err := start("a"); err == nil || !strings.Contains(err.Error(), "try again soon") {
@@ -377,7 +377,7 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 				got, err := b.call(s, initialize)
 				if err != nil {
 					done <- err.Error()
-					s.Abandon("the client went away before it learned the session's id")
+					s.Abandon("the client disconnected before it received the session's id")
 					return
 				}
 				done <- got[0]
@@ -391,7 +391,7 @@ func TestFirstStartOfARunnerIsOneAtATimeAndNotThrownAway(t *testing.T) {
 		if got := <-first; !strings.Contains(got, "start_timeout") || !strings.Contains(got, `"retryable":true`) {
 			t.Errorf("the first caller got %s", got)
 		}
-		if got := <-second; !strings.Contains(got, "still being started") {
+		if got := <-second; !strings.Contains(got, "still starting") {
 			t.Errorf("the second caller got %s", got)
 		}
 		if n := starts.Load(); n != 1 {

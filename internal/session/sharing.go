@@ -101,7 +101,7 @@ func seal(s *Session) string {
 		if !errors.Is(err, ticket.ErrTooLong) {
 			s.log.Error("cannot seal the session's id", "error", err)
 		}
-		s.log.Debug("the session's id is plain, and good on this instance alone", "why", err)
+		s.log.Debug("session id not sealed: it is valid on this instance only", "why", err)
 		return s.ID
 	}
 	if !s.table.refile(s, id) {

@@ -96,8 +96,8 @@ func (t *Table) Here(key admission.Key) bool {
 	return t.sessions[key] != nil
 }
 
-// Protocol is the protocol version that the session of o negotiated, here or elsewhere, or "" if there
-// is none or it has not.
+// Protocol is the protocol version that the session of o negotiated, here or elsewhere, or "" if it
+// does not exist or did not negotiate.
 func (t *Table) Protocol(o Opening) string {
 	t.mu.Lock()
 	s := t.sessions[o.key()]

@@ -44,8 +44,8 @@ func (t *Table) revoked(ctx context.Context, o Opening) error {
 	}
 	over, err := t.sharing.Ended.Revoked(ctx, o.ID)
 	if err != nil {
-		t.log.Error("cannot find out whether a session is over, so that it is not taken over", "server", o.Server.Name, "error", err)
-		return &child.Failure{Text: "it cannot be found out now whether this session is over; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+		t.log.Error("session not taken over: cannot find out whether it is over", "server", o.Server.Name, "error", err)
+		return &child.Failure{Text: "cannot find out whether this session is over; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 	}
 	if over {
 		return ErrUnknown
@@ -166,7 +166,7 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 		return err
 	}
 	if !t.permissions.ask(t.ctx, s) {
-		s.Close("another process may not take it over: the server's tools do not all say that they are read-only or idempotent")
+		s.Close("another process may not take it over: not all of the server's tools are marked read-only or idempotent")
 		return ErrUnknown
 	}
 	if s.server.OnLost == Notify {
@@ -176,7 +176,7 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 		return ErrUnknown
 	}
 	if t.tombstones.wake(o.ID); t.tombstones.over(o.ID) {
-		s.Close("it was ended while it was taken over")
+		s.Close("it ended while it was being taken over")
 		return ErrUnknown
 	}
 	t.count.takenOver.Add(1)
@@ -221,7 +221,7 @@ func (t *Table) Delete(ctx context.Context, o Opening) error {
 		return nil
 	}
 	if err := t.sharing.Ended.Revoke(ctx, o.ID, until); err != nil {
-		t.log.Error("other instances could not be told that a session is over", "server", o.Server.Name, "error", err)
+		t.log.Error("cannot tell other instances that a session is over", "server", o.Server.Name, "error", err)
 	}
 	return nil
 }

@@ -199,7 +199,7 @@ func (t *Table) tryWake(s *Session) (victim admission.Tenant, err error) {
 	}
 	if s.known.rise() {
 		t.idle--
-		t.runLocked(s, "session gets a process", "")
+		t.runLocked(s, "session got a process", "")
 	}
 	return nil, nil
 }
@@ -293,7 +293,7 @@ func (r *recollection) checkLater() {
 		ctx = context.WithValue(ctx, unsifted{}, true)
 		_, err = r.Check(m, func(m *message.Message) (*message.Message, error) { return query(ctx, r.s, m) })
 		if err != nil {
-			r.s.log.Debug("what the server answers was not compared with its manifest", "error", err)
+			r.s.log.Debug("server's answers not compared with its manifest", "error", err)
 		}
 	})
 }

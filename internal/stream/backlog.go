@@ -9,7 +9,8 @@ const (
 // A backlog bounds what the streams of a Set keep together. It remembers in which order they
 // got their events; the oldest that may go goes first. It is guarded by the Set's mu.
 type backlog struct {
-	order []keptEvent
+	order []keptEvent // from head on
+	head  int
 	bytes int
 }
 
@@ -21,7 +22,7 @@ type keptEvent struct {
 func (b *backlog) add(st *Stream, size int) {
 	b.order = append(b.order, keptEvent{st, size})
 	b.bytes += size
-	for i := 0; i < len(b.order)-1 && (len(b.order) > keptEvents || b.bytes > keptBytes); {
+	for i := b.head; i < len(b.order)-1 && (len(b.order)-b.head > keptEvents || b.bytes > keptBytes); {
 		// The entry stands for the oldest event of its stream unless earlier entries do.
 		oldest := b.order[i].st
 		if oldest.reader != nil && oldest.sent < oldest.first {
@@ -36,10 +37,26 @@ func (b *backlog) add(st *Stream, size int) {
 			oldest.unshareLocked()
 		}
 		b.bytes -= b.order[i].size
-		if i == 0 {
-			b.order = b.order[1:]
-		} else {
-			b.order = append(b.order[:i], b.order[i+1:]...)
-		}
+		i = b.remove(i)
 	}
+}
+
+// remove forgets an entry, and returns where the next one is. Room before head is used again once it is as much as what
+// is behind it, so that an entry costs no memory but its own, and is moved once at most.
+func (b *backlog) remove(i int) (next int) {
+	if i > b.head {
+		copy(b.order[i:], b.order[i+1:])
+		b.order[len(b.order)-1] = keptEvent{}
+		b.order = b.order[:len(b.order)-1]
+		return i
+	}
+	b.order[b.head] = keptEvent{}
+	b.head++
+	if b.head < len(b.order)-b.head {
+		return b.head
+	}
+	n := copy(b.order, b.order[b.head:])
+	clear(b.order[n:])
+	b.order, b.head = b.order[:n], 0
+	return 0
 }

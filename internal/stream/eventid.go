@@ -13,7 +13,7 @@ import (
 // An EventID names an event to a client that may come back for those after it (MCP 2025-11-25,
 // transports, "Resumability"). It says of which stream the event was and in which life of its Set,
 // since another instance, or the process that woke a session that slept, numbers its own. That of a
-// POST with one request says, too, which request waits there, so that it can be answered by whoever
+// POST with one request says, too, which request waits there, so that it can be answered by an instance that
 // is asked for the rest and has not got it.
 //
 //	stream - sequence - life [ - base64url( id of the request ) ]
@@ -56,7 +56,7 @@ func ParseEventID(id string) (e EventID, err error) {
 		var request []byte
 		request, errs[2] = base64.RawURLEncoding.DecodeString(parts[3])
 		e.Request = string(request)
-		// It will stand in a message of ours, and came from who knows where.
+		// It becomes part of our message, and came from an unknown sender.
 		m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"x","id":` + e.Request + `}`))
 		if err != nil || m.Kind() != message.Request || string(m.Envelope().ID()) != e.Request {
 			errs[2] = ErrEventID

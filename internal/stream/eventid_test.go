@@ -23,7 +23,7 @@ func TestEventIDNamesItsStreamLifeAndRequest(t *testing.T) {
 	}
 }
 
-// Ids come from whoever sends a header, and one of them becomes part of a message.
+// Ids come from anyone who sends a header, and one of them becomes part of a message.
 func TestEventIDsThatWeDoNotMakeAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{

@@ -46,11 +46,11 @@ func Follow(ctx, app context.Context, r Remote, log *slog.Logger) (*Follower, er
 	from, err := r.Events.Follow(ctx, name, e.Sequence)
 	if err != nil {
 		if !errors.Is(err, eventlog.ErrLost) && ctx.Err() == nil {
-			log.Warn("a client comes back for a stream that is not here, and what was written of it cannot be read", "error", err)
+			log.Warn("cannot read the events of a stream that a client resumes", "error", err)
 		}
 		return nil, ErrElsewhere
 	}
-	log.Info("a client goes on with a stream that is not here")
+	log.Info("client resumes a stream of another instance or process")
 	f := &Follower{remote: r, events: make(chan Event, 1), ready: make(chan struct{}, 1)}
 	ctx, f.cancel = context.WithCancel(ctx)
 	stop := context.AfterFunc(app, f.cancel)
@@ -62,7 +62,7 @@ func Follow(ctx, app context.Context, r Remote, log *slog.Logger) (*Follower, er
 		err := f.read(ctx, read)
 		f.whole = errors.Is(err, io.EOF)
 		if !f.whole && err != nil && ctx.Err() == nil {
-			log.Info("the rest of a stream that is not here is lost", "why", err)
+			log.Info("rest of a resumed stream lost", "why", err)
 		}
 		stop()
 		close(f.events)

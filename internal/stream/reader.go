@@ -14,12 +14,8 @@ type Reader struct {
 	ready chan struct{} // capacity 1
 }
 
-func newReader(st *Stream, at int) *Reader { return new(Reader).of(st, at) }
-
-// of makes r, which is new, a reader of st that begins with the event at.
-func (r *Reader) of(st *Stream, at int) *Reader {
-	r.st, r.at, r.ready = st, at, make(chan struct{}, 1)
-	return r
+func newReader(st *Stream, at int) *Reader {
+	return &Reader{st: st, at: at, ready: make(chan struct{}, 1)}
 }
 
 func (r *Reader) wake() {
@@ -101,6 +97,9 @@ func (r *Reader) Take() (Event, State) {
 	return e, Taken
 }
 
+// fewEvents is for how many events a stream that keeps them has room from the start.
+const fewEvents = 16
+
 // Keep makes the events of the stream outlive their sending, because the client is about to learn
 // their ids. What the reader has taken so far, it gives back, to take it again with its id. Keep
 // returns the id that comes before the first event.
@@ -115,7 +114,7 @@ func (r *Reader) Keep(taken []Event) string {
 	st.keep = true
 	s.streams[st.number] = st
 	held := st.events
-	st.events = make([]*message.Message, 0, len(taken)+len(held))
+	st.events = make([]*message.Message, 0, max(len(taken)+len(held), fewEvents))
 	for _, e := range taken {
 		st.events = append(st.events, e.Message)
 	}
@@ -145,6 +144,9 @@ func (r *Reader) Leave() {
 		return
 	}
 	st.reader = nil
+	if r == &st.opener {
+		s.recycleLocked(r)
+	}
 	if n := len(st.parked); n > 0 {
 		st.reader, st.parked = st.parked[n-1], st.parked[:n-1]
 		st.reader.at = st.sent + 1

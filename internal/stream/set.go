@@ -26,6 +26,7 @@ type Set struct {
 	streams    map[int]*Stream // those with ids that clients know
 	last       int             // number that was given
 	kept       backlog
+	spare      []chan struct{} // of readers that have left
 	ended      bool
 	events     *eventlog.Log // where other instances read what is kept; nil for nowhere
 	name       eventlog.Name // in it, but for the number of the stream
@@ -50,8 +51,34 @@ func (s *Set) Open(st *Stream, request string) *Reader {
 	s.last++
 	st.set, st.number, st.first, st.request = s, s.last, 1, request
 	st.events = st.one[:0] // most have one: the answer
-	st.reader = st.opener.of(st, 1)
+	st.opener = Reader{st: st, at: 1, ready: s.readyLocked()}
+	st.reader = &st.opener
 	return st.reader
+}
+
+// maxSpare is how many channels of readers a Set keeps to use them again.
+const maxSpare = 4
+
+// readyLocked returns a channel for a reader.
+func (s *Set) readyLocked() (ready chan struct{}) {
+	n := len(s.spare)
+	if n == 0 {
+		return make(chan struct{}, 1)
+	}
+	ready, s.spare = s.spare[n-1], s.spare[:n-1]
+	return ready
+}
+
+// recycleLocked takes the channel of r, which has left its stream: nobody wakes it any more.
+func (s *Set) recycleLocked(r *Reader) {
+	if len(s.spare) == maxSpare {
+		return
+	}
+	select {
+	case <-r.ready:
+	default:
+	}
+	s.spare = append(s.spare, r.ready)
 }
 
 // Push adds m, which it takes over, to a stream of the Set. last says that the stream ends with it.
@@ -135,7 +162,7 @@ func (s *Set) Hold(ctx context.Context, st *Stream) (cut bool) {
 			return cut
 		case <-stall.C:
 			if s.cutOff(st, reader) {
-				s.log.Warn("a client does not read its stream; cut off", "stream", st.number)
+				s.log.Warn("client does not read its stream; disconnected", "stream", st.number)
 				cut = true
 			}
 		}

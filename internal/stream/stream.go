@@ -10,10 +10,10 @@ import (
 var (
 	// ErrGap says that events after the given one are no longer kept.
 	ErrGap = errors.New("the events after this id are no longer kept")
-	// ErrEventID says that an id is none that this session gave out.
+	// ErrEventID says that this session did not give out an id.
 	ErrEventID = errors.New("no such event id in this session")
 	// ErrElsewhere says that an event id is of another life of the session.
-	ErrElsewhere = errors.New("its stream is on another instance, or of an earlier process")
+	ErrElsewhere = errors.New("its stream is on another instance, or belonged to an earlier process")
 )
 
 // A Stream is what goes to one HTTP request, in order: the answers to a POST and what belongs to
@@ -39,7 +39,7 @@ type Stream struct {
 	one     [1]*message.Message
 }
 
-// takenLocked says that the reader took something, or that there is none any more.
+// takenLocked says that the reader took something, or that it has left.
 func (st *Stream) takenLocked() {
 	select {
 	case st.drained <- struct{}{}: // never while it is nil

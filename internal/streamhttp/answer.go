@@ -14,7 +14,7 @@ import (
 )
 
 // errGone says that the client went away before it had an answer.
-var errGone = errors.New("the client is gone")
+var errGone = errors.New("the client has disconnected")
 
 // answer gives the answers to one POST. It decides late between one JSON body and an SSE stream:
 // if the answers are the first that comes, they are a body.
@@ -117,7 +117,7 @@ func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error
 			a.announce()
 			a.begin()
 			out := newEvents(a.request)
-			out.comment("the server is being started")
+			out.comment("the server is starting")
 			out.flush() // an error is that the client is gone, which ends Send
 			out.free()
 		}
@@ -189,7 +189,7 @@ func (a *answer) body(answers []stream.Event) error {
 }
 
 // announce tells the client the id of the session that it opened, unless the answer refuses to
-// initialize: there is none then.
+// initialize: no session exists then.
 func (a *answer) announce() {
 	if a.opened && !a.begun && !(a.refused && a.s.Protocol() == "") {
 		a.w.Header().Set(HeaderSession, a.s.Announce())

@@ -56,7 +56,7 @@ func (b *body) Read(p []byte) (int, error) {
 // tooLate says what was not there in time.
 func (b *body) tooLate() string {
 	if b.slow {
-		return "the body brought less than 64 KiB within " + message.ProgressTime.String()
+		return "less than 64 KiB of the body arrived within " + message.ProgressTime.String()
 	}
-	return "the body did not come within " + bodyTimeout.String()
+	return "the body did not arrive within " + bodyTimeout.String()
 }

@@ -114,7 +114,7 @@ func (q *request) streamLimit(own time.Duration) time.Duration {
 	return min(limit, time.Until(q.caller.Expires)+expiryLeeway)
 }
 
-// How long before the host's limit a request is ended, at most, and how long its stream then stays for the
+// How long before the limit of the host a call is ended, at most, and how long its stream then stays for the
 // answer that says so. The host has two seconds of patience of its own beyond its limit.
 const (
 	hostMargin   = 5 * time.Second
@@ -160,7 +160,7 @@ type request struct {
 	ctx context.Context // of r, until end
 	end time.Time       // at which the request has to be over; zero for never
 
-	negotiated bool             // its session speaks the version of its header, which is none of ours
+	negotiated bool             // its session speaks the version of its header, which we do not speak
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
 
 	share   message.Share // of Budget
@@ -176,8 +176,8 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
 	defer q.within()()
 	for _, field := range [...]string{HeaderSession, HeaderVersion, headerResume} {
-		if len(r.Header[field]) > 1 { // whoever checked one of them may have read another than we would
-			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" comes twice")
+		if len(r.Header[field]) > 1 { // a proxy that checked one of them may have read another than we would
+			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" is repeated")
 			return
 		}
 	}
@@ -186,7 +186,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 	}
 	if q.postOnly() {
 		w.Header().Set("Allow", "POST")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not of this protocol version, which has POST alone")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not allowed in this protocol version: use POST")
 		return
 	}
 	switch r.Method {
@@ -308,7 +308,7 @@ func (q *request) body() *message.Message {
 	for _, coding := range q.r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
 			q.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
-			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity, or left out")
+			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity or omitted")
 			return nil
 		}
 	}
@@ -335,7 +335,7 @@ func (q *request) body() *message.Message {
 	case errors.Is(err, message.ErrEncoding):
 		q.refuse(http.StatusBadRequest, codeParse, "the body must be JSON in UTF-8: "+err.Error())
 	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
-		text := "the body is no JSON-RPC message"
+		text := "the body is not a JSON-RPC message"
 		if err != nil {
 			text += ": " + err.Error()
 		}
@@ -374,11 +374,11 @@ func (q *request) checked(m *message.Message) bool {
 	switch {
 	case m.Kind() == message.Invalid || m.Kind() == message.Batch,
 		e.NullID() && !strings.HasPrefix(e.Method(), "notifications/"): // it would wait for an answer that has no id
-		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON, and no JSON-RPC request, notification or response")
+		q.refuse(http.StatusBadRequest, codeInvalid, "the body is JSON but not a JSON-RPC request, notification or response")
 	case !e.Version():
 		q.refuse(http.StatusBadRequest, codeInvalid, `"jsonrpc" must be "2.0"`)
 	case q.Strict && e.Ambiguous():
-		q.refuse(http.StatusBadRequest, codeInvalid, "a member of the message that counts is written twice, or once more in another case")
+		q.refuse(http.StatusBadRequest, codeInvalid, "the message repeats a member that matters, perhaps in another case")
 	default:
 		return !q.forbidden(m)
 	}

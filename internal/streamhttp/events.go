@@ -151,7 +151,7 @@ func (o *events) comment(text string) {
 	o.buffer().WriteString(": " + text + "\n\n")
 }
 
-// event writes one message. It lies on one line, since a Message has no line breaks.
+// event writes one message. It fits on one line, since a Message has no line breaks.
 func (o *events) event(e stream.Event) {
 	w := o.buffer()
 	w.WriteString("event: message\n")

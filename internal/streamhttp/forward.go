@@ -40,7 +40,7 @@ type Body interface {
 }
 
 // ErrRefused says that what is meant is not on that instance any more, and that nothing was done there.
-var ErrRefused = errors.New("it is not on that instance any more")
+var ErrRefused = errors.New("it is no longer on that instance")
 
 // forwards reports whether the request may be passed on: once.
 func (q *request) forwards() bool { return q.Forwarder != nil && !q.caller.Passed }
@@ -79,7 +79,7 @@ func (q *request) pass(id string, m *message.Message) (answered bool, err error)
 
 // unsettled is the failure of a request whose session has no owner that takes it.
 func unsettled() error {
-	return &child.Failure{Text: "the session is on its way from one instance to another; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+	return &child.Failure{Text: "the session is moving between instances; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 }
 
 // passTo passes the request on to an instance. It has answered unless it reports false.

@@ -55,7 +55,7 @@ func (q *request) versionSpoken() bool {
 	return false
 }
 
-// protocol is the version of the session that the request names, or "" if there is none.
+// protocol is the version of the session that the request names, or "" without one.
 func (q *request) protocol() string {
 	id := q.r.Header.Get(HeaderSession)
 	if id == "" {
@@ -128,7 +128,7 @@ func (q *request) sessionID() (string, bool) {
 		return "", true
 	}
 	if len(id) > maxID && !session.Minted(id) || strings.ContainsFunc(id, func(c rune) bool { return c < 0x21 || c > 0x7e }) {
-		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is at most 128 visible ASCII characters")
+		q.refuse(http.StatusBadRequest, codeInvalid, "invalid session id: want 1 to 128 visible ASCII characters")
 		return "", false
 	}
 	return id, true

@@ -18,7 +18,7 @@ var errRevoked error = revokedError{}
 
 type revokedError struct{}
 
-func (revokedError) Error() string { return "the token is not good any more" }
+func (revokedError) Error() string { return "the token is no longer valid" }
 
 // Is makes it what the end of any request is.
 func (revokedError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // by identity

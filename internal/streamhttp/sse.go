@@ -23,7 +23,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	defer q.within()()
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", "GET")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes GET alone")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE accepts only GET")
 		return
 	}
 	if _, stream := q.accepts(); !stream {
@@ -73,7 +73,7 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 	defer q.within()()
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE takes POST alone")
+		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE accepts only POST")
 		return
 	}
 	sid := r.URL.Query().Get("sessionId")

@@ -84,7 +84,7 @@ func (q *request) post() {
 			c.End(noAnswer(err))
 		}
 		if opened {
-			defer s.Abandon("there was no process for it, or none in time")
+			defer s.Abandon("no process could be started for it in time")
 		}
 		if q.begun {
 			a.fail(err, id)
@@ -100,7 +100,7 @@ func (q *request) post() {
 	defer a.reader.Leave()
 	switch err := a.write(); {
 	case initialize && opened && err != nil:
-		s.Abandon("the client went away before it learned the session's id")
+		s.Abandon("the client disconnected before it received the session's id")
 	case initialize && a.refused:
 		s.Abandon("the server refused to initialize, or did not answer in time")
 	}
@@ -136,13 +136,13 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		s, err = q.open("", q.version())
 		opened = true
 	case id == "":
-		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: send initialize first, and then the header Mcp-Session-Id that its answer carries")
+		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send initialize first, then the header Mcp-Session-Id from its answer")
 		return nil, false, false
 	default:
 		s, err = q.Table.Find(q.key(id))
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
-		case initialize: // the client has kept the id of a session that is over, and begins anew
+		case initialize: // the client has kept the id of a session that is over, and initializes again
 			s, err = q.begins("", m)
 			opened = true
 		case session.Minted(id):
@@ -177,7 +177,7 @@ func (q *request) welcome(s *session.Session) bool {
 	answer, err := q.Refuse(s.Caller(), q.caller.Value)
 	switch {
 	case err != nil:
-		s.Close("its process cannot serve the caller any more")
+		s.Close("its process can no longer serve the caller")
 		q.failed(err, nil)
 		return false
 	case answer != nil:
@@ -223,7 +223,7 @@ func (q *request) version() string {
 func (q *request) split(s *session.Session, batch *message.Message) (messages []*message.Message, ok bool) {
 	defer batch.Free()
 	if v := s.Protocol(); v != unversioned {
-		q.refuse(http.StatusBadRequest, codeInvalid, "protocol version "+v+" has no batches: send one message a POST")
+		q.refuse(http.StatusBadRequest, codeInvalid, "protocol version "+v+" does not allow batches: send one message per POST")
 		return nil, false
 	}
 	messages, err := message.Split(batch)
@@ -234,7 +234,7 @@ func (q *request) split(s *session.Session, batch *message.Message) (messages []
 		return nil, false
 	}
 	if err != nil || len(messages) == 0 || len(messages) > maxBatch {
-		q.refuse(http.StatusBadRequest, codeInvalid, "a batch has 1 to 64 messages")
+		q.refuse(http.StatusBadRequest, codeInvalid, "invalid batch: want 1 to 64 messages")
 		return free()
 	}
 	for _, m := range messages {
@@ -270,7 +270,7 @@ func (q *request) get() {
 		return
 	}
 	if id == "" {
-		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
+		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send the header Mcp-Session-Id")
 		return
 	}
 	s, err := q.Table.Find(q.key(id))
@@ -378,7 +378,7 @@ func (q *request) delete() {
 		return
 	}
 	if id == "" {
-		q.refuse(http.StatusBadRequest, codeInvalid, "a session id is missing: the header Mcp-Session-Id")
+		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send the header Mcp-Session-Id")
 		return
 	}
 	if q.forwards() && !q.Table.Here(q.key(id)) {

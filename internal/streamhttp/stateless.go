@@ -101,7 +101,7 @@ func (q *request) stateless(m *message.Message) {
 		return
 	}
 	if e.Method() == "initialize" { // it would make a process that others share one of sessions
-		q.refuseID(http.StatusNotFound, codeNoMethod, "protocol version "+version+" has no initialize", id, "")
+		q.refuseID(http.StatusNotFound, codeNoMethod, "protocol version "+version+" does not have initialize", id, "")
 		return
 	}
 	_, stream := q.accepts()
@@ -159,7 +159,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			w.Leave()
 			return nil, nil
 		case err != nil:
-			w.Retire("it cannot serve its caller any more")
+			w.Retire("it can no longer serve its caller")
 		case text != "":
 			q.refuseID(http.StatusBadRequest, codeHeaderMismatch, text, id, "")
 			w.Leave()
@@ -177,7 +177,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 		again := errors.Is(err, pool.ErrRetired) || errors.Is(err, session.ErrUnknown)
 		if !again || attempt == attempts {
 			if again {
-				err = &child.Failure{Text: "the server ends again and again", Reason: child.ReasonExited, Retryable: true}
+				err = &child.Failure{Text: "the server keeps exiting", Reason: child.ReasonExited, Retryable: true}
 			}
 			q.failed(err, id)
 			return nil, nil
@@ -211,9 +211,9 @@ func (q *request) withSessions(m *message.Message, version string, id []byte, un
 		q.unsupported(version, id, versions)
 		return
 	}
-	text, reason := "the server has no "+methodDiscover+": it speaks protocol versions with sessions, by initialize", ""
+	text, reason := "the server does not support "+methodDiscover+": it speaks protocol versions with sessions, so send initialize", ""
 	if undecided != nil {
-		text = "it is not known yet whether the server has " + methodDiscover + ": " + undecided.Text
+		text = "it is not known yet whether the server supports " + methodDiscover + ": " + undecided.Text
 		reason = `,"reason":` + string(quote(undecided.Reason)) + `,"retryable":true`
 	}
 	q.refuseID(statusOf(codeNoMethod), codeNoMethod, text, id, spokenInstead(version, versions, reason))
@@ -334,6 +334,6 @@ func (q *request) follow(call *pool.Call, first *stream.Event) {
 	if out.follow(call, gone, limit.C, q.Keepalive) || q.r.Context().Err() != nil {
 		return
 	}
-	call.End("the stream was open for as long as it may be")
+	call.End("the stream reached its maximum age")
 	out.follow(call, gone, nil, q.Keepalive)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// The header fields that repeat what the body says, for whoever routes by them (2026-07-28,
+// The header fields that repeat what the body says, for proxies that route by them (2026-07-28,
 // transports, "Request Metadata").
 const (
 	HeaderMethod = "Mcp-Method"
@@ -18,7 +18,7 @@ const (
 // body says, or if two readers could take the body for different requests; else 0.
 func (q *request) mismatch(m *message.Message) (code int, text string) {
 	if m.Envelope().Ambiguous() {
-		return codeInvalid, "a member of the request that counts is written twice"
+		return codeInvalid, "the request repeats a member that matters"
 	}
 	version, ok := m.ProtocolVersion()
 	if _, inHeader := q.header(HeaderVersion); !ok && inHeader {
@@ -50,14 +50,14 @@ func (q *request) differs(field, body string) string {
 	value, ok := q.header(field)
 	switch {
 	case !ok:
-		return "the header " + field + " is missing, comes twice or has characters that it may not"
+		return "the header " + field + " is missing, repeated, or has invalid characters"
 	case field == HeaderName:
 		if value, ok = decoded(value); !ok {
-			return "the header " + field + " is not Base64 where it says so"
+			return "the header " + field + " is marked as Base64 but is not Base64"
 		}
 	}
 	if value != body {
-		return "the header " + field + " is " + shown(value) + ", and the body says " + shown(body)
+		return "the header " + field + " is " + shown(value) + ", but the body says " + shown(body)
 	}
 	return ""
 }
@@ -73,7 +73,7 @@ func shown(value string) string {
 	return string(quote(strings.ToValidUTF8(value[:maxShown], ""))) + "…"
 }
 
-// header returns the value of a header field that stands there once. A value is visible ASCII,
+// header returns the value of a header field that is present once. A value is visible ASCII,
 // blanks and tabs (transports, "Value Encoding").
 func (q *request) header(field string) (string, bool) {
 	values := q.r.Header.Values(field)

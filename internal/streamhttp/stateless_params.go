@@ -38,19 +38,19 @@ func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 		field, argument := headerParam+h.Name, arguments[i]
 		if argument == nil {
 			if len(q.r.Header.Values(field)) > 0 {
-				return "the header " + field + " is there, and the argument is not"
+				return "the header " + field + " is present, but the argument is not"
 			}
 			continue
 		}
 		value, ok := q.header(field)
 		if !ok {
-			return "the header " + field + " is missing, comes twice or has characters that it may not"
+			return "the header " + field + " is missing, repeated, or has invalid characters"
 		}
 		if value, ok = decoded(value); !ok {
-			return "the header " + field + " is not Base64 where it says so"
+			return "the header " + field + " is marked as Base64 but is not Base64"
 		}
 		if !says(value, argument) {
-			return "the header " + field + " is " + shown(value) + ", and the argument is another"
+			return "the header " + field + " is " + shown(value) + ", but the argument differs"
 		}
 	}
 	return ""
@@ -74,7 +74,7 @@ func (a *argument) at(name string) *argument {
 	return a.inner[name]
 }
 
-// headerArguments returns the arguments that headers repeat, nil where there is none or null. It reads the message
+// headerArguments returns the arguments that headers repeat, nil where one is absent or null. It reads the message
 // once, whatever is in it and however many headers there are, and no further once ctx ends.
 func headerArguments(ctx context.Context, m *message.Message, headers []pool.ParamHeader) ([]json.RawMessage, error) {
 	var root argument
@@ -108,9 +108,9 @@ func (w wanted) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-var errTwice = errors.New("an argument that a header repeats is written twice")
+var errTwice = errors.New("an argument that a header mirrors is repeated")
 
-// read takes the next value, which stands at a.
+// read takes the next value, which begins at a.
 func (a *argument) read(d *json.Decoder) error {
 	if a.value != nil {
 		return d.Decode(a.value)

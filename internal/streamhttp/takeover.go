@@ -25,7 +25,7 @@ func (q *request) takeOver(id string, m *message.Message) (*session.Session, err
 		if m.Kind() == message.Notification {
 			q.w.WriteHeader(http.StatusAccepted)
 		} else {
-			q.refuse(http.StatusServiceUnavailable, codeInternal, "the process that asked this is not here: it has ended, or is on another instance")
+			q.refuse(http.StatusServiceUnavailable, codeInternal, "the process that asked this has ended, or is on another instance")
 		}
 		return nil, nil
 	}

@@ -110,7 +110,7 @@ func forge(r *rand.Rand, good, foreign []string) string {
 			return Prefix + "b" + text
 		case 1:
 			return strings.ToUpper(Prefix) + layout + text
-		case 2: // unused bits of the last character; a good one where there are none
+		case 2: // unused bits of the last character; a good one without unused bits
 			return id[:len(id)-1] + string(rune(last+1))
 		default:
 			return Prefix + layout + base64.URLEncoding.EncodeToString(append(raw, 0))

@@ -32,12 +32,12 @@ type Keys struct {
 // says which key is wrong, and nothing of any key.
 func ParseKeys(list string) (*Keys, error) {
 	if strings.TrimSpace(list) == "" {
-		return nil, errors.New("there is no key")
+		return nil, errors.New("no key")
 	}
 	k := &Keys{flate: newFlates()}
 	parts := strings.Split(list, ",")
 	if len(parts) > maxKeys {
-		return nil, fmt.Errorf("there are %d keys, and there may be %d", len(parts), maxKeys)
+		return nil, fmt.Errorf("%d keys, want at most %d", len(parts), maxKeys)
 	}
 	for i, part := range parts {
 		key, err := parseKey(strings.TrimSpace(part))
@@ -59,7 +59,7 @@ func parseKey(text string) ([]byte, error) {
 	case err != nil: // it may quote the text
 		return nil, errors.New("is neither base64 nor hexadecimal")
 	case len(key) != keySize:
-		return nil, fmt.Errorf("has %d bytes and must have %d", len(key), keySize)
+		return nil, fmt.Errorf("has %d bytes, want %d", len(key), keySize)
 	case bytes.Count(key, key[:1]) == keySize:
 		return nil, errors.New("is a placeholder: all its bytes are the same")
 	}

@@ -149,14 +149,14 @@ func TestParseKeysSaysWhichIsWrongAndNothingOfIt(t *testing.T) {
 	t.Parallel()
 	good := strings.Repeat("0123456789abcdef", 4)
 	for _, tt := range []struct{ list, want string }{
-		{"", "there is no key"},
-		{" \n", "there is no key"},
-		{good + ",", "key 2 of 2 has 0 bytes and must have 32"},
-		{good + ",c2VjcmV0", "key 2 of 2 has 6 bytes and must have 32"},
+		{"", "no key"},
+		{" \n", "no key"},
+		{good + ",", "key 2 of 2 has 0 bytes, want 32"},
+		{good + ",c2VjcmV0", "key 2 of 2 has 6 bytes, want 32"},
 		{"my secret pass phrase", "key 1 of 1 is neither base64 nor hexadecimal"},
 		{good[:63] + "x", "key 1 of 1 is neither base64 nor hexadecimal"},
 		{strings.Repeat("A", 43) + "=", "key 1 of 1 is a placeholder: all its bytes are the same"},
-		{good + strings.Repeat(","+good, 8), "there are 9 keys, and there may be 8"},
+		{good + strings.Repeat(","+good, 8), "9 keys, want at most 8"},
 	} {
 		_, err := ParseKeys(tt.list)
 		if err == nil || err.Error() != tt.want {

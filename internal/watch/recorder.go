@@ -98,7 +98,7 @@ func (r *Recorder) Exited(how string) {
 	}
 }
 
-// Ended hears why the session has ended, or that the process takes no more calls.
+// Ended hears why the session has ended, or that the process accepts no more calls.
 func (r *Recorder) Ended(why string) {
 	if r != nil && r.sink != nil {
 		r.sink.Ended(r.secrets.Redact(why))

@@ -18,16 +18,16 @@ type figure struct {
 }
 
 var figures = []figure{
-	{"mcpfunc.processes", "{process}", "Server processes alive.", false, func(s mcpfunc.Stats) int64 { return int64(s.Processes) }},
-	{"mcpfunc.sessions.hibernated", "{session}", "Sessions that sleep, without a process.", false, func(s mcpfunc.Stats) int64 { return int64(s.Hibernated) }},
+	{"mcpfunc.processes", "{process}", "Server processes that are running.", false, func(s mcpfunc.Stats) int64 { return int64(s.Processes) }},
+	{"mcpfunc.sessions.hibernated", "{session}", "Sessions that hibernate, without a process.", false, func(s mcpfunc.Stats) int64 { return int64(s.Hibernated) }},
 	{"mcpfunc.starts.waiting", "{start}", "Starts of processes that wait for others.", false, func(s mcpfunc.Stats) int64 { return int64(s.Waiting) }},
 	{"mcpfunc.processes.memory", "By", "Memory that server processes use.", false, func(s mcpfunc.Stats) int64 { return s.Memory }},
 	{"mcpfunc.sessions.opened", "{session}", "Sessions opened.", true, func(s mcpfunc.Stats) int64 { return s.Opened }},
 	{"mcpfunc.sessions.ended", "{session}", "Sessions whose process is gone.", true, func(s mcpfunc.Stats) int64 { return s.Ended }},
-	{"mcpfunc.sessions.resurrected", "{session}", "Sessions that a process took over from another.", true, func(s mcpfunc.Stats) int64 { return s.Resurrected }},
+	{"mcpfunc.sessions.resurrected", "{session}", "Sessions that a new process took over.", true, func(s mcpfunc.Stats) int64 { return s.Resurrected }},
 	{"mcpfunc.sessions.evicted", "{session}", "Sessions ended to make room.", true, func(s mcpfunc.Stats) int64 { return s.Evicted }},
-	{"mcpfunc.sessions.refused", "{session}", "Sessions refused for want of room.", true, func(s mcpfunc.Stats) int64 { return s.Refused }},
-	{"mcpfunc.restarts", "{restart}", "Processes started again within their session.", true, func(s mcpfunc.Stats) int64 { return s.Restarts }},
+	{"mcpfunc.sessions.refused", "{session}", "Sessions refused because there was no room.", true, func(s mcpfunc.Stats) int64 { return s.Refused }},
+	{"mcpfunc.restarts", "{restart}", "Processes restarted within their session.", true, func(s mcpfunc.Stats) int64 { return s.Restarts }},
 }
 
 // Watch exports the figures of an App whenever metrics are collected.

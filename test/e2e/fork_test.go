@@ -77,14 +77,16 @@ func TestForkedServersAnswerAsOthers(t *testing.T) {
 				}
 			}
 		}) {
-			connect(t, b.Endpoint(name)).end(t) // what only the first session has to do
+			c := forkCalls[name]
+			first := connect(t, b.Endpoint(name)) // which starts what others have then
+			_, _ = first.call(t.Context(), c.tool, c.args)
+			first.end(t)
 			before := processesOf(t, b.handler)
 			p := connect(t, b.Endpoint(name))
 			listed, err := p.ListTools(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := forkCalls[name]
 			text, err := p.call(t.Context(), c.tool, c.args)
 			if err != nil {
 				text = err.Error()

@@ -5,12 +5,12 @@ import "strconv"
 // An Answerer is the MCP server of the benchmark, without its transport. Requests are answered one
 // after another; an Answerer is not safe for concurrent use.
 //
-// Its tools: echo answers its argument "text"; big answers "size" bytes of pattern; sink takes
+// Its tools: echo answers its argument "text"; big answers "size" bytes of the pattern of "kind"; sink takes
 // pattern as "text" and answers how many bytes of it were right; progress sends "count"
 // notifications before it answers.
 type Answerer struct {
-	line  []byte         // of small answers
-	large map[int][]byte // answers by the size of their text, with room for a head
+	line  []byte          // of small answers
+	large map[text][]byte // answers by their text, with room for a head
 }
 
 const (
@@ -48,9 +48,9 @@ func (a *Answerer) call(m Message, send func([]byte) error) error {
 	case "echo":
 		return send(a.result(m.ID, textBefore, m.Text, textAfter))
 	case "big":
-		return send(a.big(m.ID, m.Size))
+		return send(a.big(m.ID, text{Kind(m.Kind), m.Size}))
 	case "sink":
-		right := strconv.Itoa(Matches(0, m.Text))
+		right := strconv.Itoa(Plain.Matches(0, m.Text))
 		return send(a.result(m.ID, textBefore, []byte(right), textAfter))
 	case "progress":
 		for i := range m.Count {
@@ -86,17 +86,23 @@ func (a *Answerer) progress(token []byte, n int) []byte {
 	return a.end("}")
 }
 
-// big is result for size bytes of pattern, which are not moved: the head is put before them.
-func (a *Answerer) big(id []byte, size int) []byte {
+// A text is what a large answer has.
+type text struct {
+	kind Kind
+	size int
+}
+
+// big is result for a text, which is not moved: the head is put before it.
+func (a *Answerer) big(id []byte, t text) []byte {
 	const room = 256
-	whole := a.large[size]
+	whole := a.large[t]
 	if whole == nil {
-		whole = make([]byte, room, room+size+len(textAfter)+len("}\n"))
-		whole = append(append(Pattern(whole, size), textAfter...), "}\n"...)
+		whole = make([]byte, room, room+t.size+len(textAfter)+len("}\n"))
+		whole = append(append(t.kind.Append(whole, t.size), textAfter...), "}\n"...)
 		if a.large == nil {
-			a.large = map[int][]byte{}
+			a.large = map[text][]byte{}
 		}
-		a.large[size] = whole
+		a.large[t] = whole
 	}
 	a.begin(id[:min(len(id), room/2)])
 	a.line = append(a.line, `"result":`+textBefore...)

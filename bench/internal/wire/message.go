@@ -12,6 +12,7 @@ type Message struct {
 	Token  []byte // params._meta.progressToken or, in a notification, params.progressToken
 	Tool   []byte // params.name, between the quotes
 	Text   []byte // params.arguments.text or the text of a result, between the quotes
+	Kind   []byte // params.arguments.kind, between the quotes
 	Size   int    // params.arguments.size
 	Count  int    // params.arguments.count, or params.progress
 	Failed bool   // an error, or a result with isError
@@ -72,6 +73,8 @@ func (m *Message) text(key, text []byte) {
 		m.Tool = text
 	case "text":
 		m.Text = text
+	case "kind":
+		m.Kind = text
 	}
 }
 

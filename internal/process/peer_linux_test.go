@@ -1,0 +1,35 @@
+package process
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// A caller that comes while others look gets what is seen after that, and all who come then share it.
+func TestWhoComesLaterSharesTheNextLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lookout{turn: make(chan struct{}, 1)}
+		looks := uint64(0)
+		gate := make(chan struct{})
+		look := func() heldSockets {
+			looks++
+			mine := looks
+			<-gate
+			return heldSockets{hidden: mine}
+		}
+		var all sync.WaitGroup
+		saw := make([]uint64, 10)
+		for i := range saw {
+			all.Go(func() { saw[i] = l.after(look).hidden })
+			synctest.Wait()
+		}
+		close(gate)
+		all.Wait()
+		for i, n := range saw {
+			if want := min(uint64(i)+1, 2); n != want {
+				t.Errorf("number %d has what was seen by look %d, want %d", i, n, want)
+			}
+		}
+	})
+}

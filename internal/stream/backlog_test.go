@@ -1,0 +1,70 @@
+package stream
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/message"
+)
+
+// However streams get their events and readers take them, what is kept is bounded, what the backlog knows is
+// what the streams hold, and its memory does not grow with what has gone through it.
+func TestBacklogKnowsWhatIsKept(t *testing.T) {
+	t.Parallel()
+	s := NewSet(slog.New(slog.DiscardHandler))
+	random := rand.New(rand.NewPCG(1, 2))
+	var streams []*Stream
+	var readers []*Reader
+	for range 5 {
+		st := new(Stream)
+		r := s.Open(st, "")
+		r.Keep(nil)
+		streams, readers = append(streams, st), append(readers, r)
+	}
+	for n := range 20 * keptEvents {
+		i := random.IntN(len(streams))
+		m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/message"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Push(streams[i], m, false)
+		if i > 0 || n%7 == 0 { // the first reader is slow, so that what it has not taken is passed over
+			for {
+				e, state := readers[i].Take()
+				if state != Taken {
+					break
+				}
+				e.Free()
+			}
+		}
+		held, size := 0, 0
+		for _, st := range streams {
+			held += len(st.events)
+			for _, m := range st.events {
+				size += m.Len()
+			}
+		}
+		if known := len(s.kept.order) - s.kept.head; known != held || s.kept.bytes != size || held > keptEvents+maxBacklog*len(streams) {
+			t.Fatalf("after %d events the backlog knows of %d (%d bytes), and %d (%d bytes) are held", n+1, known, s.kept.bytes, held, size)
+		}
+	}
+	if room := cap(s.kept.order); room > 8*keptEvents {
+		t.Errorf("the backlog has room for %d entries, and %d are kept", room, keptEvents)
+	}
+	s.Release()
+}
+
+func BenchmarkPushKept(b *testing.B) {
+	s := NewSet(slog.New(slog.DiscardHandler))
+	st := new(Stream)
+	r := s.Open(st, "")
+	r.Keep(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		m, _ := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":2}}`))
+		s.Push(st, m, false)
+		e, _ := r.Take()
+		e.Free()
+	}
+}
