@@ -188,7 +188,7 @@ const (
 // child.Until ends calls with an answer, when its time comes.
 //
 // It fails with ErrDuplicate, an *admission.BusyError, a *child.Failure, or ctx's error; then no answer will come. of are the calls that
-// messages are, by their place, where somebody hears of calls; unless it fails, the session says how they end.
+// messages are, by their place, where someone hears of calls; unless it fails, the session says how they end.
 func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode, of ...*calls.Call) (*stream.Reader, error) {
 	defer func() {
 		for _, m := range messages {
