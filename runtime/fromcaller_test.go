@@ -224,7 +224,7 @@ func TestPagesOfOthersMayBringTheirOwnSecret(t *testing.T) {
 	}
 	c.url = l.url
 	_, _, page := get(t, l.url, "", map[string]string{"Accept": "text/html"})
-	if !strings.Contains(page, "requires with every request: <code>X-GitHub-Token</code>") {
+	if !strings.Contains(page, "required headers: <code>X-GitHub-Token</code>") {
 		t.Errorf("the landing page does not say it:\n%s", page)
 	}
 }

@@ -69,7 +69,7 @@ func (a *App) landing() string {
 			p.Add(`<dd class="muted">{}</dd>`, s.spec.Description)
 		}
 		if headers := s.own.Headers(); headers != nil {
-			p.Add(`<dd class="muted">requires with every request: <code>{}</code></dd>`, strings.Join(headers, ", "))
+			p.Add(`<dd class="muted">required headers: <code>{}</code></dd>`, strings.Join(headers, ", "))
 		}
 		p.Add("</div>\n")
 	}

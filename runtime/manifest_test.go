@@ -211,7 +211,7 @@ func TestManifestThatDoesNotFitIsAWarning(t *testing.T) {
 	}
 	for want, cfg := range map[string]*Config{
 		"recorded from another server": other,
-		"is no answer":                 manifested(t, "", recordedInitialize, `{"jsonrpc":"2.0","id":1,"method":"x"}`, recordedDiscover),
+		"is not an answer":             manifested(t, "", recordedInitialize, `{"jsonrpc":"2.0","id":1,"method":"x"}`, recordedDiscover),
 	} {
 		var log bytes.Buffer
 		a, srv := newApp(t, cfg, &Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})

@@ -1,9 +1,9 @@
-// Package authenv decides what environment a server's process sees: a short list of names from the
-// app's own environment, what the configuration sets, and what the auth method grants.
+// Package authenv decides which environment a server's process gets: a short list of names from the app's own
+// environment, what the configuration sets, and what the auth method grants.
 //
-// The app's environment holds the keys of everything: the storage account that the host's access
-// keys lie in, the managed identity, other servers' secrets. So nothing passes that is not named
-// here or in the configuration, and some names do not pass even then.
+// The app's environment holds the keys to everything: the storage account with the host's access keys, the
+// managed identity, the secrets of other servers. So no variable passes unless this package or the
+// configuration names it, and some do not pass even then.
 package authenv
 
 import (

@@ -1,15 +1,14 @@
-// Package authn says who is calling: it turns the Authorization header of a request into a
-// [Caller], or into an [Error] that says what to answer. It keeps no session and starts no process;
-// every request is judged on its own, because a session id is not a credential.
+// Package authn identifies the caller: it turns the Authorization header of a request into a [Caller], or into
+// an [Error] that says how to answer. It keeps no session and starts no process; every request is verified on
+// its own, because a session id is not a credential.
 //
-// There is one [Guard] for each served MCP server. It fails closed: an auth object that is not
-// understood stops the app in [New], a token that is not understood is refused, and when the keys
-// to judge a token by cannot be had the answer is 503, never a yes.
+// Each MCP server has its own [Guard], which fails closed: an auth object that cannot be understood stops the
+// app in [New], a token that cannot be understood is refused, and if the keys to verify a token cannot be
+// fetched, the answer is 503.
 //
-// A token passes, in this order: the front door (bearer.go), the shape of a compact JWS (jws.go,
-// json.go), the rules of its issuer (entra.go, oauth2.go), and only then its signature against a
-// key set (keyset.go, keysource.go), which is the first step that may touch the network. All
-// fetching goes through fetch.go.
+// A token passes, in this order: the front door (bearer.go), the form of a compact JWS (jws.go, json.go), the
+// rules of its issuer (entra.go, oauth2.go), and only then its signature against a key set (keyset.go,
+// keysource.go), which is the first step that may use the network. All fetching goes through fetch.go.
 package authn
 
 import (

@@ -29,7 +29,7 @@ type address struct {
 }
 
 // errAddress does not quote what could not be read: that may be of the password.
-var errAddress = errors.New("it is no redis:// or rediss:// URL of a server; in a password, encode /, ?, # and @ with percent signs")
+var errAddress = errors.New("want a redis:// or rediss:// URL of a server; percent-encode /, ?, # and @ in a password")
 
 func parseAddress(text string, identity Identity) (*address, error) {
 	u, err := url.Parse(text)
@@ -42,7 +42,7 @@ func parseAddress(text string, identity Identity) (*address, error) {
 	query.Del("entra")
 	u.RawQuery = query.Encode()
 	if cluster && !clustered {
-		return nil, errors.New("this handler was built without Redis Cluster: build it with the tag mcpfunc_redis_cluster, or take Azure's clustering policy Enterprise")
+		return nil, errors.New("this handler was built without Redis Cluster: build it with the tag mcpfunc_redis_cluster, or use Azure's clustering policy Enterprise")
 	}
 	a := &address{cluster: cluster}
 	if a.Options, err = redis.ParseURL(u.String()); err != nil {
@@ -54,11 +54,11 @@ func parseAddress(text string, identity Identity) (*address, error) {
 	password, _ := u.User.Password()
 	switch {
 	case identity == nil:
-		return nil, errors.New("entra wants a managed identity, and this app has none")
+		return nil, errors.New("entra=true requires a managed identity, but this app does not have one")
 	case a.Username == "" || password != "":
-		return nil, errors.New("with entra the user is the object id of the managed identity, and there is no password")
+		return nil, errors.New("with entra=true, the user must be the object id of the managed identity, without a password")
 	case !strings.EqualFold(u.Scheme, "rediss"):
-		return nil, errors.New("with entra the URL begins with rediss://: a token must not be sent in the clear")
+		return nil, errors.New("with entra=true, the URL must begin with rediss://: a token must not be sent in the clear")
 	}
 	if entra == "true" {
 		entra = "" // the app's own

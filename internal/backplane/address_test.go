@@ -42,12 +42,12 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	for url, want := range map[string]string{
-		"rediss://object:secret@host?entra=true": "there is no password",
+		"rediss://object:secret@host?entra=true": "without a password",
 		"rediss://host?entra=true":               "object id",
 		"redis://object@host?entra=true":         "must not be sent in the clear",
-		"http://:secret@host":                    "no redis://",
-		"redis://:sec%ret@host":                  "no redis://",
-		"redis://:secret@host?unknown=1":         "no redis://",
+		"http://:secret@host":                    "want a redis://",
+		"redis://:sec%ret@host":                  "want a redis://",
+		"redis://:secret@host?unknown=1":         "want a redis://",
 	} {
 		if _, err := parseAddress(url, identity); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sec") {
 			t.Errorf("%s: %v, want %q", url, err, want)

@@ -23,7 +23,7 @@ type Body interface {
 }
 
 // ErrRefused says that the instance does not own the session any more, and has done nothing.
-var ErrRefused = errors.New("the session is not on that instance any more")
+var ErrRefused = errors.New("the session is no longer on that instance")
 
 // A LostError says that there is no answer, and why. Unless Unsent is set the call may have had its effect.
 type LostError struct {
@@ -31,7 +31,7 @@ type LostError struct {
 	Err    error
 }
 
-func (e *LostError) Error() string { return "pass a request on to another instance: " + e.Err.Error() }
+func (e *LostError) Error() string { return "forward a request to another instance: " + e.Err.Error() }
 func (e *LostError) Unwrap() error { return e.Err }
 
 // Gone reports whether the instance that was to answer has ended.
@@ -114,7 +114,7 @@ func (i *Instance) forget(c *call) {
 }
 
 // errAnswered ends the sending of a body when there is an answer already.
-var errAnswered = errors.New("there is an answer")
+var errAnswered = errors.New("already answered")
 
 // A callSender sends a call in pieces.
 type callSender struct {
@@ -207,12 +207,12 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		case e.kind == kindRefusal && !wrote:
 			return ErrRefused
 		case e.kind == kindRefusal:
-			return &LostError{Err: errors.New("it was broken off there")}
+			return &LostError{Err: errors.New("that instance broke it off")}
 		case e.kind == kindHead && !wrote:
 			status, header, ok := parseAnswerHead(e.head)
 			if !ok || begun && !(status == http.StatusOK && header.Get("Content-Type") == "text/event-stream") {
 				i.post(c.to, &entry{kind: kindCancel, call: c.number})
-				return &LostError{Err: fmt.Errorf("its answer has the status %d", status)}
+				return &LostError{Err: fmt.Errorf("its answer has status %d", status)}
 			}
 			if !begun {
 				for name, values := range header {

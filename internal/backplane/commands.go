@@ -82,7 +82,7 @@ func (s *Store) alive(ctx context.Context, name string) (bool, error) {
 	return n > 0, err
 }
 
-// claim writes value under name if there is none, or if it is replace, which may be empty, and returns what is
+// claim writes value under name if it has no value, or if that is replace, which may be empty, and returns what is
 // there then.
 func (s *Store) claim(ctx context.Context, name, value, replace string) (string, error) {
 	return s.client.Eval(ctx, claimScript, []string{s.key(ownerPrefix, name)}, value, claimLife.Milliseconds(), replace).Text()
@@ -198,7 +198,7 @@ func (s *Store) mailbox(name string) *mailbox {
 	return &mailbox{client: client, key: boxPrefix + name}
 }
 
-// receive returns the next entries, none if there are none for 2 s, and deletes those that it has returned before.
+// receive returns the next entries, none if nothing arrives for 2 s, and deletes those that it has returned before.
 func (b *mailbox) receive(ctx context.Context) (mails []mail, err error) {
 	var found *redis.XStreamSliceCmd
 	_, err = b.client.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// What instances write into each other's mailboxes. Redis, and whoever can write there, is trusted with
+// What instances write into each other's mailboxes. Redis, and anyone who can write there, is trusted with
 // nothing: an entry is sealed with the app's keys about who wrote it to whom, and under a number that only
 // rises. So a reader takes no entry that another instance of the app has not written for it, and none twice.
 
@@ -39,7 +39,7 @@ type entry struct {
 	more int    // of kindCredit and kindReceived: bytes
 }
 
-var errEntry = errors.New("an entry is not well-formed")
+var errEntry = errors.New("malformed entry")
 
 // maxEntry bounds what is read of an entry: a piece of a body and a head, which HTTP servers bound.
 const maxEntry = pieceSize + 128<<10
@@ -112,7 +112,7 @@ type opener struct {
 
 var (
 	errForged   = errors.New("an entry was not sealed for this instance by a key that is known here")
-	errReplayed = errors.New("an entry comes again")
+	errReplayed = errors.New("an entry is repeated")
 )
 
 // open returns an entry and who wrote it. It fails if that is not ours, or not new.

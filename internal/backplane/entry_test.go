@@ -48,7 +48,7 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-// Whoever can write to Redis can put anything into a mailbox, and move what others have put there.
+// Anyone who can write to Redis can put anything into a mailbox, and move what others have put there.
 func TestForgedAndReplayedEntriesAreNotTaken(t *testing.T) {
 	t.Parallel()
 	keys := ticket.RandomKeys()

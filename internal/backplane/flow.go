@@ -116,7 +116,7 @@ func (in *inlet) wake() {
 	}
 }
 
-// take returns the next entry, or nil if there is none yet, or why there will be none.
+// take returns the next entry, or nil if it has not arrived yet, or why none will come.
 func (in *inlet) take() (*entry, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

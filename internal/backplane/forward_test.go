@@ -396,7 +396,7 @@ func TestRubbishInAMailboxIsPassedOver(t *testing.T) {
 	if w, err := b.pass(t.Context(), t, "s", "x"); err != nil || w.Body.String() != "x" {
 		t.Errorf("after rubbish: %v", err)
 	}
-	if !a.log.logged("no other has written") {
+	if !a.log.logged("no other instance wrote it") {
 		t.Error("nothing is said of it")
 	}
 }

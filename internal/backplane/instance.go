@@ -34,10 +34,10 @@ const (
 )
 
 var (
-	errDown   = errors.New("Redis is not reachable")
-	errClosed = errors.New("the app shuts down")
+	errDown   = errors.New("cannot reach Redis")
+	errClosed = errors.New("the app is shutting down")
 	errPeer   = errors.New("the other instance has ended")
-	errUnread = errors.New("too much of what other instances answer waits to be read")
+	errUnread = errors.New("too many answers of other instances wait to be read")
 )
 
 // An Instance is one instance of an app, as the others know it: it owns sessions, passes calls on to the owners
@@ -133,7 +133,7 @@ func (i *Instance) Close() {
 	defer cancel()
 	i.giveBack(ctx)
 	if err := i.store.bury(ctx, i.name); err != nil {
-		i.log.Debug("other instances find out late that this one has ended", "error", err)
+		i.log.Debug("cannot tell other instances that this one has ended", "error", err)
 	}
 }
 
@@ -207,7 +207,7 @@ func (i *Instance) live() {
 			}
 		default:
 			if i.down.Swap(false) {
-				i.log.Info("Redis is back: calls reach sessions on other instances again")
+				i.log.Info("Redis is reachable again: calls reach sessions on other instances")
 			}
 			i.settled.Store(age >= settle)
 			lapsed := !was && !first || !failing.IsZero()
@@ -232,7 +232,7 @@ func (i *Instance) live() {
 // lose says that Redis does not answer: what waits for other instances ends.
 func (i *Instance) lose(err error) {
 	if !i.down.Swap(true) {
-		i.log.Warn("Redis is not reachable: sessions on other instances are not either, until it is", "error", err)
+		i.log.Warn("cannot reach Redis: calls cannot reach sessions on other instances", "error", err)
 	}
 	i.dropQueue()
 	i.endCalls(errDown, func(string) bool { return true })
@@ -253,7 +253,7 @@ func (i *Instance) watch() {
 			alive, err := i.store.alive(ctx, peer)
 			cancel()
 			if err == nil && !alive {
-				i.log.Info("another instance has ended with calls in flight", "instance", peer)
+				i.log.Info("another instance ended with calls in flight", "instance", peer)
 				i.forgetPeer(peer)
 				i.endCalls(errPeer, func(name string) bool { return name == peer })
 			}

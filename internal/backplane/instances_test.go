@@ -165,7 +165,7 @@ func TestRevocationsOfAnOutageAreMadeUpFor(t *testing.T) {
 	a, b := redis.instance(t), redis.instance(t, "mcpf-1", "mcpf-2")
 	redis.listeners(t, 2)
 	redis.Stop()
-	eventually(t, "the outage is logged", func() bool { return a.logged("Redis is not reachable") && b.logged("Redis is not reachable") })
+	eventually(t, "the outage is logged", func() bool { return a.logged("cannot reach Redis") && b.logged("cannot reach Redis") })
 	if err := a.Revoke(t.Context(), "mcpf-1", time.Now().Add(time.Hour)); err == nil {
 		t.Error("revoking during the outage is no error")
 	}
@@ -174,7 +174,7 @@ func TestRevocationsOfAnOutageAreMadeUpFor(t *testing.T) {
 	}
 	redis.Start(t)
 	eventually(t, "b ends it", func() bool { return slices.Equal(b.ids(), []string{"mcpf-2"}) })
-	eventually(t, "the end of the outage is logged", func() bool { return a.logged("Redis is back") && b.logged("Redis is back") })
+	eventually(t, "the end of the outage is logged", func() bool { return a.logged("Redis is reachable again") && b.logged("Redis is reachable again") })
 	eventually(t, "it may not be opened any more", func() bool { // the client waits a second after a failure to connect
 		yes, err := b.Revoked(t.Context(), "mcpf-1")
 		return yes && err == nil

@@ -50,7 +50,7 @@ func (i *Instance) takeQueue() (batch []outgoing) {
 	return batch
 }
 
-// dropQueue forgets what waits, after Redis was away for too long: whoever waits for it has been told.
+// dropQueue forgets what waits, after Redis was away for too long: the callers that wait for it have been told.
 func (i *Instance) dropQueue() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -124,9 +124,9 @@ func (i *Instance) receive() {
 			case err == nil:
 				i.take(from, e)
 			case errors.Is(err, errReplayed): // its first reading was not answered, or somebody plays
-			case time.Since(said) >= time.Minute: // whoever can write to Redis can make many
+			case time.Since(said) >= time.Minute: // anyone who can write to Redis can make many
 				said = time.Now()
-				i.log.Warn("something was in the mailbox of this instance that no other has written", "error", err)
+				i.log.Warn("mailbox entry ignored: no other instance wrote it", "error", err)
 			}
 		}
 	}

@@ -93,7 +93,7 @@ func (i *Instance) Claim(ctx context.Context, name string, lost func()) (release
 		}
 		replace = have
 	}
-	return nil, "", errors.New("claim a session in Redis: others do, too, and end")
+	return nil, "", errors.New("claim a session in Redis: other instances keep claiming it and ending")
 }
 
 // ownedOtherwise returns which instance that lives has what is called name, if it calls that otherwise, because
@@ -148,7 +148,7 @@ func (i *Instance) Declare(ctx context.Context, name string, lost func()) (relea
 	value := i.newLife()
 	have, err := i.ask(ctx, func(ctx context.Context) (string, error) { return i.store.claim(ctx, name, value, "") })
 	if err != nil {
-		i.log.Debug("a session is not known to other instances yet", "error", err)
+		i.log.Debug("cannot tell other instances about a session yet", "error", err)
 	}
 	return i.add(name, value, err == nil && have == value, lost)
 }
@@ -399,7 +399,7 @@ func (i *Instance) doubt() {
 	}
 }
 
-// tell tells Redis what is owned and it may not know, and gives back what is not any more. Whoever has lost
+// tell tells Redis what is owned and it may not know, and gives back what is not any more. A session that has lost
 // something to another instance is told.
 func (i *Instance) tell() {
 	const batch = 256
@@ -413,7 +413,7 @@ func (i *Instance) tell() {
 		have, err := i.store.renew(ctx, untold)
 		cancel()
 		if err != nil {
-			i.log.Debug("other instances do not know yet what this one owns", "error", err)
+			i.log.Debug("cannot tell other instances yet what this one owns", "error", err)
 			return
 		}
 		for n, o := range untold {
@@ -466,7 +466,7 @@ func (i *Instance) giveBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	if err := i.store.release(ctx, releases); err != nil {
-		i.log.Debug("sessions were not given back", "sessions", len(releases), "error", err)
+		i.log.Debug("sessions not released", "sessions", len(releases), "error", err)
 	}
 }
 
@@ -476,7 +476,7 @@ func (i *Instance) Minted(ctx context.Context, name string, life time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := i.store.mint(ctx, name, i.name, life); err != nil {
-		return fmt.Errorf("tell Redis who minted a requestState: %w", err)
+		return fmt.Errorf("tell Redis who issued a requestState: %w", err)
 	}
 	return nil
 }

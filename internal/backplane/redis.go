@@ -76,5 +76,5 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// Close lets go of connections. Watch must have returned, and whoever writes and reads.
+// Close lets go of connections. Watch, all writers and all readers must have returned.
 func (s *Store) Close() error { return s.client.Close() }

@@ -72,7 +72,7 @@ func (s *Store) keep(r revoked) {
 	}
 	s.mu.Unlock()
 	if full {
-		s.log.Warn("another instance may not learn that a session id was revoked: too many wait for Redis", "limit", maxUntold)
+		s.log.Warn("another instance may miss a revoked session id: too many wait for Redis", "limit", maxUntold)
 	}
 }
 

@@ -25,7 +25,7 @@ type served struct {
 	answer *valve
 }
 
-var errGone = errors.New("the client is gone")
+var errGone = errors.New("the client has disconnected")
 
 // takeRequest begins to answer a call.
 func (i *Instance) takeRequest(from string, e *entry) {

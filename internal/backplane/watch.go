@@ -25,7 +25,7 @@ func (s *Store) Watch(ctx context.Context, held func() []string, end func(id str
 	for {
 		err := s.listen(ctx, held, end, func() {
 			if down {
-				s.log.Info("Redis is back: sessions that other instances ended meanwhile have ended here")
+				s.log.Info("Redis is reachable again: sessions that other instances ended have ended here")
 			}
 			pause, down = minPause, false
 		})
@@ -33,7 +33,7 @@ func (s *Store) Watch(ctx context.Context, held func() []string, end func(id str
 			return
 		}
 		if !down {
-			s.log.Warn("Redis is not reachable: a session that another instance ends goes on here until it is", "error", err)
+			s.log.Warn("cannot reach Redis: a session that another instance ends continues here", "error", err)
 		}
 		down = true
 		select {
@@ -78,7 +78,7 @@ func (s *Store) listen(ctx context.Context, held func() []string, end func(id st
 					end(id)
 				}
 			}
-		case *redis.Subscription: // the client has connected anew by itself
+		case *redis.Subscription: // the client has reconnected by itself
 			if err := s.catchUp(ctx, held, end); err != nil {
 				return err
 			}

@@ -1,15 +1,14 @@
-// Package broker lets a server's process act as the user who is calling, without holding the app's
-// secret or the user's token. It serves the managed identity protocol of App Service (version
-// 2019-08-01, Microsoft's "How to use managed identities for App Service", REST endpoint) on
-// loopback. Azure's SDKs speak that protocol already, so a server that was written for its author's
-// `az login` works as it is: it asks for a token, and the broker exchanges the newest token of the
-// session's user for it (OAuth 2.0 on-behalf-of).
+// Package broker lets a server's process act as the user who calls, without holding the app's secret or the
+// user's token. It serves the managed identity protocol of App Service (version 2019-08-01, Microsoft's "How to
+// use managed identities for App Service", REST endpoint) on loopback. Azure's SDKs already speak that
+// protocol, so a server that was written for its author's `az login` works unchanged: it asks for a token, and
+// the broker exchanges the newest token of the session's user for one (OAuth 2.0 on-behalf-of).
 //
-// Every session has a [Lease] for its process: an address and a secret that nobody else has, good for
-// the resources that the configuration names and no longer than the session. A request passes, in
-// this order: the lease's secret (endpoint.go, lease.go), its pace, the protocol, and the
-// allow-list (resource.go), and then reaches one of two sources, the exchange (exchange.go) or, for
-// method azure_default, the app's own identity (platform.go).
+// Every session has a [Lease] for its process: an address and a secret that no other process has, valid for the
+// resources that the configuration names and no longer than the session. A request passes, in this order: the
+// lease's secret (endpoint.go, lease.go), its rate limit, the protocol, and the allow-list (resource.go). Then
+// it reaches one of two sources: the exchange (exchange.go) or, for method azure_default, the app's own
+// identity (platform.go).
 package broker
 
 import (

@@ -1,4 +1,4 @@
-// Package bufpool pools the pieces of memory that large messages are read into and made of.
+// Package bufpool pools the pieces of memory that large messages are read into and consist of.
 package bufpool
 
 import "sync"

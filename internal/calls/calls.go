@@ -1,5 +1,5 @@
-// Package calls reports what becomes of clients' requests, over every transport: for the
-// audit, and for traces. It knows neither HTTP nor sessions.
+// Package calls reports what becomes of clients' requests, over every transport, for the audit log and for
+// traces. It knows neither HTTP nor sessions.
 package calls
 
 import (

@@ -27,7 +27,7 @@ type ForkPlan struct {
 	Modules  string          // an absolute path of a file that names what is imported, in that order
 	Dir      string          // of the server
 	Sandbox  process.Sandbox // not ReadOnly: see process.StartForkServer
-	Env      []string        // of every process, whoever its caller is
+	Env      []string        // of every process, for any caller
 	Patience time.Duration   // until all is imported
 
 	// Watch, unless it is nil, is told once which variables imports have read, "*" for all, and which modules have
@@ -100,8 +100,8 @@ type forking struct {
 	reads []string
 
 	// Guarded by Forks.mu.
-	live int         // processes that it has forked, and whoever is about to ask for one
-	idle *time.Timer // while there are none
+	live int         // processes that it has forked, and callers about to ask for one
+	idle *time.Timer // while it has no processes
 	last bool        // it ends with them
 	over bool        // stop is closed
 }
@@ -113,9 +113,9 @@ const forkIdle = 5 * time.Minute
 const forkDeaths = 3
 
 var (
-	errForkOther = errors.New("it is another command line than was packed")
-	errForkPause = errors.New("the fork server died and is not started again yet")
-	errForkEnv   = errors.New("a variable that imports have read is not the same for this caller")
+	errForkOther = errors.New("the command line differs from what was packed")
+	errForkPause = errors.New("the fork server died and has not been restarted yet")
+	errForkEnv   = errors.New("a variable that the imports read differs for this caller")
 	errForkOver  = errors.New("the app is shutting down")
 )
 
@@ -136,7 +136,7 @@ func (s *Starter) Forks(supervisor *process.Supervisor, plan ForkPlan) *Forks {
 	return f
 }
 
-// Start forks a process, and starts the fork server if there is none. Every error but that of ctx means that the
+// Start forks a process, and starts the fork server if it is not running. Every error but that of ctx means that the
 // process is to be started in the ordinary way: one that is not what the plan says but for its environment, too.
 func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, error) {
 	if !f.plan.is(spec) {
@@ -156,12 +156,12 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 		return nil, p.err
 	}
 	if name := differs(f.plan.Env, spec.Env, p.reads); name != "" {
-		f.log.Debug("the server starts without a fork", "reason", errForkEnv, "variable", name)
+		f.log.Debug("server starts without a fork", "reason", errForkEnv, "variable", name)
 		return nil, errForkEnv
 	}
 	c, err := p.fork.Fork(spec)
 	if err != nil {
-		f.log.Warn("cannot fork; the server starts in the ordinary way", "error", err)
+		f.log.Warn("cannot fork: server starts without a fork", "error", err)
 		f.retire(p)
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, 
 	return c, nil
 }
 
-// await returns the fork server for a process with this environment. While there is none since one has died, it
+// await returns the fork server for a process with this environment. While the last one has died and is not replaced, it
 // waits: so do all whose processes have died with that, who would else import everything at once. It does not where
 // too many have died.
 func (f *Forks) await(ctx context.Context, env []string) (*forking, error) {
@@ -293,7 +293,7 @@ func (f *Forks) run(p *forking) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil && f.current == p {
-		f.log.Warn("there is no fork server, and starts take longer", "error", err, "pause", f.diedLocked())
+		f.log.Warn("no fork server: starts take longer", "error", err, "pause", f.diedLocked())
 	}
 	f.endLocked(p)
 }

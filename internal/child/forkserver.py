@@ -47,7 +47,7 @@ class Writes(type(os.environ)):
 
 
 class Watch:
-    """Notes which modules do what a child could find missing, or shares with its siblings, for whoever packs."""
+    """Notes which modules do what a child could find missing, or shares with its siblings, for packing."""
 
     events = {
         "_thread.start_new_thread": "thread", "_thread.start_joinable_thread": "thread", "_thread.start_new": "thread",
@@ -128,7 +128,7 @@ def prepare(plan, watch):
     for name in modules:
         try:
             if name == "*":
-                Reads.names.add(name)  # found by whoever packed
+                Reads.names.add(name)  # found when it was packed
             else:
                 importlib.import_module(name)
         except Exception:

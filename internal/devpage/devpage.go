@@ -1,15 +1,14 @@
-// Package devpage is the page of mcpfunc dev: the servers of an app, how clients connect to them,
-// their sessions and processes as they live, and forms to call their tools.
+// Package devpage is the page of mcpfunc dev: the servers of an app, how clients connect to them, their live
+// sessions and processes, and forms to call their tools.
 //
-// The handler serves it, not the command that started it, because what it shows is known here alone,
-// and because it then works under any Functions host. All of it is GET / with a query: that is the
+// The handler serves the page, not the command that started it, because only the handler knows what the page
+// shows, and because the page then works under any Functions host. All of it is GET / with a query: that is the
 // only route of a project that is not an endpoint, and another one would have to be deployed.
 //
-// The page itself says what the landing page says. What happens in sessions is told only to anyone who
-// has the key, which the address that mcpfunc dev prints carries in its fragment. So it is in no
-// request line and no log, and, unlike a cookie, which a browser sends to every port of a host, it
-// stays with this origin. As it comes in a header of our own, no page of another origin can make a
-// browser send it.
+// The page itself says what the landing page says. What happens in sessions is shown only to holders of the key,
+// which is in the fragment of the address that mcpfunc dev prints. So the key is in no request line and no log,
+// and, unlike a cookie, which a browser sends to every port of a host, it stays with this origin. The page sends
+// it in a header of its own, so no page of another origin can make a browser send it.
 package devpage
 
 import (

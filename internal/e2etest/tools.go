@@ -1,6 +1,6 @@
 // Package e2etest holds what the tests with real programs share: the tools of test/e2e/tools/install.sh, Go
-// programs that are built once, projects that are scaffolded and served, and servers that others
-// wrote. It is imported by tests alone.
+// programs that are built once, projects that are scaffolded and served, and third-party servers. Only tests
+// import it.
 package e2etest
 
 import (

@@ -1,12 +1,11 @@
-// Package eventlog keeps what streams have said where other instances find it, so that a client goes
-// on with a stream wherever its next request arrives.
+// Package eventlog keeps the events of streams where other instances find them, so that a client can resume a
+// stream on any instance.
 //
-// A stream is written by the instance that has it, into a log of its own, and read by any. Its writer
-// never waits: what is to be written is queued, within bounds, and one goroutine writes it, as much in
-// one round trip as there is. A reader trusts nothing but what it sees: entries are numbered and
-// sealed, the last one says that it is, and until then the writer has to be alive. So whatever
-// goes wrong, with the queue, the Store or the instance, a reader either gets every event once and in
-// order, or is told that some are lost.
+// The instance that has a stream writes it to the stream's own log; every instance can read it. The writer
+// never waits: events are queued, within bounds, and one goroutine writes them, as many per round trip as are
+// queued. A reader trusts only what it can verify: entries are numbered and sealed, the last one is marked as
+// the last, and until then the writer has to be alive. So whatever fails, the queue, the Store or the
+// instance, a reader either gets every event once and in order, or is told that some are lost.
 package eventlog
 
 import (

@@ -1,8 +1,7 @@
-// Package fakeentra stands in for Microsoft Entra ID in tests: tenants with their metadata and
-// keys, access tokens of both versions, and the on-behalf-of grant with the checks that the real
-// one makes. What it answers was taken from Microsoft's documentation; that it is close enough is
-// shown by Microsoft's own library, which works against it. It does nothing that Entra does not,
-// except fail when it is told to.
+// Package fakeentra replaces Microsoft Entra ID in tests: tenants with their metadata and keys, access tokens of
+// both versions, and the on-behalf-of grant with the checks of the real one. Its answers follow Microsoft's
+// documentation; Microsoft's own library works against it, which shows that it is close enough. It does nothing
+// that Entra does not do, except fail when it is told to.
 package fakeentra
 
 import (

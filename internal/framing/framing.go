@@ -1,16 +1,16 @@
-// Package framing tells messages apart on a pair of pipes: bytes ⇄ messages.
+// Package framing separates messages on a pair of pipes: bytes ⇄ messages.
 //
-// MCP's stdio transport puts one message on a line (every revision, "stdio"). Servers written for
-// the Language Server Protocol's framing put a Content-Length header before each; MCP never had
-// it, the reference adapter's page asks for it, so both are spoken here. In Auto a Stream writes
-// lines until the other side's first message has headers, and then follows it.
+// MCP's stdio transport puts one message on each line (every revision, "stdio"). Servers written for the
+// framing of the Language Server Protocol put a Content-Length header before each message. MCP never had
+// that, but the page of the reference adapter asks for it, so both are supported. In Auto, a Stream writes
+// lines until the first message of the other side has headers, and then uses headers too.
 //
-// A print statement that was left in a server must not end a session, nor cost an answer. What is
-// not a message is noise: it is reported and skipped. A message that is whole is found wherever it
-// stands: behind noise or before it, next to another, over several lines. Of one that is not whole
-// the id is told if it shows, because somebody waits for its answer.
+// A forgotten print statement in a server must not end a session or lose an answer. Whatever is not a message is
+// noise: it is reported and skipped. A whole message is found wherever it is: after noise or before it, next to
+// another message, over several lines. Of a message that is not whole, the id is reported if it can be read,
+// because a request waits for its answer.
 //
-// Memory is bounded by the limit of a message, and time is linear in what is read.
+// Memory is bounded by the limit of a message, and time is linear in the bytes read.
 package framing
 
 import (

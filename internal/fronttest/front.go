@@ -1,5 +1,5 @@
-// Package fronttest runs the HTTP path of the Azure Functions host, which is made of the host's own
-// parts, before a handler. It is for tests alone.
+// Package fronttest runs the HTTP path of the Azure Functions host, built from the host's own parts, in front of
+// a handler. It is for tests only.
 package fronttest
 
 import (

@@ -173,7 +173,7 @@ type said struct {
 	from, to int
 }
 
-// Load reads the file of the project in dir. Where there is none the error is fs.ErrNotExist.
+// Load reads the file of the project in dir. If the file does not exist, the error is fs.ErrNotExist.
 func Load(dir string) (*File, error) {
 	f, err := os.Open(filepath.Join(dir, Name))
 	if err != nil {
@@ -194,7 +194,7 @@ func Load(dir string) (*File, error) {
 	return file, nil
 }
 
-// Parse reads the contents of a file and checks them: an answer that is not there, or is none, is an error.
+// Parse reads the contents of a file and checks them: an answer that is missing or invalid is an error.
 func Parse(data []byte) (*File, error) {
 	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 	var index Index
@@ -202,7 +202,7 @@ func Parse(data []byte) (*File, error) {
 		return nil, fmt.Errorf("line 1: %w", err)
 	}
 	if index.Format != Format {
-		return nil, fmt.Errorf("has format %d, and this is mcpfunc for format %d", index.Format, Format)
+		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", index.Format, Format)
 	}
 	f := &File{Servers: index.Servers, answers: map[int]said{}}
 	for name, s := range index.Servers {
@@ -223,7 +223,7 @@ func (f *File) read(c Conversation, lines [][]byte) error {
 			continue
 		}
 		if a.Line < 2 || a.Line > len(lines) {
-			return fmt.Errorf("there is no line %d", a.Line)
+			return fmt.Errorf("line %d does not exist", a.Line)
 		}
 		answer, err := readAnswer(lines[a.Line-1])
 		if err != nil {
@@ -232,7 +232,7 @@ func (f *File) read(c Conversation, lines [][]byte) error {
 		f.answers[a.Line] = answer
 	}
 	if !begins {
-		return errors.New("a conversation has no beginning")
+		return errors.New("a conversation does not have a beginning")
 	}
 	return nil
 }
@@ -245,7 +245,7 @@ func readAnswer(text []byte) (said, error) {
 	}
 	defer m.Free()
 	if m.Kind() != message.Response || m.Envelope().Ambiguous() {
-		return said{}, errors.New("is no answer")
+		return said{}, errors.New("is not an answer")
 	}
 	id := bytes.Clone(m.Envelope().ID())
 	// Where the id stands is where the text differs from one with an empty string for it, or an empty one

@@ -226,7 +226,7 @@ func (t *Talk) Doubt(why string) {
 	k.others[t] = true
 	k.mu.Unlock()
 	if first {
-		k.log.Warn("the server does not start, so that its manifest is not used until it does", "why", why, "protocol", t.of.Version)
+		k.log.Warn("manifest not used: the server does not start", "why", why, "protocol", t.of.Version)
 	}
 }
 
@@ -266,10 +266,10 @@ func (t *Talk) settle(others []string) {
 	k.mu.Unlock()
 	switch {
 	case len(others) > 0 && (before || first):
-		k.log.Warn("the server answers otherwise than its manifest says, which is not used until it does again", "answers", others, "protocol", t.of.Version,
-			"hint", "run mcpfunc pack, or mcpfunc manifest, and publish")
+		k.log.Warn("manifest not used: the server answers differently", "answers", others, "protocol", t.of.Version,
+			"hint", "run mcpfunc pack or mcpfunc manifest, then publish")
 	case now && !before:
-		k.log.Info("the server answers as its manifest says, which is used from now on", "protocol", t.of.Version)
+		k.log.Info("manifest used again: the server answers as it says", "protocol", t.of.Version)
 	}
 }
 

@@ -145,7 +145,7 @@ func answering(t *testing.T, answers map[string]string) func(*message.Message) (
 		m.Free()
 		text, ok := answers[r.Method+r.Params.Cursor]
 		if !ok {
-			return nil, errors.New("the process is gone")
+			return nil, errors.New("the process has ended")
 		}
 		return read(t, text), nil
 	}
@@ -238,12 +238,12 @@ func TestBrokenFilesAreErrors(t *testing.T) {
 		"":                            "line 1",
 		"{}":                          "format 0",
 		"{nope":                       "line 1",
-		strings.Join(lines[:5], "\n"): "there is no line 6",
-		with(2, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`): "line 3: is no answer",
-		with(2, `{"jsonrpc":"2.0","id":1,"ID":2,"result":{}}`):    "line 3: is no answer",
+		strings.Join(lines[:5], "\n"): "line 6 does not exist",
+		with(2, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`): "line 3: is not an answer",
+		with(2, `{"jsonrpc":"2.0","id":1,"ID":2,"result":{}}`):    "line 3: is not an answer",
 		with(2, `{"jsonrpc":`): "line 3",
-		with(0, strings.Replace(lines[0], "initialize", "x", 2)):      "no beginning",
-		with(0, strings.Replace(lines[0], `"line":2`, `"line":1`, 1)): "there is no line 1",
+		with(0, strings.Replace(lines[0], "initialize", "x", 2)):      "does not have a beginning",
+		with(0, strings.Replace(lines[0], `"line":2`, `"line":1`, 1)): "line 1 does not exist",
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", text, err, want)

@@ -1,6 +1,5 @@
-// Package markup writes HTML out of fixed pieces and texts. It stands in for html/template, which
-// calls methods by name: whatever links it keeps every exported method of every type, and a handler
-// would be two thirds larger.
+// Package markup writes HTML from fixed pieces and texts. It replaces html/template, which calls methods by
+// name: a linker then keeps every exported method of every type, and a handler would be two thirds larger.
 package markup
 
 import (

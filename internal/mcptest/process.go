@@ -1,8 +1,8 @@
-// Package mcptest holds what tests share: processes in memory, HTTP in memory, a stdio server that
-// does what it is told, and a look at what is left over. It is imported by tests alone.
+// Package mcptest holds what tests share: processes in memory, HTTP in memory, a stdio server that follows
+// instructions, and a check for leaks. Only tests import it.
 //
-// Everything in memory is made of channels and pipes, so that a test in a synctest bubble can see
-// when nothing moves any more, and hours pass at once.
+// Everything in memory consists of channels and pipes, so that a test in a synctest bubble can see when nothing
+// moves any more, and hours pass at once.
 package mcptest
 
 import (

@@ -1,4 +1,4 @@
-// Package nugettest is a NuGet feed on loopback, and packages to put into it. It is imported by tests alone.
+// Package nugettest is a NuGet feed on loopback, and packages to put into it. Only tests import it.
 package nugettest
 
 import (

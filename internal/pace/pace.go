@@ -1,4 +1,4 @@
-// Package pace bounds how often something is done: so many times at once, and then so many a second.
+// Package pace limits how often something is done: a burst at once, and then a number per second.
 package pace
 
 import "time"

@@ -1,17 +1,17 @@
-// Package policy says which tools, prompts and resources of a server callers see and may use.
+// Package policy decides which tools, prompts and resources of a server callers see and may use.
 //
-// A [Policy] looks at messages on their way. Of a client it refuses what uses something that is denied, before
-// the process sees it, with the error of something that is not there ([Policy.Refuse]), and says what a caller
-// lacks who needs more than a session for it ([Policy.Lacks]). Of the process it cuts what is denied out of
-// lists ([Policy.Sift]), and changes no other byte of them.
+// A [Policy] looks at messages on their way. It refuses a client's message that uses something denied before the
+// process sees it, with the error for something that does not exist ([Policy.Refuse]), and reports what a
+// caller lacks for a use that requires more than a session ([Policy.Lacks]). It cuts what is denied out of
+// lists from the process ([Policy.Sift]), and changes no other byte of them.
 //
-// A list is the same for every caller: what somebody may see and not yet use is what they can ask for.
+// A list is the same for every caller: what a caller sees but may not use yet is what they can ask for.
 //
-// A policy may also hold a server to the tools that it had when it was packed, by digests of what each tells a
-// model: see [Digest] and [Inventory].
+// A policy may also hold a server to the tools that it had when it was packed, by digests of what each tool
+// tells a model: see [Digest] and [Inventory].
 //
-// Names are compared as a reader of JSON understands them, escapes undone. A message that two readers could
-// understand differently is refused, and what a list says twice is judged by each that it says.
+// Names are compared as a JSON reader understands them, with escapes undone. A message that two readers could
+// understand differently is refused. If a list repeats a member, the policy checks each of the values.
 package policy
 
 import (

@@ -1,5 +1,5 @@
-// Package printable says which characters do nothing but be seen, and writes the others in JSON as escapes: a log
-// that is shown on a terminal must not move its cursor, set its title, or turn around what follows.
+// Package printable says which characters are only displayed, and writes all others as JSON escapes: a log that is
+// shown on a terminal must not move its cursor, set its title, or reverse the text that follows.
 package printable
 
 import (

@@ -48,7 +48,7 @@ type ForkServer struct {
 	ended   chan struct{} // closed when it says no more
 
 	mu     sync.Mutex
-	reaped map[int]chan syscall.WaitStatus // by process id, of whoever waits; capacity 1
+	reaped map[int]chan syscall.WaitStatus // by process id, for the caller that waits; capacity 1
 }
 
 // talkTime bounds a conversation: a child that was forked has nothing to do but to answer.
@@ -58,7 +58,7 @@ const talkTime = 30 * time.Second
 const controlBytes = 64 << 10
 
 // errOwnFolders says why children of a sandbox are not forked.
-var errOwnFolders = errors.New("in a sandbox that keeps files from being changed each process has folders of its own, and what forks it could not have them all")
+var errOwnFolders = errors.New("a sandbox that protects files gives each process folders of its own, which a fork server cannot do")
 
 // StartForkServer starts spec, a program that speaks the protocol of a ForkServer, and sends it hello. Its children
 // are in its sandbox, which may not be ReadOnly. Close must be called.
@@ -109,7 +109,7 @@ func socketPair(kind int) (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "fork server"), os.NewFile(uintptr(fds[1]), "fork server"), nil
 }
 
-// greet sends hello, with a ruleset that is of this fork server alone: whoever holds a descriptor of one can
+// greet sends hello, with a ruleset that is of this fork server alone: a process that holds a descriptor of one can
 // add to it.
 func (f *ForkServer) greet(hello [][]byte) error {
 	var rights []byte
@@ -255,7 +255,7 @@ func (f *ForkServer) begin(c *Child, env []string, ends [3]*os.File) error {
 func hear(said *bufio.Reader, want string) (string, error) {
 	line, err := said.ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("the fork server does not answer: %w", err)
+		return "", fmt.Errorf("the fork server did not answer: %w", err)
 	}
 	line = strings.TrimSuffix(line, "\n")
 	rest, ok := strings.CutPrefix(line, want)
@@ -294,7 +294,7 @@ func (f *ForkServer) take(pid int) (*forked, error) {
 	}
 	if p, ok := inspect(pid, make([]byte, statBytes)); !ok || p.parent != f.PID() || p.group != pid {
 		unix.Close(fd)
-		return nil, fmt.Errorf("the fork server names process %d, which is not its child", pid)
+		return nil, fmt.Errorf("the fork server returned process %d, which is not its child", pid)
 	}
 	return &forked{f, os.NewFile(uintptr(fd), "child")}, nil
 }

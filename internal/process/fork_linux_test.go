@@ -334,7 +334,7 @@ if __name__ != "__main__":
 	}
 }
 
-// Whoever dies first, nothing is left: neither a process nor what it started, nor a zombie.
+// No matter which dies first, nothing is left: neither a process nor what it started, nor a zombie.
 func TestKillCyclesOfForks(t *testing.T) {
 	if python() == "" {
 		t.Skip("there is no Python here")

@@ -1,15 +1,14 @@
-// Package process runs one child: it starts it, watches it, ends it and everything it started.
+// Package process runs one child process: it starts it, watches it, and ends it with everything that it started.
 //
-// On Linux a child gets a process group of its own, dies with the thread that started
-// it and so with the app (PR_SET_PDEATHSIG), and enters a Landlock domain of its own, so that it
-// can neither signal its siblings nor read their memory or environment. All of that is inherited
-// from the thread that forks, which is why every child has such a thread (launch_linux.go); it
-// costs no second exec. What a child leaves behind is found by a mark in its environment, and swept.
-// What an owner asks for beyond that is a Sandbox.
+// On Linux, a child has its own process group, dies with the thread that started it and so with the app
+// (PR_SET_PDEATHSIG), and enters its own Landlock domain, so that it can neither signal its siblings nor read
+// their memory or environment. All of that is inherited from the thread that forks, which is why every child has
+// such a thread (launch_linux.go); it costs no second exec. What a child leaves behind is found by a mark in its
+// environment, and killed. What an owner requests beyond that is a Sandbox.
 //
-// A process that does nothing else is taken (Supervisor.TakeProcess): as a sub-reaper it adopts what
-// children leave behind, with a mark or without, and should it be killed itself, a guard outlives it for
-// the moment it takes to do the same.
+// A process that does nothing else calls Supervisor.TakeProcess: as a sub-reaper it adopts what children leave
+// behind, with a mark or without, and if it is killed itself, a guard outlives it just long enough to do the
+// same.
 package process
 
 import (

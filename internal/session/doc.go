@@ -1,13 +1,12 @@
-// Package session decides which session a message belongs to, whose it is, and where each message
-// of its process goes.
+// Package session decides which session a message belongs to, which caller owns the session, and where each
+// message of its process goes.
 //
-// A Table finds a session by server, principal and id, opens one if there is room, takes one over that
-// is not here, and deletes one. A Session owns one process at a time, to which a link connects it: it
-// starts it, replays the handshake when it has to start it again, and ends it. Its router says which of
-// the HTTP requests that wait, a stream each, gets what the process says, which is all on one pipe.
+// A Table finds a session by server, principal and id, opens one if there is room, takes over one that is not
+// here, and deletes one. A Session has one process at a time, connected by a link: it starts the process,
+// replays the handshake after a restart, and ends the process. Its router decides which of the waiting HTTP
+// requests, each with its own stream, gets a message of the process, which has only one pipe for all of them.
 //
-// Nothing here knows of HTTP, and nothing is sent while a lock is held: the locks guard maps and
-// lists for a few lines. A method with the suffix Locked is called with the mutex of its type held. The
-// mutex of a Table may be held when a Controller is asked, which may take that of a Session, which may
-// take that of a stream.Set; never the other way round.
+// This package does not know HTTP, and sends nothing while it holds a lock: locks guard maps and lists for a
+// few lines. A method with the suffix Locked is called with the mutex of its type held. Lock order: the mutex
+// of a Table, of a Controller, of a Session, of a stream.Set.
 package session

@@ -1,8 +1,8 @@
-// Package stream keeps what goes to HTTP requests, one stream each, in order, and for a while after it
-// was sent, so that a client whose connection broke can ask for the rest.
+// Package stream keeps the events for HTTP requests, one stream per request, in order, and for a while after
+// they were sent, so that a client whose connection broke can ask for the rest.
 //
-// A Set is the streams of one session, or of one process that stateless requests share. The owner of a
-// Set says what goes to which stream; a Reader takes it from there. A reader that is far behind makes
-// who pushes wait, in Hold, and one that does not read at all is cut off. Streams whose events other
-// instances may read are written to a log as well, and a Follower reads that log.
+// A Set holds the streams of one session, or of one process that requests without a session share. The owner
+// of the Set decides which stream an event goes to; a Reader takes it from there. A reader that is far behind
+// makes the writer wait, in Hold; one that does not read at all is disconnected. Streams whose events other
+// instances may read are also written to a log, which a Follower reads.
 package stream

@@ -1,6 +1,6 @@
-// Package terminal makes text of others fit to be shown on a terminal: nothing in it moves a cursor, sets a title or
-// a clipboard, hides what follows, or turns it around. What is no letter, mark, number, sign or space is written as
-// Go escapes it.
+// Package terminal makes text from other sources safe to show on a terminal: nothing in it moves the cursor, sets
+// a title or the clipboard, hides what follows, or reverses it. Any character that is not a letter, mark, number,
+// sign or space is written as Go escapes it.
 package terminal
 
 import (

@@ -1,6 +1,5 @@
-// Package testlimit says how long tests wait and how often they try, for all of them: a machine under
-// load must not fail a test, and a test must not keep a machine busy for nothing. It is imported by
-// tests alone.
+// Package testlimit says how long tests wait and how often they try: a machine under load must not fail a test,
+// and a test must not keep a machine busy for nothing. Only tests import it.
 package testlimit
 
 import (

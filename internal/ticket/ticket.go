@@ -1,20 +1,20 @@
-// Package ticket makes session ids that say what they are the id of, as a session ticket of TLS does
-// (RFC 5077): sealed, so that nobody but the app's instances can make or read one, and complete, so
-// that any of them can serve a session that it never opened.
+// Package ticket makes session ids that contain their session, as a TLS session ticket does (RFC 5077): sealed,
+// so that only the app's instances can make or read one, and complete, so that any of them can serve a session
+// that it never opened.
 //
 // An id is visible ASCII (MCP transports, "Session Management"):
 //
 //	mcpf- a base64url( salt 16 | AES-256-GCM( created | digest | deflate( version 0 initialize ) ) | tag 16 )
 //
-// The letter after the prefix is the version of this layout, the dictionary included. Each id is
-// sealed under a key of its own, derived from the app's key and the salt by HKDF (RFC 5869), with a
-// nonce of zeros: instances that share a key and count nothing together would have to draw the same
-// 128 bits twice before a nonce is repeated, where random nonces of GCM's own 96 bits under one key
-// are to be given up after 2^32 ids (NIST SP 800-38D, section 8.3). XChaCha20-Poly1305 does the same
-// with one derivation less, but is not in the standard library, and every scaffold would carry it.
+// The letter after the prefix is the version of this layout, including the dictionary. Each id is sealed under
+// its own key, derived from the app's key and the salt by HKDF (RFC 5869), with a nonce of zeros: instances that
+// share a key but no counter would have to draw the same 128 bits twice before a nonce is repeated, whereas
+// random nonces of GCM's own 96 bits under one key must be given up after 2^32 ids (NIST SP 800-38D, section
+// 8.3). XChaCha20-Poly1305 does the same with one derivation less, but it is not in the standard library, and
+// every project would carry it.
 //
-// Whose session it is, by which client and on which server, is authenticated but not contained: an
-// id opens for the one who holds it, and for anybody else it is as broken as a forged one.
+// The caller, client and server of a session are authenticated but not contained: an id opens for its holder,
+// and for anyone else it is as broken as a forged one.
 package ticket
 
 import (

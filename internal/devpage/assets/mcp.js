@@ -65,10 +65,10 @@ export class Client {
       if (message.method === "notifications/progress") progress?.(message.params);
       if (message.method && message.id !== undefined) {
         await this.#post(message.method === "ping" ? { jsonrpc: "2.0", id: message.id, result: {} }
-          : { jsonrpc: "2.0", id: message.id, error: { code: -32601, message: "this page cannot do that" } });
+          : { jsonrpc: "2.0", id: message.id, error: { code: -32601, message: "this page does not support that" } });
       }
     }
-    throw new Error("the answer ended before it was there");
+    throw new Error("the stream ended before the answer");
   }
 
   get modern() { return this.#modern; }

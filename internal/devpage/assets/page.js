@@ -49,7 +49,7 @@ async function poll() {
       answer = await fetch(`/?${new URLSearchParams({ dev: "state", ...seen })}`, { headers: { "Mcpfunc-Dev-Key": key }, signal: asking.signal });
       if (answer.status === 403 || answer.status === 404) {
         link("refused", "not connected");
-        notice("This page is of a run of mcpfunc dev that has ended. Open the address that the one now running printed.");
+        notice("This page belongs to a run of mcpfunc dev that has ended. Open the address that the current run printed.");
         return;
       }
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
@@ -171,7 +171,7 @@ function showSessions(sessions, unwatched) {
 
 function stateOf(s) {
   if (s.ended) return `ended: ${s.why}`;
-  if (!s.pid) return s.why ? `starting again: ${s.why}` : "starting";
+  if (!s.pid) return s.why ? `restarting: ${s.why}` : "starting";
   const what = s.waiting > 0 ? `${count(s.waiting, "call")} waiting` : "idle";
   return (s.pool ? "shared, " : "") + what + (s.starts > 1 ? `, started ${s.starts} times` : "");
 }

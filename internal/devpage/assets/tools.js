@@ -51,7 +51,7 @@ export function tools(section, path, needed) {
     status.textContent = "Starting…";
     try {
       const found = await withSession((c) => c.tools());
-      status.textContent = found.length === 0 ? "It has no tools." : `${found.length} ${found.length === 1 ? "tool" : "tools"}`;
+      status.textContent = found.length === 0 ? "The server has no tools." : `${found.length} ${found.length === 1 ? "tool" : "tools"}`;
       connect.textContent = "List again";
       end.hidden = client.modern;
       split.hidden = found.length === 0;
@@ -93,7 +93,7 @@ function form(tool, withSession) {
     const text = read();
     if (text === undefined) {
       status.className = "bad";
-      status.textContent = "Some arguments are wrong.";
+      status.textContent = "Some arguments are invalid.";
       return;
     }
     call.disabled = true;
