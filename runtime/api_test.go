@@ -31,7 +31,7 @@ func TestAPIIsSmall(t *testing.T) {
 	}
 }
 
-// exported lists what the package in this directory exports, but for methods and fields, on any system.
+// exported lists what the package in this directory exports, except for methods and fields, on any system.
 func exported(t *testing.T) (names []string) {
 	t.Helper()
 	files, err := os.ReadDir(".")

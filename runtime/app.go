@@ -148,7 +148,7 @@ func New(cfg *Config, opts *Options) (*App, error) {
 	return a, nil
 }
 
-// addServers checks the servers. Of those that cannot be served it notes why, where that is no error.
+// addServers checks the servers. Of those that cannot be served it notes why, where that is not an error.
 func (a *App) addServers() error {
 	for _, spec := range a.cfg.Servers {
 		s, err := a.newServer(spec.withDefaults())

@@ -23,7 +23,7 @@ const auditMessage = "mcp call"
 const auditText = 256 // bytes
 
 // An audit writes a line per call, at level INFO whatever the log's level is: who did what by which program, and
-// how it ended. What was said is not in it, but for arguments that the configuration asks for.
+// how it ended. What was said is not in it, except for arguments that the configuration asks for.
 type audit struct {
 	log     *slog.Logger // by way of no redactor: what may hold a secret is redacted here
 	secrets *secret.Redactor
@@ -85,7 +85,7 @@ func whoIs(s *server, caller *authn.Caller) (tenant, user, issuer string) {
 	return "", caller.Subject, cmp.Or(issuer, s.spec.method.OAuth2Issuer)
 }
 
-// text is a name that somebody else chose, without secrets, and short.
+// text is a name that someone else chose, without secrets, and short.
 func (a *audit) text(id *identity, text string) string {
 	if text == "" {
 		return ""

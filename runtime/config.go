@@ -51,7 +51,7 @@ type Config struct {
 	// platformAuth says that App Service authentication is in front and serves the metadata of
 	// the resource: two that tell clients where to sign in would contradict each other. Tokens are
 	// verified here all the same, and the headers in which the platform names the user are not
-	// believed: without it in front, anybody could set them.
+	// believed: without it in front, anyone could set them.
 	platformAuth bool
 
 	authorityHost, tenantID string // of Entra ID, as the platform or the app settings say

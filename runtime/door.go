@@ -45,7 +45,7 @@ func crossSite(r *http.Request) bool {
 	})
 }
 
-// byLink reports whether somebody followed a link, to a page of its own: neither a frame nor an image.
+// byLink reports whether someone followed a link, to a page of its own: neither a frame nor an image.
 func byLink(r *http.Request) bool {
 	dest := r.Header.Get("Sec-Fetch-Dest")
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && (dest == "document" || dest == "")
@@ -55,7 +55,7 @@ func byLink(r *http.Request) bool {
 // them call. It has answered when it reports false.
 //
 // MCP demands the check of Origin (2025-11-25, transports, "Security Warning"): without it, a page
-// in the browser of somebody who can reach the app could use it in their name.
+// in the browser of someone who can reach the app could use it in their name.
 func (a *App) door(w http.ResponseWriter, r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	if len(origins) == 0 {

@@ -9,7 +9,7 @@ import (
 )
 
 // A program that has an App in it, and processes of its own, is as it was: its processes run and can be waited
-// for, it is no sub-reaper, its GOMAXPROCS is its own, and nothing is open after Close. ListenAndServe may change
+// for, it is not a sub-reaper, its GOMAXPROCS is its own, and nothing is open after Close. ListenAndServe may change
 // it, but only until it returns.
 func TestProgramAroundAnAppIsUntouched(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "embedded")

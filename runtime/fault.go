@@ -67,7 +67,7 @@ func (a *App) faultTexts() map[string]string {
 	return texts
 }
 
-// answerFault answers for what cannot be served. Everybody who reaches the app may read the reason, which
+// answerFault answers for what cannot be served. Everyone who reaches the app may read the reason, which
 // shows no value of a variable.
 func answerFault(w http.ResponseWriter, reason error) {
 	w.Header().Set("Retry-After", strconv.Itoa(faultRetry))
@@ -76,7 +76,7 @@ func answerFault(w http.ResponseWriter, reason error) {
 	})
 }
 
-// withoutValues is an error about what variables stand for, as it may be told to anybody.
+// withoutValues is an error about what variables stand for, as it may be told to anyone.
 func (a *App) withoutValues(spec Server, err error) error {
 	e, ok := errors.AsType[*ConfigError](err)
 	if !ok || !a.cfg.hosted {

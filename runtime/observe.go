@@ -45,5 +45,5 @@ func (e everything) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (e everything) WithGroup(name string) slog.Handler { return everything{e.Handler.WithGroup(name)} }
 
 // minDevKey is how many characters MCPFUNC_DEV must have to count: it opens the page to anyone who
-// knows it, and a word that somebody set by hand would be guessed.
+// knows it, and a word that someone set by hand would be guessed.
 const minDevKey = 20

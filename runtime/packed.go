@@ -34,7 +34,7 @@ func (c *Config) pinTools(path string) error {
 }
 
 // startPacked lets the servers that `mcpfunc pack` has packed start from that: see internal/packmanifest.
-// What does not fit is no error, as the server may well start as it is written; the log says why it
+// What does not fit is not an error, as the server may well start as it is written; the log says why it
 // was, and the hint. A packed file that cannot be understood is one: it was meant.
 func (c *Config) startPacked(path string, written *config.File) error {
 	dir, err := filepath.Abs(filepath.Dir(path))

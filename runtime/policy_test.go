@@ -22,7 +22,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 )
 
-// Tools of the servers below. What somebody is not to see says so.
+// Tools of the servers below. What someone is not to see says so.
 const (
 	toolRead  = `{"name":"read","description":"reads a file","inputSchema":{"type":"object","properties":{"path":{"type":"string"}}}}`
 	toolWrite = `{"name":"write","title":"Write","description":"writes","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":false}}`

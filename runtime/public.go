@@ -18,7 +18,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// refusePublic returns an error for a server of a file that anybody on the internet could use below
+// refusePublic returns an error for a server of a file that anyone on the internet could use below
 // prefix. It is meant only if the file says so.
 func refusePublic(file *config.File, s config.Server, prefix string, env environment) error {
 	first, _ := file.Default()
@@ -27,13 +27,13 @@ func refusePublic(file *config.File, s config.Server, prefix string, env environ
 		return nil
 	}
 	hint := "run mcpfunc generate with another auth level"
-	if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everybody
+	if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everyone
 		hint += `, or set "allow_public": true in auth`
 	}
 	return &config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint}
 }
 
-// isPublic returns an error for a server that anybody on the internet could use: on Azure, with
+// isPublic returns an error for a server that anyone on the internet could use: on Azure, with
 // an auth method that does not ask who is calling, behind a function or route that asks for no key.
 func isPublic(dir string, s config.Server, prefix string, isDefault bool, env environment) error {
 	hosted := env.get("WEBSITE_INSTANCE_ID") != "" || env.get("WEBSITE_POD_NAME") != "" || env.get("CONTAINER_NAME") != ""

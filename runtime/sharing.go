@@ -13,7 +13,7 @@ import (
 
 // sharing says how far sessions get. Keys that cannot be read stop the app: with random ones instead,
 // every request that reaches another instance would find its session gone. A reference to Key Vault that
-// is not resolved is no key, though, and mostly one of an app's first minutes: sessions stay on their
+// is not resolved is not a key, though, and mostly one of an app's first minutes: sessions stay on their
 // instance until the platform has resolved it and restarts the app, as it does when any app setting is written: a
 // process that runs never sees another environment. What instances share, if
 // they do, is to be closed after the table, by done.

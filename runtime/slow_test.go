@@ -95,7 +95,7 @@ func TestSlowClientsAreHungUpOn(t *testing.T) {
 	}
 }
 
-// The time that a head has to come is no limit of what follows.
+// The time that a head has to come is not a limit of what follows.
 func TestStreamsOutliveTheDeadlineOfTheirHead(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

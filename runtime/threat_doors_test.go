@@ -78,7 +78,7 @@ func TestT50PagesOfOtherSitesStartAndLearnNothing(t *testing.T) {
 	}
 }
 
-// What is no page of another site gets in as before.
+// What is not a page of another site gets in as before.
 func TestT50OwnPagesAndProgramsGetIn(t *testing.T) {
 	l := newAuthLab(t, func(_ *authLab, cfg *Config) { cfg.AllowedOrigins = []string{"https://good.example"} })
 	for name, headers := range map[string][]string{

@@ -93,7 +93,7 @@ func TestT40NoSecretOfTheHostReachesAnybody(t *testing.T) {
 			if n := len(l.started()); n < 4 {
 				t.Errorf("%d processes were looked at, want 4", n)
 			}
-			log := strings.ReplaceAll(l.log.String(), nobody, "") // an address that does not answer is no secret
+			log := strings.ReplaceAll(l.log.String(), nobody, "") // an address that does not answer is not a secret
 			for where, text := range map[string]string{"the log": log, "an answer": told.String()} {
 				if i := strings.Index(text, "planted-"); i >= 0 {
 					t.Errorf("in %s: …%.60s…", where, text[i:])
@@ -168,7 +168,7 @@ func TestT43BrokerOfOneSessionIsNoUseToAnother(t *testing.T) {
 	}
 }
 
-// Values of tokens become variables of a process. One that is no single line of reasonable length is
+// Values of tokens become variables of a process. One that is not a single line of reasonable length is
 // no value.
 func TestT44TokensCannotWriteAnEnvironment(t *testing.T) {
 	l := newAuthLab(t)

@@ -100,7 +100,7 @@ func (s stalled) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Bodies that were begun and not ended could hold all the memory of large messages, and everybody's over 64 KiB failed.
+// Bodies that were begun and not ended could hold all the memory of large messages, and everyone's over 64 KiB failed.
 func TestT52UnfinishedMessagesOfOneAreNobodyElsesTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const largest = 2 << 20

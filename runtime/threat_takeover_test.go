@@ -68,7 +68,7 @@ func (l *authLab) on(c *client, server string) *client {
 	return &client{t: c.t, url: l.url + "/api/mcp/" + server, header: c.header, session: c.session}
 }
 
-// attempts are what is tried with an id of somebody else's. initialize is not among them: whatever the id, it opens a
+// attempts are what is tried with an id of someone else's. initialize is not among them: whatever the id, it opens a
 // new session of the one who sends it.
 var attempts = []struct{ method, body, header string }{
 	{"POST", listTools, "X: 1"}, {"POST", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "X: 1"},
@@ -91,7 +91,7 @@ func (c *client) unknown(what string) {
 	}
 }
 
-// An initialize that carries somebody else's id opens a session of its sender's own, and ends no other.
+// An initialize that carries someone else's id opens a session of its sender's own, and ends no other.
 func TestT31InitializeWithAnIDOfAnotherOpensANewSession(t *testing.T) {
 	key := sessionKey()
 	all := instances(t, key, key)

@@ -93,7 +93,7 @@ func (t *idleTrimmer) setLocked() {
 	})
 }
 
-// rest gives memory back if nobody has called since the clock was set. If somebody has, or does
+// rest gives memory back if nobody has called since the clock was set. If someone has, or does
 // meanwhile, the clock is set again.
 func (t *idleTrimmer) rest() {
 	t.mu.Lock()

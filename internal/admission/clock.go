@@ -25,10 +25,10 @@ func NewClock(mu *sync.Mutex, checkLocked func(idle time.Duration) (again time.D
 	return Clock{mu: mu, checkLocked: checkLocked}
 }
 
-// EnterLocked counts somebody in.
+// EnterLocked counts someone in.
 func (c *Clock) EnterLocked() { c.inside++ }
 
-// LeaveLocked counts somebody out, and reports whether nobody is inside then.
+// LeaveLocked counts someone out, and reports whether nobody is inside then.
 func (c *Clock) LeaveLocked() bool {
 	if c.inside--; c.inside > 0 {
 		return false
@@ -37,7 +37,7 @@ func (c *Clock) LeaveLocked() bool {
 	return true
 }
 
-// ArmLocked sets the timer, unless it is set or somebody is inside.
+// ArmLocked sets the timer, unless it is set or someone is inside.
 func (c *Clock) ArmLocked(after time.Duration) {
 	if c.timer == nil && c.inside == 0 {
 		c.timer = time.AfterFunc(after, c.fire)
@@ -54,7 +54,7 @@ func (c *Clock) StopLocked() {
 // InsideLocked is how many are inside.
 func (c *Clock) InsideLocked() int { return c.inside }
 
-// IdleLocked is since when nobody has been inside; ok is false if somebody is.
+// IdleLocked is since when nobody has been inside; ok is false if someone is.
 func (c *Clock) IdleLocked() (since time.Time, ok bool) { return c.left, c.inside == 0 }
 
 func (c *Clock) fire() {

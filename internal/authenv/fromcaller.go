@@ -251,7 +251,7 @@ func CheckHeader(name string) error {
 	return nil
 }
 
-// foreign are headers that are of somebody else than the caller of a server, in small letters.
+// foreign are headers that are of someone else than the caller of a server, in small letters.
 var foreign = []string{
 	"authorization", "proxy-*", "cookie*", "set-cookie*", "www-authenticate", "x-functions-*", "x-api-version",
 	"x-forwarded-*", "forwarded", "x-original-*", "x-real-ip", "x-client-ip", "x-client-port", "client-ip", "true-client-ip", "x-envoy-*", "x-host",
@@ -273,7 +273,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// CheckClaim says why text is no name of a claim.
+// CheckClaim says why text is not a name of a claim.
 func CheckClaim(name string) error {
 	if name == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
 		return fmt.Errorf("invalid claim %q: want the name of a claim of the token", name)

@@ -52,7 +52,7 @@ func TestHeadersThatAreNotTheCallers(t *testing.T) {
 	}
 }
 
-// What differs must not look the same: that would be somebody else's process.
+// What differs must not look the same: that would be someone else's process.
 func TestDigestsTellValuesApart(t *testing.T) {
 	t.Parallel()
 	f, err := NewFromCaller(map[string]string{"A": "X-A", "B": "X-B"}, nil)

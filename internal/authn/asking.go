@@ -23,7 +23,7 @@ const (
 )
 
 // asking paces the requests to an identity provider, so that random tokens do not become its load, nor a source
-// of them everybody's trouble. It may be used from many goroutines at once.
+// of them everyone's trouble. It may be used from many goroutines at once.
 type asking struct {
 	now func() time.Time
 	all chan struct{} // holds maxAsking
@@ -128,7 +128,7 @@ func (a *asking) leave(s *asker) {
 	s.users--
 }
 
-// wait is how long s, or everybody, has to wait.
+// wait is how long s, or everyone, has to wait.
 func (a *asking) wait(s *asker) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -39,7 +39,7 @@ type Guard interface {
 // A Caller is who sent a request. It is not changed after Check has returned it and may be shared.
 type Caller struct {
 	// Principal is what a session belongs to: stable over token refreshes, different for different
-	// users, without meaning to anybody else. It is empty if and only if callers are not told
+	// users, without meaning to anyone else. It is empty if and only if callers are not told
 	// apart (methods none and azure_default).
 	Principal string
 

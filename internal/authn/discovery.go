@@ -43,7 +43,7 @@ func (f fetcher) keys(ctx context.Context, keysURL string, log *slog.Logger) (*k
 }
 
 // readMetadata returns the jwks_uri of a metadata document. Its issuer must be the one asked for,
-// byte for byte (RFC 8414, section 3.3): otherwise anybody who can place a document on that host
+// byte for byte (RFC 8414, section 3.3): otherwise anyone who can place a document on that host
 // speaks for the issuer.
 func readMetadata(data []byte, issuer string) (jwksURI string, err error) {
 	object, err := decodeObject(data)

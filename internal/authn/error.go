@@ -14,7 +14,7 @@ import (
 const (
 	CodeAuthenticationRequired = "authentication_required" // 401: no token, or not a valid one
 	CodeInsufficientScopes     = "insufficient_scopes"     // 403: a valid token that may too little
-	CodePrincipalNotAllowed    = "principal_not_allowed"   // 403: a valid token of somebody who may not call
+	CodePrincipalNotAllowed    = "principal_not_allowed"   // 403: a valid token of someone who may not call
 	CodeInteractionRequired    = "interaction_required"    // 401 or 403: the user has to sign in again
 	CodeUnavailable            = "auth_unavailable"        // 503: the identity provider cannot be reached
 	CodeTooManyTokens          = "too_many_tokens"         // 429: too many tokens were refused just before

@@ -42,7 +42,7 @@ func newFetcher(env Env) fetcher {
 }
 
 // checkRedirect permits a GET to move within its own origin. Another host has not been configured
-// by anybody, and a POST carries a token.
+// by anyone, and a POST carries a token.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {

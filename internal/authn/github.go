@@ -95,7 +95,7 @@ func (g *github) request(ctx context.Context, token string) (*http.Request, erro
 }
 
 // read takes the user and the scopes from an answer. The id is what stays the same: a login can be
-// given up and taken by somebody else.
+// given up and taken by someone else.
 func (g *github) read(r *reply) (*Caller, error) {
 	object, err := decodeObject(r.body)
 	if err != nil {

@@ -55,7 +55,7 @@ func looksLikeJWT(token string) bool {
 type claims map[string]any
 
 // checkForm refuses claims that can be read in two ways, and those of tokens that are not for
-// calling anybody with.
+// calling anyone with.
 func (c claims) checkForm() error {
 	known := []string{
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "scp", "client_id", "cnf", "active", "username",

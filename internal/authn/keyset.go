@@ -37,7 +37,7 @@ type keySet struct {
 
 // parseKeySet reads a JWK set and keeps the keys that are fit to verify with. The others are named
 // in dropped, for the log: one odd key must not take away the good ones. A set without any good key
-// is an error, as it would lock everybody out where the previous set would not.
+// is an error, as it would lock everyone out where the previous set would not.
 func parseKeySet(data []byte) (set *keySet, dropped []error, err error) {
 	object, err := decodeObject(data)
 	if err != nil {

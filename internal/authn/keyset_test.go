@@ -117,7 +117,7 @@ func TestT12WeakOrUnfitKeysAreDropped(t *testing.T) {
 	}
 }
 
-// rocaModulus returns a modulus that has the fingerprint of CVE-2017-15361, though it is no product
+// rocaModulus returns a modulus that has the fingerprint of CVE-2017-15361, though it is not a product
 // of two primes: a power of 65537 modulo all the small primes at once.
 func rocaModulus() *big.Int {
 	primorial := big.NewInt(1)

@@ -8,7 +8,7 @@ import (
 
 // The heads of calls and answers, as lists of texts with their lengths before them.
 
-// A requestHead is what an instance passes on of an HTTP request, but for its body.
+// A requestHead is what an instance passes on of an HTTP request, except for its body.
 type requestHead struct {
 	session   string // the name of the session; empty for a call of none
 	owner     string // who has it, in which life

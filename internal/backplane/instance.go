@@ -117,7 +117,7 @@ func (i *Instance) Close() {
 		return
 	}
 	i.endCalls(errClosed, func(string) bool { return true })
-	late := time.AfterFunc(farewell, i.endServed) // somebody's client does not read
+	late := time.AfterFunc(farewell, i.endServed) // someone's client does not read
 	i.serving.Wait()
 	late.Stop()
 	for until := time.Now().Add(farewell); i.pending() && !i.down.Load() && time.Now().Before(until); {

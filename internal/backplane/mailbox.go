@@ -123,7 +123,7 @@ func (i *Instance) receive() {
 			switch {
 			case err == nil:
 				i.take(from, e)
-			case errors.Is(err, errReplayed): // its first reading was not answered, or somebody plays
+			case errors.Is(err, errReplayed): // its first reading was not answered, or someone plays
 			case time.Since(said) >= time.Minute: // anyone who can write to Redis can make many
 				said = time.Now()
 				i.log.Warn("mailbox entry ignored: no other instance wrote it", "error", err)

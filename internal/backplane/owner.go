@@ -160,7 +160,7 @@ func (i *Instance) newLife() string {
 	return i.name + "/" + strconv.Itoa(i.epoch)
 }
 
-// hold is Claim for what this instance owns already. If it does not, other is closed when somebody else has
+// hold is Claim for what this instance owns already. If it does not, other is closed when someone else has
 // claimed it, or nil: then claimed must be called.
 func (i *Instance) hold(name string, lost func()) (release func(), other <-chan struct{}) {
 	i.mu.Lock()

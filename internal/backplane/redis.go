@@ -1,18 +1,20 @@
-// Package shared is what the instances of an app know together, by way of a Redis server: which session
-// ids are over, and what streams have said, for a client that goes on with one on another instance.
-// Redis holds digests of ids and sealed events: who reads the server learns no id and nothing of what
-// is said in a session. A URL of Redis holds a password and appears in no error and no log.
+// Package backplane is what the instances of an app share through a Redis server: which instance owns a session,
+// requests that are forwarded to it, which session ids are over, and the events of streams, so that a client can
+// resume a stream on another instance.
+//
+// Redis holds digests of ids and sealed entries: anyone who reads it learns no id and nothing of what is said in
+// a session. The URL of Redis contains a password and appears in no error and no log.
 //
 // When Redis is down:
 //
-//   - Revoked fails. A caller that was to bring a session back does not then, and says that it may be
-//     tried again: the session has no process there yet, so nothing is lost that was there. Sessions
-//     that are alive are not asked about at each call and go on.
-//   - Revoke fails too, but what it was told is told to the others as soon as Redis is back, within
-//     bounds. A caller ends its session either way and need not fail a DELETE.
-//   - Watch tries again, with pauses up to 15 s, and then asks about every id that is held: what was
-//     revoked meanwhile ends late, and does not go on.
-//   - Write, Newest and Read fail. Who calls them (package eventlog) knows how long to try.
+//   - Revoked fails. A caller that was about to take over a session does not, and answers that the call may be
+//     tried again: the session does not have a process there yet, so nothing is lost. Live sessions do not ask at
+//     each call and continue.
+//   - Revoke fails too, but the other instances are told as soon as Redis is back, within bounds. The caller ends
+//     its session either way and need not fail a DELETE.
+//   - Watch tries again, with pauses of up to 15 s, and then asks about every id that is held: a session that was
+//     revoked in the meantime ends late.
+//   - Write, Newest and Read fail. Package eventlog, which calls them, decides how long to try.
 package backplane
 
 import (

@@ -58,7 +58,7 @@ type challenge struct {
 
 // Environ returns what the process is to have in its environment on top of env, which is what the
 // server's configuration sets: the variables of its auth method ([Variables]), and those by which
-// Azure's SDKs find the broker. It wins over env, but for AZURE_TOKEN_CREDENTIALS: not every SDK
+// Azure's SDKs find the broker. It wins over env, except for AZURE_TOKEN_CREDENTIALS: not every SDK
 // knows the value that it has here, so an owner who writes another one means it.
 //
 // The user's token and tenant are those of the newest caller, so it is asked again for each start of

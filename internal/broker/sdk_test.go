@@ -19,7 +19,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// scopeForChild makes the test's program a server that uses Azure's SDK as everybody does.
+// scopeForChild makes the test's program a server that uses Azure's SDK as everyone does.
 const scopeForChild = "BROKER_TEST_SCOPE"
 
 func TestMain(m *testing.M) {

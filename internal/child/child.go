@@ -32,7 +32,7 @@ type Child struct {
 	answered chan struct{} // closed at its first message
 	onAnswer func()        // called then; nil for nothing
 	spoke    bool          // answered is closed; of the reader
-	noise    limiter       // of what is logged that is no message; of the reader
+	noise    limiter       // of what is logged that is not a message; of the reader
 	skipped  skipped       // before its first message
 
 	queue queue // of what is to be written
@@ -139,7 +139,7 @@ func (c *Child) KillAfter(limit time.Duration, method string) (stop func() bool)
 	}).Stop
 }
 
-// Skip frees m, which is no message for anybody, and logs its beginning.
+// Skip frees m, which is not a message for anyone, and logs its beginning.
 func (c *Child) Skip(m *message.Message) {
 	c.logNoise(m.Head(noiseBytes), int64(m.Len()))
 	m.Free()

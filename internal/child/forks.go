@@ -137,7 +137,7 @@ func (s *Starter) Forks(supervisor *process.Supervisor, plan ForkPlan) *Forks {
 }
 
 // Start forks a process, and starts the fork server if it is not running. Every error but that of ctx means that the
-// process is to be started in the ordinary way: one that is not what the plan says but for its environment, too.
+// process is to be started in the ordinary way: one that is not what the plan says except for its environment, too.
 func (f *Forks) Start(ctx context.Context, spec process.Spec) (process.Process, error) {
 	if !f.plan.is(spec) {
 		return nil, errForkOther

@@ -9,10 +9,10 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// noiseBytes is how much of what is no message is logged.
+// noiseBytes is how much of what is not a message is logged.
 const noiseBytes = 256
 
-// logNoise reports what the process wrote to its stdout that is no message. It is logged and skipped: a
+// logNoise reports what the process wrote to its stdout that is not a message. It is logged and skipped: a
 // print statement that was left in a server must not end a session.
 func (c *Child) logNoise(head []byte, size int64) {
 	text := c.shown(head)

@@ -24,7 +24,7 @@ var errTurn = errors.New("it is your turn to write")
 // costs a system call and wakes the process, however much is written.
 type queue struct {
 	mu      sync.Mutex
-	writing bool       // somebody has the turn
+	writing bool       // someone has the turn
 	waiting []*waiting // for a turn, or for who has it to write their messages as well
 	spare   []*waiting // to be used again
 
@@ -58,7 +58,7 @@ func (q *queue) join(m *message.Message) *waiting {
 	return w
 }
 
-// await returns what becomes of the message of w. It gives up with ctx, or when gone is closed, unless somebody is
+// await returns what becomes of the message of w. It gives up with ctx, or when gone is closed, unless someone is
 // writing the message.
 func (q *queue) await(ctx context.Context, gone <-chan struct{}, w *waiting) (err error) {
 	select {
@@ -127,7 +127,7 @@ func (q *queue) end(err error) {
 	q.pass()
 }
 
-// pass gives the turn to who has waited longest, if anybody waits.
+// pass gives the turn to who has waited longest, if anyone waits.
 func (q *queue) pass() {
 	if next := q.next(); next != nil {
 		next.told <- errTurn

@@ -119,7 +119,7 @@ func (s *Starter) Patience(spec *Spec) time.Duration {
 const runnerTimeout = 10 * time.Minute
 
 // Close ends the processes that nobody has taken, and starts none ahead from then on. Those that
-// somebody has taken are theirs; of them it waits for those that were forked, as they end with what forked them.
+// someone has taken are theirs; of them it waits for those that were forked, as they end with what forked them.
 func (s *Starter) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -45,7 +45,7 @@ func (t *tail) add(line []byte) {
 	}
 	one := said{detail: detail}
 	if len(t.kept) == tailLines {
-		// Details go first, but for those of the last stack.
+		// Details go first, except for those of the last stack.
 		i := 0
 		for j := range t.kept[:tailLines-2] {
 			if t.kept[j].detail {

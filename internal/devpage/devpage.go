@@ -176,7 +176,7 @@ func fail(w http.ResponseWriter, status int, message string) {
 	json.NewEncoder(w).Encode(map[string]string{"error": message})
 }
 
-// patience is how long a request for the state waits for news. What the processes use is no news
+// patience is how long a request for the state waits for news. What the processes use is not news
 // and is told that often.
 const patience = 2 * time.Second
 

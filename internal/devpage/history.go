@@ -31,7 +31,7 @@ type History struct {
 	bytes     int
 	unwatched int           // sessions that were not kept, for want of room
 	version   uint64        // counts what has happened
-	changed   chan struct{} // closed and replaced when version grows and somebody waits
+	changed   chan struct{} // closed and replaced when version grows and someone waits
 	waiting   int
 	closed    bool
 }

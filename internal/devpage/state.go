@@ -87,7 +87,7 @@ func (s *serverState) add(about Session) {
 		s.Processes++
 		s.State, s.Why = "running", ""
 	case about.Protocol == "" && about.Why != "" && !about.Pool:
-		if s.Processes == 0 { // its last word before anybody could talk to it
+		if s.Processes == 0 { // its last word before anyone could talk to it
 			s.State, s.Why = "failing", about.Why
 		}
 	case s.Processes == 0:

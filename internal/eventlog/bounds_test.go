@@ -182,7 +182,7 @@ func TestCloseWaitsForTheStoreAndNotForLong(t *testing.T) {
 	})
 }
 
-// The queue of all streams could be filled by one caller's, and everybody else's were given up.
+// The queue of all streams could be filled by one caller's, and everyone else's were given up.
 func TestT52FloodOfOneCallersEventsCostsNobodyElseTheirs(t *testing.T) {
 	for name, tt := range map[string]struct{ size, each int }{"events": {0, 100}, "bytes": {256 << 10, 2}} {
 		size := tt.size

@@ -191,7 +191,7 @@ func TestEntriesAreWorthNothingElsewhere(t *testing.T) {
 	})
 }
 
-// What somebody does to the Store is noticed.
+// What someone does to the Store is noticed.
 func TestAlteredLogIsLost(t *testing.T) {
 	for what, tt := range map[string]struct {
 		change  func([]eventlog.Entry) []eventlog.Entry

@@ -8,7 +8,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// A Name says what a log is of: a stream, which is one of a life of a session, which is somebody's.
+// A Name says what a log is of: a stream, which is one of a life of a session, which is someone's.
 type Name struct {
 	Holder  ticket.Holder
 	Session string // its id, as its holder has it

@@ -14,7 +14,7 @@ type Store interface {
 	// Write says that writer lives for as long as live says, from now on, and then does what ops say, in
 	// their order. With a live of zero the writer is dead once they are done. When Write fails, any of it
 	// may be done or not; it is called with the same ops then until it does not fail, so that an entry
-	// that is there already is no error.
+	// that is there already is not an error.
 	Write(ctx context.Context, writer string, live time.Duration, ops []Op) error
 	// Newest returns the last entry of a log, and the name of its writer, which is empty if there is no
 	// such log.

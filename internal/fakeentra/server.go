@@ -139,7 +139,7 @@ func Huge(n int) http.Handler {
 	})
 }
 
-// Redirect sends everybody to url.
+// Redirect sends everyone to url.
 func Redirect(url string) http.Handler { return http.RedirectHandler(url, http.StatusFound) }
 
 func (s *Server) routes() http.Handler {

@@ -93,7 +93,7 @@ type Stream struct {
 }
 
 // New returns a Stream. A message of more than limit bytes, or of more than share has room for, is
-// not stored. noise is called, from Read, with the beginning of whatever is no message, a line at a
+// not stored. noise is called, from Read, with the beginning of whatever is not a message, a line at a
 // time, and its whole size in bytes; it must not keep head.
 func New(r io.Reader, w io.Writer, mode Mode, limit int64, share *message.Share, noise func(head []byte, size int64)) *Stream {
 	s := &Stream{r: r, w: w, mode: mode, limit: limit, share: share, noise: noise}

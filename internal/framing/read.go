@@ -125,7 +125,7 @@ type frame struct {
 	progress message.Progress // of who writes it
 }
 
-// errOther says that JSON is no message.
+// errOther says that JSON is not a message.
 var errOther = errors.New("JSON, but not a JSON-RPC message")
 
 // add gives the frame bytes, and returns how many it took: not those behind a message. With a piece,
@@ -269,7 +269,7 @@ func (s *Stream) unmarked(f *frame) (clean frame, err error) {
 	return clean, err
 }
 
-// report tells of a frame that is no message.
+// report tells of a frame that is not a message.
 func (s *Stream) report(head []byte, size int64) {
 	head = bytes.TrimSpace(bytes.TrimPrefix(head[:min(len(head), headBytes)], []byte(byteOrderMark)))
 	if len(head) > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// said remembers the last messages that were written, but for requests: a server that logs to its
+// said remembers the last messages that were written, except for requests: a server that logs to its
 // stdout what it hears must not answer a call by an answer of the client, whose id may be the same.
 type said struct {
 	mu   sync.Mutex

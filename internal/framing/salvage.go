@@ -206,7 +206,7 @@ type mended struct {
 	end     int    // where it ends, or -1
 }
 
-// error returns a *BrokenError if somebody waits for the message.
+// error returns a *BrokenError if someone waits for the message.
 func (b mended) error(text []byte, bad error) error {
 	if b.id == nil || b.method || !b.version {
 		return nil

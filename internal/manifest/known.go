@@ -273,7 +273,7 @@ func (t *Talk) settle(others []string) {
 	}
 }
 
-// same reports whether answer is text but for its id.
+// same reports whether answer is text except for its id.
 func same(text []byte, answer *message.Message) bool {
 	known, err := message.Parse(text)
 	if err != nil {

@@ -58,7 +58,7 @@ func read(t *testing.T, text string) *message.Message {
 	return m
 }
 
-// Every byte of an answer is the server's but for the id, which is the client's.
+// Every byte of an answer is the server's except for the id, which is the client's.
 func TestAnswersAreTheServersBytes(t *testing.T) {
 	t.Parallel()
 	talk := known(t).Talk(read(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"roots":{}}}}`))

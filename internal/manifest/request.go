@@ -15,7 +15,7 @@ const StatelessVersion = "2026-07-28"
 // whether they change what it answers.
 var Tried = json.RawMessage(`{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}`)
 
-// Ask returns a request of ours, but for initialize. capabilities are those of a conversation without a session;
+// Ask returns a request of ours, except for initialize. capabilities are those of a conversation without a session;
 // nil in one with.
 func Ask(method, cursor string, capabilities json.RawMessage) []byte {
 	params := map[string]any{}

@@ -8,7 +8,7 @@ import (
 )
 
 // Fixed is HTML that is part of the program. Constants become Fixed by themselves and variables do
-// not, so that no text of somebody else's is taken for one by accident.
+// not, so that no text of someone else's is taken for one by accident.
 type Fixed string
 
 // A Page is a page in the making.
@@ -26,7 +26,7 @@ func (p *Page) Add(piece Fixed, texts ...string) {
 			panic("markup: more texts than places in " + string(piece))
 		}
 		p.b.WriteString(before)
-		// NUL is no character of HTML, and what a browser makes of it depends on where it stands.
+		// NUL is not a character of HTML, and what a browser makes of it depends on where it stands.
 		p.b.WriteString(html.EscapeString(strings.ReplaceAll(text, "\x00", "\uFFFD")))
 		rest = after
 	}

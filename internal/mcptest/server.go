@@ -82,7 +82,7 @@ type server struct {
 	waiting map[string]chan json.RawMessage
 }
 
-// write writes one line, whole, and reports whether there is still somebody to read it.
+// write writes one line, whole, and reports whether there is still someone to read it.
 func (s *server) write(format string, args ...any) bool {
 	s.pen <- struct{}{}
 	defer func() { <-s.pen }()

@@ -9,7 +9,7 @@ import (
 // A Budget bounds the memory of all large messages of an app together. Only messages of more than
 // one piece are charged, so that small ones pass whatever the large do.
 //
-// Nobody can take all of it. What a caller holds may never be more than what is left for everybody else, and what
+// Nobody can take all of it. What a caller holds may never be more than what is left for everyone else, and what
 // a server's callers hold together never more than three times that: one caller alone has half, one server
 // three quarters, and a caller that comes after greedy holders finds as much room as the greediest has. (Switches
 // share buffers in this way, by dynamic thresholds.)
@@ -21,7 +21,7 @@ type Budget struct {
 	used    int64
 	callers map[account]int64 // bytes, of those that have any
 	servers map[string]int64
-	freed   chan struct{} // closed and replaced when something is freed and somebody waits
+	freed   chan struct{} // closed and replaced when something is freed and someone waits
 }
 
 // serverWeight is how many times what is left for others a server's callers may hold together.

@@ -23,7 +23,7 @@ func greedy(s Share) (pieces int, err error) {
 
 func newTestBudget(pieces int64) *Budget { return NewBudget(pieces*bufpool.Size, time.Second) }
 
-// The budget of large messages could once be held by the first caller, and everybody else's failed.
+// The budget of large messages could once be held by the first caller, and everyone else's failed.
 func TestT52NobodyTakesAllOfTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const all = 240

@@ -62,7 +62,7 @@ func String(text []byte, at Span) (string, bool) {
 	return decoded(text[at.From:at.To]), true
 }
 
-// blanks returns the index of the first byte of text[i:] that is no blank.
+// blanks returns the index of the first byte of text[i:] that is not a blank.
 func blanks(text []byte, i int) int {
 	for i < len(text) && blank(text[i]) {
 		i++

@@ -52,7 +52,7 @@ func TestEnvelope(t *testing.T) {
 		{`{"id":1,"id":2,"method":"a","method":"b"}`, seen{Kind: Request, ID: "2", Method: "b"}},
 		{`{"id":1,"method":"a","params":{"_meta":{"progressToken":1}},"params":{}}`, seen{Kind: Request, ID: "1", Method: "a"}},
 		{`{"id":1,"method":"a","params":{"_meta":{"progressToken":1},"_meta":4}}`, seen{Kind: Request, ID: "1", Method: "a"}},
-		// Null is absence, but for a result.
+		// Null is absence, except for a result.
 		{`{"id":1,"result":{},"error":null,"method":null,"params":null}`, seen{Kind: Response, ID: "1"}},
 		{`{"id":1,"result":null,"error":null}`, seen{Kind: Response, ID: "1"}},
 		{`{"id":1,"method":"a","params":{"_meta":{"progressToken":null}},"result":null}`, seen{Kind: Request, ID: "1", Method: "a"}},

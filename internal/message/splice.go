@@ -132,7 +132,7 @@ func (m *Message) AddMeta(key string, value []byte) bool {
 	return true
 }
 
-// find returns the place of the first byte from from on that is c, or, if c is 0, that is no blank; -1 if there
+// find returns the place of the first byte from from on that is c, or, if c is 0, that is not a blank; -1 if there
 // is no such byte.
 func (m *Message) find(from int, c byte) int {
 	for i := from; i < m.size; i++ {

@@ -2,7 +2,7 @@ package message
 
 // Most keys and scalars are whole in the piece that they begin in, which is quicker to read than byte by byte
 // from state to state. Whatever these functions do not understand they leave to the states: a value that is
-// cut off, an escape in something that is kept, a number that is no integer, anything that is wrong.
+// cut off, an escape in something that is kept, a number that is not an integer, anything that is wrong.
 
 // wholeKey reads the key that begins at p[i], and the colon behind it. It returns the index behind them, or i if
 // it has read nothing.

@@ -24,7 +24,7 @@ type Feed struct {
 	URL string // of the service index
 
 	// To be set before the first request.
-	User, Password string // wanted of everybody; empty for nobody
+	User, Password string // wanted of everyone; empty for nobody
 	Plain          bool   // without a registration
 	Pages          bool   // the registration's pages are documents of their own
 	NoFolder       bool   // without a folder of packages: the registration says where they are

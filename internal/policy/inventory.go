@@ -11,9 +11,9 @@ import (
 
 // An Inventory is what is known of the tools of one process: which of them are the pinned ones. Where pins are
 // enforced, a call waits until the process has listed its tools, since it may have others than it lists to
-// somebody else. A nil *Inventory is of a process of which nobody wants to know.
+// someone else. A nil *Inventory is of a process of which nobody wants to know.
 type Inventory struct {
-	listing chan struct{} // holds one value while somebody compares
+	listing chan struct{} // holds one value while someone compares
 
 	mu       sync.Mutex
 	complete bool            // all tools have been listed since they last changed

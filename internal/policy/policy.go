@@ -76,7 +76,7 @@ type rules struct {
 	require []Requirement
 }
 
-// New returns a Policy, or nil where everybody may use everything, and nothing is pinned.
+// New returns a Policy, or nil where everyone may use everything, and nothing is pinned.
 func New(o Options) *Policy {
 	p := &Policy{pin: o.Pin, pins: o.Pins, report: o.Report, drifted: map[Drift]struct{}{}}
 	needed := o.Pin != PinOff

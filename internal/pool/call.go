@@ -218,7 +218,7 @@ func (w *Worker) endSubscriptions() {
 // Ready signals that Take may have something new to say.
 func (c *Call) Ready() <-chan struct{} { return c.reader.Ready() }
 
-// Take returns the next message, if there is one. It does not wait, but for other instances to hear of a
+// Take returns the next message, if there is one. It does not wait, except for other instances to hear of a
 // requestState.
 func (c *Call) Take() (stream.Event, stream.State) {
 	e, state := c.reader.Take()

@@ -261,7 +261,7 @@ func TestPoolGrowsWhenItIsCrowdedAndEndsWhenIdle(t *testing.T) {
 				t.Fatalf("%d processes for %d calls, want %d", n, i+1, want)
 			}
 		}
-		time.Sleep(2 * b.server.Idle) // somebody is inside
+		time.Sleep(2 * b.server.Idle) // someone is inside
 		for _, leave := range leaves {
 			leave()
 		}

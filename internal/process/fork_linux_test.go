@@ -42,7 +42,7 @@ var forkServers struct {
 	of map[string]*ForkServer // by supervisor and sandbox
 }
 
-// python is one that everybody may run, or "".
+// python is one that everyone may run, or "".
 func python() string {
 	for _, path := range []string{"/usr/bin/python3", "/usr/local/bin/python3"} {
 		if _, err := os.Stat(path); err == nil {

@@ -106,7 +106,7 @@ const (
 )
 
 // limit bounds what a child may take. A core would hold the secrets of its environment, and fill the
-// disk; files that are opened and never closed would fill the system's table, which is everybody's.
+// disk; files that are opened and never closed would fill the system's table, which is everyone's.
 func limit(pid int) {
 	unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
 	var files unix.Rlimit
@@ -153,7 +153,7 @@ func (c *Child) reap() error {
 }
 
 // OutOfMemory reports whether the kernel killed the child for its memory: it was killed, not by us,
-// and the kernel says that it killed somebody since the child was started. It is asked after Wait.
+// and the kernel says that it killed someone since the child was started. It is asked after Wait.
 func (c *Child) OutOfMemory() bool {
 	return !c.killed.Load() && c.status.Signal() == syscall.SIGKILL && oomKills() > c.oomKills
 }

@@ -91,7 +91,7 @@ func number(path string) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64) // "max" is no limit
+	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64) // "max" is not a limit
 	return n, err == nil
 }
 

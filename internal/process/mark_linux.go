@@ -18,7 +18,7 @@ import (
 //
 // A pinned one is a soft limit of a resource that no server uses, the processor time of a realtime
 // scheduler. The seccomp filter of a child refuses to change that limit, so that a process cannot take its mark
-// off, or that of a sibling, and everybody may read it (/proc/pid/limits). Where there is no such filter, or
+// off, or that of a sibling, and everyone may read it (/proc/pid/limits). Where there is no such filter, or
 // the process is not the app's own, the mark is a variable of the environment, which a process can change.
 type mark struct {
 	number uint64 // pinned: the nonce and the child's number, in decimal digits of a fixed width

@@ -19,7 +19,7 @@ import (
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
 // has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
-// somebody's who hides it.
+// someone's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
 		return 0, false
@@ -191,7 +191,7 @@ func eachSocket(pid int, f func(inode uint32)) error {
 	return nil
 }
 
-// The messages of sock_diag(7) for one TCP connection, in the host's byte order but for addresses and ports.
+// The messages of sock_diag(7) for one TCP connection, in the host's byte order except for addresses and ports.
 const (
 	diagRequestBytes = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
 	diagAnswerBytes  = 16 + 72 // struct nlmsghdr, struct inet_diag_msg

@@ -59,7 +59,7 @@ func (s *Sandbox) refused() error {
 	return nil
 }
 
-// SandboxTier says in a few words what of a sandbox this system can keep up. whole is whether that is all of it.
+// SandboxTier names the parts of a sandbox that this system can enforce. whole reports whether it can enforce all.
 func SandboxTier() (text string, whole bool) {
 	none, ports, write := Sandbox{NoNetwork: true}, Sandbox{NoNetwork: true, Ports: []uint16{1}}, Sandbox{ReadOnly: true}
 	var can, cannot string
@@ -78,9 +78,9 @@ func SandboxTier() (text string, whole bool) {
 	}
 	switch {
 	case cannot == "":
-		return "all of it: " + can, true
+		return can, true
 	case can == "":
-		return "nothing of it: not " + cannot, false
+		return "none of " + cannot, false
 	}
 	return can + "; not " + cannot, false
 }

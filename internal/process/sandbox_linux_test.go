@@ -39,7 +39,7 @@ type world struct {
 	App     int
 }
 
-// A try is what a hostile child does. It has escaped if that is no error.
+// A try is what a hostile child does. It has escaped if that is not an error.
 type try struct {
 	name string
 	do   func(w world) error
@@ -672,7 +672,7 @@ func newWorld(t *testing.T, s *Supervisor) (w world, unchanged func()) {
 	}
 }
 
-// look returns all that there is to see below a folder, but for one in it.
+// look returns all that there is to see below a folder, except for one in it.
 func look(t *testing.T, top, but string) map[string]string {
 	t.Helper()
 	seen := map[string]string{}

@@ -91,7 +91,7 @@ func (s *Supervisor) settleLocked() {
 	}
 }
 
-// Children is the number of children that are alive, but for fork servers.
+// Children is the number of children that are alive, except for fork servers.
 func (s *Supervisor) Children() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

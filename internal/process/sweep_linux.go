@@ -145,7 +145,7 @@ func (t *pinned) left(p process) bool {
 }
 
 // abandoned takes a zombie with a mark for an orphan if no other part of the program has started it. One without is
-// somebody else's to wait for.
+// someone else's to wait for.
 func (t *pinned) abandoned(p process) (yes, later bool) {
 	return t.marks.ours(pinnedMark(p.pid)) && !t.startedByOthers(p.pid), false
 }

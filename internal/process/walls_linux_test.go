@@ -383,7 +383,7 @@ func TestForgedMarksDoNotHelp(t *testing.T) {
 	}
 }
 
-// The mark of a child is no limit of the app's, and of nothing else that it starts.
+// The mark of a child is not a limit of the app's, and of nothing else that it starts.
 func TestPinnedMarkIsTheChildsAlone(t *testing.T) {
 	s := open(t)
 	s.TakeProcess()

@@ -8,7 +8,7 @@ package process
 // beyond it each has next to none (pipe(7), pipe-user-pages-soft). That is why few are wide.
 const (
 	usualRoom = 64 << 10  // bytes of a pipe that nobody has widened
-	wideRoom  = 512 << 10 // more, up to the 1 MiB that anybody may ask for, was hardly faster
+	wideRoom  = 512 << 10 // more, up to the 1 MiB that anyone may ask for, was hardly faster
 	maxWide   = 32        // pipes of an app
 )
 

@@ -23,7 +23,7 @@ var (
 	localPath = regexp.MustCompile(`^(\.|/|~|file:|[A-Za-z]:[\\/])`)
 )
 
-// harmless reports whether a value is no secret whatever its name: a reference, a number, a switch,
+// harmless reports whether a value is not a secret whatever its name: a reference, a number, a switch,
 // a path, or too short to be one.
 func harmless(value string) bool {
 	lower := strings.ToLower(value)

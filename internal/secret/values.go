@@ -24,7 +24,7 @@ func (v *Values) Know(values ...string) {
 	}
 }
 
-// Read adds values that were put in place of ${NAME}: secrets, but for numbers, switches and the like, which
+// Read adds values that were put in place of ${NAME}: secrets, except for numbers, switches and the like, which
 // would be taken out of everything that is said.
 func (v *Values) Read(values ...string) {
 	for _, value := range values {

@@ -43,7 +43,7 @@ func (s *Session) finish(f *child.Failure, settleLocked func() bool) bool {
 	return true
 }
 
-// levelOf is a warning where somebody should look at the server: it ended without our doing.
+// levelOf is a warning where someone should look at the server: it ended without our doing.
 func levelOf(f *child.Failure) slog.Level {
 	switch f.Reason {
 	case child.ReasonClosed, child.ReasonCanceled, child.ReasonElsewhere, child.ReasonUnsure:

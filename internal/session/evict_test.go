@@ -52,7 +52,7 @@ func TestASessionThatWorksIsEvictedAfterOthers(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		b.open("newer")
-		b.open("newest").Leave()     // somebody has to go
+		b.open("newest").Leave()     // someone has to go
 		time.Sleep(10 * time.Second) // until the fake has slept
 		if works.Alive() {
 			t.Error("a session that works is kept for ever")

@@ -7,12 +7,12 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 )
 
-// The idle ladder: a session that nobody uses keeps its process for Server.Hibernate, sleeps until
-// Server.Idle, and is over then. Of one that sleeps nothing is left but a digest of its id, which
+// The idle ladder: a session that nobody uses keeps its process for Server.Hibernate, hibernates until
+// Server.Idle, and is over then. Of one that hibernates nothing is left but a digest of its id, which
 // says the rest; TakeOver wakes it.
 
 // nextCheck is after how much more idleness than this a session must be looked at that is over when it
-// has been idle for limit, and may sleep before if it is sealed.
+// has been idle for limit, and may hibernate before if it is sealed.
 func (s *Server) nextCheck(limit, idle time.Duration, sealed bool) time.Duration {
 	left := limit - idle
 	if s.Hibernate > 0 && sealed {
@@ -21,7 +21,7 @@ func (s *Server) nextCheck(limit, idle time.Duration, sealed bool) time.Duration
 	return left
 }
 
-// onIdleTimerLocked ends the session if it has been idle for long enough, and lets it sleep if it has
+// onIdleTimerLocked ends the session if it has been idle for long enough, and lets it hibernate if it has
 // been so for less; else it looks again later.
 func (s *Session) onIdleTimerLocked(idle time.Duration) (again time.Duration, do func()) {
 	switch {
@@ -35,7 +35,7 @@ func (s *Session) onIdleTimerLocked(idle time.Duration) (again time.Duration, do
 	return s.server.nextCheck(s.idle, idle, s.sealed != ""), nil
 }
 
-// canHibernateLocked reports whether the session has been idle for long enough to sleep and its process
+// canHibernateLocked reports whether the session has been idle for long enough to hibernate and its process
 // has nothing that an id does not say: no request that it still works on, no log level and no
 // subscriptions. A GET is a request inside, so that who listens keeps the process.
 func (s *Session) canHibernateLocked() bool {
@@ -44,7 +44,7 @@ func (s *Session) canHibernateLocked() bool {
 	return idle && h > 0 && s.sealed != "" && time.Since(since) >= h && len(s.router.pending) == 0 && s.handshake.stateless()
 }
 
-// hibernate lets the session sleep, if another process may take it over.
+// hibernate lets the session hibernate, if another process may take it over.
 func (s *Session) hibernate(ctx context.Context) {
 	f := &child.Failure{Text: "the session hibernates", Reason: child.ReasonClosed, Retryable: true}
 	fallAsleepLocked := func() bool { // unless it is wanted

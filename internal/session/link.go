@@ -98,7 +98,7 @@ func (l *link) route(m *message.Message) *stream.Stream {
 	return l.deliver(p, m)
 }
 
-// dispatch is router.route, while somebody can read the message. It reports whether the process has
+// dispatch is router.route, while someone can read the message. It reports whether the process has
 // answered with an id of another type for the first time.
 func (l *link) dispatch(m *message.Message) (st *stream.Stream, p *pending, retyped bool) {
 	l.s.mu.Lock()
@@ -321,7 +321,7 @@ func (l *link) maybeRestart(f *child.Failure) bool {
 	}
 }
 
-// died is maybeRestart but for the pause, which it returns. Without a handshake to say again no process
+// died is maybeRestart except for the pause, which it returns. Without a handshake to say again no process
 // is started.
 func (l *link) died(f *child.Failure) (pause time.Duration, again bool) {
 	s := l.s

@@ -10,7 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 )
 
-// siftLocked ensures that what the policy keeps from callers is cut out of the answer to p, before anybody
+// siftLocked ensures that what the policy keeps from callers is cut out of the answer to p, before anyone
 // has it: on streams, in what can be resumed, and in what other instances pass on.
 func (l *link) siftLocked(p *pending) {
 	if pol := l.s.server.Policy; pol != nil && pol.Sifts(p.method) {

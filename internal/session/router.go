@@ -188,7 +188,7 @@ func (x *router) reachable(p *post) bool {
 //
 //   - with a related task, to the tasks/result request of that task, if one is open;
 //   - what concerns no request, to the standalone stream;
-//   - anything else to the one POST in flight; with several, to the standalone stream if somebody
+//   - anything else to the one POST in flight; with several, to the standalone stream if someone
 //     listens there, else to the newest POST; with none, to the standalone stream, which keeps it.
 func (x *router) place(e *message.Envelope, method string) *post {
 	if task := e.RelatedTask(); task != nil {
@@ -243,7 +243,7 @@ func (x *router) route(m *message.Message) (*stream.Stream, *pending) {
 	return to.stream, nil
 }
 
-// destination says where a message goes that is no answer to a request.
+// destination says where a message goes that is not an answer to a request.
 func (x *router) destination(e *message.Envelope) *post {
 	method := e.Method()
 	if e.Kind() == message.Notification {

@@ -23,7 +23,7 @@ type Server struct {
 	admission.Limits
 	OnLost    OnLost         // what becomes of a session whose process is gone for good
 	Idle      time.Duration  // after which a session that nobody uses is over
-	Hibernate time.Duration  // of idleness after which a session sleeps, if another process may take it over; zero for never
+	Hibernate time.Duration  // of idleness after which a session hibernates, if another process may take it over; zero for never
 	MaxAge    time.Duration  // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
 	Policy    *policy.Policy // what callers see and may use; nil for everything
 	// Known returns what is known of the conversation that an initialize begins, or nil. It is nil itself
@@ -188,7 +188,7 @@ const (
 // child.Until ends calls with an answer, when its time comes.
 //
 // It fails with ErrDuplicate, an *admission.BusyError, a *child.Failure, or ctx's error; then no answer will come. of are the calls that
-// messages are, by their place, where somebody hears of calls; unless it fails, the session says how they end.
+// messages are, by their place, where someone hears of calls; unless it fails, the session says how they end.
 func (s *Session) Send(ctx context.Context, messages []*message.Message, mode ReplyMode, of ...*calls.Call) (*stream.Reader, error) {
 	defer func() {
 		for _, m := range messages {

@@ -244,8 +244,8 @@ type Stats struct {
 	Refused   int64          // for want of room
 	Servers   map[string]int // sessions, by server
 
-	TakenOver  int64 // of those opened: sessions that were on another instance, or slept
-	Hibernated int   // sessions that sleep here; they are not among Sessions
+	TakenOver  int64 // of those opened: sessions that were on another instance, or hibernated
+	Hibernated int   // sessions that hibernate here; they are not among Sessions
 }
 
 // Stats returns the figures of now.

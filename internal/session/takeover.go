@@ -15,7 +15,7 @@ import (
 const endless = 365 * 24 * time.Hour
 
 // CanTakeOver returns nil if o.ID is of a session that is not here and that TakeOver may bring here. It
-// fails with ErrUnknown, whatever the reason: an id that was never sealed, or for somebody else, is
+// fails with ErrUnknown, whatever the reason: an id that was never sealed, or for someone else, is
 // as unknown as one that is too old, and as one whose session is over. While that cannot be found out
 // it fails with a *child.Failure. It starts nothing.
 func (t *Table) CanTakeOver(ctx context.Context, o Opening) error {

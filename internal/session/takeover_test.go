@@ -415,7 +415,7 @@ func TestOneProcessIsEnoughToFindOutThatNoneMay(t *testing.T) {
 	})
 }
 
-// Who holds many sessions must not keep everybody else's from coming back by a server that is slow.
+// Who holds many sessions must not keep everyone else's from coming back by a server that is slow.
 func TestNobodyWaitsForEverForAServerThatDoesNotSayWhatItsToolsDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sharing := Sharing{Keys: ticket.RandomKeys(), Instances: true}

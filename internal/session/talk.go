@@ -95,7 +95,7 @@ func (t *Table) opened(talk Talk) (opened, bool) {
 	return known, true
 }
 
-// known reports whether l is no process, but what one is known to answer.
+// known reports whether l is not a process, but what one is known to answer.
 func (l *link) known() bool { return l.Child == nil }
 
 // takes reports whether l can do without a process what messages ask for.
@@ -132,7 +132,7 @@ func (l *link) refusal(m *message.Message) *policy.Refusal {
 	return l.s.server.Policy.Refuse(m, false)
 }
 
-// tell is what Send does where l is no process. It is not ok if there is one by now.
+// tell is what Send does where l is not a process. It is not ok if there is one by now.
 func (l *link) tell(ctx context.Context, messages []*message.Message, mode ReplyMode, of []*calls.Call) (reader *stream.Reader, ok bool, err error) {
 	var answer *message.Message
 	var refusal *policy.Refusal

@@ -254,7 +254,7 @@ func TestAnonymousListHasNoProcess(t *testing.T) {
 	})
 }
 
-// On another instance, or after it has slept, a session lists without a process as well.
+// On another instance, or after it has hibernated, a session lists without a process as well.
 func TestSessionIsTakenOverWithoutAProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := ticket.RandomKeys()

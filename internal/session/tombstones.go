@@ -8,11 +8,11 @@ import (
 )
 
 // maxTombstones bounds how many ids are remembered. Beyond that the oldest entry goes: of a session that
-// is over its id could then be used again until it is too old, and one that sleeps may sleep longer.
+// is over its id could then be used again until it is too old, and one that hibernates may hibernate longer.
 const maxTombstones = 1 << 16
 
 // tombstones say what became of sessions that are here no longer but whose ids would still open:
-// those that are over, and those that sleep. It holds digests of ids and nothing else of a session,
+// those that are over, and those that hibernate. It holds digests of ids and nothing else of a session,
 // less than 100 bytes each: most sessions end here.
 type tombstones struct {
 	mu    sync.Mutex
@@ -21,7 +21,7 @@ type tombstones struct {
 	count int       // that were ever written
 }
 
-// A tombstone is what became of a session: it sleeps until over, and is over from then on. What is
+// A tombstone is what became of a session: it hibernates until over, and is over from then on. What is
 // remembered of it ends with until, when the id itself is too old.
 type tombstone struct {
 	over, until int64 // Unix nanoseconds
@@ -52,7 +52,7 @@ func nanos(at time.Time) int64 {
 	return at.UnixNano()
 }
 
-// write says that the session of id sleeps until over, and is over from then on until until, when the id is
+// write says that the session of id hibernates until over, and is over from then on until until, when the id is
 // too old. A zero over is the past.
 func (t *tombstones) write(id string, over, until time.Time) {
 	key := digestOf(id)
@@ -74,7 +74,7 @@ func (t *tombstones) write(id string, over, until time.Time) {
 	}
 }
 
-// wake forgets that the session of id sleeps.
+// wake forgets that the session of id hibernates.
 func (t *tombstones) wake(id string) {
 	key := digestOf(id)
 	t.mu.Lock()
@@ -93,7 +93,7 @@ func (t *tombstones) over(id string) bool {
 	return ok && f.over <= now && now < f.until
 }
 
-// asleep counts the sessions that sleep.
+// asleep counts the sessions that hibernate.
 func (t *tombstones) asleep() (n int) {
 	now := time.Now().UnixNano()
 	t.mu.Lock()

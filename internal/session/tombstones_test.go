@@ -36,7 +36,7 @@ func TestTombstonesOfTheOldestAndTheOldAreForgotten(t *testing.T) {
 	})
 }
 
-// One that sleeps and wakes all day is one entry of what is known, however often it is written.
+// One that hibernates and wakes all day is one entry of what is known, however often it is written.
 func TestNewestTombstoneOfAnIDIsKept(t *testing.T) {
 	t.Parallel()
 	ts, day := newTombstones(), time.Now().Add(24*time.Hour)

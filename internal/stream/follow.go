@@ -14,7 +14,7 @@ import (
 // process.
 type Remote struct {
 	Events   *eventlog.Log
-	Name     eventlog.Name           // but for life and stream, which ID says
+	Name     eventlog.Name           // except for life and stream, which ID says
 	ID       EventID                 // after which the client goes on
 	Protocol string                  // version of the protocol that the client speaks
 	Lost     func() *message.Message // the answer to the request that waits there, when it is lost; it may be nil

@@ -16,7 +16,7 @@ const (
 )
 
 // A Set is streams with numbers of their own and one bound on what they keep together. Its methods may
-// be called from any goroutine, and wait for nothing, but for Hold.
+// be called from any goroutine, and wait for nothing, except for Hold.
 type Set struct {
 	log  *slog.Logger
 	life string // by which event ids of this Set are told from those of another
@@ -29,7 +29,7 @@ type Set struct {
 	spare      []chan struct{} // of readers that have left
 	ended      bool
 	events     *eventlog.Log // where other instances read what is kept; nil for nowhere
-	name       eventlog.Name // in it, but for the number of the stream
+	name       eventlog.Name // in it, except for the number of the stream
 }
 
 // NewSet returns a Set with an empty standalone stream.
@@ -138,7 +138,7 @@ func (s *Set) Reachable(st *Stream) bool {
 	return !st.ended && (st.reader != nil || st.keep)
 }
 
-// Listening reports whether somebody reads the standalone stream.
+// Listening reports whether someone reads the standalone stream.
 func (s *Set) Listening() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -166,8 +166,8 @@ type request struct {
 	share   message.Share // of Budget
 	content body
 
-	alone [1]*message.Message // of a POST that is no batch
-	one   [1]*calls.Call      // what it is, where somebody hears of calls
+	alone [1]*message.Message // of a POST that is not a batch
+	one   [1]*calls.Call      // what it is, where someone hears of calls
 	id    [40]byte            // room for the id of its request
 }
 

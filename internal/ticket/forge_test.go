@@ -28,7 +28,7 @@ func forgeries(t *testing.T) int {
 	return n
 }
 
-// TestForgedIDsAreRefused makes ids up and changes good ones in the ways that somebody would who has
+// TestForgedIDsAreRefused makes ids up and changes good ones in the ways that someone would who has
 // some of his own. TICKET_FORGERIES=1000000 does it more often.
 func TestForgedIDsAreRefused(t *testing.T) {
 	t.Parallel()
@@ -96,7 +96,7 @@ func forge(r *rand.Rand, good, foreign []string) string {
 	case 6: // the salt of another
 		other, _ := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(foreign[r.IntN(len(foreign))], Prefix+layout))
 		return again(slices.Concat(other[:saltSize], raw[saltSize:]))
-	case 7: // somebody else's, or another app's
+	case 7: // someone else's, or another app's
 		return foreign[r.IntN(len(foreign))]
 	case 8: // nothing but noise
 		noise := make([]byte, r.IntN(400))

@@ -89,7 +89,7 @@ func (k *Keys) Seal(h Holder, t Ticket) (id string, err error) {
 // Open returns what id carries if it was sealed for h under any of the keys, and ErrInvalid if not.
 // It does not know how old an id may be.
 //
-// An id that is no id by its form is refused at once, which tells nobody more than they sent. Beyond
+// An id that is not an id by its form is refused at once, which tells nobody more than they sent. Beyond
 // that all keys are tried, no matter which fits or whether any does, and nothing of the content is looked
 // at before it is authenticated.
 func (k *Keys) Open(h Holder, id string) (Ticket, error) {

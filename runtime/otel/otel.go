@@ -31,7 +31,7 @@ const scope = "github.com/mcpfunc/mcpfunc/runtime/otel"
 // closeTime is how long the last spans and figures get to be exported.
 const closeTime = 5 * time.Second
 
-// An Observer exports what it hears. Its methods are those of mcpfunc.Observer.
+// An Observer exports the calls that it is told about. It implements mcpfunc.Observer.
 type Observer struct {
 	tracer     trace.Tracer
 	meter      metric.Meter
@@ -43,8 +43,8 @@ type Observer struct {
 
 var _ mcpfunc.Observer = (*Observer)(nil)
 
-// New returns an Observer for Options.Observer, which App.Close closes. It connects to nothing: an endpoint that does
-// not answer costs spans and figures, and keeps no app from starting.
+// New returns an Observer for Options.Observer; App.Close closes it. New does not connect: an endpoint that does not
+// answer loses spans and metrics, but does not keep an app from starting. New fails if a variable is invalid.
 func New(ctx context.Context) (*Observer, error) {
 	o := &Observer{tracer: nooptrace.NewTracerProvider().Tracer(scope), meter: noopmetric.NewMeterProvider().Meter(scope)}
 	if !strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
@@ -106,7 +106,7 @@ func wanted(signal string) bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
 }
 
-// Close exports what is left, for five seconds at most.
+// Close exports what is left, for at most five seconds.
 func (o *Observer) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
@@ -138,6 +138,6 @@ func (c *complaints) Handle(err error) {
 	}
 	c.mu.Unlock()
 	if !quiet {
-		c.log.Warn("telemetry could not be exported", "error", err.Error())
+		c.log.Warn("cannot export telemetry", "error", err.Error())
 	}
 }
