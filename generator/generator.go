@@ -1,6 +1,6 @@
 // Package generator turns a project, a value, into a plan of files, and a plan into files on disk.
 //
-// A generated project has two owners and no file with both. What is yours (main.go,
+// A generated project has two owners, and each file has one. Your files (main.go,
 // mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json, the lists of ignored
 // files and whatever Extras add, which people edit) is written once and never touched again, but for
 // the one value that AddSessionKey adds where it is missing; what is ours (host.json, every

@@ -1,5 +1,5 @@
-// Package authprobe goes a client's way to a token: it asks an endpoint as an MCP client does that has
-// no token yet, follows what it is told, and explains what the endpoint makes of a token.
+// Package authprobe checks how a client gets a token: it asks an endpoint as an MCP client does that has
+// no token yet, follows the answers, and explains whether the endpoint accepts a token.
 package authprobe
 
 import (

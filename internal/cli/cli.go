@@ -1,5 +1,5 @@
-// Package cli is the command line of mcpfunc: it parses, asks, calls and prints. What a command
-// does is done by the packages below it.
+// Package cli is the command line of mcpfunc: it parses arguments, asks questions and prints results. The work of a command
+// is in the packages below it.
 //
 // The rules of the terminal:
 //

@@ -1,4 +1,4 @@
-// Package config reads mcp_config.json: which servers there are, how each is started, guarded and
+// Package config reads mcp_config.json: the servers, and how each is started, protected and
 // limited. It accepts the shapes that MCP clients already write, in JSON with comments and trailing
 // commas. Package configedit writes such files.
 //

@@ -1,5 +1,5 @@
-// Package configedit edits mcp_config.json as text: what an edit does not mean keeps every byte, with
-// its comments, its indentation and its line ends. It is for commands; an app only reads.
+// Package configedit edits mcp_config.json as text: everything outside an edit keeps every byte, with
+// its comments, indentation and line ends. Commands use it; an app only reads its configuration.
 package configedit
 
 import (

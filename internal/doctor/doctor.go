@@ -1,7 +1,7 @@
-// Package doctor looks at a project and at the machine that it is on, and says what is right, what
+// Package doctor checks a project and the machine that it is on, and reports what is right, what
 // may go wrong, and what will. It starts programs to ask for their versions, and writes nothing.
 //
-// There are three rooms. Advice goes by the configuration alone. Machine finds out whether the
+// There are three parts. Advice uses only the configuration. Machine finds out whether the
 // project can be built and served here. Deployment finds out whether it would work on Azure, and is
 // true wherever the project lies: what only this machine lacks is no business of it.
 package doctor

@@ -1,6 +1,6 @@
-// Package funczip makes the package of a Functions app as Azure Functions Core Tools makes it: of the
-// same files, with only the handler executable. So what works when it is published by one tool works
-// when it is published by another.
+// Package funczip makes the package of a Functions app as Azure Functions Core Tools does: from the
+// same files, with only the handler executable. So a project that works when one tool publishes it works
+// when another does.
 package funczip
 
 import (

@@ -1,4 +1,4 @@
-// Package hint lets an error carry what a person can do about it.
+// Package hint attaches a hint to an error: the sentence that says what to do about it.
 package hint
 
 import "errors"

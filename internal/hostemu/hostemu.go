@@ -1,4 +1,4 @@
-// Package hostemu is the Azure Functions host as far as a custom handler can see it: it reads
+// Package hostemu emulates the Azure Functions host as a custom handler sees it: it reads
 // host.json and the function.json files, starts the handler with the host's environment on a free
 // loopback port, waits until it answers, and passes requests on by the host's rules.
 //

@@ -1,5 +1,5 @@
-// Package importer reads the configurations of MCP clients and registries, and makes of them entries
-// for mcp_config.json. What a file is shows its contents, never its name:
+// Package importer reads the configurations of MCP clients and registries, and converts them to entries
+// for mcp_config.json. It recognizes a file by its contents, never by its name:
 //
 //   - JSON with comments: Claude Code and Desktop, Cursor, Windsurf, Cline, Roo, Kilo, Kiro, Copilot,
 //     VS Code, dev containers, Zed, Gemini CLI and its extensions, opencode

@@ -1,4 +1,4 @@
-// Package nuget gets .NET tools out of NuGet without .NET: it reads the command lines that start them
+// Package nuget gets .NET tools from NuGet without .NET: it parses the command lines that start them
 // (dnx), resolves and downloads their packages over NuGet's v3 protocol
 // (learn.microsoft.com/nuget/api/overview), and finds in a package what is to be run, and on which
 // runtime.

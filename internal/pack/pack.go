@@ -1,6 +1,6 @@
-// Package pack makes a project self-contained: it resolves what its servers are started from, locks
-// it with versions and hashes, installs it into the project, and says how each server is started
-// from that (package packed), so that nothing is downloaded where the app runs.
+// Package pack makes a project self-contained: it resolves the packages of its servers, locks
+// them with versions and hashes, installs them into the project, and records how each server starts
+// from them (package packmanifest), so that nothing is downloaded where the app runs.
 //
 // A run has three parts. Recipes are read off the command lines. Everything is then made in a folder
 // of its own beside the project's, tried, and put in place by a rename each: a run that fails leaves

@@ -1,4 +1,4 @@
-// Package packmanifest is what `mcpfunc pack` leaves behind and the runtime starts from: a folder with the
+// Package packmanifest reads and writes what `mcpfunc pack` produces and the runtime starts from: a folder with the
 // servers of a project, resolved and installed, and one file that says how each is started without
 // a package runner and without the network.
 //

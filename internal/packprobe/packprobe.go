@@ -1,4 +1,4 @@
-// Package packprobe starts packed servers as the app would on Azure: by the runtime, with an environment
+// Package packprobe starts packed servers as the app would on Azure: with the runtime, and an environment
 // that holds the interpreter and what the configuration sets, and nothing of this machine. It is not
 // part of package pack, which knows a server by its command and no runtime.
 package packprobe

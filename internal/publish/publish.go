@@ -1,4 +1,4 @@
-// Package publish hands a project that is built and checked to the tool that publishes it: func (Azure
+// Package publish passes a built and checked project to the tool that publishes it: func (Azure
 // Functions Core Tools) or az (the Azure CLI). With az the app also gets a session key.
 package publish
 

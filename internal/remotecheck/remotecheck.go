@@ -1,5 +1,5 @@
-// Package remotecheck asks a live app what only it can answer: whether the host serves it, what its
-// instances have, who gets in by which route, and what becomes of streams and refusals on the way.
+// Package remotecheck checks what only a live app can tell: whether the host serves it, what its
+// instances have, which credentials each route requires, and whether streams and refusals arrive.
 package remotecheck
 
 import (

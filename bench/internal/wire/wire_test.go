@@ -42,7 +42,7 @@ func TestParseFindsMembersInAnyOrder(t *testing.T) {
 	}
 }
 
-// What stands in a string must be JSON there, at every size that is asked for.
+// What is in a string must be JSON there, at every size that is asked for.
 func TestPatternsAreStringsOfJSON(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []Kind{Plain, JSON, Lines} {
