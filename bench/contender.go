@@ -25,7 +25,7 @@ import (
 type contender struct {
 	name  string // of its column, and of -only
 	about string // what it is, for the page
-	// start starts it anew, for the measure of this name.
+	// start starts a new one, for the measure of this name.
 	start func(l *lab, measure string) (*running, error)
 	peer  bool     // somebody else's
 	only  []string // the measures that it takes part in; nil for all
@@ -170,7 +170,7 @@ func ourContenders() []contender {
 			start: func(l *lab, measure string) (*running, error) {
 				return l.serve(measure, "/", func(port string) []string { return []string{l.self, floor, "127.0.0.1:" + port} })
 			}},
-		{name: ours, about: "the handler that a generated project builds to; a process a session", start: func(l *lab, measure string) (*running, error) {
+		{name: ours, about: "the handler that a generated project builds to; one process per session", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {

@@ -11,7 +11,7 @@ import (
 
 // An inbox takes the messages that answer one call, in parts of any size, and checks every byte of
 // them without keeping large ones: what is compared is the pattern, since a relay may write the
-// JSON around it anew.
+// JSON around it again.
 type inbox struct {
 	want *call
 

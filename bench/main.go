@@ -4,7 +4,7 @@
 //	bench/install.sh      once: the peers, into a cache directory
 //	go run ./bench        writes docs/performance.md and docs/performance.svg
 //
-// Every contender is a process of its own, started anew for every measure. In each round every
+// Every contender is a process of its own, started again for every measure. In each round every
 // contender does each measure once; what is reported are medians over the rounds. The client is the
 // same for all, and it checks every byte: an answer that is wrong, lost, doubled or out of order is
 // an error, and errors are on the page. Everything happens on loopback, and ends by itself.

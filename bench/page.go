@@ -35,7 +35,7 @@ func (res *results) setting() string {
 	}
 	return fmt.Sprintf(`%s, %d processors (%s)%s, %s%s; rounds: %d, of %s a load.
 
-Every contender is a process of its own, on loopback, started anew for every measure; in each round
+Every contender is a process of its own, on loopback, started again for every measure; in each round
 each of them does each measure once. Figures are medians over the rounds, and "±" is how far the
 round that is farthest away was off. The load generator is the same for all and checks every byte.
 "1×1" is one session with one call in flight, and so are the lines that do not say otherwise; CPU

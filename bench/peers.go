@@ -37,7 +37,7 @@ type peer struct {
 func peers() []peer {
 	return []peer{
 		{
-			name: "supergateway", about: "npm `supergateway` 4.0.0, stateful: a process a session",
+			name: "supergateway", about: "npm `supergateway` 4.0.0, stateful: one process per session",
 			program: "npm/node_modules/supergateway/dist/index.js", path: "/mcp",
 			command: func(l *lab, program, port string) []string {
 				return []string{"node", program, "--stdio", l.server, "--outputTransport", "streamableHttp", "--stateful", "--port", port, "--logLevel", "none"}
@@ -58,7 +58,7 @@ func peers() []peer {
 			},
 		},
 		{
-			name: "reference adapter", about: "PyPI `azurefunctions-mcp-stdio-adapter` 0.1.0a12: a process a session; " +
+			name: "reference adapter", about: "PyPI `azurefunctions-mcp-stdio-adapter` 0.1.0a12: one process per session; " +
 				"called by uvicorn directly, so without what a Functions host and its worker cost",
 			program: "adapter/serve.py", path: "/api/mcp", choose: true,
 			command: func(l *lab, program, port string) []string {

@@ -98,7 +98,7 @@ func (res *results) legend(b *strings.Builder) {
 	}
 }
 
-// plotX is where a share lies on the axis.
+// plotX is the position of a share on the axis.
 func plotX(share float64) float64 {
 	share = min(max(share, plotLeast), plotMost)
 	return plotLeft + (plotWidth-plotRight-plotLeft)*math.Log(share/plotLeast)/math.Log(plotMost/plotLeast)

@@ -28,7 +28,7 @@ type carried struct {
 // carry lays src under third_party/mcpfunc, with a list of check sums beside it. The list is in the
 // form of sha256sum, so that anybody can check the copy, and it is how a later generate knows the
 // files that it may replace or remove from those that somebody has worked on. Of what is for OpenTelemetry
-// nothing is laid down unless otel is set.
+// nothing is written unless otel is set.
 func carry(src fs.FS, otel bool) (carried, error) {
 	var c carried
 	var sums bytes.Buffer

@@ -89,7 +89,7 @@ func (p *Plan) steps(root *os.Root, mode Mode) ([]step, error) {
 		return nil, err
 	}
 	for _, path := range refused {
-		why := path + " is not ours to remove, and with it the host refuses the routes of host.json"
+		why := path + " was not written by mcpfunc, so it is kept; with it the host refuses the routes of host.json"
 		steps = append(steps, step{Change: Change{Path: path, Action: Conflict, Why: why}})
 	}
 	for _, path := range p.Prune {
@@ -116,7 +116,7 @@ func (s *step) decide(mode Mode, sums map[string]string) {
 	case bytes.Equal(f.data, s.file.Data):
 		s.Action = Unchanged
 	case mode == Init:
-		s.Action, s.Why, s.forcible = Conflict, s.Path+" is there and differs", true
+		s.Action, s.Why, s.forcible = Conflict, s.Path+" exists and differs", true
 	case isCarried(s.Path) && s.Path != sumsPath && sums[s.Path] != sum(f.data):
 		s.Action, s.Why, s.forcible = Conflict, s.Path+" was edited", true
 	default:

@@ -41,7 +41,7 @@ func TestGeneratedProjectsBuildOffline(t *testing.T) {
 		made := carrying(t, p)
 		for _, name := range []string{"go.sum", sumsPath} { // the latter is of all that is carried
 			if file(t, made, name) != before[name] {
-				t.Errorf("%s is not that of the project that was built", name)
+				t.Errorf("%s is not the project's hosting that was built", name)
 			}
 		}
 		mod, require, _ := strings.Cut(file(t, made, "go.mod"), "\n")

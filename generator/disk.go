@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// An entry is what lies at a path of the project.
+// An entry is what exists at a path of the project.
 type entry struct {
 	exists  bool
 	blocked string      // why nothing may be read or written there, with the path of what is in the way
@@ -16,7 +16,7 @@ type entry struct {
 	data    []byte      // its bytes
 }
 
-// look reads what lies at name without following a link, neither at name nor on the way to it:
+// look reads what is at name without following a link, neither at name nor on the way to it:
 // os.Root would stop a link that leaves the project, but one that stays inside leads to a file that
 // the plan does not name. In a nil root there is nothing.
 func look(root *os.Root, name string) (entry, error) {

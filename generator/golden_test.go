@@ -22,7 +22,7 @@ const goldenDir = "../testdata/golden"
 // TestGolden plays the stories of testdata/golden. The comment of one says what it shows; its line
 // "project:" holds the fields of Project as name=, module=, auth-level=, hosting= and extras=, which
 // lists docker, azd, github and redis with commas. mcp_config.json is the
-// configuration, have/... is what lies in the folder before, and then either want/... is every file
+// configuration, have/... is the folder's content before, and then either want/... is every file
 // that is there afterwards, with a listing in place of third_party, or "conflict" is the refusal.
 func TestGolden(t *testing.T) {
 	t.Parallel()

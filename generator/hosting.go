@@ -96,7 +96,7 @@ func (s scaffold) Stack() Stack {
 // StackVersion is the version of Stack.
 func (s scaffold) StackVersion() string { return stackVersions[s.Stack()] }
 
-// Missing says in words which interpreters servers need and Stack has not.
+// Missing names the interpreters that servers need and Stack does not include.
 func (s scaffold) Missing() string {
 	words := map[Stack]string{StackPython: "Python", StackNode: "Node"}
 	var missing []string
@@ -114,15 +114,15 @@ func (s scaffold) MissingCure() string {
 	case s.Extras.Docker:
 		return "publish the image below instead"
 	case len(Stacks(s.Config)) > 1 && s.Hosting == HostingFlex:
-		return "`mcpfunc pack --with-node` takes Node along"
+		return "run `mcpfunc pack --with-node`, which includes Node"
 	case len(Stacks(s.Config)) > 1:
-		return "`mcpfunc generate --hosting flex` and `mcpfunc pack --with-node` bring both, and so does an image\n(`mcpfunc generate --docker`)"
+		return "run `mcpfunc generate --hosting flex` and `mcpfunc pack --with-node`, or build an image\n(`mcpfunc generate --docker`)"
 	}
-	return "`mcpfunc generate --hosting flex` makes it a project for one that has"
+	return "run `mcpfunc generate --hosting flex`, for an app whose stack includes it"
 }
 
 // Packable reports whether a server starts by an interpreter or comes from NuGet, so that `mcpfunc pack` has
-// something to take along.
+// something to include.
 func (s scaffold) Packable() bool {
 	return len(Stacks(s.Config)) > 0 || slices.ContainsFunc(s.Config.Enabled(), isDotnet)
 }

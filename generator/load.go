@@ -11,12 +11,12 @@ import (
 
 // ErrNoProject says that a directory holds no project of ours: it has no go.mod that needs the
 // runtime.
-var ErrNoProject = errors.New("no mcpfunc project is here")
+var ErrNoProject = errors.New("this is not an mcpfunc project")
 
 // Load returns what the project in dir was made with, as far as files of it tell: the module, the
 // hosting, the version of the runtime if it is not copied, and the auth level that was asked for. Config, ConfigData and Runtime are the caller's to
 // add. Extras stay empty: their files are yours, there or not, so no later plan asks for them by
-// itself. An error wraps ErrNoProject where there is none.
+// itself. The error wraps ErrNoProject if dir is not a project.
 func Load(dir string) (Project, error) {
 	root, err := openRoot(dir)
 	if err != nil {
@@ -49,8 +49,8 @@ func Load(dir string) (Project, error) {
 	return p, nil
 }
 
-// isProject reports by its error whether root is a project that may be brought in line. A nil root
-// is none.
+// isProject reports by its error whether root is a project that may be updated. A nil root
+// is not a project.
 func isProject(root *os.Root) error {
 	if root == nil {
 		return ErrNoProject

@@ -7,7 +7,7 @@ type Mode int
 // The modes, named for the commands that mean them.
 const (
 	// Init makes a project: whatever is there already is somebody else's, and differing from the
-	// plan makes it a conflict, whoever is to own the file later.
+	// plan makes it a conflict, even for files that the user will own.
 	Init Mode = iota
 
 	// Generate brings a project in line: what is yours stays, what is ours is written over, and what

@@ -11,7 +11,7 @@ import (
 	mcpfunc "github.com/mcpfunc/mcpfunc"
 )
 
-// A project that asks for OpenTelemetry has it, and one that does not has not one byte of it: not in its sources,
+// A project that asks for OpenTelemetry has it, and any other does not contain one byte of it: not in its sources,
 // not in what it requires, not in its handler.
 func TestOnlyProjectsThatAskHaveOpenTelemetry(t *testing.T) {
 	t.Parallel()

@@ -92,7 +92,7 @@ func (p *Plan) check() error {
 		}
 		fold := strings.ToLower(f.Path)
 		if other, taken := seen[fold]; taken {
-			return fmt.Errorf("%s and %s are one file where case does not count", other, f.Path)
+			return fmt.Errorf("%s and %s are the same file where file names ignore case", other, f.Path)
 		}
 		seen[fold] = f.Path
 	}

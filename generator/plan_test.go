@@ -59,7 +59,7 @@ func TestMainIsShortAndFormatted(t *testing.T) {
 	})
 }
 
-// T64: what is in the environment of whoever scaffolds stays there. The configuration itself is
+// T64: the environment of the user who scaffolds stays out of the project. The configuration itself is
 // carried as it was written, and no other file has any value of it.
 func TestNoValueReachesAScaffold(t *testing.T) {
 	const secret = "hunter2-from-the-environment"
@@ -88,7 +88,7 @@ func TestRoutesDoNotOverlap(t *testing.T) {
 	p.Config.Servers[0].Auth.Method = config.AuthAzureOBO
 	seen := map[string]string{}
 	for _, f := range p.functions() {
-		// The first parameter ends what has to differ; a whole server lies below its name.
+		// The first parameter ends what has to differ; a whole server is below its name.
 		fixed, _, _ := strings.Cut(f.Route, "{")
 		fixed = strings.ToLower(strings.TrimSuffix(fixed, "/"))
 		if other, taken := seen[fixed]; taken {
@@ -106,7 +106,7 @@ func TestRoutesDoNotOverlap(t *testing.T) {
 		for other, otherName := range seen {
 			// /api/mcp/NAME/{endpoint:alpha?} takes one segment below its own.
 			if below, ok := strings.CutPrefix(other, route+"/"); ok && strings.HasPrefix(name, serverPrefix) && !strings.Contains(below, "/") {
-				t.Errorf("function %s (%s) lies below %s (%s)", otherName, other, name, route)
+				t.Errorf("function %s (%s) is below %s (%s)", otherName, other, name, route)
 			}
 		}
 	}
@@ -177,7 +177,7 @@ func TestHostileNamesAreRefused(t *testing.T) {
 		p := withServers("a")
 		p.Name = name
 		if _, err := p.Plan(); err == nil && name != "" {
-			t.Errorf("project name %q was taken", name)
+			t.Errorf("invalid project name %q was taken", name)
 		}
 		p = withServers("a")
 		p.Name, p.Module = "fine", name
@@ -194,14 +194,14 @@ func TestProjectsThatCannotBeAreRefused(t *testing.T) {
 		change func(*Project)
 		want   string
 	}{
-		{"two cases of one name", func(p *Project) { *p = withServers("Git", "git") }, `plan: servers "Git" and "git": names differ only in case, which neither routes nor function names do`},
-		{"no server", func(p *Project) { p.Config = &config.File{} }, "plan: no server is enabled, so there is nothing to serve"},
+		{"two cases of one name", func(p *Project) { *p = withServers("Git", "git") }, `plan: servers "Git" and "git": names differ only in case, which routes and function names ignore`},
+		{"no server", func(p *Project) { p.Config = &config.File{} }, "plan: no servers configured: add or enable one"},
 		{"default is off", func(p *Project) { p.Config.Runtime.DefaultServer = "b" }, `plan: default_server "b" is not an enabled server`},
-		{"unknown level", func(p *Project) { p.AuthLevel = "public" }, `plan: auth level "public" is not known: want "anonymous", "function" or "admin"`},
-		{"unknown hosting", func(p *Project) { p.Hosting = "moon" }, `plan: hosting "moon" is not known: want "custom" or "flex"`},
-		{"an image for Flex Consumption", func(p *Project) { p.Hosting, p.Extras.Docker = HostingFlex, true }, `plan: hosting "flex" has no image: Flex Consumption runs no containers, and other plans do not know its profile`},
-		{"no name at all", func(p *Project) { p.Module = "" }, "plan: project has neither a name nor a module path"},
-		{"the runtime's module", func(p *Project) { p.Module = runtimeModule }, `plan: module path "github.com/mcpfunc/mcpfunc" is the runtime's own`},
+		{"unknown level", func(p *Project) { p.AuthLevel = "public" }, `plan: invalid auth level "public": want "anonymous", "function" or "admin"`},
+		{"unknown hosting", func(p *Project) { p.Hosting = "moon" }, `plan: invalid hosting "moon": want "custom" or "flex"`},
+		{"an image for Flex Consumption", func(p *Project) { p.Hosting, p.Extras.Docker = HostingFlex, true }, `plan: hosting "flex" cannot have an image: Flex Consumption does not run containers, and other plans do not support its profile`},
+		{"no name at all", func(p *Project) { p.Module = "" }, "plan: the project needs a name or a module path"},
+		{"the runtime's module", func(p *Project) { p.Module = runtimeModule }, `plan: module path "github.com/mcpfunc/mcpfunc" is that of the runtime`},
 	} {
 		p := withServers("a")
 		test.change(&p)

@@ -41,27 +41,27 @@ func (p Project) check() (Project, error) {
 	}
 	switch {
 	case p.Module == "":
-		return p, errors.New("project has neither a name nor a module path")
+		return p, errors.New("the project needs a name or a module path")
 	case !appName.MatchString(p.Name):
-		return p, fmt.Errorf("project name %q must be letters, digits, dots, hyphens and underscores, at most 63, a letter or digit first", p.Name)
+		return p, fmt.Errorf("invalid project name %q: want at most 63 letters, digits, dots, hyphens and underscores, beginning with a letter or digit", p.Name)
 	case !modulePath.MatchString(p.Module):
-		return p, fmt.Errorf("module path %q is not one that Go accepts", p.Module)
+		return p, fmt.Errorf("invalid module path %q: Go does not accept it", p.Module)
 	case reservedModule(p.Module):
-		return p, fmt.Errorf("module path %q is one of Go's own: want another first element", p.Module)
+		return p, fmt.Errorf("module path %q is reserved by Go: want another first element", p.Module)
 	case p.Module == runtimeModule:
-		return p, fmt.Errorf("module path %q is the runtime's own", p.Module)
+		return p, fmt.Errorf("module path %q is that of the runtime", p.Module)
 	case p.Hosting != HostingCustom && p.Hosting != HostingFlex:
-		return p, fmt.Errorf("hosting %q is not known: want %q or %q", p.Hosting, HostingCustom, HostingFlex)
+		return p, fmt.Errorf("invalid hosting %q: want %q or %q", p.Hosting, HostingCustom, HostingFlex)
 	case p.Hosting == HostingFlex && p.Extras.Docker:
-		return p, fmt.Errorf("hosting %q has no image: Flex Consumption runs no containers, and other plans do not know its profile", p.Hosting)
+		return p, fmt.Errorf("hosting %q cannot have an image: Flex Consumption does not run containers, and other plans do not support its profile", p.Hosting)
 	case p.Extras.Redis && !p.Extras.AZD:
-		return p, errors.New("Redis is a part of infra/, which is not asked for")
+		return p, errors.New("Redis needs infra/, which was not requested")
 	case p.AuthLevel != "" && !slices.Contains(levels, p.AuthLevel):
-		return p, fmt.Errorf("auth level %q is not known: want %q, %q or %q", p.AuthLevel, LevelAnonymous, LevelFunction, LevelAdmin)
+		return p, fmt.Errorf("invalid auth level %q: want %q, %q or %q", p.AuthLevel, LevelAnonymous, LevelFunction, LevelAdmin)
 	case p.Config == nil:
-		return p, errors.New("project has no configuration")
+		return p, errors.New("the project does not have a configuration")
 	case p.Runtime == nil:
-		return p, errors.New("project has no runtime sources")
+		return p, errors.New("the project does not have runtime sources")
 	}
 	return p, p.checkServers()
 }
@@ -71,19 +71,19 @@ func (p Project) check() (Project, error) {
 func (p Project) checkServers() error {
 	on := p.Config.Enabled()
 	if len(on) == 0 {
-		return errors.New("no server is enabled, so there is nothing to serve")
+		return errors.New("no servers configured: add or enable one")
 	}
 	byFold := map[string]string{}
 	for _, s := range on {
 		if !serverName.MatchString(s.Name) {
-			return fmt.Errorf("server %q: name must be letters, digits, hyphens and underscores, at most 63, a letter or digit first", s.Name)
+			return fmt.Errorf("invalid server name %q: want at most 63 letters, digits, hyphens and underscores, beginning with a letter or digit", s.Name)
 		}
 		fold := strings.ToLower(s.Name)
 		if fold == "sse" || fold == "message" {
-			return fmt.Errorf("server %q: /api/mcp/%s belongs to the default server", s.Name, fold)
+			return fmt.Errorf("server %q: /api/mcp/%s is reserved for the default server", s.Name, fold)
 		}
 		if other, taken := byFold[fold]; taken {
-			return fmt.Errorf("servers %q and %q: names differ only in case, which neither routes nor function names do", other, s.Name)
+			return fmt.Errorf("servers %q and %q: names differ only in case, which routes and function names ignore", other, s.Name)
 		}
 		byFold[fold] = s.Name
 	}

@@ -40,7 +40,7 @@ func (s scaffold) GoRelease() string {
 	return s.GoVersion
 }
 
-// DefaultServer returns the name of the server behind DefaultPath; check saw to it that there is one.
+// DefaultServer returns the name of the server behind DefaultPath; check ensures that there is one.
 func (s scaffold) DefaultServer() string {
 	d, _ := s.Config.Default()
 	return d.Name
@@ -85,9 +85,9 @@ func (e endpoint) Guard() string {
 	var guards []string
 	switch e.Level {
 	case LevelFunction:
-		guards = append(guards, "whoever has a function key (`x-functions-key`)")
+		guards = append(guards, "callers with a function key (`x-functions-key`)")
 	case LevelAdmin:
-		guards = append(guards, "whoever has the master key (`x-functions-key`)")
+		guards = append(guards, "callers with the master key (`x-functions-key`)")
 	}
 	if e.Tokens {
 		guards = append(guards, "users with a bearer token")

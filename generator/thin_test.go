@@ -46,7 +46,7 @@ func TestDeployedHandlerIsThin(t *testing.T) {
 	}
 }
 
-// keepsNoMethods holds that nothing looks methods up by names that are not constant: whoever does, and
+// keepsNoMethods checks that nothing looks methods up by names that are not constant: code that does, and
 // text/template does, makes the linker keep every exported method of every type.
 func keepsNoMethods(t *testing.T, links string) {
 	t.Helper()

@@ -70,10 +70,10 @@ func TestConflictsAreNamedAllAtOnceAndNothingIsWritten(t *testing.T) {
 	before := tree(t, dir)
 	_, err := plan(t, withServers("git")).Write(dir, Init, false)
 	want := []Change{
-		{Path: "README.md", Action: Conflict, Why: "README.md is there and differs"},
+		{Path: "README.md", Action: Conflict, Why: "README.md exists and differs"},
 		{Path: "go.mod", Action: Conflict, Why: "go.mod is a directory"},
 		{Path: "health/function.json", Action: Conflict, Why: "health is not a directory"},
-		{Path: "host.json", Action: Conflict, Why: "host.json is there and differs"},
+		{Path: "host.json", Action: Conflict, Why: "host.json exists and differs"},
 	}
 	if diff := cmp.Diff(want, conflicts(t, err)); diff != "" {
 		t.Errorf("conflicts (-want +got):\n%s", diff)
@@ -251,7 +251,7 @@ func randomTree(t *testing.T, r *rand.Rand, dir string, p *Plan) map[string]stri
 			continue
 		}
 		if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
-			continue // a file lies on the way
+			continue // a file is on the way
 		}
 		var err error
 		switch r.IntN(6) {

@@ -47,6 +47,6 @@ func ExampleOptions() {
 	// Output:
 	// GET /team/health
 	// /team/health 200
-	// /everyone/health 200
+	// /everybody/health 200
 	// /api/health 404
 }

@@ -1,5 +1,5 @@
 // Command server is the stdio MCP server of the benchmark: as fast as we can make one, so that what
-// is measured is what stands in front of it.
+// is measured is what is in front of it.
 package main
 
 import (

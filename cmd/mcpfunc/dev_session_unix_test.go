@@ -16,8 +16,8 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// A session goes on when dev starts the handler anew, whether the key is in local.settings.json or
-// dev's own; with the one in the file also when dev itself is started anew.
+// A session goes on when dev restarts the handler, whether the key is in local.settings.json or
+// dev's own; with the one in the file also when dev itself is restarted.
 func TestSessionOutlastsAReload(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "app")

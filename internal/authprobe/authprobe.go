@@ -79,17 +79,17 @@ func (d *discovery) refused(a *answer) bool {
 		d.asks = true
 		d.ok("endpoint", "answers 401 to a request without a token")
 	case a.status == http.StatusUnauthorized:
-		d.fail("endpoint", "the Functions host asks for a key before the app can say where tokens come from: run mcpfunc generate, which "+
-			"gives a server that checks tokens the auth level anonymous, or send the key by --header x-functions-key:KEY",
+		d.fail("endpoint", "the Functions host requires a key before the app can say where tokens come from: run mcpfunc generate, which "+
+			"sets the auth level anonymous for a server that checks tokens, or send the key with --header x-functions-key:KEY",
 			"answers 401 without a challenge")
 	case a.status == http.StatusOK:
-		d.ok("endpoint", "asks for no token: whoever reaches it may use it")
+		d.ok("endpoint", "does not require a token: anyone who reaches it may use it")
 	case a.status >= 300 && a.status < 400:
 		d.fail("endpoint", "use the address that it redirects to", "redirects to %s", a.header.Get("Location"))
 	case a.status == http.StatusNotFound:
 		d.fail("endpoint", `"mcpfunc list" shows the servers of a project and their paths`, "answers 404")
 	default:
-		d.fail("endpoint", "the app's log says why", "answers %d %s", a.status, reason(a.body))
+		d.fail("endpoint", "see the app's log", "answers %d %s", a.status, reason(a.body))
 	}
 	return d.asks
 }
@@ -103,12 +103,12 @@ func (d *discovery) challenge(a *answer) (metadataURL string) {
 		d.fail("challenge", "", "WWW-Authenticate: %v", err)
 		return ""
 	case i < 0:
-		d.fail("challenge", "something before the app answers: a gateway, or App Service authentication", "no challenge of scheme Bearer")
+		d.fail("challenge", "something in front of the app answers: a gateway, or App Service authentication", "no challenge with the scheme Bearer")
 		return ""
 	}
 	params := challenges[i].Params
 	if metadataURL = params["resource_metadata"]; metadataURL == "" {
-		d.fail("challenge", "set runtime.public_url, or WEBSITE_HOSTNAME; clients of 2025-06-18 look nowhere else", "names no resource_metadata")
+		d.fail("challenge", "set runtime.public_url, or WEBSITE_HOSTNAME; clients of 2025-06-18 do not look elsewhere", "does not name resource_metadata")
 		return ""
 	}
 	d.ok("challenge", "resource_metadata %s, scope %q", metadataURL, params["scope"])

@@ -170,13 +170,13 @@ func TestProbeSaysWhatStandsInAClientsWay(t *testing.T) {
 		url     string
 		want    []string
 	}{
-		"the host asks for a key": {status(401), "", []string{"fail endpoint", "x-functions-key"}},
+		"the host requires a key": {status(401), "", []string{"fail endpoint", "x-functions-key"}},
 		"a gateway's challenge":   {status(401, "WWW-Authenticate", `Basic realm="x"`), "", []string{"fail challenge", "scheme Bearer"}},
 		"no metadata announced":   {status(401, "WWW-Authenticate", `Bearer`), "", []string{"fail challenge", "runtime.public_url", "status 401"}},
 		"redirected":              {status(307, "Location", "https://x.example/"), "", []string{"fail endpoint", "https://x.example/"}},
 		"no such path":            {status(404), "", []string{"fail endpoint", "mcpfunc list"}},
 		"broken":                  {status(500), "", []string{"fail endpoint", "answers 500"}},
-		"another public_url":      {nil, elsewhere.url, []string{"fail", "of the resource https://other.example/api/mcp/guarded", "runtime.public_url"}},
+		"another public_url":      {nil, elsewhere.url, []string{"fail", "describes the resource https://other.example/api/mcp/guarded", "runtime.public_url"}},
 		"an issuer that is away":  {nil, lost.url, []string{"ok challenge", "fail issuer " + lost.issuer.URL}},
 		"nothing there":           {nil, "http://127.0.0.1:1", []string{"fail endpoint", "connection refused"}},
 	} {

@@ -27,9 +27,9 @@ func (d *discovery) documents(announced string) {
 		}
 		switch {
 		case !oauthex.MatchesResource([]string{m.Resource}, d.endpoint.String()):
-			d.fail(way.name, "clients refuse metadata of another address: set runtime.public_url to the address that they use", "%s is of the resource %s", way.url, m.Resource)
+			d.fail(way.name, "clients refuse metadata of another address: set runtime.public_url to the address that they use", "%s describes the resource %s", way.url, m.Resource)
 		case len(m.AuthorizationServers) == 0:
-			d.fail(way.name, "set oauth2_issuer", "%s names no authorization server", way.url)
+			d.fail(way.name, "set oauth2_issuer", "%s does not name an authorization server", way.url)
 		default:
 			d.ok(way.name, "scopes %q, issued by %s", strings.Join(m.ScopesSupported, " "), strings.Join(m.AuthorizationServers, " "))
 		}
@@ -42,7 +42,7 @@ func (d *discovery) documents(announced string) {
 // issuer gets the metadata and keys of an authorization server.
 func (d *discovery) issuer(issuer string) {
 	name := "issuer " + issuer
-	const hint = "is the issuer right, and can it be reached from here?"
+	const hint = "check that the issuer is right and reachable from here"
 	places, err := issuerPlaces(issuer)
 	if err != nil {
 		d.fail(name, hint, "%v", err)
@@ -65,17 +65,17 @@ func (d *discovery) issuer(issuer string) {
 		d.fail(name, hint, "no metadata: %v", err)
 		return
 	case m.Issuer != issuer && !strings.Contains(m.Issuer, "{tenantid}"): // Entra's document for all tenants
-		d.fail(name, "the issuer must be written as its own metadata have it, to the last slash", "calls itself %s", m.Issuer)
+		d.fail(name, "write the issuer exactly as its own metadata does, including a final slash", "calls itself %s", m.Issuer)
 		return
 	case m.AuthorizationEndpoint == "":
-		d.fail(name, "", "has no authorization_endpoint, so no client can sign in there")
+		d.fail(name, "", "has no authorization_endpoint, so clients cannot sign in there")
 	default:
 		var notes []string
 		if m.Registration == "" {
-			notes = append(notes, "clients must be registered beforehand")
+			notes = append(notes, "clients must be registered in advance")
 		}
 		if !slices.Contains(m.ChallengeMethods, "S256") {
-			notes = append(notes, "announces no PKCE, which some clients insist on")
+			notes = append(notes, "does not announce PKCE, which some clients require")
 		}
 		d.ok(name, "%s", strings.Join(append([]string{"has metadata"}, notes...), "; "))
 	}
@@ -89,7 +89,7 @@ func (d *discovery) issuer(issuer string) {
 	}
 	keys.Keys = slices.DeleteFunc(keys.Keys, func(k jose.JSONWebKey) bool { return !k.Valid() || !k.IsPublic() || k.Use == "enc" })
 	if len(keys.Keys) == 0 {
-		d.fail("keys of "+issuer, "", "%s has no key to check a signature with", m.JWKSURI)
+		d.fail("keys of "+issuer, "", "%s has no key that can verify a signature", m.JWKSURI)
 		return
 	}
 	d.keys[issuer] = keys
@@ -101,7 +101,7 @@ func (d *discovery) issuer(issuer string) {
 func issuerPlaces(issuer string) ([]string, error) {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%q is no URL", issuer)
+		return nil, fmt.Errorf("invalid URL %q", issuer)
 	}
 	const oauth, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 	root, path := u.Scheme+"://"+u.Host, strings.TrimRight(u.EscapedPath(), "/")

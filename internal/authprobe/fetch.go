@@ -43,7 +43,7 @@ func (d *discovery) call(token string) (*answer, error) {
 // document gets a JSON document.
 func (d *discovery) document(address string, into any) error {
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("%q is not an http or https URL", address)
+		return fmt.Errorf("invalid URL %q: want an http or https URL", address)
 	}
 	a, err := d.send(http.MethodGet, address, "", http.Header{"Accept": {"application/json"}})
 	switch {

@@ -24,9 +24,9 @@ func (d *discovery) try(token string) {
 	case http.StatusOK:
 		d.ok("token", "is accepted")
 	case http.StatusServiceUnavailable:
-		d.fail("token", "can the app reach its issuer? Its log says what failed", "was not judged: %s", reason(answer.body))
+		d.fail("token", "check that the app can reach its issuer; its log says what failed", "was not judged: %s", reason(answer.body))
 	default:
-		d.fail("token", "the steps below say what it lacks; so does the app's log at the level debug", "is refused: %d %s", answer.status, reason(answer.body))
+		d.fail("token", "see the steps below, or the app's log at the level debug", "is refused: %d %s", answer.status, reason(answer.body))
 	}
 	d.explain(token, answer.status == http.StatusOK)
 }
@@ -62,13 +62,13 @@ func (d *discovery) explain(token string, accepted bool) {
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		if !accepted {
-			d.fail("token form", "an opaque token needs oauth2_introspection_endpoint; a JWT must be signed with RS256, ES256, PS256 or EdDSA", "no JWT")
+			d.fail("token form", "an opaque token needs oauth2_introspection_endpoint; a JWT must be signed with RS256, ES256, PS256 or EdDSA", "not a JWT")
 		}
 		return
 	}
 	var c tokenClaims
 	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &c); err != nil {
-		d.fail("token form", "", "its claims are no JSON object: %v", err)
+		d.fail("token form", "", "its claims are not a JSON object: %v", err)
 		return
 	}
 	say := func(name string, good bool, hint, format string, args ...any) {
@@ -81,7 +81,7 @@ func (d *discovery) explain(token string, accepted bool) {
 	d.signature(signed, c, say)
 	now := time.Now()
 	expires, notBefore := time.Unix(int64(c.Expires), 0), time.Unix(int64(c.NotBefore), 0)
-	say("token time", now.Before(expires) && !now.Before(notBefore), "get a new token", "good from %s to %s",
+	say("token time", now.Before(expires) && !now.Before(notBefore), "get a new token", "valid from %s to %s",
 		notBefore.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339))
 	say("token audience", d.isForUs(c.Audience), "the client must ask for the scope "+d.scopes()+", or for the resource "+d.resource(),
 		"for %s", strings.Join(c.Audience, " "))
@@ -95,7 +95,7 @@ func (d *discovery) explain(token string, accepted bool) {
 // signature checks issuer and signature.
 func (d *discovery) signature(signed *jose.JSONWebSignature, c tokenClaims, say func(string, bool, string, string, ...any)) {
 	issuer := d.issuerOf(c)
-	say("token issuer", issuer != "", "the token is of another issuer, or of a tenant that is not allowed", "%s", c.Issuer)
+	say("token issuer", issuer != "", "the token is from another issuer, or from a tenant that is not allowed", "%s", c.Issuer)
 	keys, ok := d.keys[issuer]
 	if !ok {
 		return
@@ -110,9 +110,9 @@ func (d *discovery) signature(signed *jose.JSONWebSignature, c tokenClaims, say 
 	})
 	how := "by a key of the issuer"
 	if !good {
-		how = "by no key of the issuer"
+		how = "not by a key of the issuer"
 	}
-	say("token signature", good, "a token for Microsoft Graph or another Microsoft API cannot be verified by anybody else; else the token is damaged", "%s", how)
+	say("token signature", good, "a token for Microsoft Graph or another Microsoft API can be verified only by that API; any other token is damaged", "%s", how)
 }
 
 // issuerOf returns which issuer of the metadata a token says that it comes from, or "". Of Entra's two

@@ -32,16 +32,16 @@ func newAddServerCommand(env *Env, run func(context.Context, *Env, *addServerOpt
 	cmd := &cobra.Command{
 		Use:   "add-server NAME [-- COMMAND ARGS...]",
 		Short: "Add a server to the configuration",
-		Long: `Add an entry to mcp_config.json, every other byte of which stays as it is, and
-bring the generated files in line. The command follows "--" and is asked for on
-a terminal when it does not. Write a secret as ${NAME}: it is read when the app
-starts.
+		Long: `Add an entry to mcp_config.json and update the generated files. Every other byte
+of the configuration stays as it is. The command follows "--"; without it,
+mcpfunc asks for it on a terminal. Write a secret as ${NAME}: the app reads it
+when it starts.
 
-With --from the entry of that name comes from another client's configuration, a
+With --from, the entry NAME comes from another client's configuration, a
 registry's server.json or an MCP bundle, in a file or at a URL; without NAME,
-all of its entries do. What cannot be served is left out with its reason, and
-what had to be changed is told. --registry takes a server by the name that a
-registry has for it, pinned to the version that is described.`,
+all of its entries do. Servers that mcpfunc cannot serve are skipped, and each
+change to an entry is reported, with the reason. --registry selects a server by
+its name in a registry and pins it to the version described there.`,
 		Example: `  mcpfunc add-server time -- uvx mcp-server-time
   mcpfunc add-server github --env 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- npx -y @modelcontextprotocol/server-github
   mcpfunc add-server --from ~/.codex/config.toml
@@ -57,14 +57,14 @@ registry has for it, pinned to the version that is described.`,
 	}
 	flags := cmd.Flags()
 	bindProject(cmd, &opts.Project)
-	flags.StringArrayVar(&opts.Env, "env", nil, "set this in the server's environment (`NAME=value`); may be repeated")
-	flags.StringVar(&opts.Auth, "auth", "", "how callers are known (`method`): none, which is the default, azure_default, azure_obo or oauth2_bearer")
-	flags.StringVar(&opts.From, "from", "", "take the entry from this `file` or URL, of any client, registry or bundle")
-	flags.StringVar(&opts.Registry, "registry", "", "take the server that a registry calls `name`, from the file or URL of --from")
-	flags.StringArrayVar(&opts.As, "as", nil, "call the server this `name`, or OLD=NAME for one of several; may be repeated")
-	flags.BoolVar(&opts.Disabled, "disabled", false, "add it switched off")
-	flags.BoolVarP(&opts.Yes, "yes", "y", false, "ask nothing")
-	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects; with --from an object that also says what was left out and changed")
+	flags.StringArrayVar(&opts.Env, "env", nil, "set a variable in the server's environment (`NAME=value`); repeatable")
+	flags.StringVar(&opts.Auth, "auth", "", "authenticate callers with this `method`: none (default), azure_default, azure_obo or oauth2_bearer")
+	flags.StringVar(&opts.From, "from", "", "read the entry from this `file` or URL of any client, registry or bundle")
+	flags.StringVar(&opts.Registry, "registry", "", "add the server with this `name` in a registry, from the file or URL of --from")
+	flags.StringArrayVar(&opts.As, "as", nil, "rename the server to this `name`, or OLD=NAME for one of several; repeatable")
+	flags.BoolVar(&opts.Disabled, "disabled", false, "add the server disabled")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "do not ask questions")
+	flags.BoolVar(&opts.JSON, "json", false, "print the changes as a JSON list; with --from, a JSON object that includes skipped and changed servers")
 	return cmd
 }
 
@@ -85,13 +85,13 @@ func (o *addServerOptions) take(args []string, dash int) error {
 		return err
 	}
 	if o.From == "" && len(o.As) > 0 {
-		return misusef("--as names a server of --from, and there is none")
+		return misusef("--as needs --from, whose server it renames")
 	}
 	if _, err := parseAs(o.As); err != nil {
 		return err
 	}
 	if o.From != "" && (len(o.Command) > 0 || len(o.Env) > 0 || o.Auth != "" || o.Disabled) {
-		return misusef("--from takes the whole entry, so no command, --env, --auth or --disabled goes with it")
+		return misusef("--from takes the whole entry: it excludes a command, --env, --auth and --disabled")
 	}
 	return checkAuthMethod(o.Auth)
 }
@@ -162,13 +162,13 @@ func runAddServer(ctx context.Context, env *Env, opts *addServerOptions) error {
 	known := wanted(before.Variables)
 	for _, name := range wanted(a.config.Variables) {
 		if !slices.Contains(known, name) {
-			env.note("%s must have a value when the app starts: here in local.settings.json, on Azure as an app setting", name)
+			env.note("%s must have a value when the app starts: set it in local.settings.json here, and as an app setting on Azure", name)
 		}
 	}
 	return nil
 }
 
-// importOne reads the servers that are to be added, and tells of what is not as it stands there.
+// importOne reads the servers that are to be added, and reports what was changed.
 func importOne(ctx context.Context, env *Env, opts *addServerOptions) (*importer.Result, error) {
 	as, err := parseAs(opts.As)
 	if err != nil {

@@ -15,7 +15,7 @@ func usualArgs(cmd *cobra.Command, args []string) error {
 	}
 	for _, place := range places[len(args):] {
 		if !strings.HasPrefix(place, "[") {
-			return withHint(misusef("the argument %s is missing", place), usageHint(cmd))
+			return withHint(misusef("missing argument %s", place), usageHint(cmd))
 		}
 	}
 	return nil

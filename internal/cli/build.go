@@ -20,11 +20,11 @@ func newBuildCommand(env *Env, run func(context.Context, *Env, *buildOptions) er
 	opts := &buildOptions{}
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
-		Short: "Compile the handler, ready to publish",
+		Short: "Compile the handler for publishing",
 		Long: `Compile the handler of the project in DIR (default: the current folder) to the
-path that host.json names, and print that path. The platform is that of Azure
-Functions, linux/amd64. The same sources and Go give the same bytes, wherever
-the project lies.`,
+path that host.json names, and print that path. The default platform is that of
+Azure Functions, linux/amd64. The same sources and Go version produce the same
+bytes, wherever the project is.`,
 		Example: `  mcpfunc build
   mcpfunc build myapp --goarch arm64
   mcpfunc build --json`,
@@ -34,9 +34,9 @@ the project lies.`,
 			return run(cmd.Context(), env, opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.GOOS, "goos", "linux", "operating `system` to build for")
-	cmd.Flags().StringVar(&opts.GOARCH, "goarch", "amd64", "`architecture` to build for")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
+	cmd.Flags().StringVar(&opts.GOOS, "goos", "linux", "build for this operating `system`")
+	cmd.Flags().StringVar(&opts.GOARCH, "goarch", "amd64", "build for this `architecture`")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON object")
 	return cmd
 }
 

@@ -13,14 +13,14 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
-// What of a bundle's folder is laid down in a project: nobody's repository, and no more than can be
+// What is copied from a bundle's folder into a project: nobody's repository, and no more than can be
 // published. An archive was held to the same before it was taken.
 const (
 	bundleFiles = 50_000
 	bundleBytes = 1 << 30
 )
 
-// bundleConflict says why the programs of servers cannot be laid down in the project in dir.
+// bundleConflict says why the programs of servers cannot be written into the project in dir.
 func bundleConflict(dir string, servers []importer.Server) error {
 	for _, s := range servers {
 		if s.Files == nil {
@@ -28,7 +28,7 @@ func bundleConflict(dir string, servers []importer.Server) error {
 		}
 		where := filepath.Join(dir, filepath.FromSlash(s.Folder))
 		if _, err := os.Lstat(where); !errors.Is(err, fs.ErrNotExist) {
-			return withHint(fmt.Errorf("%s is there already, and is where the program of %s would lie", where, s.Name), "move it away, or remove it")
+			return withHint(fmt.Errorf("%s already exists, and the program of %s would be written there", where, s.Name), "move it away, or remove it")
 		}
 	}
 	return nil
@@ -42,7 +42,7 @@ func layBundles(dir string, servers []importer.Server) ([]generator.Change, erro
 			continue
 		}
 		if err := layBundle(dir, s); err != nil {
-			return nil, fmt.Errorf("lay down the program of %s: %w", s.Name, err)
+			return nil, fmt.Errorf("write the program of %s: %w", s.Name, err)
 		}
 		changes = append(changes, generator.Change{Path: s.Folder + "/", Action: generator.Create})
 	}
@@ -79,7 +79,7 @@ func layBundle(dir string, s importer.Server) error {
 		}
 		files++
 		if size += info.Size(); files > bundleFiles || size > bundleBytes {
-			return fmt.Errorf("holds more than %d files or %d MiB", bundleFiles, bundleBytes>>20)
+			return fmt.Errorf("contains more than %d files or %d MiB", bundleFiles, bundleBytes>>20)
 		}
 		mode := fs.FileMode(0o644)
 		if info.Mode()&0o111 != 0 || s.Parsed.Command == s.Folder+"/"+name || strings.TrimPrefix(s.Parsed.Command, "./") == s.Folder+"/"+name {
@@ -102,7 +102,7 @@ func layFile(root *os.Root, to string, mode fs.FileMode, from fs.FS, name string
 	}
 	n, err := io.Copy(out, io.LimitReader(in, size+1))
 	if err == nil && n != size {
-		err = fmt.Errorf("%s is not as long as it says", name)
+		err = fmt.Errorf("%s is not as long as its header says", name)
 	}
 	return errors.Join(err, out.Close())
 }

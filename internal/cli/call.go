@@ -26,14 +26,14 @@ func newCallCommand(env *Env, run func(context.Context, *Env, *callOptions) erro
 	cmd := &cobra.Command{
 		Use:   "call URL|SERVER TOOL [JSON|-]",
 		Short: "Call a tool of a running server",
-		Long: `Connect as an MCP client, call a tool and print what it answers. The arguments
-are a JSON object, one on standard input (-), or --arg name=value, whose value
-is text where the tool's schema wants text and JSON where it can be read as
-that. Progress and log messages go to standard error. A tool that reports an
-error makes the command fail.
+		Long: `Connect as an MCP client, call a tool and print its result. Pass the arguments
+as a JSON object, as a JSON object on standard input (-), or with --arg
+name=value. A value of --arg is text if the tool's schema expects text, and JSON
+if it can be parsed as JSON. Progress and log messages go to standard error. The
+command fails if the tool reports an error.
 
-What could steer a terminal is escaped in texts, be the output one or not. With
---raw a file or a pipe gets them as they are.`,
+Control characters that could affect a terminal are escaped in text, even if the
+output is not a terminal. With --raw, a file or a pipe receives text unchanged.`,
 		Example: `  mcpfunc call time get_current_time --arg timezone=Europe/Berlin
   mcpfunc call demo add '{"a": 2, "b": 3}'
   echo '{"message": "hello"}' | mcpfunc call demo echo - --json`,
@@ -47,8 +47,8 @@ What could steer a terminal is escaped in texts, be the output one or not. With
 		},
 	}
 	opts.bind(cmd)
-	cmd.Flags().BoolVar(&opts.Raw, "raw", false, "print texts as they are, which a terminal refuses")
-	cmd.Flags().StringArrayVar(&opts.Args, "arg", nil, "one argument (`name=value`); may be repeated")
+	cmd.Flags().BoolVar(&opts.Raw, "raw", false, "print text unchanged; not allowed on a terminal")
+	cmd.Flags().StringArrayVar(&opts.Args, "arg", nil, "pass one argument (`name=value`); repeatable")
 	return cmd
 }
 
@@ -57,7 +57,7 @@ func runCall(ctx context.Context, env *Env, opts *callOptions) error {
 	case opts.Raw && opts.JSON:
 		return misusef("--raw and --json contradict each other")
 	case opts.Raw && isTerminal(env.Stdout):
-		return withHint(misusef("--raw prints nothing on a terminal, which it could steer"), "send it to a file or a pipe, or leave --raw out")
+		return withHint(misusef("--raw does not print to a terminal, because the output could control it"), "send the output to a file or a pipe, or omit --raw")
 	}
 	arguments, err := readArguments(opts.Arguments, env.Stdin)
 	if err != nil {
@@ -65,7 +65,7 @@ func runCall(ctx context.Context, env *Env, opts *callOptions) error {
 	}
 	for _, arg := range opts.Args {
 		if name, _, ok := strings.Cut(arg, "="); !ok || name == "" {
-			return misusef("argument %q is not of the form name=value", arg)
+			return misusef("invalid argument %q: want name=value", arg)
 		}
 	}
 	return opts.withSession(ctx, env, func(ctx context.Context, session *clientSession) error {
@@ -151,9 +151,9 @@ func callTool(ctx context.Context, env *Env, session *clientSession, tool string
 	}
 	if result.IsError {
 		if text := contentText(result.Content); text != "" {
-			return fmt.Errorf("the tool %q reports: %s", tool, text)
+			return fmt.Errorf("the tool %q failed: %s", tool, text)
 		}
-		return fmt.Errorf("the tool %q reports an error", tool)
+		return fmt.Errorf("the tool %q failed", tool)
 	}
 	if opts.JSON {
 		return nil

@@ -60,7 +60,7 @@ func candidates(ctx context.Context, env *Env, dir string) []candidate {
 	return found
 }
 
-// discovered stands in a candidate's client for what would be taken without a question.
+// discovered, as a candidate's client, marks what would be used without a question.
 const discovered = "found here"
 
 // clientFiles lists where MCP clients keep their servers, this folder's first.

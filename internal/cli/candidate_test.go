@@ -61,7 +61,7 @@ func TestClaudeCodeKeepsServersByProjectAndByUser(t *testing.T) {
 				got = append(got, s.Name+": "+s.Parsed.Command)
 			}
 			want := []string{
-				name + `:8: server "far": is a remote server, which is served already, at example.org: mcpfunc serves programs that speak stdio`,
+				name + `:8: server "far": is a remote server, which already has a URL, at example.org: mcpfunc serves only programs that speak stdio`,
 				"both: of-the-project",
 				"mine: mine",
 			}

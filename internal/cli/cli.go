@@ -43,7 +43,7 @@ type Env struct {
 	Stderr io.Writer
 
 	Environ    []string // key=value
-	Home       string   // the user's home; empty means that there is none to look in
+	Home       string   // the user's home; empty means that there is no home to search
 	ConfigDir  string   // where programs keep a user's settings (os.UserConfigDir); empty means none
 	Executable string   // the file of this program, which demo names as its server's command
 

@@ -29,10 +29,10 @@ type clientOptions struct {
 
 func (o *clientOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.URL, "url", localURL, "`address` of the app that SERVER is a server of")
-	flags.StringArrayVar(&o.Headers, "header", nil, "send this header too (`name:value`); may be repeated; $MCPFUNC_KEY is sent as x-functions-key")
+	flags.StringVar(&o.URL, "url", localURL, "use this `address` for the app that serves SERVER")
+	flags.StringArrayVar(&o.Headers, "header", nil, "send a header (`name:value`); repeatable; $MCPFUNC_KEY is sent as x-functions-key")
 	flags.StringVar(&o.Token, "token", "", "send this bearer `token` (default $MCPFUNC_TOKEN, which other users of the machine cannot see)")
-	flags.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "give up after this long; a first start by uvx or npx may download for a minute")
+	flags.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "stop waiting after this long; a first start with uvx or npx may download for a minute")
 	flags.BoolVar(&o.JSON, "json", false, "print the server's answer as JSON")
 }
 
@@ -57,7 +57,7 @@ func parseHTTPURL(s string) (*url.URL, error) {
 		u = new(url.URL) // of 127.0.0.1:7071, which looks like a scheme
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		err := misusef("%q is not an http or https URL", s)
+		err := misusef("invalid URL %q: want an http or https URL", s)
 		if !strings.Contains(s, "://") {
 			return nil, withHint(err, fmt.Sprintf("did you mean %q?", "http://"+s))
 		}
@@ -72,7 +72,7 @@ func (o *clientOptions) header(env *Env) (http.Header, error) {
 	for _, line := range o.Headers {
 		name, value, ok := strings.Cut(line, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, misusef("header %q is not of the form name:value", line)
+			return nil, misusef("invalid header %q: want name:value", line)
 		}
 		h.Add(name, strings.TrimSpace(value))
 	}
@@ -95,7 +95,7 @@ func (o *clientOptions) deadline(ctx context.Context) (context.Context, context.
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, o.Timeout,
-		withHint(fmt.Errorf("no answer within %s", o.Timeout), "--timeout gives the server longer"))
+		withHint(fmt.Errorf("no answer within %s", o.Timeout), "--timeout allows more time"))
 }
 
 // withSession connects to the server that o names, runs use and ends the session. Notifications

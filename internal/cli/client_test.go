@@ -41,8 +41,8 @@ func TestToolsAreListedWithTheirArguments(t *testing.T) {
 	want := "" +
 		"TOOL        ARGUMENTS  DESCRIPTION\n" +
 		"add         a b        Add two numbers.\n" +
-		"echo        message    Say a message back.\n" +
-		"slow-count  to [ms]    Count aloud, with a progress notification a step.\n"
+		"echo        message    Return a message.\n" +
+		"slow-count  to [ms]    Count, with one progress notification per step.\n"
 	if code != 0 || stdout != want || stderr != "" {
 		t.Errorf("code %d, stderr %q, stdout (-want +got):\n%s", code, stderr, cmp.Diff(want, stdout))
 	}
@@ -69,11 +69,11 @@ func TestCallsPrintWhatTheToolAnswers(t *testing.T) {
 		{line: `echo --arg message=007`, stdout: "007\n"}, // text, as the schema says
 		{line: `echo --arg message=a=b`, stdout: "a=b\n"},
 		{line: `slow-count {"to":2,"ms":1}`, stdout: "counted to 2\n", said: "progress 2/2 2\n"},
-		{line: `slow-count {"to":1000}`, code: 1, said: `mcpfunc: call: ` + app.URL + `: the tool "slow-count" reports: count to between 1 and 100`},
+		{line: `slow-count {"to":1000}`, code: 1, said: `mcpfunc: call: ` + app.URL + `: the tool "slow-count" failed: count to between 1 and 100`},
 		{line: `subtract {}`, code: 1, said: `unknown tool "subtract"`},
 		{line: `subtract --arg a=1`, code: 1, said: "hint: there are add, echo, slow-count\n"},
 		{line: `echo null`, code: 2, said: "the arguments are not a JSON object"},
-		{line: `echo --arg message`, code: 2, said: `argument "message" is not of the form name=value`},
+		{line: `echo --arg message`, code: 2, said: `invalid argument "message": want name=value`},
 	} {
 		code, stdout, stderr := mcpfuncRun(t, test.stdin, append([]string{"call", app.URL}, strings.Fields(test.line)...)...)
 		if code != test.code || stdout != test.stdout || !strings.Contains(stderr, test.said) {
@@ -114,7 +114,7 @@ func TestHeadersReachTheServer(t *testing.T) {
 	}
 
 	code, _, stderr = mcpfuncRun(t, "", "tools", app.URL)
-	want := "mcpfunc: tools: " + app.URL + ": 401 Unauthorized: Missing or invalid Authorization header\nhint: the server wants to know who calls"
+	want := "mcpfunc: tools: " + app.URL + ": 401 Unauthorized: Missing or invalid Authorization header\nhint: the server requires credentials"
 	if code != 1 || !strings.HasPrefix(stderr, want) {
 		t.Errorf("code %d, stderr %q, want %q", code, stderr, want)
 	}
@@ -163,7 +163,7 @@ func TestRefusalsHaveACure(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	code, _, stderr := mcpfuncRun(t, "", "tools", "time", "--url", gone.URL)
-	want := "mcpfunc: tools: " + gone.URL + "/api/mcp/time: nothing listens there\nhint: \"mcpfunc dev\" serves a project\n"
+	want := "mcpfunc: tools: " + gone.URL + "/api/mcp/time: nothing is listening there\nhint: \"mcpfunc dev\" serves a project\n"
 	if code != 1 || stderr != want {
 		t.Errorf("code %d, stderr %q, want %q", code, stderr, want)
 	}
@@ -186,7 +186,7 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 		})
 	})
 	code, _, stderr := mcpfuncRun(t, "", "tools", silent.URL, "--timeout", "50ms")
-	want := "mcpfunc: tools: " + silent.URL + ": no answer within 50ms\nhint: --timeout gives the server longer\n"
+	want := "mcpfunc: tools: " + silent.URL + ": no answer within 50ms\nhint: --timeout allows more time\n"
 	if code != 1 || !strings.HasSuffix(stderr, want) {
 		t.Errorf("code %d, stderr %q, want %q", code, stderr, want)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-var update = flag.Bool("update", false, "write docs/reference/commands.md anew")
+var update = flag.Bool("update", false, "rewrite docs/reference/commands.md")
 
 func TestTheDocumentedCommandsAreTheCommands(t *testing.T) {
 	t.Parallel()

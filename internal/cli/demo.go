@@ -31,13 +31,13 @@ func newDemoCommand(env *Env, run func(context.Context, *Env, *demoOptions) erro
 	opts := &demoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo [DIR]",
-		Short: "See it all at once, on an embedded server",
+		Short: "Show everything at once, on an embedded server",
 		Long: `Scaffold a project around a small embedded server in DIR (default: a new
 temporary folder), build it, serve it under the built-in Functions host, connect
-as an MCP client and call its tools, and show how long each step takes. Go is
-all it needs. On a terminal it then stays up until Ctrl-C, with exit code 0.
+as an MCP client, call its tools, and show how long each step takes. It needs
+only Go. On a terminal it then keeps serving until Ctrl-C and exits with code 0.
 Elsewhere, or with --once, it ends and prints the folder of the project, which
-stays either way; --once=false keeps it up.`,
+is kept in both cases; --once=false keeps it serving.`,
 		Example: `  mcpfunc demo
   mcpfunc demo ./demo --once --json`,
 		Args: usualArgs,
@@ -46,7 +46,7 @@ stays either way; --once=false keeps it up.`,
 				opts.Dir = args[0]
 			}
 			if opts.Port < 0 || opts.Port > 65535 {
-				return misusef("--port %d is no port", opts.Port)
+				return misusef("invalid --port %d: want a number from 0 to 65535", opts.Port)
 			}
 			if !cmd.Flags().Changed("once") {
 				opts.Once = env.Prompter == nil // nobody is there to end it
@@ -55,8 +55,8 @@ stays either way; --once=false keeps it up.`,
 		},
 	}
 	cmd.Flags().BoolVar(&opts.Once, "once", false, "end after the last step")
-	cmd.Flags().IntVar(&opts.Port, "port", 0, "listen on this `port`; 0 takes a free one")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object, with the time that each step took")
+	cmd.Flags().IntVar(&opts.Port, "port", 0, "listen on this `port`; 0 selects a free port")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON object with the duration of each step")
 	return cmd
 }
 
@@ -85,7 +85,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	defer func() {
 		err = errors.Join(err, log.Close())
 		if err != nil && hintOf(err) == "" {
-			err = withHint(err, "the log is "+log.Name())
+			err = withHint(err, "the log is in "+log.Name())
 		}
 	}()
 	start := time.Now()
@@ -94,7 +94,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	d.done("serve", start, "the log is "+log.Name())
+	d.done("serve", start, "the log is in "+log.Name())
 	url := endpointURL(host, demoServer)
 	if err := d.talk(ctx, url); err != nil {
 		return err
@@ -102,7 +102,7 @@ func runDemo(ctx context.Context, env *Env, opts *demoOptions) (err error) {
 	if err := d.conclude(opts, host, url); err != nil || opts.Once {
 		return err
 	}
-	env.note("It stays up until Ctrl-C; the project is in %s.", d.dir)
+	env.note("Serving until Ctrl-C; the project is in %s.", d.dir)
 	<-ctx.Done()
 	return nil
 }
@@ -204,7 +204,7 @@ func (d *demo) scaffold() (string, error) {
 	}
 	changes, err := plan.Write(d.dir, generator.Init, false)
 	if c := (*generator.ConflictError)(nil); errors.As(err, &c) {
-		return "", withHint(err, "name a folder that does not exist yet, or none")
+		return "", withHint(err, "name a folder that does not exist yet, or omit it")
 	}
 	return fmt.Sprintf("%s in %s", count(len(changes), "file"), d.dir), err
 }
@@ -214,7 +214,7 @@ func (d *demo) scaffold() (string, error) {
 func (d *demo) command() (string, error) {
 	self := d.env.Executable
 	if self == "" {
-		return "", errors.New("this program does not know where it lies")
+		return "", errors.New("cannot find the path of this program")
 	}
 	if !byGoRun(self) {
 		return self, nil

@@ -37,14 +37,14 @@ func (writeNopCloser) Close() error { return nil }
 
 func newDemoServer() *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: "mcpfunc-demo", Version: buildVersion()}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "echo", Description: "Say a message back."}, echo)
+	mcp.AddTool(server, &mcp.Tool{Name: "echo", Description: "Return a message."}, echo)
 	mcp.AddTool(server, &mcp.Tool{Name: "add", Description: "Add two numbers."}, add)
-	mcp.AddTool(server, &mcp.Tool{Name: "slow-count", Description: "Count aloud, with a progress notification a step."}, slowCount)
+	mcp.AddTool(server, &mcp.Tool{Name: "slow-count", Description: "Count, with one progress notification per step."}, slowCount)
 	return server
 }
 
 type echoArguments struct {
-	Message string `json:"message" jsonschema:"what to say back"`
+	Message string `json:"message" jsonschema:"the message to return"`
 }
 
 func echo(_ context.Context, _ *mcp.CallToolRequest, in echoArguments) (*mcp.CallToolResult, any, error) {

@@ -27,21 +27,21 @@ func newDevCommand(env *Env, run func(context.Context, *Env, *devOptions) error)
 	opts := &devOptions{}
 	cmd := &cobra.Command{
 		Use:   "dev [DIR]",
-		Short: "Build and serve the project here, reload on change",
-		Long: `Bring the project in DIR (default: the current folder) in line, build it and
-serve it under a built-in Functions host on 127.0.0.1. When its configuration or
-code changes it is built and started again; what does not build is shown, and
-the old handler keeps serving. Sessions outlast a reload where another process
-can take them over ("on_lost" in the guide), and end otherwise. The endpoints
-are printed, a line each, once they answer, and the address of a page that shows
-sessions as they live and calls tools.
+		Short: "Build and serve the project here; reload on change",
+		Long: `Update the generated files of the project in DIR (default: the current folder),
+build it and serve it under a built-in Functions host on 127.0.0.1. When its
+configuration or code changes, it is built and started again. If the build
+fails, the errors are shown and the old handler keeps serving. Sessions survive
+a reload if another process can take them over ("on_lost" in the guide), and end
+otherwise. Once the endpoints answer, they are printed, one per line, with the
+address of a page that shows live sessions and calls tools.
 
-With --public-url the handler is told, as on Azure, that clients came by that
-address, so that what it announces of itself begins with it. A tunnel may lead
-there. The page is for this machine alone, and is not served then.
+With --public-url the handler assumes, as on Azure, that clients use that
+address, and announces URLs that begin with it. Use it behind a tunnel. The page
+is for this machine only and is not served then.
 
-Ctrl-C ends the host, the handler and every server. As that is how dev is meant
-to end, the exit code is then 0.`,
+Ctrl-C ends the host, the handler and every server. This is the normal end of
+dev, so the exit code is 0.`,
 		Example: `  mcpfunc dev
   mcpfunc dev myapp --port 8080
   mcpfunc dev --public-url https://app.example.net`,
@@ -49,7 +49,7 @@ to end, the exit code is then 0.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = dirArg(args)
 			if opts.Port < 0 || opts.Port > 65535 {
-				return misusef("--port %d is no port", opts.Port)
+				return misusef("invalid --port %d: want a number from 0 to 65535", opts.Port)
 			}
 			if err := hostemu.CheckPublic(opts.PublicURL); err != nil {
 				return misusef("--public-url: %v", err)
@@ -57,9 +57,9 @@ to end, the exit code is then 0.`,
 			return run(cmd.Context(), env, opts)
 		},
 	}
-	cmd.Flags().IntVar(&opts.Port, "port", defaultPort, "listen on this `port`; 0 takes a free one")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the endpoints as a list of objects")
-	cmd.Flags().StringVar(&opts.PublicURL, "public-url", "", "answer as if clients came by this `url`")
+	cmd.Flags().IntVar(&opts.Port, "port", defaultPort, "listen on this `port`; 0 selects a free port")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the endpoints as a JSON list")
+	cmd.Flags().StringVar(&opts.PublicURL, "public-url", "", "answer as if clients used this `url`")
 	return cmd
 }
 
@@ -104,12 +104,12 @@ func reloadOnChange(ctx context.Context, env *Env, dir string, host *hostemu.Hos
 		return err
 	}
 	style := styleFor(env, env.Stderr)
-	env.note("%s for changes in %s, Ctrl-C ends", style.dim("watching"), dir)
+	env.note("%s for changes in %s; press Ctrl-C to stop", style.dim("watching"), dir)
 	for {
 		if changed, err := w.next(ctx); !changed || err != nil {
 			return err
 		}
-		env.note("%s", style.dim("changed, building"))
+		env.note("%s", style.dim("changed; building"))
 		start := time.Now()
 		file, err := reload(ctx, env, dir, host)
 		switch {

@@ -196,7 +196,7 @@ func TestATakenPortHasACure(t *testing.T) {
 	if code := run(t.Context(), []string{"dev", dir, "--port", port}, env); code != exitFailed {
 		t.Errorf("exit code = %d, want %d", code, exitFailed)
 	}
-	want := "mcpfunc: dev: port " + port + " is taken\nhint: "
+	want := "mcpfunc: dev: port " + port + " is in use\nhint: "
 	if got := stderr.String(); !strings.Contains(got, want) {
 		t.Errorf("printed %q, want %q", got, want)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 )
 
-// withPage returns env for a handler that is to offer its page to whoever has the key. The key is
+// withPage returns env for a handler that is to offer its page to callers with the key. The key is
 // handed on in the environment, where no other user of the machine sees it.
 func withPage(env *Env, key string) *Env {
 	with := *env

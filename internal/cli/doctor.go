@@ -28,20 +28,20 @@ func newDoctorCommand(env *Env, run func(context.Context, *Env, *doctorOptions) 
 	opts := &doctorOptions{}
 	cmd := &cobra.Command{
 		Use:   "doctor [DIR]",
-		Short: "Say what would fail, here and on Azure",
-		Long: `Check the project in DIR (default: the current folder): the programs that make
-and publish it, its variables and the commands of its servers as their processes
+		Short: "Check what would fail, here and on Azure",
+		Long: `Check the project in DIR (default: the current folder): the programs that build
+and publish it, its variables, the commands of its servers as their processes
 will see them, packages that are not pinned, secrets in the configuration, and
-what the chosen hosting does not have or does not allow. Outside of a project
-the programs alone. Every finding but a good one has its hint. The command fails
-when something would fail; with --strict also for a warning.
+what the chosen hosting does not include or allow. Outside a project, check only
+the programs. Every finding that is not ok has a hint. The command fails if
+something would fail; with --strict, also if there is a warning.
 
-With --remote a live app is asked instead what only it can answer: whether it is
-ready and its profile honored, what its instances have for programs, PATH and
-isolation, which route asks for which credential, whether large refusals and
-streams arrive, how long the first tool takes, and how many instances answer.
-Most of it is told for a key only: in $MCPFUNC_KEY, or as a header. One session
-at a time is opened and ended, and no tool is called.`,
+With --remote, check a live app instead: whether it is ready and its profile is
+honored, which programs, PATH and isolation its instances have, which route
+requires which credential, whether large refusals and streams arrive, how long
+the first tool takes, and how many instances answer. Most of these checks need a
+key: pass it in $MCPFUNC_KEY or as a header. The command opens one session at a
+time, ends it, and does not call any tool.`,
 		Example: `  mcpfunc doctor
   mcpfunc doctor myapp --json
   mcpfunc doctor --strict     in CI
@@ -59,8 +59,8 @@ at a time is opened and ended, and no tool is called.`,
 		},
 	}
 	bindProject(cmd, &opts.Project)
-	cmd.Flags().BoolVar(&opts.Strict, "strict", false, "fail for a warning, too")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
+	cmd.Flags().BoolVar(&opts.Strict, "strict", false, "fail if there is a warning, too")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON list")
 	opts.Remote.bind(cmd)
 	cmd.AddCommand(newDoctorAuthCommand(env, runDoctorAuth))
 	return cmd
@@ -75,7 +75,7 @@ func runDoctor(ctx context.Context, env *Env, opts *doctorOptions) error {
 		return report(env, findings, opts.Strict, opts.JSON)
 	}
 	if info, err := os.Stat(opts.Project); err != nil || !info.IsDir() {
-		return withHint(fmt.Errorf("%s is no folder", opts.Project), "name that of a project, or none to look at this machine")
+		return withHint(fmt.Errorf("%s is not a folder", opts.Project), "name the folder of a project, or omit it to check this machine only")
 	}
 	findings := append(examine(ctx, env, opts.Project), isolation(), sandboxes(opts.Project))
 	return report(env, findings, opts.Strict, opts.JSON)
@@ -90,7 +90,7 @@ func report(env *Env, findings []doctor.Finding, strict, asJSON bool) error {
 	case failures > 0:
 		return fmt.Errorf("%s failed", count(failures, "check"))
 	case strict && warnings > 0:
-		return fmt.Errorf("%s, and --strict takes none", count(warnings, "warning"))
+		return fmt.Errorf("%s, which --strict does not allow", count(warnings, "warning"))
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func examine(ctx context.Context, env *Env, dir string) []doctor.Finding {
 		if above := projectAbove(dir); above != "" {
 			findings = append(findings, doctor.Finding{
 				Name: "project", Status: doctor.Fail, Hint: "run this in " + above + ", or name that folder; func and azd, too, deploy the folder that they are run in",
-				Detail: dir + " is a folder of the project in " + above + ", and not the project",
+				Detail: dir + " is a folder inside the project in " + above + ", and not the project",
 			})
 		}
 		return findings
@@ -173,11 +173,11 @@ func isolation() doctor.Finding {
 // sandboxes says what this machine can keep up of what the servers of a project ask for.
 func sandboxes(dir string) doctor.Finding {
 	tier, whole := process.SandboxTier()
-	f := doctor.Finding{Name: "sandbox", Status: doctor.OK, Detail: "what a server asks for can be kept up here: " + tier}
+	f := doctor.Finding{Name: "sandbox", Status: doctor.OK, Detail: "sandboxes that servers ask for can be enforced here: " + tier}
 	if whole {
 		return f
 	}
-	f.Detail = "this machine keeps up " + tier
+	f.Detail = "this machine enforces " + tier
 	file, err := config.Load(filepath.Join(dir, configName), nil)
 	if err != nil {
 		return f // which another finding says
@@ -188,10 +188,10 @@ func sandboxes(dir string) doctor.Finding {
 			box.Ports = append(box.Ports, uint16(port))
 		}
 		for _, err := range box.Check() {
-			f.Status, f.Detail = doctor.Fail, fmt.Sprintf("%s; the server %q does not start here: %v", f.Detail, s.Name, err)
+			f.Status, f.Detail = doctor.Fail, fmt.Sprintf("%s; the server %q cannot start here: %v", f.Detail, s.Name, err)
 			f.Hint = `set "required": false to serve without it here`
 			if box.Optional {
-				f.Status, f.Detail, f.Hint = doctor.Warn, fmt.Sprintf("%s; the server %q starts without: %v", f.Detail, s.Name, err), ""
+				f.Status, f.Detail, f.Hint = doctor.Warn, fmt.Sprintf("%s; the server %q starts without it: %v", f.Detail, s.Name, err), ""
 				continue
 			}
 			return f

@@ -15,12 +15,12 @@ func newDoctorAuthCommand(env *Env, run func(context.Context, *Env, *doctorAuthO
 	opts := &doctorAuthOptions{}
 	cmd := &cobra.Command{
 		Use:   "auth URL|SERVER",
-		Short: "Follow a client's way to a token, step by step",
-		Long: `Ask a running server as an MCP client does that has no token yet, and follow
-what it says: the challenge, the resource's metadata, its issuers, their keys.
-Each step is ok or says the hint. With a token the command also says what the
-server makes of it, and why. The token goes to the server alone and is not
-printed.`,
+		Short: "Check how a client gets a token, step by step",
+		Long: `Send a request to a running server as an MCP client without a token does, and
+follow its answers: the challenge, the metadata of the resource, its issuers and
+their keys. Each step is ok or has a hint. With a token, the command also says
+whether the server accepts it, and why. The token is sent only to the server and
+is never printed.`,
 		Example: `  mcpfunc doctor auth https://my-app.azurewebsites.net/api/mcp
   mcpfunc doctor auth time --token "$(az account get-access-token --scope api://APP/.default --query accessToken -o tsv)"`,
 		Args: usualArgs,
@@ -30,7 +30,7 @@ printed.`,
 		},
 	}
 	opts.bind(cmd)
-	cmd.Flags().Lookup("json").Usage = "print a list of objects"
+	cmd.Flags().Lookup("json").Usage = "print a JSON list"
 	return cmd
 }
 

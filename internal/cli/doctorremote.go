@@ -27,11 +27,11 @@ type remoteOptions struct {
 
 func (o *remoteOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.Target, "remote", "", "ask this live `app`: its name on Azure or its URL")
-	flags.StringVar(&o.Server, "server", "", "with --remote: try the endpoint of this `server` (default: the default one)")
-	flags.StringArrayVar(&o.Headers, "header", nil, "with --remote: send this header too (`name:value`); may be repeated")
-	flags.StringVar(&o.Token, "token", "", "with --remote: send this bearer `token` (default $MCPFUNC_TOKEN)")
-	flags.DurationVar(&o.Hold, "hold", 0, "with --remote: hold a silent stream open this long; 4m is past the limit of Azure's load balancer")
+	flags.StringVar(&o.Target, "remote", "", "check this live `app`: its name on Azure or its URL")
+	flags.StringVar(&o.Server, "server", "", "check the endpoint of this `server` with --remote (default: the default server)")
+	flags.StringArrayVar(&o.Headers, "header", nil, "send a header (`name:value`) with --remote; repeatable")
+	flags.StringVar(&o.Token, "token", "", "send this bearer `token` with --remote (default $MCPFUNC_TOKEN)")
+	flags.DurationVar(&o.Hold, "hold", 0, "hold a silent stream open for this long with --remote; 4m exceeds the limit of Azure's load balancer")
 }
 
 // check refuses what does not go together.
@@ -39,16 +39,16 @@ func (o *remoteOptions) check(cmd *cobra.Command, args []string) error {
 	if o.Target == "" {
 		for _, name := range []string{"remote", "server", "header", "token", "hold"} {
 			if cmd.Flags().Changed(name) {
-				return misusef("--%s is about an app that --remote names", name)
+				return misusef("--%s needs --remote", name)
 			}
 		}
 		return nil
 	}
 	if len(args) > 0 || cmd.Flags().Changed("project") {
-		return misusef("--remote asks a live app, and no project")
+		return misusef("--remote asks a live app: it takes no project")
 	}
 	if o.Hold < 0 {
-		return misusef("invalid --hold %s: want no less than 0", o.Hold)
+		return misusef("invalid --hold %s: want 0 or more", o.Hold)
 	}
 	_, err := o.app()
 	return err

@@ -117,7 +117,7 @@ func (d *door) explain(ctx context.Context, err error) error {
 		return cause
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return withHint(errors.New("nothing listens there"), `"mcpfunc dev" serves a project`)
+		return withHint(errors.New("nothing is listening there"), `"mcpfunc dev" serves a project`)
 	}
 	r := d.refusal.Load()
 	if answer := (*jsonrpc.Error)(nil); r == nil && !errors.As(err, &answer) {
@@ -135,9 +135,9 @@ func (d *door) explain(ctx context.Context, err error) error {
 	}
 	switch r.status {
 	case http.StatusUnauthorized:
-		return withHint(said, "the server wants to know who calls: --token TOKEN, or --header x-functions-key:KEY for a Functions key")
+		return withHint(said, "the server requires credentials: pass --token TOKEN, or --header x-functions-key:KEY for a Functions key")
 	case http.StatusForbidden:
-		return withHint(said, "the token is valid but not enough; ask for one with the scopes that are named")
+		return withHint(said, "the token is valid but its scopes are insufficient; request one with the scopes that the error names")
 	case http.StatusNotFound:
 		return withHint(said, `"mcpfunc list" shows the servers of a project and their paths`)
 	default:

@@ -84,7 +84,7 @@ func TestTheErrorOfTheCallIsShown(t *testing.T) {
 			"503 Service Unavailable: full\n"},
 		{"and not that of the probe", map[string]http.HandlerFunc{"initialize": hangUp}, "EOF\n"},
 		{"of the probe, where that is all", map[string]http.HandlerFunc{"server/discover": status(401, "who?"), "initialize": status(401, "who are you?")},
-			"401 Unauthorized: who are you?\nhint: the server wants to know who calls: --token TOKEN, or --header x-functions-key:KEY for a Functions key\n"},
+			"401 Unauthorized: who are you?\nhint: the server requires credentials: pass --token TOKEN, or --header x-functions-key:KEY for a Functions key\n"},
 	} {
 		app := legacy(t, tt.answers)
 		code, _, stderr := mcpfuncRun(t, "", "call", app.URL, "x")

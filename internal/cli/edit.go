@@ -23,7 +23,7 @@ func applyEdit(env *Env, dir string, data []byte) (*alignment, []generator.Chang
 	}
 	changes, err := a.write()
 	if err != nil {
-		return nil, nil, withHint(fmt.Errorf("%s is changed, the generated files are not: %w", configName, err), `"mcpfunc generate" brings them in line`)
+		return nil, nil, withHint(fmt.Errorf("%s was changed, but the generated files were not: %w", configName, err), `run "mcpfunc generate" to update them`)
 	}
 	return a, append([]generator.Change{{Path: configName, Action: generator.Update}}, changes...), nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
-// newEntry describes a server by what stands on the command line.
+// newEntry describes a server from the command line.
 func newEntry(command, environ []string, auth string) (configedit.Entry, error) {
 	entry := configedit.Entry{Auth: authFor(config.AuthMethod(auth))}
 	if len(command) > 0 {
@@ -23,7 +23,7 @@ func newEntry(command, environ []string, auth string) (configedit.Entry, error) 
 	for _, pair := range environ {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return entry, misusef("--env %q is not of the form NAME=value", name)
+			return entry, misusef("invalid --env %q: want NAME=value", name)
 		}
 		entry.Env = append(entry.Env, configedit.EnvVar{Name: name, Value: value})
 	}
@@ -36,7 +36,7 @@ var authMethods = []config.AuthMethod{
 
 func checkAuthMethod(auth string) error {
 	if auth != "" && !slices.Contains(authMethods, config.AuthMethod(auth)) {
-		return misusef("--auth %q is none of none, azure_default, azure_obo and oauth2_bearer", auth)
+		return misusef("invalid --auth %q: want none, azure_default, azure_obo or oauth2_bearer", auth)
 	}
 	return nil
 }

@@ -25,20 +25,21 @@ func newGenerateCommand(env *Env, run func(context.Context, *Env, *generateOptio
 	opts := &generateOptions{}
 	cmd := &cobra.Command{
 		Use:   "generate [DIR]",
-		Short: "Bring the generated files in line with the configuration",
-		Long: `Bring what follows from the mcp_config.json of the project in DIR (default: the
-current folder) in line with it: host.json, one function.json per server and the
-carried runtime. Files of yours are left alone,
-but for a local.settings.json without a session key: it gets one. What was
-changed is printed, a line each. With --check nothing is written, and the
-command fails when something would be, local.settings.json apart, which stays on
-one machine; and for a function.json of yours that the host cannot take or that
-takes the requests of a server, which is otherwise told of. A ${NAME} that no
-file of infra/ gives to the app is told of, too.
+		Short: "Update the generated files from the configuration",
+		Long: `Update the files that are generated from mcp_config.json in the project in DIR
+(default: the current folder): host.json, one function.json per server, and the
+carried runtime. Your own files are kept, except that a local.settings.json
+without a session key gets one. Changes are printed, one per line.
 
-The hosting that a project has is kept, unless --hosting changes it. --docker,
---azd and --github add files that are yours from then on; those that are there
-stay as they are, so that --redis changes nothing where infra/ is.`,
+With --check nothing is written, and the command fails if a file is out of date.
+It ignores local.settings.json, which stays on one machine. It also fails if a
+function.json of your own is invalid for the host or takes the requests of a
+server; without --check, this is a warning. So is a ${NAME} that no file of
+infra/ passes to the app.
+
+The project keeps its hosting unless you pass --hosting. --docker, --azd and
+--github add files that you own from then on. Existing files are kept, so
+--redis has no effect if infra/ exists.`,
 		Example: `  mcpfunc generate
   mcpfunc generate myapp --check     in CI
   mcpfunc generate --hosting flex --azd`,
@@ -54,10 +55,10 @@ stay as they are, so that --redis changes nothing where infra/ is.`,
 		},
 	}
 	bindProject(cmd, &opts.Project)
-	opts.Hosting.bind(cmd, "that of the project")
-	cmd.Flags().BoolVar(&opts.Check, "check", false, "write nothing, fail when something is out of line")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "write over files of the carried runtime that were edited")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
+	opts.Hosting.bind(cmd, "the project's hosting")
+	cmd.Flags().BoolVar(&opts.Check, "check", false, "write nothing; fail if a generated file is out of date")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "overwrite edited files of the carried runtime")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a JSON list")
 	return cmd
 }
 
@@ -90,9 +91,9 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 	complainOf(env, slices.Concat(found, p.Parameters()))
 	switch {
 	case opts.Check && len(changes) > 0:
-		return withHint(fmt.Errorf("not in line with %s: %s", configName, paths(changes)), `"mcpfunc generate" fixes that`)
+		return withHint(fmt.Errorf("not up to date with %s: %s", configName, paths(changes)), `run "mcpfunc generate"`)
 	case opts.Check && len(found) > 0:
-		return withHint(fmt.Errorf("%s of yours would fail on Azure", count(len(found), "file")), `"mcpfunc doctor" shows all of them`)
+		return withHint(fmt.Errorf("%s of your own functions would fail on Azure", count(len(found), "file")), `"mcpfunc doctor" lists all of them`)
 	}
 	return nil
 }
@@ -107,7 +108,7 @@ func noteYours(env *Env, dir string, to generator.Hosting, changes []generator.C
 		}
 	}
 	if len(names) > 0 {
-		env.note("yours, and as they were before: %s", strings.Join(names, ", "))
+		env.note("kept, because they are your files: %s", strings.Join(names, ", "))
 	}
 	if to == generator.HostingFlex {
 		env.note("the app must be on Flex Consumption, with the app setting %s", generator.FeatureSetting)
@@ -115,7 +116,7 @@ func noteYours(env *Env, dir string, to generator.Hosting, changes []generator.C
 }
 
 // change makes of a project what is to be generated. What is compared with --check is what the
-// repository holds, and local.settings.json is none of it.
+// repository holds, and local.settings.json is not in the repository.
 func (o *generateOptions) change(p *generator.Project) {
 	if o.Hosting.Kind != "" {
 		p.Hosting = generator.Hosting(o.Hosting.Kind)

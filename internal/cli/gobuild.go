@@ -87,7 +87,7 @@ func (b *goBuild) run(ctx context.Context) (string, error) {
 		// Windows does not replace a program that runs, but lets it be moved out of the way.
 		old := filepath.Join(tmp, "old")
 		if os.Rename(target, old) != nil || os.Rename(binary, target) != nil {
-			return "", fmt.Errorf("put the handler in place: %w", err)
+			return "", fmt.Errorf("move the handler into place: %w", err)
 		}
 	}
 	return target, nil
@@ -120,7 +120,7 @@ func handlerPath(dir string) (string, error) {
 	file := filepath.Join(dir, "host.json")
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", withHint(fmt.Errorf("%s is not a project: there is no host.json", dir),
+		return "", withHint(fmt.Errorf("%s is not a project: it has no host.json", dir),
 			`"mcpfunc init" writes one`)
 	}
 	if err != nil {
@@ -139,7 +139,7 @@ func handlerPath(dir string) (string, error) {
 	name := host.CustomHandler.Description.DefaultExecutablePath
 	if name == "." || !fs.ValidPath(name) {
 		return "", withHint(
-			fmt.Errorf("%s: customHandler.description.defaultExecutablePath %q is not a plain path inside the project", file, name),
+			fmt.Errorf("%s: customHandler.description.defaultExecutablePath %q is not a relative path inside the project", file, name),
 			`write it without "./", "..", a drive or a leading "/"`)
 	}
 	return name, nil

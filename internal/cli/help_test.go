@@ -119,7 +119,7 @@ func TestShellsCompleteServersAndValues(t *testing.T) {
 		"publish ":                          ":4\n",
 		"list --project ":                   ":16\n",
 		"build --goarch ":                   "amd64\narm64\n:4\n",
-		"generate --ch":                     "--check\twrite nothing, fail when something is out of line\n:4\n",
+		"generate --ch":                     "--check\twrite nothing; fail if a generated file is out of date\n:4\n",
 		"init --name ":                      ":4\n",
 		"tools git --url ":                  localURL + "\n:4\n",
 		"remove-server --project nowhere t": ":4\n",

@@ -36,10 +36,10 @@ func hintOf(err error) string {
 		return installHint(e.Name)
 	}
 	if broken := (*generator.HostError)(nil); errors.As(err, &broken) {
-		return "correct it; or move it away, and mcpfunc generate writes it anew, with --hosting flex if it was of that"
+		return "correct it; or move it away and run mcpfunc generate, with --hosting flex if that was its hosting"
 	}
 	if errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*exec.Error)) {
-		return "look at the owner and the mode of that file or folder, or use another folder"
+		return "check the owner and mode of that file or folder, or use another folder"
 	}
 	return ""
 }

@@ -20,25 +20,25 @@ type hosting struct {
 // bind adds the flags; kept says what is taken without --hosting.
 func (h *hosting) bind(cmd *cobra.Command, kept string) {
 	flags := cmd.Flags()
-	flags.StringVar(&h.Kind, "hosting", "", "`how` Azure Functions runs the handler: custom, a function for each server, or flex, the MCP profile of Flex Consumption, whose stack brings Python or Node (default: "+kept+")")
-	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile, whose image has Python, uv and Node")
+	flags.StringVar(&h.Kind, "hosting", "", "choose `how` Azure Functions runs the handler: custom, with one function per server, or flex, the MCP profile of Flex Consumption, whose stack includes Python or Node (default: "+kept+")")
+	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile for an image with Python, uv and Node")
 	flags.BoolVar(&h.Extras.AZD, "azd", false, "write azure.yaml and infra/ for the Azure Developer CLI")
-	flags.BoolVar(&h.Extras.Redis, "redis", false, "add Azure Managed Redis to infra/, by which every instance reaches every session (with --azd)")
+	flags.BoolVar(&h.Extras.Redis, "redis", false, "add Azure Managed Redis to infra/, so that every instance reaches every session (needs --azd)")
 	flags.BoolVar(&h.Extras.GitHub, "github", false, "write a GitHub workflow that deploys")
 }
 
 func (h *hosting) check() error {
 	if h.Extras.Redis && !h.Extras.AZD {
-		return misusef("--redis is a part of what --azd writes: want both")
+		return misusef("--redis needs --azd, which writes infra/")
 	}
 	switch generator.Hosting(h.Kind) {
 	case "", generator.HostingCustom:
 	case generator.HostingFlex:
 		if h.Extras.Docker {
-			return misusef("--docker is for --hosting custom: Flex Consumption runs no containers")
+			return misusef("--docker needs --hosting custom: Flex Consumption does not run containers")
 		}
 	default:
-		return misusef("--hosting %q is not known: want custom or flex", h.Kind)
+		return misusef("invalid --hosting %q: want custom or flex", h.Kind)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (h *hosting) choose(env *Env, ask bool, file *config.File) (answered bool, 
 		return false, nil
 	}
 	pick, err := env.Prompter.Select("What will the app run on?", []string{
-		fmt.Sprintf("flex: Flex Consumption, with %s, as %s", stackName(stacks[0]), startsWith(file, stacks[0])),
+		fmt.Sprintf("flex: Flex Consumption with %s, because %s", stackName(stacks[0]), startsWith(file, stacks[0])),
 		"custom: any plan, without " + stackName(stacks[0]),
 	})
 	if pick == 1 {
@@ -75,12 +75,12 @@ func (h *hosting) choose(env *Env, ask bool, file *config.File) (answered bool, 
 func advice(file *config.File, stacks []generator.Stack) string {
 	switch len(stacks) {
 	case 0:
-		return "hosting custom, as no server starts with Python or Node"
+		return "hosting custom, because no server starts with Python or Node"
 	case 1:
-		return fmt.Sprintf("hosting flex, for an app on Flex Consumption with %s, as %s: --docker makes an image for other plans",
+		return fmt.Sprintf("hosting flex, for an app on Flex Consumption with %s, because %s; for an image for other plans, use --docker",
 			stackName(stacks[0]), startsWith(file, stacks[0]))
 	}
-	return fmt.Sprintf("hosting flex, for an app on Flex Consumption with %s, as %s; %s, so that mcpfunc pack --with-node takes Node along: --docker makes an image with both for other plans",
+	return fmt.Sprintf("hosting flex, for an app on Flex Consumption with %s, because %s; %s, so run mcpfunc pack --with-node to include Node; for an image with both for other plans, use --docker",
 		stackName(stacks[0]), startsWith(file, stacks[0]), startsWith(file, stacks[1]))
 }
 

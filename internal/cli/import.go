@@ -18,7 +18,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
-// importFrom reads the servers of a file, or of what lies at a URL: all, or the only one named.
+// importFrom reads the servers of a file, or of what is at a URL: all, or the only one named.
 func importFrom(ctx context.Context, env *Env, path string, opts importer.Options) (*importer.Result, error) {
 	var data []byte
 	var err error
@@ -114,7 +114,7 @@ func fetchable(address string) error {
 func tell(env *Env, leftOut, changed []importer.Note) {
 	style := styleFor(env, env.Stderr)
 	for _, n := range leftOut {
-		env.complain("%s left out: %s", style.bold("warning:"), oneLine(n.String()))
+		env.complain("%s skipped: %s", style.bold("warning:"), oneLine(n.String()))
 		if n.Hint != "" {
 			env.note("%s %s", style.cyan("hint:"), oneLine(n.Hint))
 		}

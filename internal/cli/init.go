@@ -50,19 +50,20 @@ func newInitCommand(env *Env, run func(context.Context, *Env, *initOptions) erro
 		Short: "Scaffold a project from a configuration",
 		Long: `Write a complete Azure Functions project (custom handler, in Go) into DIR, by
 default the current folder. Its servers come from --config, from the command
-after "--", from the configuration that is found (here, ~, ~/.config/mcp), or,
-on a terminal, from answers.
+after "--", from the configuration that is found (here, ~, ~/.config/mcp), or
+from your answers on a terminal.
 
-A configuration may be of any client, whatever it is called: JSON of Claude,
-Cursor, VS Code, Windsurf, Cline, Zed, Gemini, opencode and others, Codex's
-TOML, YAML of Goose, Continue and LibreChat, a registry's server.json or an MCP
-bundle. What cannot be served, remote servers and containers mostly, is left out
-with its reason, and what had to be changed is told.
+The configuration may have the format of any client, whatever the name of the
+file: JSON of Claude, Cursor, VS Code, Windsurf, Cline, Zed, Gemini, opencode
+and others, TOML of Codex, YAML of Goose, Continue and LibreChat, a registry's
+server.json, or an MCP bundle. Servers that mcpfunc cannot serve, mostly remote
+servers and containers, are skipped, and each change is reported, with the
+reason.
 
-The files that were made are printed. When anything in DIR is in the way, every
-conflict is named and nothing is written. No ${NAME} is replaced: no secret of
-this machine gets into the project, and one that is written out is warned of. A
-new session key is in local.settings.json, which stays on this machine.`,
+The new files are printed. If files in DIR are in the way, all of them are
+listed and nothing is written. A ${NAME} is never replaced, so secrets of this
+machine do not get into the project; a secret in plain text causes a warning.
+local.settings.json, which stays on this machine, gets a new session key.`,
 		Example: `  mcpfunc init myapp
   mcpfunc init myapp --config ~/.codex/config.toml --dry-run
   mcpfunc init myapp --server time -- uvx mcp-server-time
@@ -77,21 +78,21 @@ new session key is in local.settings.json, which stays on this machine.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.Config, "config", "", "take the servers from this `file` or URL, of any client, registry or bundle")
-	flags.StringArrayVar(&opts.As, "as", nil, "call the server this `name`, or OLD=NAME for one of several; may be repeated")
-	flags.StringVar(&opts.Name, "name", "", "`name` of the app (default: that of the folder)")
-	flags.StringVar(&opts.Module, "module", "", "Go module `path` of the project (default: the name)")
-	opts.Hosting.bind(cmd, "flex where servers start with Python or Node, else custom")
-	flags.BoolVar(&opts.OTel, "otel", false, "link OpenTelemetry: traces and metrics over OTLP, where the OTEL_* app settings say")
-	flags.StringVar(&opts.AuthLevel, "auth-level", "", "Functions key that callers need (`level`): anonymous, function or admin (default: function, and anonymous where tokens guard a server)")
-	flags.StringVar(&opts.Runtime, "runtime", "", "how the project gets the runtime (`way`): copy, which is the default, writes its sources into third_party; module requires the published version of this mcpfunc")
-	flags.StringVar(&opts.Server, "server", "", "`name` of the server whose command follows \"--\"")
-	flags.StringVar(&opts.Auth, "auth", "", "how callers of that server are known (`method`): none, azure_default, azure_obo or oauth2_bearer")
-	flags.StringArrayVar(&opts.Env, "env", nil, "set this in that server's environment (`NAME=value`); may be repeated")
-	flags.BoolVar(&opts.DryRun, "dry-run", false, "write nothing, print what would be done")
-	flags.BoolVar(&opts.Force, "force", false, "write over files that are in the way")
-	flags.BoolVarP(&opts.Yes, "yes", "y", false, "ask nothing")
-	flags.BoolVar(&opts.JSON, "json", false, "print an object")
+	flags.StringVar(&opts.Config, "config", "", "read the servers from this `file` or URL of any client, registry or bundle")
+	flags.StringArrayVar(&opts.As, "as", nil, "rename the server to this `name`, or OLD=NAME for one of several; repeatable")
+	flags.StringVar(&opts.Name, "name", "", "set the `name` of the app (default: the name of the folder)")
+	flags.StringVar(&opts.Module, "module", "", "set the Go module `path` of the project (default: the name)")
+	opts.Hosting.bind(cmd, "flex if a server starts with Python or Node, otherwise custom")
+	flags.BoolVar(&opts.OTel, "otel", false, "include OpenTelemetry: traces and metrics over OTLP, configured by OTEL_* app settings")
+	flags.StringVar(&opts.AuthLevel, "auth-level", "", "set the Functions key that callers need (`level`): anonymous, function or admin (default: function, but anonymous for servers that check tokens)")
+	flags.StringVar(&opts.Runtime, "runtime", "", "choose `how` the project gets the runtime: copy (default) writes its sources into third_party; module requires the published version of this mcpfunc")
+	flags.StringVar(&opts.Server, "server", "", "set the `name` of the server whose command follows \"--\"")
+	flags.StringVar(&opts.Auth, "auth", "", "authenticate callers of that server with this `method`: none, azure_default, azure_obo or oauth2_bearer")
+	flags.StringArrayVar(&opts.Env, "env", nil, "set a variable in that server's environment (`NAME=value`); repeatable")
+	flags.BoolVar(&opts.DryRun, "dry-run", false, "write nothing; print what would be done")
+	flags.BoolVar(&opts.Force, "force", false, "overwrite files that are in the way")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "do not ask questions")
+	flags.BoolVar(&opts.JSON, "json", false, "print a JSON object")
 	return cmd
 }
 
@@ -107,11 +108,11 @@ func (o *initOptions) take(args []string, dash int) error {
 	levels := []generator.AuthLevel{"", generator.LevelAnonymous, generator.LevelFunction, generator.LevelAdmin}
 	switch {
 	case !slices.Contains(levels, generator.AuthLevel(o.AuthLevel)):
-		return misusef("--auth-level %q is none of anonymous, function and admin", o.AuthLevel)
+		return misusef("invalid --auth-level %q: want anonymous, function or admin", o.AuthLevel)
 	case o.Config != "" && len(o.Command) > 0:
-		return misusef("the servers come from --config or from a command, not from both")
+		return misusef("--config excludes a command: servers come from one of the two")
 	case len(o.Command) == 0 && (o.Server != "" || o.Auth != "" || len(o.Env) > 0):
-		return withHint(misusef("--server, --auth and --env describe a command, and there is none"), `write it after "--": -- COMMAND ARGS...`)
+		return withHint(misusef("--server, --auth and --env need a command"), `write it after "--": -- COMMAND ARGS...`)
 	}
 	if !slices.Contains([]string{"", runtimeCopy, runtimeModule}, o.Runtime) {
 		return misusef("invalid --runtime %q: want %s or %s", o.Runtime, runtimeCopy, runtimeModule)
@@ -123,7 +124,7 @@ func (o *initOptions) take(args []string, dash int) error {
 		return err
 	}
 	if len(o.Command) > 0 && len(o.As) > 0 {
-		return misusef("--as names a server of a configuration; --server names the one of a command")
+		return misusef("--as renames a server of --config; name the server of a command with --server")
 	}
 	return checkAuthMethod(o.Auth)
 }
@@ -214,7 +215,7 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 			return err
 		}
 		if !yes {
-			return errors.New("nothing is written, as you answered no")
+			return errors.New("nothing was written: you answered no")
 		}
 	}
 	if changes, err = plan.Write(opts.Dir, generator.Init, opts.Force); err != nil {
@@ -236,8 +237,8 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 }
 
 func initConflict(conflicts []generator.Change) error {
-	return withHint(fmt.Errorf("nothing is written: %w", &generator.ConflictError{Changes: conflicts}),
-		"--force writes over files (not over links and folders), another DIR starts afresh")
+	return withHint(fmt.Errorf("nothing was written: %w", &generator.ConflictError{Changes: conflicts}),
+		"use --force to overwrite files (links and folders are kept), or another DIR")
 }
 
 // printInit prints what was or would be done.
@@ -258,7 +259,7 @@ func printInit(env *Env, opts *initOptions, src source, file *config.File, chang
 // leaves it.
 func summarize(env *Env, opts *initOptions, src source, file *config.File, changes []generator.Change) {
 	style := styleFor(env, env.Stderr)
-	env.complain("%s into %s", style.bold("This will be written"), opts.Dir)
+	env.complain("%s into %s", style.bold("These files will be written"), opts.Dir)
 	for len(changes) > 0 {
 		n, what := sameInCarried(changes), changes[0].Path
 		if n > 1 {
@@ -270,10 +271,10 @@ func summarize(env *Env, opts *initOptions, src source, file *config.File, chang
 	for _, s := range file.Enabled() {
 		env.complain("  serves    %s at %s: %s", style.bold(s.Name), serverPath(s.Name), oneLine(strings.Join(append([]string{s.Command}, cmdline.Hide(s.Args)...), " ")))
 	}
-	env.complain("  the same without questions: %s", style.dim(opts.commandLine(src)))
+	env.complain("  without questions: %s", style.dim(opts.commandLine(src)))
 }
 
-// typedFlags returns the flags that stand on the command line of cmd, as words.
+// typedFlags returns the flags on the command line of cmd, as words.
 func typedFlags(cmd *cobra.Command) []string {
 	var words []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -328,12 +329,12 @@ func nextSteps(env *Env, dir string, file *config.File) {
 	}
 	for _, s := range file.Enabled() {
 		if headers := s.CallerHeaders(); len(headers) > 0 {
-			env.note("  every client of %s has to send %s", s.Name, strings.Join(headers, ", "))
+			env.note("  every client of %s must send %s", s.Name, strings.Join(headers, ", "))
 		}
 	}
 	env.note("  mcpfunc dev            build it and serve it here")
 	if len(generator.Stacks(file)) > 0 {
-		env.note("  mcpfunc pack           take along what its servers would download when they start")
+		env.note("  mcpfunc pack           install the packages that its servers would download when they start")
 	}
 	env.note("  mcpfunc publish APP    build it, check it and publish it to a function app")
 }

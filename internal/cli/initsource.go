@@ -147,12 +147,12 @@ func askServer(env *Env) (source, error) {
 		return source{}, err
 	}
 	options := []string{
-		"none: anybody with a Functions key",
+		"none: anyone with a Functions key",
 		"azure_default: the app's managed identity",
 		"azure_obo: Entra ID users, on their behalf",
 		"oauth2_bearer: users of another identity provider",
 	}
-	pick, err := env.Prompter.Select("How are callers known?", options)
+	pick, err := env.Prompter.Select("How are callers authenticated?", options)
 	if err != nil {
 		return source{}, err
 	}
@@ -189,7 +189,7 @@ func askCommand(env *Env, entry *configedit.Entry) error {
 	})
 	options := make([]string, 0, len(known)+1)
 	for _, l := range known {
-		options = append(options, fmt.Sprintf("%s: a package from %s (%s)", l.program, l.registry, cmp.Or(where[l.program], "not on PATH here")))
+		options = append(options, fmt.Sprintf("%s: a package from %s (%s)", l.program, l.registry, cmp.Or(where[l.program], "not on PATH")))
 	}
 	pick, err := env.Prompter.Select("What starts the server?", append(options, "another command"))
 	if err != nil {
@@ -219,7 +219,7 @@ func askCommand(env *Env, entry *configedit.Entry) error {
 func splitCommand(line string) ([]string, error) {
 	words, err := shellquote.Split(line)
 	if err != nil {
-		return nil, fmt.Errorf("the command line: %w", err)
+		return nil, fmt.Errorf("invalid command line: %w", err)
 	}
 	if len(words) == 0 {
 		return nil, errors.New("a server needs a command")
@@ -232,7 +232,7 @@ func checkServerName(name string) error { return config.CheckName(strings.TrimSp
 
 func askAuthLevel(p Prompter) (string, error) {
 	pick, err := p.Select("Which Functions key do callers need?", []string{
-		"by server: a function key, and none where tokens guard it",
+		"per server: a function key, or none if the server checks tokens",
 		"anonymous: none",
 		"function: a function key",
 		"admin: the master key",

@@ -35,7 +35,7 @@ func unlessInterrupted[T any](ctx context.Context, ask func() (T, error)) (T, er
 		err   error
 	}
 	terminal := int(os.Stdin.Fd())
-	before, _ := term.GetState(terminal) // nil if it is none
+	before, _ := term.GetState(terminal) // nil if it is not a terminal
 	answered := make(chan answer, 1)
 	go func() {
 		value, err := ask()

@@ -26,8 +26,8 @@ func newListCommand(env *Env, run func(context.Context, *Env, *listOptions) erro
 		Use:   "list [DIR]",
 		Short: "List the servers of the configuration",
 		Long: `List the servers of the project in DIR (default: the current folder) in the
-order of its mcp_config.json, with the path each is served at. A server that is
-switched off has none; the one marked * answers at /api/mcp too.`,
+order of its mcp_config.json, each with its path. A disabled server does not
+have a path; the server marked * is also served at /api/mcp.`,
 		Example: `  mcpfunc list
   mcpfunc list myapp --json
   mcpfunc list --config ~/.cursor/mcp.json`,
@@ -40,8 +40,8 @@ switched off has none; the one marked * answers at /api/mcp too.`,
 		},
 	}
 	bindProject(cmd, &opts.Project)
-	cmd.Flags().StringVar(&opts.Config, "config", "", "list this `file` instead")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
+	cmd.Flags().StringVar(&opts.Config, "config", "", "list the servers of this `file` instead")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON list")
 	return cmd
 }
 

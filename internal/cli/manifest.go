@@ -31,17 +31,17 @@ func newManifestCommand(env *Env, run func(context.Context, *Env, *manifestOptio
 	opts := &manifestOptions{}
 	cmd := &cobra.Command{
 		Use:   "manifest [DIR]",
-		Short: "Record what the servers answer before they are used",
+		Short: "Record the servers' answers in advance",
 		Long: `Ask each server of the project in DIR (default: the current folder) what clients
-ask it first, in every protocol version that it speaks: how it introduces
-itself, and its tools, prompts and resources. The answers go into
-` + manifest.Name + `, byte for byte. The app answers these questions from
-there, and starts a process when a client asks for more.
+ask first, in every protocol version that it speaks: its answer to initialize,
+and its tools, prompts and resources. The answers are written, byte for byte, to
+` + manifest.Name + `. The app answers these requests from that file, and starts a
+process when a client sends another request.
 
-Each question is asked twice; what is answered otherwise the second time is left
-out. Servers start from what is packed, if they are packed, else as written,
-with the variables of local.settings.json. "mcpfunc pack" does the same at its
-end.`,
+Each request is sent twice; an answer that differs the second time is not
+recorded. Servers start from their packed files if they are packed, otherwise as
+written, with the variables of local.settings.json. "mcpfunc pack" also does
+this as its last step.`,
 		Example: `  mcpfunc manifest
   mcpfunc manifest --check     in CI`,
 		Args: usualArgs,
@@ -50,8 +50,8 @@ end.`,
 			return run(cmd.Context(), env, opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.Check, "check", false, "start and write nothing, fail when the manifest does not fit the project")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a list of objects")
+	cmd.Flags().BoolVar(&opts.Check, "check", false, "start and write nothing; fail if the manifest does not match the project")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON list")
 	return cmd
 }
 
@@ -112,7 +112,7 @@ func checkManifest(env *Env, opts *manifestOptions) error {
 	if _, err := os.Stat(filepath.Join(opts.Dir, manifest.Name)); errors.Is(err, fs.ErrNotExist) {
 		found = append(found, "the project has no "+manifest.Name)
 	}
-	return printDifferences(env, found, opts.JSON, `"mcpfunc manifest" fixes that, and "mcpfunc pack"`)
+	return printDifferences(env, found, opts.JSON, `run "mcpfunc manifest" or "mcpfunc pack"`)
 }
 
 func newProber(env *Env, dir string) *packprobe.Prober {
@@ -158,7 +158,7 @@ func newManifestMaker(env *Env, dir string) (*manifestMaker, error) {
 		case s.Manifest == config.ManifestOff:
 			m.report = append(m.report, manifestReport{Name: s.Name, Skipped: `"manifest": false`})
 		default:
-			m.report = append(m.report, manifestReport{Name: s.Name, Skipped: `its processes know their callers; "manifest": "shared" says that they answer all the same`})
+			m.report = append(m.report, manifestReport{Name: s.Name, Skipped: `its processes know their callers; set "manifest": "shared" if they answer all callers alike`})
 		}
 	}
 	return m, nil
@@ -173,7 +173,7 @@ func (m *manifestMaker) has(name string) bool {
 // manifest.
 func (m *manifestMaker) record(name string, ask func() (*packprobe.Recorded, error)) {
 	var got *packprobe.Recorded
-	err := m.env.during(name+": asking it what it answers", func() (err error) {
+	err := m.env.during(name+": recording its answers", func() (err error) {
 		got, err = ask()
 		return err
 	})
@@ -189,7 +189,7 @@ func (m *manifestMaker) take(name string, got *packprobe.Recorded, err error) {
 			r.Skipped += "; " + help
 		}
 	case len(got.Talks) == 0:
-		r.Skipped = "it does not answer the same twice"
+		r.Skipped = "it gives different answers to the same question"
 	default:
 		r.Era, r.Talks = got.Era, len(got.Talks)
 		m.entries[name] = got
@@ -230,7 +230,7 @@ func (m *manifestMaker) write() error {
 	return os.Rename(temp, path)
 }
 
-// print prints a line a server.
+// print prints one line per server.
 func (m *manifestMaker) print() error {
 	table := tabwriter.NewWriter(m.env.Stdout, 0, 0, 2, ' ', 0)
 	for _, r := range m.report {
@@ -240,7 +240,7 @@ func (m *manifestMaker) print() error {
 		}
 		era := r.Era
 		if era == "" {
-			era = "era not known"
+			era = "protocol version unknown"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Name, era, count(r.Talks, "conversation"))
 	}
@@ -278,7 +278,7 @@ func (m *manifestMaker) finish(ctx context.Context, prober *packprobe.Prober, re
 	}
 	for _, r := range m.report {
 		if r.Skipped != "" {
-			m.env.note("%s: every session of it starts a process: %s", r.Name, oneLine(r.Skipped))
+			m.env.note("%s: every session starts a process: %s", r.Name, oneLine(r.Skipped))
 		}
 	}
 	return m.write()

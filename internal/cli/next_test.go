@@ -30,10 +30,10 @@ func TestTheCommandAloneSaysWhatIsNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, want := range map[string]string{
-		project:    "mcpfunc dev serves it",
+		project:    "mcpfunc dev to serve it",
 		within:     "mcpfunc dev " + project,
-		configured: "mcpfunc init myapp makes a project of the servers in " + filepath.Join(configured, "mcp.json"),
-		broken:     "correct what is wrong with the configuration",
+		configured: "run mcpfunc init myapp to make a project for the servers in " + filepath.Join(configured, "mcp.json"),
+		broken:     "correct the configuration",
 		empty:      "mcpfunc demo",
 	} {
 		if got := whatNext(dir, ""); !strings.HasPrefix(got, "Next: ") || !strings.Contains(got, want) {

@@ -51,22 +51,23 @@ func newPackCommand(env *Env, run func(context.Context, *Env, *packOptions) erro
 	var settings pack.Settings
 	cmd := &cobra.Command{
 		Use:   "pack [DIR]",
-		Short: "Install what the servers are made of into the project",
-		Long: `Resolve what the servers of the project in DIR (default: the current folder) are
-started from by uvx, npx, dnx, python, node or as a program, lock it with
-versions and hashes in mcp_lock, and install it into packed, for linux/amd64.
-The app then starts them from there, without a package runner and without the
-network; mcp_config.json stays as it is. Every server is started once from what
-was packed, and must answer. One in Python is then tried as a fork of an
-interpreter that has imported what it needs, and started so where that works.
+		Short: "Lock and install the servers' packages into the project",
+		Long: `Resolve the packages and programs that the servers of the project in DIR
+(default: the current folder) start with uvx, npx, dnx, python, node or as a
+program, lock them with versions and hashes in mcp_lock, and install them into
+packed, for linux/amd64. The app then starts the servers from there, without a
+package runner and without the network; mcp_config.json stays as it is. Every
+packed server is started once and must answer. Each Python server is then tried
+as a fork of an interpreter that has already imported its modules, and uses this
+in the app if it works.
 
-Servers from NuGet need no .NET, neither here nor where they run: what they run
-on comes out of packages, once for all of them.
+Servers from NuGet do not need .NET, neither here nor where they run: their
+runtime comes from packages, one copy for all of them.
 
-What is locked is installed as it is locked, until --upgrade; the tools that a
-server then has and had are compared, and you are asked where they are others.
-Commit mcp_lock and sbom.cdx.json; packed is made from them. --goarch, --python,
---with-node, --scripts, --binary and --leave are remembered in mcp_lock.`,
+Locked versions are installed until --upgrade. It compares the new tools of each
+server with the old ones, and asks before it accepts changes. Commit mcp_lock
+and sbom.cdx.json; packed is made from them. --goarch, --python, --with-node,
+--scripts, --binary and --leave are stored in mcp_lock.`,
 		Example: `  mcpfunc pack
   mcpfunc pack --upgrade=time
   mcpfunc pack --check     in CI
@@ -79,20 +80,20 @@ Commit mcp_lock and sbom.cdx.json; packed is made from them. --goarch, --python,
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&opts.Check, "check", false, "write nothing, fail when configuration, lock and packed files do not fit each other")
-	flags.StringSliceVar(&opts.Upgrade, "upgrade", nil, "resolve anew, all or these `servers` (--upgrade=A,B)")
+	flags.BoolVar(&opts.Check, "check", false, "write nothing; fail if configuration, lock and packed files do not match")
+	flags.StringSliceVar(&opts.Upgrade, "upgrade", nil, "resolve again: all servers, or these `servers` (--upgrade=A,B)")
 	flags.Lookup("upgrade").NoOptDefVal = allServers
-	flags.StringVar(&settings.Python, "python", defaultPython, "the `version` of Python that the app has, as major.minor")
-	flags.StringVar(&settings.Node, "with-node", "", "take node of this `version` along, for an app that has none")
+	flags.StringVar(&settings.Python, "python", defaultPython, "set the `version` of Python in the app, as major.minor")
+	flags.StringVar(&settings.Node, "with-node", "", "include Node of this `version`, for an app without Node")
 	flags.Lookup("with-node").NoOptDefVal = defaultNode
-	flags.BoolVar(&settings.Scripts, "scripts", false, "let packages run code of theirs on this machine while they are installed")
-	flags.StringSliceVar(&settings.Programs, "binary", nil, "take the program of this `name` along, which is on PATH here; may be repeated")
-	flags.StringSliceVar(&settings.Leave, "leave", nil, "leave this `server` to start as written; may be repeated")
-	flags.StringVar(&opts.GOARCH, "goarch", "", "the `architecture` of the app, amd64 or arm64 (default: what its handler was built for elsewhere, else amd64)")
-	flags.BoolVar(&opts.Offline, "offline", false, "download nothing, and pack from what was downloaded before")
-	flags.BoolVar(&opts.NoProbe, "no-probe", false, "do not start the servers to see whether they answer")
-	flags.BoolVar(&opts.JSON, "json", false, "print an object")
-	flags.BoolVarP(&opts.Yes, "yes", "y", false, "take tools that are others than they were without asking")
+	flags.BoolVar(&settings.Scripts, "scripts", false, "let packages run their own code on this machine during installation")
+	flags.StringSliceVar(&settings.Programs, "binary", nil, "include the program of this `name` from PATH; repeatable")
+	flags.StringSliceVar(&settings.Leave, "leave", nil, "do not pack this `server`; it starts as written; repeatable")
+	flags.StringVar(&opts.GOARCH, "goarch", "", "set the `architecture` of the app, amd64 or arm64 (default: that of its built handler, otherwise amd64)")
+	flags.BoolVar(&opts.Offline, "offline", false, "download nothing; pack from earlier downloads")
+	flags.BoolVar(&opts.NoProbe, "no-probe", false, "do not start the servers to check that they answer")
+	flags.BoolVar(&opts.JSON, "json", false, "print a JSON object")
+	flags.BoolVarP(&opts.Yes, "yes", "y", false, "accept changed tools without asking")
 	return cmd
 }
 
@@ -172,7 +173,7 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 		return nil, err
 	}
 	if o.GOARCH != "" && !slices.Contains(pack.Platforms(), "linux/"+o.GOARCH) {
-		return nil, misusef("--goarch %q is not known: want amd64 or arm64", o.GOARCH)
+		return nil, misusef("invalid --goarch %q: want amd64 or arm64", o.GOARCH)
 	}
 	task := &pack.Options{Dir: dir, Env: env.Environ, Offline: o.Offline, Settings: pack.Settings{Python: defaultPython}, Upgrade: o.upgrades}
 	if task.Platform = builtFor(dir); o.GOARCH != "" {
@@ -206,7 +207,7 @@ func (o *packOptions) task(ctx context.Context, env *Env) (*pack.Options, error)
 }
 
 // builtFor is the platform of a handler that was built for another architecture than this machine's, which
-// then was meant; empty where there is none.
+// then was meant; empty if there was no value.
 func builtFor(dir string) string {
 	name, err := handlerPath(dir)
 	if err != nil {
@@ -236,7 +237,7 @@ func checkPacked(env *Env, task *pack.Options, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	return printDifferences(env, append(found, stale...), asJSON, `"mcpfunc pack" fixes that; review what it changes in mcp_lock`)
+	return printDifferences(env, append(found, stale...), asJSON, `run "mcpfunc pack", and review its changes to mcp_lock`)
 }
 
 // printDifferences prints a line a difference, and fails, with a hint, if there is one.
@@ -272,14 +273,14 @@ func packedIsCurrent(ctx context.Context, env *Env, dir string) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	return withHint(fmt.Errorf("what is packed does not fit the project: %s", found[0]), `"mcpfunc pack" fixes that`)
+	return withHint(fmt.Errorf("the packed files do not match the project: %s", found[0]), `run "mcpfunc pack"`)
 }
 
-// printPacked prints a line a server, and what has changed since it was locked before.
+// printPacked prints one line per server, and what has changed since it was last locked.
 func printPacked(w io.Writer, report *pack.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range report.Servers {
-		tools := "not tried"
+		tools := "not started"
 		if s.Tools != nil {
 			tools = count(*s.Tools, "tool")
 		}
@@ -299,7 +300,7 @@ func printPacked(w io.Writer, report *pack.Report) error {
 	return printToolChanges(w, report)
 }
 
-// printToolChanges prints in which way tools are others than they were. All of it is quoted, since whoever
+// printToolChanges prints how tools have changed. All of it is quoted, because the author of a server
 // hides an order in a description hides it from people too.
 func printToolChanges(w io.Writer, report *pack.Report) error {
 	for _, s := range report.Servers {
@@ -308,11 +309,11 @@ func printToolChanges(w io.Writer, report *pack.Report) error {
 			case "added":
 				fmt.Fprintf(w, "%s: new tool %s: %q\n", s.Name, word(c.Name), c.Is)
 			case "removed":
-				fmt.Fprintf(w, "%s: the tool %s is gone\n", s.Name, word(c.Name))
+				fmt.Fprintf(w, "%s: the tool %s was removed\n", s.Name, word(c.Name))
 			case "description":
-				fmt.Fprintf(w, "%s: the tool %s is described otherwise\n  was %q\n  is  %q\n", s.Name, word(c.Name), c.Was, c.Is)
+				fmt.Fprintf(w, "%s: the description of the tool %s has changed\n  was %q\n  is  %q\n", s.Name, word(c.Name), c.Was, c.Is)
 			default:
-				fmt.Fprintf(w, "%s: the tool %s takes or gives something else\n", s.Name, word(c.Name))
+				fmt.Fprintf(w, "%s: the schema of the tool %s has changed\n", s.Name, word(c.Name))
 			}
 			for _, d := range c.Differences {
 				where := d.Path
@@ -352,10 +353,10 @@ func confirmTools(env *Env, report *pack.Report, unpinned map[string]bool) error
 		return err
 	}
 	if env.Prompter == nil {
-		return withHint(errors.New("tools are not what they were, so nothing was changed"),
-			"read what they say now; --yes takes them as they are")
+		return withHint(errors.New("tools have changed since they were locked, so nothing was written"),
+			"review the changes above; --yes accepts them")
 	}
-	yes, err := env.Prompter.Confirm("Take the tools as they are now?")
+	yes, err := env.Prompter.Confirm("Accept the changed tools?")
 	if err == nil && !yes {
 		err = errors.New("nothing was changed")
 	}

@@ -145,8 +145,8 @@ func elapsed(d time.Duration) string {
 	return d.Truncate(time.Second).String()
 }
 
-// A screen is standard output or standard error. Whatever is written to it, by whomever, is escaped where it
-// could steer a terminal, even if it is none: it may be shown on one later. On standard error there is a line that
+// A screen is standard output or standard error. Everything that is written to it is escaped if it
+// could control a terminal, even if it is not a terminal: it may be shown on one later. On standard error there is a line that
 // is redrawn below everything else. Its methods may be called from any goroutine.
 type screen struct {
 	out  io.Writer
@@ -154,7 +154,7 @@ type screen struct {
 	live bool // its last line can be redrawn
 
 	mu      sync.Mutex // keeps what is written in order, as the lock of a log.Logger does
-	line    painted    // what stands below everything else
+	line    painted    // what is shown below everything else
 	open    bool       // what was written last did not end its line
 	partial string     // of a character, which says nothing yet
 }

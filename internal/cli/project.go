@@ -18,11 +18,11 @@ import (
 // configName is the configuration of a project; its handler reads it from its own folder.
 const configName = "mcp_config.json"
 
-const hintNoProject = `"mcpfunc init" makes a project; or name the folder of one`
+const hintNoProject = `run "mcpfunc init" to make a project, or name the folder of one`
 
 // bindProject adds --project to a command that works on an existing project.
 func bindProject(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "project", ".", "`folder` of the project")
+	cmd.Flags().StringVar(dir, "project", ".", "use the project in this `folder`")
 }
 
 // projectArg takes the folder of the project from the argument DIR of cmd, which stands for --project.
@@ -47,7 +47,7 @@ func readConfig(env *Env, path string) (*config.File, error) {
 	return file, nil
 }
 
-// noProject adds the hint to the error of reading the configuration at path, if it is that there is none.
+// noProject adds the hint to the error of reading the configuration at path, if the file does not exist.
 func noProject(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == configName {
 		return withHint(err, hintNoProject)
@@ -123,7 +123,7 @@ func alignAs(env *Env, dir string, data []byte, force bool, as func(*generator.P
 	}
 	if conflicts := withAction(changes, generator.Conflict); len(conflicts) > 0 {
 		return nil, withHint(&generator.ConflictError{Changes: conflicts},
-			`"mcpfunc generate --force" writes over what was edited; a link or a folder must be moved by hand`)
+			`use "mcpfunc generate --force" to overwrite edited files; move links and folders by hand`)
 	}
 	return &alignment{dir: dir, force: force, plan: plan, changes: changes, config: file}, nil
 }
@@ -141,9 +141,9 @@ func alignDisk(env *Env, dir string, force bool) (*alignment, error) {
 func noProjectIn(dir string) error {
 	hint := hintNoProject
 	if above := projectAbove(dir); above != "" {
-		hint = "it lies in a project: run this in " + above + ", or name that folder"
+		hint = "it is inside a project: run this in " + above + ", or name that folder"
 	}
-	return withHint(fmt.Errorf("%s is not a project: there is no %s", dir, configName), hint)
+	return withHint(fmt.Errorf("%s is not a project: it has no %s", dir, configName), hint)
 }
 
 // projectAbove returns the nearest folder above dir that is a project, or nothing.

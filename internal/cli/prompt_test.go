@@ -168,7 +168,7 @@ func TestInitAsksForAServer(t *testing.T) {
 		answer{"What starts the server?", enter},
 		answer{"Package and its arguments", "mcp-server-time '--local-timezone=Europe/Berlin'" + enter},
 		answer{"Name of the server:", "clock" + enter},
-		answer{"How are callers known?", down + enter},
+		answer{"How are callers authenticated?", down + enter},
 		answer{"What will the app run on?", down + enter},
 		answer{"Which Functions key", down + down + enter},
 		answer{"Write the project?", enter},
@@ -275,7 +275,7 @@ func TestWhatIsHereIsOfferedFirst(t *testing.T) {
 		t.Errorf("exit code = %d, want %d:\n%s", code, exitInterrupted, p.screen)
 	}
 	<-done
-	p.screen.mustAwait(t, 0, "uvx: a package from PyPI (not on PATH here)")
+	p.screen.mustAwait(t, 0, "uvx: a package from PyPI (not on PATH)")
 }
 
 // What was answered can be written as flags, and gives the same project.
@@ -292,7 +292,7 @@ func TestAnswersAndFlagsGiveTheSameProject(t *testing.T) {
 				{"What starts the server?", down + enter},
 				{"Package and its arguments", "server-time 'two words'" + enter},
 				{"Name of the server:", "clock" + enter},
-				{"How are callers known?", down + down + enter},
+				{"How are callers authenticated?", down + down + enter},
 				{"What will the app run on?", enter},
 				{"Which Functions key", down + enter},
 			},
@@ -375,7 +375,7 @@ func TestAnswersCanStopInit(t *testing.T) {
 		code    int
 		said    string
 	}{
-		{"no", []answer{{"What will the app run on?", enter}, {"Which Functions key", enter}, {"Write the project?", "n" + enter}}, exitFailed, "nothing is written, as you answered no"},
+		{"no", []answer{{"What will the app run on?", enter}, {"Which Functions key", enter}, {"Write the project?", "n" + enter}}, exitFailed, "nothing was written: you answered no"},
 		{"interrupt", []answer{{"What will the app run on?", ctrlC}}, exitInterrupted, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

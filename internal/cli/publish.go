@@ -33,14 +33,14 @@ func newPublishCommand(env *Env, run func(context.Context, *Env, *publishOptions
 		Use:   "publish APP [DIR]",
 		Short: "Build, check and publish a project to a function app",
 		Long: `Compile the project in DIR (default: the current folder) for Azure, install what
-is locked if it is not, check it all as doctor does, and publish it to the
-function app APP, which is there already: by func (Azure Functions Core Tools)
-or, where that is not on PATH, by az. Without either the commands to run
-elsewhere are printed. Nothing is published when something of it would fail.
+is locked if it is not installed, run the checks of doctor, and publish it to
+the existing function app APP: with func (Azure Functions Core Tools) or, if
+func is not on PATH, with az. If neither is on PATH, print the commands to run
+elsewhere. If a check fails, nothing is published.
 
-Where az is on PATH it also gives the app a session key, MCPFUNC_SESSION_KEY, by
-which any instance can serve a session. A key that is there is never replaced.
-With --slot all of this is about that deployment slot, whose key stays with it
+If az is on PATH, it also gives the app a session key, MCPFUNC_SESSION_KEY, with
+which any instance can serve a session. An existing key is never replaced. With
+--slot, all of this applies to that deployment slot, which keeps its own key
 when slots are swapped.`,
 		Example: `  mcpfunc publish my-app
   mcpfunc publish my-app myproject --dry-run
@@ -50,20 +50,20 @@ when slots are swapped.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.App, opts.Dir = args[0], dirArg(args[1:])
 			if !publish.ValidApp(opts.App) {
-				return misusef("%q is no name of a function app: it has 2 to 60 letters, digits and hyphens, and no hyphen at either end", opts.App)
+				return misusef("invalid app name %q: want 2 to 60 letters, digits and hyphens, without a hyphen at either end", opts.App)
 			}
 			if cmd.Flags().Changed("slot") && !publish.ValidSlot(opts.Slot) {
-				return misusef("--slot %q is no name of a deployment slot", opts.Slot)
+				return misusef("invalid --slot %q: want the name of a deployment slot", opts.Slot)
 			}
 			if opts.Group != "" && !publish.ValidGroup(opts.Group) {
-				return misusef("--resource-group %q is no name of a resource group", opts.Group)
+				return misusef("invalid --resource-group %q: want the name of a resource group", opts.Group)
 			}
 			return run(cmd.Context(), env, opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Group, "resource-group", "", "resource `group` of the app, for az")
-	cmd.Flags().StringVar(&opts.Slot, "slot", "", "deployment `slot` of the app; Flex Consumption has none")
-	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "only print what would be done, and the commands")
+	cmd.Flags().StringVar(&opts.Group, "resource-group", "", "name the resource `group` of the app, for az")
+	cmd.Flags().StringVar(&opts.Slot, "slot", "", "publish to this deployment `slot`; Flex Consumption does not have slots")
+	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "print the steps and commands; do nothing")
 	return cmd
 }
 
@@ -76,7 +76,7 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 		return err
 	}
 	if opts.Slot != "" && p.Flex() {
-		return withHint(errors.New("not published: the project is for Flex Consumption, which has no deployment slots"), "publish to an app of its own, without --slot")
+		return withHint(errors.New("not published: the project is for Flex Consumption, which does not support deployment slots"), "publish to a separate app, without --slot")
 	}
 	executable, err := handlerPath(opts.Dir)
 	if err != nil {
@@ -103,7 +103,7 @@ func runPublish(ctx context.Context, env *Env, opts *publishOptions) error {
 	if err := printLines(env.Stdout, publisher.Elsewhere()); err != nil {
 		return err
 	}
-	return withHint(err, "the project is built and checked: run the lines above")
+	return withHint(err, "the project is built and checked: run the commands above")
 }
 
 func printLines(w io.Writer, lines []string) error {
@@ -121,14 +121,14 @@ func (c console) Running(command string) {
 func (c console) During(what string, do func() error) error { return c.env.during(what, do) }
 
 func (c console) KeySet(app string) {
-	c.env.note("%s has the new app setting %s: any instance can serve a session", app, generator.SessionKeySetting)
+	c.env.note("%s now has the app setting %s: any instance can serve a session", app, generator.SessionKeySetting)
 }
 
 func (c console) KeyUnknown(app string, why error, command string) {
 	style := styleFor(c.env, c.env.Stderr)
-	c.env.note("%s %s may be without the app setting %s, so that a session lives on one instance alone: %s",
+	c.env.note("%s %s may not have the app setting %s; without it a session stays on one instance: %s",
 		style.bold("warning:"), app, generator.SessionKeySetting, oneLine(why.Error()))
-	c.env.note("%s once, if it has none: %s", style.cyan("hint:"), command)
+	c.env.note("%s once, if it does not have one: %s", style.cyan("hint:"), command)
 }
 
 // readyToPublish packs, builds and checks the project in dir.
@@ -152,7 +152,7 @@ func readyToPublish(ctx context.Context, env *Env, dir string) error {
 	findings := p.Deployment(ctx)
 	complainOf(env, findings)
 	if n := doctor.Failures(findings); n > 0 {
-		return withHint(fmt.Errorf("not published: %s failed", count(n, "check")), `"mcpfunc doctor" shows all of them`)
+		return withHint(fmt.Errorf("not published: %s failed", count(n, "check")), `"mcpfunc doctor" lists all of them`)
 	}
 	return nil
 }

@@ -19,9 +19,9 @@ func newRemoveServerCommand(env *Env, run func(context.Context, *Env, *removeSer
 	cmd := &cobra.Command{
 		Use:   "remove-server NAME",
 		Short: "Remove a server from the configuration",
-		Long: `Remove an entry from mcp_config.json, every other byte of which stays as it is,
-and bring the generated files in line. To switch a server off and keep it, write
-"disabled": true.`,
+		Long: `Remove an entry from mcp_config.json and update the generated files. Every other
+byte of the configuration stays as it is. To disable a server and keep its
+entry, set "disabled": true.`,
 		Example: `  mcpfunc remove-server time
   mcpfunc remove-server time --project myapp`,
 		Args: usualArgs,
@@ -31,7 +31,7 @@ and bring the generated files in line. To switch a server off and keep it, write
 		},
 	}
 	bindProject(cmd, &opts.Project)
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a list of objects")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a JSON list")
 	return cmd
 }
 

@@ -11,9 +11,9 @@ func newRootCommand(env *Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mcpfunc",
 		Short: "Run stdio MCP servers as a service on Azure Functions",
-		Long: `mcpfunc makes a service of MCP servers that speak stdio: it reads an
-mcp_config.json and writes a complete Azure Functions project in Go, a custom
-handler that gives every session its own server process behind streamable HTTP.`,
+		Long: `mcpfunc runs stdio MCP servers on Azure Functions. It reads mcp_config.json and
+generates a Go custom-handler project that serves each session with its own
+isolated process, over streamable HTTP.`,
 		Example: `  mcpfunc demo                  see it work, on an embedded server
   mcpfunc init myapp            scaffold a project from the mcp_config.json found here
   mcpfunc dev myapp             build it and serve it on http://127.0.0.1:7071
@@ -45,8 +45,8 @@ handler that gives every session its own server process behind streamable HTTP.`
 	root.SetErr(env.Stderr)
 
 	flags := root.PersistentFlags()
-	flags.BoolVarP(&env.quiet, "quiet", "q", false, "print results and errors only")
-	flags.BoolVarP(&env.verbose, "verbose", "v", false, "print what is run and asked for, too")
+	flags.BoolVarP(&env.quiet, "quiet", "q", false, "print only results and errors")
+	flags.BoolVarP(&env.verbose, "verbose", "v", false, "also print commands and requests")
 
 	root.AddGroup(
 		&cobra.Group{ID: groupProject, Title: "Write a project:"},

@@ -31,7 +31,7 @@ func runtimeVersion(way string) (string, error) {
 	}
 	version := buildVersion()
 	if !releasedVersion.MatchString(version) {
-		return "", withHint(fmt.Errorf("--runtime module needs a released mcpfunc, and the version of this one is %q", version),
+		return "", withHint(fmt.Errorf("--runtime module needs a released version of mcpfunc, but this is version %q", version),
 			"use --runtime copy, or install a release: go install github.com/mcpfunc/mcpfunc/cmd/mcpfunc@latest")
 	}
 	return version, nil

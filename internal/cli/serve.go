@@ -65,7 +65,7 @@ func warnMissing(env *Env, dir string, file *config.File) {
 func serve(ctx context.Context, env *Env, dir string, port int, public string, log io.Writer) (*hostemu.Host, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, withHint(fmt.Errorf("port %d is taken", port), "another dev server or func start may run; --port takes another one")
+		return nil, withHint(fmt.Errorf("port %d is in use", port), "another mcpfunc dev or func start may be running; choose another port with --port")
 	}
 	if err != nil {
 		return nil, err

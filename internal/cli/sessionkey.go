@@ -19,17 +19,18 @@ func newKeyCommand(env *Env, run func(context.Context, *Env, *keyOptions) error)
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Print a new session key",
-		Long: `Print a new value for the app setting MCPFUNC_SESSION_KEY, by which any instance
-serves a session that another one opened: 32 random bytes in base64, a secret.
-With --json it is printed as az reads settings. init makes the key of this
-machine, publish and azd up that of an app. This one is for where they do not
-reach, and to replace a key without ending a session ("Keys" in the guide).`,
+		Long: `Print a new value for the app setting MCPFUNC_SESSION_KEY, with which any
+instance serves a session that another one opened: 32 random bytes in base64, a
+secret. With --json, print it in the format that az reads. init creates the key
+for this machine, publish and azd up the key of an app. Use this command where
+they cannot set it, and to replace a key without ending sessions ("Keys" in the
+guide).`,
 		Example: `  mcpfunc key
   mcpfunc key --json | az functionapp config appsettings set -g GROUP -n APP --settings @- -o none`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
 	}
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object: the app setting")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the app setting as a JSON list")
 	return cmd
 }
 

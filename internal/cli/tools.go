@@ -21,7 +21,7 @@ func newToolsCommand(env *Env, run func(context.Context, *Env, *toolsOptions) er
 		Use:   "tools URL|SERVER",
 		Short: "List the tools of a running server",
 		Long: `Connect as an MCP client and list the tools of a server: that at URL, or the
-server named SERVER of the app that runs locally (or at --url).`,
+server named SERVER of the app that runs locally or at --url.`,
 		Example: `  mcpfunc tools time
   mcpfunc tools time --url https://my-app.azurewebsites.net --header x-functions-key:KEY
   mcpfunc tools https://my-app.azurewebsites.net/api/mcp --token "$(az account get-access-token --query accessToken -o tsv)"`,

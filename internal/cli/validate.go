@@ -25,12 +25,12 @@ func newValidateCommand(env *Env, run func(context.Context, *Env, *validateOptio
 		Use:   "validate [DIR]",
 		Short: "Check the configuration",
 		Long: `Check the mcp_config.json of the project in DIR (default: the current folder),
-or another file, by the rules of the runtime. The first error is shown with its
-line and makes the command fail; warnings, of packages that are not pinned or
-secrets that are written out for example, do not. With --resolve every ${NAME}
-must have a value in the environment or in local.settings.json, as when the app
-starts; values are not shown. In a project a function.json of yours is an error,
-too, that the host cannot take or that takes the requests of a server.`,
+or another file, by the rules of the runtime. The command shows the first error
+with its line and fails. Warnings, for example about packages that are not
+pinned or secrets in plain text, do not make it fail. With --resolve, every
+${NAME} must have a value in the environment or in local.settings.json, as when
+the app starts; values are not shown. In a project, a function.json of your own
+that is invalid for the host or takes the requests of a server is also an error.`,
 		Example: `  mcpfunc validate
   mcpfunc validate myapp --resolve
   mcpfunc validate --config ~/.cursor/mcp.json --json`,
@@ -44,8 +44,8 @@ too, that the host cannot take or that takes the requests of a server.`,
 	}
 	bindProject(cmd, &opts.Project)
 	cmd.Flags().StringVar(&opts.Config, "config", "", "check this `file` instead")
-	cmd.Flags().BoolVar(&opts.Resolve, "resolve", false, "every ${NAME} must have a value here")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
+	cmd.Flags().BoolVar(&opts.Resolve, "resolve", false, "require a value here for every ${NAME}")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON object")
 	return cmd
 }
 
@@ -86,7 +86,7 @@ func runValidate(_ context.Context, env *Env, opts *validateOptions) error {
 	}
 	warn(env, file.Warnings)
 	on := len(file.Enabled())
-	_, err = fmt.Fprintf(env.Stdout, "%s is valid: %s, %d switched on\n", path, count(len(file.Servers), "server"), on)
+	_, err = fmt.Fprintf(env.Stdout, "%s is valid: %s, %d enabled\n", path, count(len(file.Servers), "server"), on)
 	return err
 }
 

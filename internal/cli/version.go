@@ -22,7 +22,7 @@ func newVersionCommand(env *Env, run func(context.Context, *Env, *versionOptions
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), env, opts) },
 	}
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print an object")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print a JSON object")
 	return cmd
 }
 

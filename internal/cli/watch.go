@@ -61,7 +61,7 @@ func (w *watcher) next(ctx context.Context) (bool, error) {
 				return false, fmt.Errorf("watch %s: %w", w.dir, fsnotify.ErrClosed)
 			}
 			if event.Has(fsnotify.Create) {
-				// A folder may be gone again by now, and a file is none.
+				// A folder may be gone again by now, and a file is not a folder.
 				if info, err := os.Stat(event.Name); err == nil && info.IsDir() {
 					_ = w.addTree(event.Name)
 				}

@@ -41,7 +41,7 @@ func (d *draft) setAccess(m member) error {
 		switch f.name {
 		case "allow":
 			if rules.Allow, err = f.globs(m.name); err == nil && len(rules.Allow) == 0 {
-				err = f.fail("must not be an empty list, which would allow nothing").hint(`write "deny": ["*"] if that is meant, or remove the key`)
+				err = f.fail("must not be an empty list, which would allow nothing").hint(`write "deny": ["*"] to allow nothing, or remove the key`)
 			}
 		case "deny":
 			rules.Deny, err = f.globs(m.name)
@@ -97,13 +97,13 @@ func (n node) checkGlob(of, g string) error {
 	case n.pending(g):
 		return nil
 	case g == "":
-		return n.fail("must not hold an empty glob, which nothing matches")
+		return n.fail("must not contain an empty glob, which matches nothing")
 	case strings.TrimSpace(g) != g:
-		return n.fail("holds %q, which begins or ends with a blank, as no name does", g)
+		return n.fail("contains %q, which begins or ends with a space; no name does", g)
 	case of == "resources":
 		return nil
 	case strings.ContainsAny(g, `[]{}\`) || g[0] == '!':
-		return n.fail(`holds %q, but of globs it knows only "*", any characters, and "?", exactly one`, g).hint("write each name, or each pattern, as one of the list")
+		return n.fail(`contains %q; the only wildcards are "*" (any characters) and "?" (exactly one)`, g).hint("write each name or pattern as a separate list item")
 	}
 	return nil
 }
@@ -146,11 +146,11 @@ func (m member) requirement() (Requirement, error) {
 			return need, f.fail("must not be an empty list").hint("remove the key, or name what callers need")
 		case f.name != "scopes":
 		case slices.ContainsFunc(*to, func(s string) bool { return !f.pending(s) && !scope(s) }):
-			return need, f.fail("must be a list of scopes, which have no quotes, backslashes and characters beyond ASCII")
+			return need, f.fail("must be a list of scopes: ASCII without quotes and backslashes")
 		}
 	}
 	if need.Scopes == nil && need.Roles == nil && need.Groups == nil {
-		return need, m.fail("must name scopes, roles or groups").hint("remove it if callers need nothing")
+		return need, m.fail("must name scopes, roles or groups").hint("remove it if callers need none of them")
 	}
 	return need, nil
 }
@@ -165,6 +165,6 @@ func (d *draft) checkRequire() error {
 	if d.require == nil || d.Auth.Method == AuthAzureOBO || d.Auth.Method == AuthOAuth2Bearer {
 		return nil
 	}
-	return d.require.fail("can never be met, as callers have no token with the method %q", d.Auth.Method).
-		hint(`set auth.method to %q or %q, or write "deny" for what nobody is to use`, AuthAzureOBO, AuthOAuth2Bearer)
+	return d.require.fail("can never be met: callers do not have a token with the method %q", d.Auth.Method).
+		hint(`set auth.method to %q or %q, or use "deny" for what nobody may use`, AuthAzureOBO, AuthOAuth2Bearer)
 }

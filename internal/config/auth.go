@@ -73,7 +73,7 @@ func (p *parser) auth(n node) (Auth, error) {
 		a.AzureScopes = []string{defaultAzureScope}
 	}
 	if m, ok := find(members, "forward_user_token"); ok && a.ForwardUserToken {
-		p.warn(m.fail("hands the user's token to the server's process").hint("set it to false unless the server cannot work without"))
+		p.warn(m.fail("passes the user's token to the server's process").hint("set it to false unless the server needs the token"))
 	}
 	return a, nil
 }
@@ -83,14 +83,14 @@ func authMethod(n node, members []member) (AuthMethod, error) {
 	words := []string{string(AuthNone), string(AuthAzureDefault), string(AuthAzureOBO), string(AuthOAuth2Bearer)}
 	m, ok := find(members, "method")
 	if !ok {
-		return "", n.missing("method", "is missing").hint("it is one of %s", enumerate(words))
+		return "", n.missing("method", "is missing").hint("want one of %s", enumerate(words))
 	}
 	m.vars = nil
 	s, err := m.choice(words...)
 	return AuthMethod(s), err
 }
 
-// checkOwner says why a key cannot stand beside a method.
+// checkOwner says why a key cannot be used with a method.
 func checkOwner(m member, method AuthMethod) error {
 	if m.name == "method" {
 		return nil
@@ -111,7 +111,7 @@ func checkOwner(m member, method AuthMethod) error {
 	for i, o := range owners {
 		names[i] = string(o)
 	}
-	return m.at.fail("belongs to the method %s, not to %q", enumerate(names), method).hint("remove it, or change the method")
+	return m.at.fail("is a key of the method %s, not of %q", enumerate(names), method).hint("remove it, or change the method")
 }
 
 // set reads one key.
@@ -160,17 +160,17 @@ func (a *Auth) set(m member) (err error) {
 // check demands what a method cannot do without, and refuses what goes together with nothing.
 func (a *Auth) check(n node, members []member) error {
 	if m, ok := find(members, "forward_user_token"); ok && a.ForwardUserToken && (a.Method == AuthNone || a.Method == AuthAzureDefault) {
-		return m.fail("cannot be true with the method %q, which knows no user", a.Method).
+		return m.fail("cannot be true with the method %q, which does not identify users", a.Method).
 			hint("use %q or %q", AuthAzureOBO, AuthOAuth2Bearer)
 	}
 	switch {
 	case a.Method == AuthAzureOBO && a.AzureClientID == "":
 		return n.missing("azure_client_id", "is missing, and the method %q needs it", a.Method).
-			hint("it is the application (client) ID of the app registration that the tokens are for")
+			hint("use the application (client) ID of the app registration that the tokens are for")
 	case a.Method == AuthOAuth2Bearer && a.OAuth2Issuer == "":
 		return n.missing("oauth2_issuer", "is missing, and the method %q needs it", a.Method)
 	case a.OAuth2IntrospectionClientSecret != "" && a.OAuth2IntrospectionClientID == "":
-		return n.missing("oauth2_introspection_client_id", "is missing beside its secret")
+		return n.missing("oauth2_introspection_client_id", "is missing, and oauth2_introspection_client_secret needs it")
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (a *Auth) check(n node, members []member) error {
 // secretInFile warns of a secret that is written out.
 func (p *parser) secretInFile(m member) {
 	if strings.HasSuffix(m.name, "_secret") && !strings.Contains(m.written(), "${") {
-		p.warn(m.fail("is written out in the file").hint("write ${NAME}, and set NAME as an app setting or Key Vault reference"))
+		p.warn(m.fail("is written in plain text in the file").hint("write ${NAME}, and set NAME as an app setting or Key Vault reference"))
 	}
 }
 
@@ -188,7 +188,7 @@ var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{1
 func (n node) guid() (string, error) {
 	s, err := n.text()
 	if err == nil && !n.pending(s) && !guid.MatchString(s) {
-		return "", n.fail("must be a GUID, as 00000000-0000-0000-0000-000000000000")
+		return "", n.fail("must be a GUID, such as 00000000-0000-0000-0000-000000000000")
 	}
 	return s, err
 }
@@ -200,7 +200,7 @@ func (n node) guids(wildcard string) ([]string, error) {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, n.fail("must not be an empty list, which would let nobody in").hint("remove the key, or name somebody")
+		return nil, n.fail("must not be an empty list, which would admit nobody").hint("remove the key, or name at least one caller")
 	}
 	for _, s := range list {
 		if s == wildcard && len(list) == 1 || n.pending(s) || guid.MatchString(s) {
@@ -208,7 +208,7 @@ func (n node) guids(wildcard string) ([]string, error) {
 		}
 		e := n.fail("must be a list of GUIDs")
 		if wildcard != "" {
-			e.hint("a list of %q alone means any", wildcard)
+			e.hint("[%q] alone means any", wildcard)
 		}
 		return nil, e
 	}

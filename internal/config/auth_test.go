@@ -24,7 +24,7 @@ func authOf(t *testing.T, block string, lookup func(string) (string, bool)) (Aut
 // The four blocks are those of the reference adapter's page.
 func TestReferenceExamplesParseAsWritten(t *testing.T) {
 	t.Parallel()
-	const forwarded = `c.json:2: server "s": "auth.forward_user_token" hands the user's token to the server's process | set it to false unless the server cannot work without`
+	const forwarded = `c.json:2: server "s": "auth.forward_user_token" passes the user's token to the server's process | set it to false unless the server needs the token`
 	lookup := environ("AZURE_CLIENT_ID", client, "AZURE_CLIENT_SECRET", "secret")
 	for block, want := range map[string]struct {
 		auth     Auth
@@ -103,30 +103,30 @@ func TestAuthBlockThatGuardsNothingIsAnError(t *testing.T) {
 		methods = `"none", "azure_default", "azure_obo" or "oauth2_bearer"`
 		obo     = `{"method": "azure_obo", "azure_client_id": "` + client + `", `
 		bearer  = `{"method": "oauth2_bearer", "oauth2_issuer": "https://i", `
-		guid    = `must be a GUID, as 00000000-0000-0000-0000-000000000000`
+		guid    = `must be a GUID, such as 00000000-0000-0000-0000-000000000000`
 	)
 	for block, want := range map[string]string{
 		`"none"`:                                     `"auth" must be an object, not a string`,
-		`{}`:                                         `"auth.method" is missing | it is one of ` + methods,
-		`{"method": null}`:                           `"auth.method" is missing | it is one of ` + methods,
+		`{}`:                                         `"auth.method" is missing | want one of ` + methods,
+		`{"method": null}`:                           `"auth.method" is missing | want one of ` + methods,
 		`{"method": "azure-obo"}`:                    `"auth.method" must be ` + methods + `, not "azure-obo" | did you mean "azure_obo"?`,
 		`{"method": "${M}"}`:                         `"auth.method" must be ` + methods + `, not "${M}"`,
 		`{"method": "none", "method": "none"}`:       `"auth.method" is written twice, on lines 2 and 2`,
-		`{"method": "none", "metod": 1}`:             `"auth.metod" is not a key that is known here | did you mean "method"?`,
-		`{"method": "none", "zzz": null}`:            `"auth.zzz" is not a key that is known here`,
-		`{"method": "none", "azure_client_id": "x"}`: `"auth.azure_client_id" belongs to the method "azure_default" or "azure_obo", not to "none" | remove it, or change the method`,
-		`{"method": "azure_default", "allow_public": true}`:                `"auth.allow_public" belongs to the method "none", not to "azure_default" | remove it, or change the method`,
-		`{"method": "azure_default", "oauth2_issuer": null}`:               `"auth.oauth2_issuer" belongs to the method "oauth2_bearer", not to "azure_default" | remove it, or change the method`,
-		`{"method": "none", "forward_user_token": true}`:                   `"auth.forward_user_token" cannot be true with the method "none", which knows no user | use "azure_obo" or "oauth2_bearer"`,
-		`{"method": "azure_default", "forward_user_token": true}`:          `"auth.forward_user_token" cannot be true with the method "azure_default", which knows no user | use "azure_obo" or "oauth2_bearer"`,
-		`{"method": "azure_obo"}`:                                          `"auth.azure_client_id" is missing, and the method "azure_obo" needs it | it is the application (client) ID of the app registration that the tokens are for`,
+		`{"method": "none", "metod": 1}`:             `"auth.metod" is not a known key | did you mean "method"?`,
+		`{"method": "none", "zzz": null}`:            `"auth.zzz" is not a known key`,
+		`{"method": "none", "azure_client_id": "x"}`: `"auth.azure_client_id" is a key of the method "azure_default" or "azure_obo", not of "none" | remove it, or change the method`,
+		`{"method": "azure_default", "allow_public": true}`:                `"auth.allow_public" is a key of the method "none", not of "azure_default" | remove it, or change the method`,
+		`{"method": "azure_default", "oauth2_issuer": null}`:               `"auth.oauth2_issuer" is a key of the method "oauth2_bearer", not of "azure_default" | remove it, or change the method`,
+		`{"method": "none", "forward_user_token": true}`:                   `"auth.forward_user_token" cannot be true with the method "none", which does not identify users | use "azure_obo" or "oauth2_bearer"`,
+		`{"method": "azure_default", "forward_user_token": true}`:          `"auth.forward_user_token" cannot be true with the method "azure_default", which does not identify users | use "azure_obo" or "oauth2_bearer"`,
+		`{"method": "azure_obo"}`:                                          `"auth.azure_client_id" is missing, and the method "azure_obo" needs it | use the application (client) ID of the app registration that the tokens are for`,
 		`{"method": "azure_obo", "azure_client_id": ""}`:                   `"auth.azure_client_id" ` + guid,
 		obo + `"azure_tenant_id": "contoso.com"}`:                          `"auth.azure_tenant_id" ` + guid,
 		obo + `"azure_client_secret": ""}`:                                 `"auth.azure_client_secret" must not be empty`,
-		obo + `"azure_allowed_tenants": []}`:                               `"auth.azure_allowed_tenants" must not be an empty list, which would let nobody in | remove the key, or name somebody`,
-		obo + `"azure_allowed_tenants": ["*", "` + tenant + `"]}`:          `"auth.azure_allowed_tenants" must be a list of GUIDs | a list of "*" alone means any`,
+		obo + `"azure_allowed_tenants": []}`:                               `"auth.azure_allowed_tenants" must not be an empty list, which would admit nobody | remove the key, or name at least one caller`,
+		obo + `"azure_allowed_tenants": ["*", "` + tenant + `"]}`:          `"auth.azure_allowed_tenants" must be a list of GUIDs | ["*"] alone means any`,
 		obo + `"azure_allowed_client_ids": ["*"]}`:                         `"auth.azure_allowed_client_ids" must be a list of GUIDs`,
-		obo + `"azure_scopes": ["a b"]}`:                                   `"auth.azure_scopes" must be a list of strings without blanks`,
+		obo + `"azure_scopes": ["a b"]}`:                                   `"auth.azure_scopes" must be a list of strings without spaces`,
 		obo + `"azure_scopes": "a"}`:                                       `"auth.azure_scopes" must be a list of strings, not a string`,
 		obo + `"azure_authority": "login.microsoftonline.us"}`:             `"auth.azure_authority" must be an https URL without user, query and fragment`,
 		`{"method": "oauth2_bearer"}`:                                      `"auth.oauth2_issuer" is missing, and the method "oauth2_bearer" needs it`,
@@ -136,7 +136,7 @@ func TestAuthBlockThatGuardsNothingIsAnError(t *testing.T) {
 		bearer + `"oauth2_audience": []}`:                                  `"auth.oauth2_audience" must not be an empty list`,
 		bearer + `"oauth2_audience": ""}`:                                  `"auth.oauth2_audience" must not be empty`,
 		bearer + `"oauth2_jwks_uri": "ftp://x"}`:                           `"auth.oauth2_jwks_uri" must be an https URL without user and fragment`,
-		bearer + `"oauth2_introspection_client_secret": "x"}`:              `"auth.oauth2_introspection_client_id" is missing beside its secret`,
+		bearer + `"oauth2_introspection_client_secret": "x"}`:              `"auth.oauth2_introspection_client_id" is missing, and oauth2_introspection_client_secret needs it`,
 		bearer + `"oauth2_scope_implies": {"a": "b"}}`:                     `"auth.oauth2_scope_implies.a" must be a list of strings, not a string`,
 		bearer + `"forward_user_token": "false"}`:                          `"auth.forward_user_token" must be true or false, not a string`,
 	} {
@@ -162,7 +162,7 @@ func TestSecretInTheFileIsAWarning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`c.json:2: server "s": "auth.azure_client_secret" is written out in the file | write ${NAME}, and set NAME as an app setting or Key Vault reference`}
+	want := []string{`c.json:2: server "s": "auth.azure_client_secret" is written in plain text in the file | write ${NAME}, and set NAME as an app setting or Key Vault reference`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -195,7 +195,7 @@ const (
 // that does not belong to the method is an error, because a guard that is not read is no guard.
 type Auth struct {
 	Method           AuthMethod
-	Line             int  // where the object begins; zero when there is none
+	Line             int  // where the object begins; zero without an object
 	ForwardUserToken bool // false unless written
 	AllowPublic      bool // none: serve without keys on Azure
 

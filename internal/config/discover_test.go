@@ -107,7 +107,7 @@ func TestLargeFileIsNotParsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Load(path, nil)
-	if got, want := sentence(t, err), path+": is larger than 1 MiB, the most that a configuration may be"; got != want {
+	if got, want := sentence(t, err), path+": is larger than 1 MiB, the limit for a configuration"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }

@@ -49,16 +49,16 @@ func read(path string, data []byte) (*document, error) {
 		}
 	}
 	if i := firstNonText(d.text); i >= 0 {
-		return nil, (&Error{Path: path, Line: d.line(i), Err: errors.New("is not UTF-8 text")}).hint("this seems to be another file than a configuration")
+		return nil, (&Error{Path: path, Line: d.line(i), Err: errors.New("is not UTF-8 text")}).hint("this does not seem to be a configuration file")
 	}
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty")}).hint(`a configuration begins with {"mcpServers": {`)
 	}
 	if onlyComments(d.text) {
-		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty: all of it is comments")}).hint(`a configuration begins with {"mcpServers": {`)
+		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty: it contains only comments")}).hint(`a configuration begins with {"mcpServers": {`)
 	}
 	if i := tooDeep(d.text); i >= 0 {
-		return nil, &Error{Path: path, Line: d.line(i), Err: fmt.Errorf("nests deeper than %d levels", maxDepth)}
+		return nil, &Error{Path: path, Line: d.line(i), Err: fmt.Errorf("is nested more than %d levels deep", maxDepth)}
 	}
 
 	// The parser wants every line comment to end in a newline, even the last line of a file.
@@ -72,12 +72,12 @@ func read(path string, data []byte) (*document, error) {
 	}
 	d.root = root
 	if root.Value.Kind() != '{' {
-		return nil, &Error{Path: path, Line: d.line(root.StartOffset), Err: fmt.Errorf("must hold an object, not %s", kind(root))}
+		return nil, &Error{Path: path, Line: d.line(root.StartOffset), Err: fmt.Errorf("must contain an object, not %s", kind(root))}
 	}
 	return d, nil
 }
 
-var errTooLarge = fmt.Errorf("is larger than %d MiB, the most that a configuration may be", maxSize>>20)
+var errTooLarge = fmt.Errorf("is larger than %d MiB, the limit for a configuration", maxSize>>20)
 
 // line numbers the line that holds an offset, from 1.
 func (d *document) line(offset int) int {
@@ -93,13 +93,13 @@ func (d *document) syntaxError(err error) *Error {
 	cause := errors.Unwrap(err)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		e.Err = errors.New("is not JSON: it ends too early")
-		return e.hint("a brace, a bracket, a quote or a comment is not closed")
+		e.Err = errors.New("is not JSON: it ends unexpectedly")
+		return e.hint("close the open brace, bracket, quote or comment")
 	case cause == nil:
 		e.Err = errors.New("is not JSON")
 	case strings.HasPrefix(cause.Error(), "invalid literal"):
 		e.Err = fmt.Errorf("is not JSON: invalid string, number or word at column %d", column)
-		return e.hint(`a string stands between double quotes on one line, with \\ for a backslash`)
+		return e.hint(`write a string in double quotes on one line, with \\ for a backslash`)
 	default:
 		e.Err = fmt.Errorf("is not JSON: %w at column %d", cause, column)
 	}

@@ -68,7 +68,7 @@ func Withhold(variables []Variable, e *Error) *Error {
 	list := strings.Join(names, ", ")
 	return &Error{
 		Path: e.Path, Line: e.Line, Server: e.Server, Key: e.Key,
-		Err: fmt.Errorf("cannot be used with what %s says", list), Hint: "check the app setting " + list,
+		Err: fmt.Errorf("cannot be used with the value of %s", list), Hint: "check the app setting " + list,
 	}
 }
 
@@ -104,4 +104,4 @@ func Unresolved(value string) bool {
 }
 
 // UnresolvedHint says what helps against it.
-const UnresolvedHint = "let the app's identity read the secret (role Key Vault Secrets User), see that the secret has a value, and write any app setting, so that the platform asks again and starts the app anew"
+const UnresolvedHint = "grant the app's identity the role Key Vault Secrets User, check that the secret has a value, then change any app setting: the platform resolves the reference again and restarts the app"

@@ -49,7 +49,7 @@ func TestParseEachPutsWhatIsWrongWithOneServerIntoIt(t *testing.T) {
 		"good":  "",
 		"unset": `f.json:3: server "unset": "env.X" needs the variable UNSET, which is not set`,
 		"vault": `f.json:4: server "vault": "args" needs the variable VAULT, which is a Key Vault reference that is not resolved`,
-		"auth":  `f.json:5: server "auth": "auth.oauth2_issuer" cannot be used with what ISSUER says`,
+		"auth":  `f.json:5: server "auth": "auth.oauth2_issuer" cannot be used with the value of ISSUER`,
 		"era":   `f.json:6: server "era": "era" must be "auto", "legacy", "modern" or "both", not "stone"`,
 		"Twin":  `f.json:8: server "twin": differs from "Twin" on line 7 only in letter case`,
 		"twin":  `f.json:8: server "twin": differs from "Twin" on line 7 only in letter case`,
@@ -67,7 +67,7 @@ func TestParseEachStillFailsForTheRestOfTheFile(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
 		`{`: "f.json:1: ",
-		`{"mcpServers": {"a": {"command": "a"}}, "runtime": {"public_url": "${URL}"}}`: `f.json:1: "runtime.public_url" cannot be used with what URL says`,
+		`{"mcpServers": {"a": {"command": "a"}}, "runtime": {"public_url": "${URL}"}}`: `f.json:1: "runtime.public_url" cannot be used with the value of URL`,
 		`{"mcpServers": {"a": {"command": "a"}}, "runtime": {"max_sessions": -1}}`:     `f.json:1: "runtime.max_sessions" must be`,
 	} {
 		_, err := config.ParseEach("f.json", []byte(file), env(map[string]string{"URL": "ftp://s3cret-value"}))

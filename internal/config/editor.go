@@ -17,7 +17,7 @@ var editorVariables = []struct{ name, what, hint string }{
 	{"workspaceRoot", "the folder that is open in the editor", hintRelative},
 	{"workspacePath", "the folder that is open in the client", hintRelative},
 	{"workspaceFolderBasename", "the name of the folder that is open in the editor", "write the name itself"},
-	{"userHome", "the home folder of whoever uses the editor", hintRelative},
+	{"userHome", "the home folder of the editor's user", hintRelative},
 	{"pathSeparator", "the path separator of the editor's machine", `write "/"`},
 	{"/", "the path separator of the editor's machine", `write "/"`},
 	{"config:", "a setting of the editor", hintSetting},
@@ -27,7 +27,7 @@ var editorVariables = []struct{ name, what, hint string }{
 	{"CLAUDE_PROJECT_DIR", "the folder that is open in Claude Code", hintRelative},
 	{"extensionPath", "the folder of a Gemini extension", hintRelative},
 	{"__dirname", "the folder of a bundle", hintRelative},
-	{"user_config.", "an answer that a desktop app asks its user for", hintSetting},
+	{"user_config.", "a value that a desktop app asks its user for", hintSetting},
 }
 
 // EditorVariable says what the variable ${name} is, where it is one that only an editor or another

@@ -18,7 +18,7 @@ func LoadEnvFile(path string) (map[string]string, error) {
 		return nil, err
 	}
 	if bytes.IndexByte(data, 0) >= 0 {
-		return nil, fmt.Errorf("%s: is no text file", path)
+		return nil, fmt.Errorf("%s: is not a text file", path)
 	}
 	vars := map[string]string{}
 	for i, line := range strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n") {
@@ -47,7 +47,7 @@ func envLine(line string) (name, value string, err error) {
 		return name, value[1 : len(value)-1], nil
 	case strings.HasPrefix(value, `"`):
 		if value, err = strconv.Unquote(value); err != nil {
-			return "", "", fmt.Errorf("the value of %s has a double quote that is not closed or an escape that is none", name)
+			return "", "", fmt.Errorf("the value of %s has an unclosed double quote or an invalid escape", name)
 		}
 		return name, value, nil
 	}

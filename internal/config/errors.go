@@ -12,7 +12,7 @@ type Error struct {
 	Path   string // empty when the caller gave none, as the edits do
 	Line   int    // from 1; zero when the trouble has no line, as with a file that cannot be read
 	Server string // empty outside of the servers object
-	Key    string // dotted below the server or the file: "auth.method"; empty when it is none
+	Key    string // dotted below the server or the file: "auth.method"; empty if it is about no key
 	Err    error  // what is wrong with it: a predicate of Key, or a clause of its own
 	Hint   string // the hint, where there is one
 }

@@ -40,7 +40,7 @@ func (x *expander) expand(n node, s string) (string, error) {
 		}
 		body, tail, closed := strings.Cut(after, "}")
 		if !closed {
-			return "", n.fail("opens a variable with ${ and does not close it").hint("write $${ for a literal ${")
+			return "", n.fail("has a ${ without a closing }").hint("write $${ for a literal ${")
 		}
 		ref, err := x.reference(n, body)
 		if err != nil {
@@ -71,10 +71,10 @@ func (x *expander) reference(n node, body string) (reference, error) {
 	ref.name, ref.fallback, ref.defaulted = strings.Cut(body, ":-")
 	ref.whenEmpty = ref.defaulted
 	if strings.Contains(ref.fallback, "${") {
-		return ref, n.fail("puts a variable into the default of another").hint("defaults are plain text")
+		return ref, n.fail("uses a variable in the default of another").hint("write the default as plain text")
 	}
 	if what, hint, ok := EditorVariable(ref.name); ok {
-		return ref, n.fail("uses ${%s}, %s, which no app on Azure has", ref.name, what).hint("%s", hint)
+		return ref, n.fail("uses ${%s}, %s, which does not exist on Azure", ref.name, what).hint("%s", hint)
 	}
 	scheme, name, schemed := strings.Cut(ref.name, ":")
 	switch {
@@ -93,7 +93,7 @@ func (x *expander) reference(n node, body string) (reference, error) {
 		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).hint(hintSetting)
 	}
 	if !variableName(ref.name) {
-		return ref, n.fail("holds a ${...} that names no variable").hint("write $${ for a literal ${")
+		return ref, n.fail("contains a ${...} that is not the name of a variable").hint("write $${ for a literal ${")
 	}
 	ref.secret = ref.secret || secret.Setting(n.key[strings.LastIndexByte(n.key, '.')+1:])
 	return ref, nil
@@ -110,7 +110,7 @@ func (x *expander) resolve(n node, ref reference) (string, error) {
 	value, set := x.lookup(ref.name)
 	switch {
 	case set && strings.ContainsRune(value, 0):
-		return "", showsNone(n.fail("needs the variable %s, which holds a NUL character", ref.name))
+		return "", showsNone(n.fail("needs the variable %s, which contains a NUL character", ref.name))
 	case set && Unresolved(value): // the default is for who sets nothing
 		return "", showsNone(n.fail("needs the variable %s, which is a Key Vault reference that is not resolved", ref.name)).
 			hint("%s", UnresolvedHint)
@@ -125,7 +125,7 @@ func (x *expander) resolve(n node, ref reference) (string, error) {
 
 var referenced = regexp.MustCompile(`\$\{(?:env:)?(\w+)`)
 
-// secretOptions marks the variables that stand in a command line as the values of options that take secrets. It
+// secretOptions marks the variables that are the values of options that take secrets in a command line. It
 // finds them as long as they stand as they were written.
 func (p *parser) secretOptions(server string, args []string) {
 	for _, a := range secret.Args(args) {

@@ -58,16 +58,16 @@ func TestVariableThatCannotBeReplacedIsAnError(t *testing.T) {
 		`${NONE}`:        `needs the variable NONE, which is not set | set NONE in the app settings, or write ${NONE:-default}`,
 		`${env:NONE}`:    `needs the variable NONE, which is not set | set NONE in the app settings, or write ${NONE:-default}`,
 		`${input:my-id}`: `needs the variable MY_ID, which is not set | set MY_ID in the app settings, or write ${MY_ID:-default}`,
-		`${userHome}`:    `uses ${userHome}, the home folder of whoever uses the editor, which no app on Azure has | copy what it names into the project, and write a path that is relative to the project`,
-		`${config:a.b}`:  `uses ${config:a.b}, a setting of the editor, which no app on Azure has | write ${NAME} and set NAME as an app setting`,
-		`${/}`:           `uses ${/}, the path separator of the editor's machine, which no app on Azure has | write "/"`,
+		`${userHome}`:    `uses ${userHome}, the home folder of the editor's user, which does not exist on Azure | copy what it names into the project, and write a path that is relative to the project`,
+		`${config:a.b}`:  `uses ${config:a.b}, a setting of the editor, which does not exist on Azure | write ${NAME} and set NAME as an app setting`,
+		`${/}`:           `uses ${/}, the path separator of the editor's machine, which does not exist on Azure | write "/"`,
 		`${other:a.b}`:   `uses a ${other:...} variable, which only an editor can resolve | write ${NAME} and set NAME as an app setting`,
-		`${A`:            `opens a variable with ${ and does not close it` + literal,
-		`${}`:            `holds a ${...} that names no variable` + literal,
-		`${A B}`:         `holds a ${...} that names no variable` + literal,
-		`${1A}`:          `holds a ${...} that names no variable` + literal,
-		`${input:}`:      `holds a ${...} that names no variable` + literal,
-		`${A:-${B}}`:     `puts a variable into the default of another | defaults are plain text`,
+		`${A`:            `has a ${ without a closing }` + literal,
+		`${}`:            `contains a ${...} that is not the name of a variable` + literal,
+		`${A B}`:         `contains a ${...} that is not the name of a variable` + literal,
+		`${1A}`:          `contains a ${...} that is not the name of a variable` + literal,
+		`${input:}`:      `contains a ${...} that is not the name of a variable` + literal,
+		`${A:-${B}}`:     `uses a variable in the default of another | write the default as plain text`,
 	} {
 		_, err := one(t, "\"command\": \"x\",\n\"env\": {\n\"K\": \""+in+`"}`, environ())
 		if got := sentence(t, err); got != `c.json:3: server "s": "env.K" `+want {
@@ -79,7 +79,7 @@ func TestVariableThatCannotBeReplacedIsAnError(t *testing.T) {
 func TestMalformedVariableIsAnErrorForTheGeneratorToo(t *testing.T) {
 	t.Parallel()
 	_, err := one(t, `"command": "${A"`, nil)
-	want := `c.json:1: server "s": "command" opens a variable with ${ and does not close it | write $${ for a literal ${`
+	want := `c.json:1: server "s": "command" has a ${ without a closing } | write $${ for a literal ${`
 	if got := sentence(t, err); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

@@ -14,7 +14,7 @@ func (n node) fromCaller(check func(string) error) (map[string]string, error) {
 	}
 	vars := make(map[string]string, len(members))
 	for _, m := range members {
-		m.vars = nil // which header counts is for whoever reads the file to see
+		m.vars = nil // readers of the file must see which header counts
 		source, err := m.filled()
 		if err != nil {
 			return nil, err
@@ -39,7 +39,7 @@ func (d *draft) checkFromCaller() error {
 	if len(d.EnvFromClaims) > 0 {
 		m = d.claims
 		if d.Auth.Method != AuthAzureOBO && d.Auth.Method != AuthOAuth2Bearer {
-			return m.fail("needs callers with a verified token, and the method %q has none", d.Auth.Method).
+			return m.fail("needs callers with a verified token, which the method %q does not check", d.Auth.Method).
 				hint("set auth.method to %q or %q", AuthAzureOBO, AuthOAuth2Bearer)
 		}
 	}
@@ -49,12 +49,12 @@ func (d *draft) checkFromCaller() error {
 	for _, vars := range []map[string]string{d.EnvFromHeaders, d.EnvFromClaims} {
 		for name := range vars {
 			if _, set := d.Env[name]; set {
-				return m.fail("sets %s, and so does env", name).hint("remove it from one of them")
+				return m.fail("sets %s, which env sets too", name).hint("remove it from one of them")
 			}
 		}
 	}
 	if d.Sessions.Prewarm > 0 {
-		d.parser.warn(m.fail("makes every process one caller's, so that none can be started ahead").hint("remove sessions.prewarm"))
+		d.parser.warn(m.fail("binds each process to one caller, so that none can be started in advance").hint("remove sessions.prewarm"))
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ var guards = []string{
 }
 
 // Guard reports whether the member key of a server's entry, with this value, guards it. A guard that
-// lets everything pass, as "tools": ["*"] does, is none.
+// lets everything pass, as "tools": ["*"] does, is not a guard.
 func Guard(key string, value hujson.Value) bool {
 	if !slices.Contains(guards, key) || key == "sandbox" && OwnSandbox(value) || key == "tools" && OwnTools(value) {
 		return false
@@ -55,10 +55,10 @@ func refuses(key string) bool {
 
 // guarded is the error of a guard that is another client's, or that this version cannot keep up.
 func guarded(m member) *Error {
-	e := m.at.fail("is how another client guards this server, and is not read here, so that it is not served")
+	e := m.at.fail("restricts this server in another client; mcpfunc does not support it and does not serve the server")
 	switch {
 	case strings.HasPrefix(m.name, "sandbox"):
-		return e.hint(`remove "%s" if everybody who may call the server may do everything with it; else serve it elsewhere`, m.name)
+		return e.hint(`remove "%s" if every caller of the server may do everything with it; otherwise host it elsewhere`, m.name)
 	case refuses(m.name):
 		return e.hint(`write "tools": {"deny": [...]} with the same names; mcpfunc init --config and add-server --from do`)
 	}

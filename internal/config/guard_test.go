@@ -52,7 +52,7 @@ func TestRemarksAmongServersAreNoServers(t *testing.T) {
 		t.Error("text under the name of a server is taken for a remark")
 	}
 	_, err = Parse("c.json", []byte("// {\n//   \"servers\": {}\n/* } */\n"), nil)
-	if got := sentence(t, err); got != "c.json:1: is empty: all of it is comments | a configuration begins with {\"mcpServers\": {" {
+	if got := sentence(t, err); got != "c.json:1: is empty: it contains only comments | a configuration begins with {\"mcpServers\": {" {
 		t.Error(got)
 	}
 }

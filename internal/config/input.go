@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// inputs reads VS Code's "inputs", which stand beside the servers object and resolve no variables.
+// inputs reads VS Code's "inputs", which are next to the servers object and resolve no variables.
 func (p *parser) inputs() error {
 	beside := p.outline.top
 	if p.outline.shape == ShapeMCPDotMany || p.outline.shape == ShapeMCPDotOne {
@@ -24,7 +24,7 @@ func (p *parser) inputs() error {
 			return err
 		}
 		if _, twice := byID[input.ID]; twice {
-			return n.fail("holds the id %q twice", input.ID)
+			return n.fail("contains the id %q twice", input.ID)
 		}
 		if other, taken := byEnv[input.EnvName]; taken {
 			p.warn(n.fail("asks for %q and %q, which are both read from %s", other, input.ID, input.EnvName))

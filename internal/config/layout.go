@@ -2,7 +2,7 @@ package config
 
 import "github.com/tailscale/hujson"
 
-// A Layout says where things stand in a file, for whoever edits it as text. Offsets in its values are
+// A Layout says where things are in a file, for code that edits it as text. Offsets in its values are
 // offsets in Text.
 type Layout struct {
 	Mark    string // the byte order mark in front of Text, or empty

@@ -41,7 +41,7 @@ func CheckName(name string) error {
 		}
 		return e
 	case devices.MatchString(name):
-		return fail("Windows keeps this name for a device, so no folder can have it").hint("rename it, for example to %q", name+"-server")
+		return fail("Windows reserves this name for a device, so a folder cannot have it").hint("rename it, for example to %q", name+"-server")
 	case reserved(name):
 		return fail("/api/mcp/%s belongs to the HTTP+SSE transport of the default server", strings.ToLower(name)).hint("rename it, for example to %q", name+"-server")
 	}
@@ -82,7 +82,7 @@ func (m *member) place(server string) {
 	m.key, m.at.key = "", ""
 }
 
-// clash says why a name cannot stand beside those that were seen. Functions, and some disks, do not
+// clash says why a name conflicts with those that were seen. Functions, and some disks, do not
 // tell letter case apart.
 func clash(f member, seen map[string]member) error {
 	lower := strings.ToLower(f.name)

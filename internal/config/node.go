@@ -10,7 +10,7 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// A node is one value of a document and where it stands, so that whoever reads it can say what is
+// A node is one value of a document and its position, so that its reader can say what is
 // wrong with it. Its methods return an *Error or nothing.
 type node struct {
 	doc    *document
@@ -88,7 +88,7 @@ func (n node) text() (string, error) {
 	}
 	s := n.written()
 	if strings.ContainsRune(s, 0) {
-		return "", n.fail("must not hold a NUL character")
+		return "", n.fail("must not contain a NUL character")
 	}
 	if n.vars == nil {
 		return s, nil
@@ -152,7 +152,7 @@ func (n node) texts() ([]string, error) {
 	var list []string
 	for _, element := range elements {
 		if element.val.Value.Kind() != '"' {
-			return nil, element.fail("must be a list of strings, but holds %s", kind(element.val))
+			return nil, element.fail("must be a list of strings, but contains %s", kind(element.val))
 		}
 		s, err := element.text()
 		if err != nil {
@@ -171,7 +171,7 @@ func (n node) words() ([]string, error) {
 	}
 	for _, s := range list {
 		if s == "" || !n.pending(s) && strings.ContainsAny(s, " \t\r\n") {
-			return nil, n.fail("must be a list of strings without blanks")
+			return nil, n.fail("must be a list of strings without spaces")
 		}
 	}
 	return list, nil

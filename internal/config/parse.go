@@ -84,7 +84,7 @@ func parse(path string, data []byte, lookup func(string) (string, bool), each bo
 	p := newParser(o, lookup)
 	p.each = each
 	for _, other := range o.others {
-		p.warn(o.servers.fail("is used, and %q beside it is not", other))
+		p.warn(o.servers.fail("is used, and %q is ignored", other))
 	}
 	if err := p.inputs(); err != nil {
 		return nil, err
@@ -130,14 +130,14 @@ func (p *parser) unknown(m member, known []string) {
 }
 
 func unknownKey(m member, known []string) *Error {
-	e := m.at.fail("is not a key that is known here")
+	e := m.at.fail("is not a known key")
 	if k := Nearest(m.name, known); k != "" {
 		e.hint("did you mean %q?", k)
 	}
 	return e
 }
 
-// strays warns of top-level keys that look like a slip. Others are none of our business: the file
+// strays warns of top-level keys that look like a slip. Others are not our business: the file
 // may be the settings of an editor.
 func (p *parser) strays() {
 	known := []string{"mcpServers", "servers", "inputs", "runtime", "mcp"}

@@ -157,8 +157,8 @@ func TestFirstShapeWins(t *testing.T) {
 		t.Errorf("got %+v", f)
 	}
 	want := []string{
-		`c.json:2: "mcpServers" is used, and "servers" beside it is not`,
-		`c.json:2: "mcpServers" is used, and "mcp.servers" beside it is not`,
+		`c.json:2: "mcpServers" is used, and "servers" is ignored`,
+		`c.json:2: "mcpServers" is used, and "mcp.servers" is ignored`,
 	}
 	if diff := cmp.Diff(want, texts(f.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

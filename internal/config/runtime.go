@@ -129,12 +129,12 @@ func (p *parser) defaultServer(m member) (string, error) {
 		case s.Name == name && s.Enabled:
 			return name, nil
 		case s.Name == name:
-			return "", m.fail("names the server %q, which is switched off", name)
+			return "", m.fail("names the server %q, which is disabled", name)
 		case s.Enabled:
 			on = append(on, s.Name)
 		}
 	}
-	e := m.fail("names the server %q, which is not there", name)
+	e := m.fail("names the server %q, which does not exist", name)
 	if s := Nearest(name, on); s != "" {
 		e.hint("did you mean %q?", s)
 	}
@@ -195,7 +195,7 @@ func (n node) origins() ([]string, error) {
 		}
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || s != u.Scheme+"://"+u.Host {
-			return nil, n.fail("must be a list of origins, as https://example.com, and %q is none", s)
+			return nil, n.fail("must be a list of origins such as https://example.com, not %q", s)
 		}
 	}
 	return list, nil
@@ -209,7 +209,7 @@ func (n node) hosts() ([]string, error) {
 	}
 	for _, s := range list {
 		if !n.pending(s) && strings.ContainsAny(s, "/@?#") {
-			return nil, n.fail("must be a list of host names, as example.com or localhost:7071, and %q is none", s)
+			return nil, n.fail("must be a list of host names such as example.com or localhost:7071, not %q", s)
 		}
 	}
 	return list, nil

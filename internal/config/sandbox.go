@@ -84,12 +84,12 @@ func (p *parser) sandbox(n node) (s Sandbox, err error) {
 		}
 	}
 	if !s.NoNetwork && !s.ReadOnly {
-		p.warn(n.fail("keeps this server from nothing").hint(`write "network": "none" or a list of ports, or "write": a list of folders`))
+		p.warn(n.fail("does not restrict this server").hint(`write "network": "none" or a list of ports, or "write": a list of folders`))
 	}
 	return s, nil
 }
 
-// network reads "all", "none" or a list of ports. It stands in the file: what is kept from a server cannot wait for
+// network reads "all", "none" or a list of ports. It must be written in the file: what is kept from a server cannot wait for
 // a variable.
 func (n node) network() (none bool, ports []int, err error) {
 	n.vars = nil
@@ -127,11 +127,11 @@ func (n node) folders() ([]string, error) {
 		switch {
 		case n.pending(dir):
 		case strings.TrimSpace(dir) == "":
-			return nil, n.fail("must not hold an empty name")
+			return nil, n.fail("must not contain an empty name")
 		case path.Clean(dir) == "/":
-			return nil, n.fail("holds the root of all folders").hint(`name the folders, or leave "write" out`)
+			return nil, n.fail("contains the root folder").hint(`name the folders, or omit "write"`)
 		case strings.HasPrefix(dir, "~"):
-			return nil, n.fail("holds %q, and no shell reads it", dir).hint("write ${HOME}, or leave it out: the server has a home of its own")
+			return nil, n.fail("contains %q, and no shell expands it", dir).hint("write ${HOME}, or omit it: each server has its own home folder")
 		}
 	}
 	return list, nil

@@ -39,7 +39,7 @@ func TestSandboxIsRead(t *testing.T) {
 
 func TestBrokenSandboxIsAnErrorWithItsPlace(t *testing.T) {
 	t.Parallel()
-	const form = `"sandbox" is in the form of another client, which mcpfunc does not know, so it does not serve this server | write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`
+	const form = `"sandbox" is in the format of another client, which mcpfunc does not support, so it does not serve this server | write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`
 	for text, want := range map[string]string{
 		`true`:                               form,
 		`{"network": {"allow": ["x"]}}`:      form,
@@ -52,10 +52,10 @@ func TestBrokenSandboxIsAnErrorWithItsPlace(t *testing.T) {
 		`{"network": [0]}`:                   `"sandbox.network" must be a whole number from 1 to 65535`,
 		`{"network": ["443"]}`:               `"sandbox.network" must be a whole number, not a string`,
 		`{"write": "data"}`:                  `"sandbox.write" must be a list of strings, not a string`,
-		`{"write": [""]}`:                    `"sandbox.write" must not hold an empty name`,
-		`{"write": ["//."]}`:                 `"sandbox.write" holds the root of all folders | name the folders, or leave "write" out`,
-		`{"write": ["~/x"]}`:                 `"sandbox.write" holds "~/x", and no shell reads it | write ${HOME}, or leave it out: the server has a home of its own`,
-		`{"write": [], "wirte": []}`:         `"sandbox.wirte" is not a key that is known here | did you mean "write"?`,
+		`{"write": [""]}`:                    `"sandbox.write" must not contain an empty name`,
+		`{"write": ["//."]}`:                 `"sandbox.write" contains the root folder | name the folders, or omit "write"`,
+		`{"write": ["~/x"]}`:                 `"sandbox.write" contains "~/x", and no shell expands it | write ${HOME}, or omit it: each server has its own home folder`,
+		`{"write": [], "wirte": []}`:         `"sandbox.wirte" is not a known key | did you mean "write"?`,
 		`{"network": "none", "required": 1}`: `"sandbox.required" must be true or false, not a number`,
 	} {
 		_, err := Parse("c.json", []byte("{\"mcpServers\": {\"a\": {\"command\": \"x\",\n \"sandbox\": "+text+"}}}"), nil)

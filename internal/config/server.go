@@ -29,7 +29,7 @@ type draft struct {
 	Server
 	parser  *parser
 	entry   node
-	dir     *member // working_dir or cwd, whichever came last
+	dir     *member // working_dir or cwd, the later of the two
 	command *member
 	remote  *member // the first key that only a remote server has
 	headers *member // env_from_headers
@@ -207,7 +207,7 @@ func (d *draft) set(m member) (err error) {
 		d.EnvFromClaims, err = m.fromCaller(authenv.CheckClaim)
 	case "sandbox":
 		if Guard(m.name, m.val) {
-			return m.at.fail("is in the form of another client, which mcpfunc does not know, so it does not serve this server").
+			return m.at.fail("is in the format of another client, which mcpfunc does not support, so it does not serve this server").
 				hint(`write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`)
 		}
 		d.Sandbox, err = d.parser.sandbox(m.node)
@@ -274,9 +274,9 @@ func servedElsewhere(members []member) *Error {
 		switch kind := m.written(); {
 		case kind == "stdio" || kind == "local" || strings.Contains(kind, "${") || Nearest(kind, []string{"stdio"}) != "":
 		case slices.Contains(remoteTypes, kind):
-			return m.fail("is %q: a remote server is served already, so it is left out", kind)
+			return m.fail("is %q: a remote server already has a URL, so it is skipped", kind)
 		default:
-			return m.fail(`is %q and not "stdio", which is what mcpfunc serves, so this server is left out`, kind)
+			return m.fail(`is %q, but mcpfunc serves only "stdio", so this server is skipped`, kind)
 		}
 	}
 	if _, ok := find(members, "command"); ok {
@@ -284,7 +284,7 @@ func servedElsewhere(members []member) *Error {
 	}
 	for _, name := range remoteKeys {
 		if m, ok := find(members, name); ok {
-			return m.fail("makes it a remote server, which is served already, so it is left out")
+			return m.fail("makes it a remote server, which already has a URL, so it is skipped")
 		}
 	}
 	return nil
@@ -295,7 +295,7 @@ var (
 	remoteKeys  = []string{"url", "serverUrl", "httpUrl"}
 )
 
-// checkType refuses every transport but ours. The word stands in the file: whether there is
+// checkType refuses every transport but ours. The word must be written in the file: whether there is
 // something to scaffold cannot wait for a variable.
 func checkType(m member) error {
 	m.vars = nil
@@ -325,7 +325,7 @@ func environment(n node) (map[string]string, error) {
 	env := make(map[string]string, len(members))
 	for _, m := range members {
 		if m.name == "" || strings.ContainsAny(m.name, "=\x00") {
-			return nil, m.at.fail(`is no name for a variable: it must not be empty nor hold "="`)
+			return nil, m.at.fail(`is not a valid variable name: it must not be empty or contain "="`)
 		}
 		switch m.val.Value.Kind() {
 		case '"':
@@ -350,10 +350,10 @@ func (d *draft) inherited(n node) ([]string, error) {
 	}
 	for _, name := range names {
 		if _, err := path.Match(name, ""); err != nil || strings.Contains(name, "=") {
-			return nil, n.fail("must be a list of names or globs, which %q is not", name)
+			return nil, n.fail("must be a list of names or globs, and %q is neither", name)
 		}
 		if strings.Trim(name, "*") == "" {
-			d.parser.warn(n.fail("lets every variable of the app pass, except those that never may").hint("name the ones that the server needs"))
+			d.parser.warn(n.fail("passes every variable of the app to the server, except those that are never passed").hint("name the variables that the server needs"))
 		}
 	}
 	return names, nil
@@ -375,7 +375,7 @@ func (d *draft) checkStart() error {
 		return e
 	}
 	if d.remote != nil {
-		d.parser.warn(d.remote.fail("means nothing beside \"command\""))
+		d.parser.warn(d.remote.fail("has no effect together with \"command\""))
 	}
 	if err := d.checkRequire(); err != nil {
 		return err
@@ -394,11 +394,11 @@ func (d *draft) checkWords() error {
 	}
 	if strings.ContainsAny(words[0], `/\`) {
 		if len(d.Args) == 0 {
-			d.parser.warn(d.command.fail("is taken whole as the path of a program").hint(`if %q is the program, move the rest to "args"`, words[0]))
+			d.parser.warn(d.command.fail("is used as a whole as the path of a program").hint(`if %q is the program, move the rest to "args"`, words[0]))
 		}
 		return nil
 	}
-	e := d.command.fail("is one word, the program, as no shell splits it").
+	e := d.command.fail("must be the program alone, because no shell splits it").
 		hint(`write "command": %q, "args": [%s]`, words[0], quoteAll(words[1:]))
 	if len(d.Args) == 0 {
 		return e

@@ -7,7 +7,7 @@ type outline struct {
 	doc     *document
 	root    node
 	top     []member // of the file
-	mcp     []member // of the top-level "mcp"; nil when there is none
+	mcp     []member // of the top-level "mcp"; nil without one
 	servers node
 	shape   Shape   // empty when there is no servers object
 	others  []Shape // that are there as well, and lose
@@ -52,11 +52,11 @@ func outlined(d *document) (*outline, error) {
 
 // lacksServers is the error of a file without a servers object.
 func (o *outline) lacksServers() error {
-	e := &Error{Path: o.doc.path, Line: o.root.line(), Err: errors.New(`holds no servers: it has none of "mcpServers", "servers", "mcp.servers" and "mcp.server"`)}
+	e := &Error{Path: o.doc.path, Line: o.root.line(), Err: errors.New(`contains no servers: want "mcpServers", "servers", "mcp.servers" or "mcp.server"`)}
 	for _, m := range o.top {
 		if k := Nearest(m.name, []string{string(ShapeMCPServers), string(ShapeServers)}); k != "" {
 			e.Line = m.at.line()
-			return e.hint("%q on this line is not %q", m.name, k)
+			return e.hint("write %q instead of %q on this line", k, m.name)
 		}
 	}
 	return e.hint(`put the servers into {"mcpServers": {...}}`)

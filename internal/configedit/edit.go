@@ -17,7 +17,7 @@ import (
 )
 
 // AddServer returns data with one more server, behind those that are there: in the servers object
-// that config.Parse would read, or in a new "mcpServers" when there is none. It follows the file in
+// that config.Parse would read, or in a new "mcpServers" if that is missing. It follows the file in
 // its indentation, its line ends and its trailing commas, and leaves every other byte as it is. The
 // result parses, and holds the servers of data and the new one.
 //
@@ -97,7 +97,7 @@ func (d document) accepts(name string) error {
 	for _, m := range d.Servers {
 		if strings.EqualFold(m.Name, name) {
 			return &config.Error{
-				Line: d.line(m.At), Server: m.Name, Err: errors.New("is in the file already"), Hint: "remove it first, or choose another name",
+				Line: d.line(m.At), Server: m.Name, Err: errors.New("already exists in the file"), Hint: "remove it first, or choose another name",
 			}
 		}
 	}
@@ -109,8 +109,8 @@ func (d document) spares(name string) error {
 	value := find(find(d.Root, "runtime"), "default_server")
 	if literal, ok := value.Value.(hujson.Literal); ok && literal.Kind() == '"' && literal.String() == name {
 		return &config.Error{
-			Line: d.line(value), Key: "runtime.default_server", Err: fmt.Errorf("names %q, so it cannot be removed", name),
-			Hint: "let it name another server first",
+			Line: d.line(value), Key: "runtime.default_server", Err: fmt.Errorf("names %q, so that server cannot be removed", name),
+			Hint: "change it to another server first",
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (d document) spliced(splices []splice) []byte {
 func (d document) add(name string, entry value) []splice {
 	st := d.style()
 	if d.Shape != "" {
-		// Where the last entry stands on one line, so does the next.
+		// If the last entry is on one line, so is the next.
 		if there := d.Object.Value.(*hujson.Object).Members; len(there) > 0 {
 			last := there[len(there)-1].Value
 			st.flat = bytes.IndexByte(d.Text[last.StartOffset:last.EndOffset], '\n') < 0
@@ -262,7 +262,7 @@ func (d document) remove(v hujson.Value, index int) []splice {
 		case isLast:
 			return append(splices, splice{first.start, behind, ""})
 		}
-		// The next one stands on the same line, and moves up.
+		// The next one is on the same line, and moves up.
 		return append(splices, splice{first.content, below[0].content, ""})
 	}
 	switch {

@@ -133,16 +133,16 @@ func TestEditThatCannotBeMadeIsAnError(t *testing.T) {
 		return func() ([]byte, error) { return RemoveServer([]byte(data), name) }
 	}
 	for want, edit := range map[string]func() ([]byte, error){
-		`line 2: server "git": is in the file already | remove it first, or choose another name`:                                                           add(file, "Git", x),
+		`line 2: server "git": already exists in the file | remove it first, or choose another name`:                                                       add(file, "Git", x),
 		`line 1: server "a/b": a name must be up to 63 letters, digits, "-" and "_", and begin with a letter or a digit | rename it, for example to "a-b"`: add(file, "a/b", x),
-		`line 3: server "new": "command" is missing`:                                                                                                    add(file, "new", Entry{}),
-		`server "new": the entry holds a string that is not UTF-8`:                                                                                      add(file, "new", Entry{Command: "\xff"}),
-		`server "new": the entry is not the text of one JSON object`:                                                                                    add(file, "new", Entry{Raw: []byte(`{}, "evil": {}`)}),
-		`line 1: server "a": "type" must be "stdio", not "stido" | did you mean "stdio"?`:                                                               add(`{"servers": {"a": {"type": "stido"}}}`, "new", x),
-		`line 1: "servers" must be an object, not a list`:                                                                                               add(`{"servers": []}`, "new", x),
-		`line 1: server "gti": is not in the file | did you mean "git"?`:                                                                                remove(file, "gti"),
-		`line 3: "runtime.default_server" names "git", so it cannot be removed | let it name another server first`:                                      remove(file, "git"),
-		`line 1: holds no servers: it has none of "mcpServers", "servers", "mcp.servers" and "mcp.server" | put the servers into {"mcpServers": {...}}`: remove(`{}`, "git"),
+		`line 3: server "new": "command" is missing`:                                                                                            add(file, "new", Entry{}),
+		`server "new": the entry contains a string that is not UTF-8`:                                                                           add(file, "new", Entry{Command: "\xff"}),
+		`server "new": the entry is not one JSON object`:                                                                                        add(file, "new", Entry{Raw: []byte(`{}, "evil": {}`)}),
+		`line 1: server "a": "type" must be "stdio", not "stido" | did you mean "stdio"?`:                                                       add(`{"servers": {"a": {"type": "stido"}}}`, "new", x),
+		`line 1: "servers" must be an object, not a list`:                                                                                       add(`{"servers": []}`, "new", x),
+		`line 1: server "gti": is not in the file | did you mean "git"?`:                                                                        remove(file, "gti"),
+		`line 3: "runtime.default_server" names "git", so that server cannot be removed | change it to another server first`:                    remove(file, "git"),
+		`line 1: contains no servers: want "mcpServers", "servers", "mcp.servers" or "mcp.server" | put the servers into {"mcpServers": {...}}`: remove(`{}`, "git"),
 	} {
 		data, err := edit()
 		if got := sentence(t, err); got != want || data != nil {

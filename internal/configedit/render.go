@@ -65,7 +65,7 @@ func (e Entry) value(name string) (value, error) {
 	if e.Raw != nil {
 		v, err := hujson.Parse(e.Raw)
 		if err != nil || v.Value.Kind() != '{' || v.BeforeExtra != nil || v.AfterExtra != nil {
-			return nil, &config.Error{Server: name, Err: errors.New("the entry is not the text of one JSON object")}
+			return nil, &config.Error{Server: name, Err: errors.New("the entry is not one JSON object")}
 		}
 		return raw(e.Raw), nil
 	}
@@ -78,7 +78,7 @@ func (e Entry) value(name string) (value, error) {
 		{"description", e.Description}, {"auth", authBlock(e.Auth)},
 	}.filled()
 	if !body.valid() {
-		return nil, &config.Error{Server: name, Err: errors.New("the entry holds a string that is not UTF-8")}
+		return nil, &config.Error{Server: name, Err: errors.New("the entry contains a string that is not UTF-8")}
 	}
 	return body, nil
 }
@@ -157,7 +157,7 @@ type style struct {
 	newline string
 	unit    string // of indentation
 	space   string // behind a colon, and behind a comma on one line
-	flat    bool   // objects stand on one line
+	flat    bool   // objects are on one line
 }
 
 // style reads the layout off the file, and falls back to two blanks.

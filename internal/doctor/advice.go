@@ -62,13 +62,13 @@ func sessionAdvice(file *config.File, s config.Server) []Advice {
 	var all []Advice
 	if s.Sessions.Prewarm > 0 && s.Auth.Method != config.AuthNone {
 		all = append(all, advise(RuleSessions, file, &s, "sessions.prewarm",
-			"remove it: such a process can only be started when its caller is known",
-			"starts nothing ahead, as with auth.method %q a process holds something of its caller", s.Auth.Method))
+			"remove it: such a process can start only when its caller is known",
+			"has no effect: with auth.method %q a process belongs to its caller", s.Auth.Method))
 	}
 	if s.Sessions.OnLost == config.OnLostNotFound {
 		all = append(all, advise(RuleSessions, file, &s, "sessions.on_lost",
-			`write "resurrect" or "notify" if the server can go on without what its process remembers; else let other instances reach it by MCPFUNC_REDIS_URL`,
-			"ends a session when its instance is replaced or a request of it reaches another one, and most clients do not begin anew after a 404"))
+			`write "resurrect" or "notify" if the server can continue without its process's state; otherwise set MCPFUNC_REDIS_URL, so that other instances can reach it`,
+			"ends a session when its instance is replaced or a request reaches another instance, and most clients do not reinitialize after a 404"))
 	}
 	return all
 }
@@ -78,19 +78,19 @@ func sandboxAdvice(file *config.File, s config.Server) []Advice {
 	var all []Advice
 	for _, dir := range s.Sandbox.Write {
 		if dir = path.Clean(dir); dir == "/tmp" || dir == "/var" || dir == "/home" || dir == "/root" {
-			all = append(all, advise(RuleSandbox, file, &s, "sandbox.write", "name a folder in it: for temporary files the server has one of its own",
-				"holds %s, and with it what is of other servers", dir))
+			all = append(all, advise(RuleSandbox, file, &s, "sandbox.write", "name a folder below it; for temporary files each server already has its own folder",
+				"contains %s, which also holds files of other servers", dir))
 		}
 	}
 	if len(packages(s.Command, s.Args)) == 0 {
 		return all
 	}
-	const hint = "mcpfunc pack, so that nothing is downloaded at the start"
+	const hint = "run mcpfunc pack, so that nothing is downloaded at startup"
 	if s.Sandbox.NoNetwork && !slices.Contains(s.Sandbox.Ports, 443) {
-		all = append(all, advise(RuleSandbox, file, &s, "sandbox.network", hint, "keeps %s from the registry that it downloads from, unless the server is packed", pack.ProgramName(s.Command)))
+		all = append(all, advise(RuleSandbox, file, &s, "sandbox.network", hint, "blocks %s from the registry that it downloads from, unless the server is packed", pack.ProgramName(s.Command)))
 	}
 	if s.Sandbox.ReadOnly {
-		all = append(all, advise(RuleSandbox, file, &s, "sandbox.write", hint, "gives %s a cache for each session, which begins empty, unless the server is packed", pack.ProgramName(s.Command)))
+		all = append(all, advise(RuleSandbox, file, &s, "sandbox.write", hint, "gives %s an empty cache in every session, unless the server is packed", pack.ProgramName(s.Command)))
 	}
 	return all
 }
@@ -112,19 +112,19 @@ func accessAdvice(file *config.File, s config.Server) []Advice {
 		return nil
 	}
 	return []Advice{advise(RuleAccess, file, &s, "auth.allow_public",
-		"remove it unless the server may do no harm in anybody's hands", "lets the app start even where no key guards the server")}
+		"remove it unless the server is harmless even if anyone can call it", "lets the app start even if no key protects the server")}
 }
 
 // limitAdvice finds streams that the load balancer would cut.
 func limitAdvice(file *config.File) []Advice {
-	const key, hint = "runtime.keepalive_seconds", "leave it out: 20 seconds is the default"
+	const key, hint = "runtime.keepalive_seconds", "omit it: the default is 20 seconds"
 	switch k := file.Runtime.Keepalive; {
 	case k <= 0:
 		return []Advice{advise(RuleLimits, file, nil, key, hint,
-			"is off, and Azure's load balancer cuts a stream that is silent for %d s", int(silence.Seconds()))}
+			"is off, and Azure's load balancer closes a stream that is silent for %d s", int(silence.Seconds()))}
 	case k >= silence:
 		return []Advice{advise(RuleLimits, file, nil, key, hint,
-			"is %d, and Azure's load balancer cuts a stream that is silent for %d s", int(k.Seconds()), int(silence.Seconds()))}
+			"is %d, and Azure's load balancer closes a stream that is silent for %d s", int(k.Seconds()), int(silence.Seconds()))}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func TestSessionsThatEndWithTheirInstanceAreWarnedOf(t *testing.T) {
 		}
 		got := false
 		for _, a := range Advise(file) {
-			got = got || a.Key == "sessions.on_lost" && strings.Contains(a.Text, "begin anew")
+			got = got || a.Key == "sessions.on_lost" && strings.Contains(a.Text, "do not reinitialize")
 		}
 		if got != want {
 			t.Errorf("%s: warned %v, want %v", sessions, got, want)

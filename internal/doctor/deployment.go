@@ -20,7 +20,7 @@ import (
 func (p *Project) Deployment(ctx context.Context) []Finding {
 	all := p.configuration()
 	if p.plain {
-		return append(all, Finding{Name: "project", Status: Missing, Detail: "there is a configuration alone", Hint: "mcpfunc init makes a project"})
+		return append(all, Finding{Name: "project", Status: Missing, Detail: "the folder contains only a configuration", Hint: "run mcpfunc init to make a project"})
 	}
 	all = append(all, p.generated()...)
 	all = append(all, p.host()...)
@@ -41,7 +41,7 @@ func (p *Project) writable() []Finding {
 	}
 	for _, path := range []string{p.File.Path, p.Dir} {
 		if info, err := os.Stat(path); err == nil && info.Mode()&(0o002|os.ModeSticky) == 0o002 {
-			return []Finding{warning(filepath.Base(p.File.Path), "chmod o-w "+path, "can be changed by every user of this machine, and says which programs are run")}
+			return []Finding{warning(filepath.Base(p.File.Path), "chmod o-w "+path, "can be changed by every user of this machine, and determines which programs run")}
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func (p *Project) writable() []Finding {
 
 // configuration tells of the warnings in the file and of what Advise adds to them.
 func (p *Project) configuration() []Finding {
-	all := []Finding{okay(filepath.Base(p.File.Path), "servers: %d, switched on: %d", len(p.File.Servers), len(p.File.Enabled()))}
+	all := []Finding{okay(filepath.Base(p.File.Path), "servers: %d, enabled: %d", len(p.File.Servers), len(p.File.Enabled()))}
 	for _, w := range p.File.Warnings {
 		all = append(all, warning(filepath.Base(p.File.Path), w.Hint, "%s", w))
 	}
@@ -59,13 +59,13 @@ func (p *Project) configuration() []Finding {
 		rule Rule
 		good string
 	}{
-		{RulePackages, "everything that is fetched is pinned"},
+		{RulePackages, "every package is pinned"},
 		{RuleDotnet, ""},
-		{RuleSecrets, "none is written out in the configuration"},
+		{RuleSecrets, "the configuration contains no secrets in plain text"},
 		{RuleSessions, ""},
 		{RuleAccess, ""},
 		{RuleSandbox, ""},
-		{RuleLimits, "streams give a sign of life in time"},
+		{RuleLimits, "streams send keep-alives often enough"},
 	} {
 		var found []Finding
 		for _, a := range advice {
@@ -83,7 +83,7 @@ func (p *Project) configuration() []Finding {
 
 // manifest says whether what servers are known to answer is of them as they are. A project needs none.
 func (p *Project) manifest() []Finding {
-	const name, hint = "manifest", "mcpfunc pack, or mcpfunc manifest where nothing is packed"
+	const name, hint = "manifest", "run mcpfunc pack, or mcpfunc manifest if nothing is packed"
 	if _, err := os.Stat(p.path(manifest.Name)); err != nil {
 		return nil
 	}
@@ -93,9 +93,9 @@ func (p *Project) manifest() []Finding {
 	}
 	var found []Finding
 	for _, text := range stale {
-		found = append(found, warning(name, hint, "%s; every session of it starts a process", text))
+		found = append(found, warning(name, hint, "%s; every session starts a process", text))
 	}
-	return unless(found, okay(name, "%s is of the servers as they are", manifest.Name))
+	return unless(found, okay(name, "%s matches the servers", manifest.Name))
 }
 
 // streamLimit is how long the runtime keeps a stream open (runtime.Options.StreamLimit): it must end
@@ -112,30 +112,30 @@ func (p *Project) host() []Finding {
 	var all []Finding
 	all = append(all, p.functions(app)...)
 	if app.RoutePrefix != "" {
-		all = append(all, failure(name, hint, `extensions.http.routePrefix is %q and must be "": the servers would be at /%s/api/mcp, and /.well-known is not ours`, app.RoutePrefix, app.RoutePrefix))
+		all = append(all, failure(name, hint, `extensions.http.routePrefix is %q and must be "": otherwise the servers are at /%s/api/mcp, and /.well-known is not served`, app.RoutePrefix, app.RoutePrefix))
 	}
 	if !app.Streams() {
-		all = append(all, failure(name, hint, "customHandler.enableProxyingHttpRequest is not true, so that the host holds every answer back until it is whole, and streams never arrive"))
+		all = append(all, failure(name, hint, "customHandler.enableProxyingHttpRequest is not true: the host buffers each response until it is complete, so streams never arrive"))
 	}
 	switch t := app.FunctionTimeout; {
 	case !p.writes("functionTimeout"):
-		all = append(all, warning(name, hint, "functionTimeout is not set: where the plan's default is 5 minutes, the host kills the handler with all sessions then"))
+		all = append(all, warning(name, hint, "functionTimeout is not set: on plans whose default is 5 minutes, the host then kills the handler and every session"))
 	case t >= 0 && t <= streamLimit:
-		all = append(all, warning(name, `set it to "00:30:00"; the Consumption plan allows no more than ten minutes, other plans do`,
-			"functionTimeout is %s and streams last up to %s: the host then kills the handler with all sessions", t, streamLimit))
+		all = append(all, warning(name, `set it to "00:30:00" (the Consumption plan allows at most ten minutes)`,
+			"functionTimeout is %s, but streams last up to %s: the host then kills the handler and every session", t, streamLimit))
 	}
 	for _, s := range p.File.Enabled() {
 		if t := app.FunctionTimeout; t >= 0 && s.RequestTimeout >= t {
 			e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "request_timeout_seconds",
-				Err: fmt.Errorf("lets a call last %s, and at functionTimeout, %s, the host kills the handler with all sessions", s.RequestTimeout, t)}
-			all = append(all, warning("limits", "let calls end before functionTimeout", "%v", e))
+				Err: fmt.Errorf("allows a call to last %s, but at functionTimeout (%s) the host kills the handler and every session", s.RequestTimeout, t)}
+			all = append(all, warning("limits", "set it below functionTimeout", "%v", e))
 		}
 	}
 	if up := p.File.Runtime.MaxRequestBytes; up > app.MaxBody() {
 		all = append(all, warning("limits", "lower it, or set the app setting FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
-			`%s: "runtime.max_message_bytes" lets a request be %d MiB, and the host refuses one over %d MiB`, p.File.Path, up>>20, app.MaxBody()>>20))
+			`%s: "runtime.max_message_bytes" allows requests of %d MiB, but the host refuses those over %d MiB`, p.File.Path, up>>20, app.MaxBody()>>20))
 	}
-	return append(unless(all, okay(name, "requests stream, under the site's root")), p.handler(app.Executable()))
+	return append(unless(all, okay(name, "requests are streamed and served at the site's root")), p.handler(app.Executable()))
 }
 
 // writes reports whether host.json has a top-level key.
@@ -151,7 +151,7 @@ func (p *Project) writes(key string) bool {
 // access finds servers that the app lends its own identity to everybody by, or that everybody may
 // use: it refuses to start on Azure with those.
 func (p *Project) access() []Finding {
-	const hint = `run mcpfunc generate with another auth level: remove "defaultAuthorizationLevel" from host.json first`
+	const hint = `remove "defaultAuthorizationLevel" from host.json, then run mcpfunc generate with another auth level`
 	if p.made.AuthLevel != generator.LevelAnonymous {
 		return nil
 	}
@@ -160,9 +160,9 @@ func (p *Project) access() []Finding {
 		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "auth"}
 		switch {
 		case s.Auth.Method == config.AuthAzureDefault:
-			e.Err = fmt.Errorf("lends the app's own identity to whoever calls: the auth level is anonymous, and the method asks for no token")
+			e.Err = fmt.Errorf("gives every caller the app's own identity: the auth level is anonymous, and the method does not require a token")
 		case s.Auth.Method == config.AuthNone && !s.Auth.AllowPublic:
-			e.Err = fmt.Errorf("lets anybody in: the auth level is anonymous, and the method asks for no token")
+			e.Err = fmt.Errorf("admits anyone: the auth level is anonymous, and the method does not require a token")
 		default:
 			continue
 		}

@@ -60,7 +60,7 @@ func failed(name, hint string, err error) Finding {
 	return failure(name, hint, "%v", err)
 }
 
-// unless returns findings, or what good says when there is none: a report also shows what was
+// unless returns findings, or good if there are no findings: a report also shows what was
 // looked at and found in order.
 func unless(findings []Finding, good Finding) []Finding {
 	if len(findings) == 0 {

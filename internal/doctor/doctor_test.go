@@ -51,7 +51,7 @@ func TestPlatformIsReadOffTheProgram(t *testing.T) {
 		{elf(183), "linux on EM_AARCH64"},
 		{[]byte("MZ\x90\x00 and more"), "windows"},
 		{[]byte{0xcf, 0xfa, 0xed, 0xfe, 0, 0}, "darwin"},
-		{[]byte("#!/bin/sh\n"), "no system: it is no program"},
+		{[]byte("#!/bin/sh\n"), "no system: it is not a program"},
 		{nil, "nothing: it is empty"},
 	} {
 		if got := platform(bytes.NewReader(test.data)); got != test.want {

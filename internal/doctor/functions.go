@@ -34,22 +34,22 @@ func (p *Project) functions(app *hostemu.App) []Finding {
 	ours := p.ownFunctions()
 	switch {
 	case app.Fault != nil:
-		all = append(all, failure(name, "correct the route, or remove the function", "the host answers 503 to everything: %v", app.Fault))
+		all = append(all, failure(name, "correct the route, or remove the function", "the host answers every request with 503: %v", app.Fault))
 	case app.Profile != "": // functions are those of host.json, which is ours
 	default:
 		for _, o := range p.overlaps(app, ours) {
 			all = append(all, failure(name,
-				fmt.Sprintf("give it a route that does not match %s, or rename its folder so that its name comes after %s", o.path, slices.Max(o.victims)),
-				"%s/function.json: the route %q (%s) takes the requests of %s, such as %s %s: the host asks functions in the order of their names",
+				fmt.Sprintf("give it a route that does not match %s, or rename its folder so that it sorts after %s", o.path, slices.Max(o.victims)),
+				"%s/function.json: the route %q (%s) takes the requests of %s, such as %s %s: the host matches functions in the order of their names",
 				o.taker.Name, o.taker.Route, o.taker.AuthLevel, strings.Join(o.victims, ", "), o.method, o.path))
 		}
 	}
 	for _, d := range app.Dropped {
 		hint := "correct the file, or remove its folder"
 		if slices.Contains(ours, d.Name) {
-			hint = "give the other function another route; mcpfunc generate mends what was edited"
+			hint = "give the other function another route; if a generated one was edited, run mcpfunc generate"
 		}
-		all = append(all, failure(name, hint, "the host leaves function %s out: %v", d.Name, d.Err))
+		all = append(all, failure(name, hint, "the host skips function %s: %v", d.Name, d.Err))
 	}
 	return all
 }

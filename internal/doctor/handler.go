@@ -23,7 +23,7 @@ func (p *Project) handler(executable string) Finding {
 	const name, build = "handler", "mcpfunc build"
 	if executable == "" || path.IsAbs(executable) || path.Clean(executable) != executable || !fs.ValidPath(executable) {
 		return failure(name, "mcpfunc generate",
-			"defaultExecutablePath %q is not a plain path within the project, and Core Tools compares it letter by letter with the files it makes executable", executable)
+			"defaultExecutablePath %q is not a relative path inside the project: Core Tools compares it character by character with the files that it makes executable", executable)
 	}
 	f, err := os.Open(p.path(executable))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +43,7 @@ func (p *Project) handler(executable string) Finding {
 		return warning(name, build+" before publishing", "%s is built for %s, and Azure Functions runs %s", executable, built, azure)
 	}
 	if hasPage(f) {
-		return warning(name, build+" before publishing", "%s is built by mcpfunc dev, with its page", executable)
+		return warning(name, build+" before publishing", "%s was built by mcpfunc dev and includes its page", executable)
 	}
 	return okay(name, "%s is built for %s", executable, azure)
 }
@@ -80,7 +80,7 @@ func platform(f io.ReaderAt) string {
 	case bytes.Equal(head, []byte{0xcf, 0xfa, 0xed, 0xfe}):
 		return "darwin"
 	case !bytes.Equal(head, []byte(elf.ELFMAG)):
-		return "no system: it is no program"
+		return "no system: it is not a program"
 	}
 	e, err := elf.NewFile(f)
 	if err != nil {

@@ -73,7 +73,7 @@ func (p *Project) variables() []Finding {
 		}
 	}
 	if len(settings) == 0 {
-		all = unless(all, okay(name, "the configuration needs none"))
+		all = unless(all, okay(name, "the configuration does not use variables"))
 	}
 	if p.made.Hosting == generator.HostingFlex {
 		settings = append(settings, generator.FeatureSetting)
@@ -82,7 +82,7 @@ func (p *Project) variables() []Finding {
 		return all
 	}
 	all = unless(all, okay(name, "every ${NAME} has a value here"))
-	needed := okay("app settings", "the app needs on Azure: %s", strings.Join(settings, ", "))
+	needed := okay("app settings", "the app needs these settings on Azure: %s", strings.Join(settings, ", "))
 	needed.Hint = "az functionapp config appsettings set -g GROUP -n APP --settings NAME=VALUE; for a secret the value is a Key Vault reference"
 	return append(all, needed)
 }
@@ -115,7 +115,7 @@ func (p *Project) servers(file *config.File) []Finding {
 				dir = p.path(dir)
 			}
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-				all = append(all, failure("working_dir", "make it, or correct working_dir", "%s%s is no folder", where, s.Dir))
+				all = append(all, failure("working_dir", "create it, or correct working_dir", "%s%s is not a folder", where, s.Dir))
 			}
 		}
 		vars := map[string]string{}
@@ -126,7 +126,7 @@ func (p *Project) servers(file *config.File) []Finding {
 			}
 			var err error
 			if vars, err = config.LoadEnvFile(file); err != nil {
-				all = append(all, failed("envFile", "the app does not start without it", fmt.Errorf("%s%w", where, err)))
+				all = append(all, failed("envFile", "the app cannot start without it", fmt.Errorf("%s%w", where, err)))
 			}
 		}
 		spec := process.Spec{
@@ -135,7 +135,7 @@ func (p *Project) servers(file *config.File) []Finding {
 		}
 		f := command(spec, where)
 		if p.complete(s) {
-			f = okay(s.Command, "%snot needed, as it starts from what is packed", where)
+			f = okay(s.Command, "%snot needed: the server starts from packed files", where)
 		}
 		if !seen[f.Name+f.Detail] {
 			seen[f.Name+f.Detail] = true
@@ -148,7 +148,7 @@ func (p *Project) servers(file *config.File) []Finding {
 // command looks for a server's program as the runtime does: on the PATH of its process.
 func command(spec process.Spec, where string) Finding {
 	if strings.Contains(spec.Command, "${") {
-		return Finding{Name: spec.Command, Status: Missing, Detail: where + "its command is not known as long as the variable is not set"}
+		return Finding{Name: spec.Command, Status: Missing, Detail: where + "its command is unknown until the variable is set"}
 	}
 	found, err := process.Find(spec)
 	if err == nil {

@@ -17,7 +17,7 @@ type pkg struct {
 	form   string // how a pinned one is written
 }
 
-// packageAdvice finds packages that may be others tomorrow. Whoever publishes one then runs code in
+// packageAdvice finds packages that may change. Their publisher can then run code in
 // the app, and a start that worked may not work again.
 func packageAdvice(file *config.File, s config.Server) []Advice {
 	var all []Advice
@@ -26,7 +26,7 @@ func packageAdvice(file *config.File, s config.Server) []Advice {
 			continue
 		}
 		all = append(all, advise(RulePackages, file, &s, "args", "pin it: "+p.form,
-			"has %s fetch %q in whatever version is newest", pack.ProgramName(s.Command), p.spec))
+			"lets %s download the newest version of %q", pack.ProgramName(s.Command), p.spec))
 	}
 	return all
 }

@@ -32,7 +32,7 @@ func (p *Project) Parameters() []Finding {
 		}
 		all = append(all, warning(parametersFile, fmt.Sprintf("add %s: %s to the value of %q there, then: azd env set %s VALUE",
 			strconv.Quote(name), strconv.Quote("${"+name+"}"), group, name),
-			"${%s} of the configuration is in no file of infra/: an app that azd makes does not get it", name))
+			"${%s} of the configuration is not in any file of infra/: an app that azd makes does not get it", name))
 	}
 	return all
 }

@@ -27,7 +27,7 @@ func (p *Project) paths() []Finding {
 		}
 		return -1
 	})
-	return unless(all, okay("paths", "every file that a server names is in the project"))
+	return unless(all, okay("paths", "the project contains every file that a server names"))
 }
 
 // Paths finds the paths in file that the project in dir will not have, before it is packed. origin is
@@ -159,10 +159,10 @@ func (c *pathCheck) word(key, word string, needed bool) {
 	word = strings.TrimPrefix(word, "file://")
 	switch kindOf(word) {
 	case pathOfUser:
-		c.fault(key, word, "names %s, a path of one machine, which the app does not have")
+		c.fault(key, word, "names %s, a path of one machine, which does not exist in the app")
 	case pathAbsolute:
 		if !c.image {
-			c.fault(key, word, "names %s, a path of one machine, which the app does not have")
+			c.fault(key, word, "names %s, a path of one machine, which does not exist in the app")
 		}
 	case pathRelative:
 		c.relative(key, word, needed)
@@ -183,7 +183,7 @@ func (c *pathCheck) relative(key, word string, needed bool) {
 	}
 	at := path.Join(base, slashed)
 	if at == ".." || strings.HasPrefix(at, "../") {
-		c.fault(key, word, "names %s, which lies outside of the project")
+		c.fault(key, word, "names %s, which is outside the project")
 		return
 	}
 	if path.IsAbs(at) { // the working directory has its own fault
@@ -223,7 +223,7 @@ func (c *pathCheck) hint(word string) string {
 	}
 	hint := fmt.Sprintf("copy it into the project, %s, and write %s", c.copyCommand(whole, name), path.Join(name, rest))
 	if kindOf(word) == pathAbsolute && rest == "" {
-		hint += "; for a folder that is mounted on Azure write ${NAME} and set NAME to its path"
+		hint += "; for a folder that is mounted on Azure, write ${NAME} and set NAME to its path"
 	}
 	return hint
 }

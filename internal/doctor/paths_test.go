@@ -31,7 +31,7 @@ func TestPathsThatTheAppWillNotHave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const of = ", a path of one machine, which the app does not have"
+	const of = ", a path of one machine, which does not exist in the app"
 	const not = ", which is not in the project"
 	for entry, want := range map[string]string{
 		// of one machine, whatever its system
@@ -60,7 +60,7 @@ func TestPathsThatTheAppWillNotHave(t *testing.T) {
 		`"command": "deno", "args": ["run", "-A", "main.ts"]`:             `"args" names main.ts` + not,
 		`"command": "./bin/gone"`:                                         `"command" names ./bin/gone` + not,
 		`"command": "x", "args": ["--config", "./gone.json"]`:             `"args" names ./gone.json` + not,
-		`"command": "x", "args": ["../other/a"]`:                          `"args" names ../other/a, which lies outside of the project`,
+		`"command": "x", "args": ["../other/a"]`:                          `"args" names ../other/a, which is outside the project`,
 		`"command": "node", "args": ["in.js"]`:                            `"args" names in.js` + not,
 		// none
 		`"command": "node", "args": ["in.js"], "cwd": "work"`:                                           "",
@@ -110,7 +110,7 @@ func TestTheHintOfAPathIsTheCommandThatCopies(t *testing.T) {
 		`"command": "npx", "args": ["x@1", "/Users/me/Documents"]`:                "copy it into the project, cp -R /Users/me/Documents app/Documents, and write Documents",
 		`"command": "node", "args": ["` + pkg + `/lib/deep/index.js"], "env": {}`: "",
 		`"command": "node", "args": ["dist/index.js"]`:                            "copy it into the project: cp -R repo/dist app/dist",
-		`"command": "npx", "args": ["x@1", "/srv/data"]`:                          "copy it into the project, cp -R /srv/data app/data, and write data; for a folder that is mounted on Azure write ${NAME} and set NAME to its path",
+		`"command": "npx", "args": ["x@1", "/srv/data"]`:                          "copy it into the project, cp -R /srv/data app/data, and write data; for a folder that is mounted on Azure, write ${NAME} and set NAME to its path",
 		`"command": "node", "args": ["~"]`:                                        "copy what it names into the project, and write a path that is relative to the project",
 	} {
 		found := Paths(parsed(t, entry), "app", filepath.Join("repo", ".vscode", "mcp.json"))

@@ -13,7 +13,7 @@ import (
 // pins finds servers whose tools are to be as they were packed, and of which nobody wrote down how they are:
 // the app does not serve them.
 func (p *Project) pins() []Finding {
-	const name, hint = "tools", "mcpfunc pack starts the server and writes down its tools"
+	const name, hint = "tools", "run mcpfunc pack, which starts the server and records its tools"
 	pins, err := packmanifest.LoadPins(p.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return []Finding{failed(name, hint, err)}
@@ -27,15 +27,15 @@ func (p *Project) pins() []Finding {
 		}
 		switch {
 		case s.Access.Pin == config.PinEnforce && !pinned:
-			e.Err = errors.New(`is "enforce", but no tool of this server is pinned, so that it is not served`)
+			e.Err = errors.New(`is "enforce", but this server does not have pinned tools, so it is not served`)
 			all = append(all, failure(name, hint, "%v", e))
 		case s.Access.Pin == config.PinEnforce:
-			all = append(all, okay(name, "%s: %d are pinned, and no other is served", s.Name, len(tools)))
+			all = append(all, okay(name, "%s: %d tools are pinned, and only these are served", s.Name, len(tools)))
 		case pinned && s.Access.Pin == config.PinOff:
-			e.Err = fmt.Errorf(`is "off": nobody is told when one of the %d tools changes`, len(tools))
-			all = append(all, warning(name, `"warn" tells, "enforce" does not serve it`, "%v", e))
+			e.Err = fmt.Errorf(`is "off": a change to one of the %d tools is not reported`, len(tools))
+			all = append(all, warning(name, `use "warn" to log the change, "enforce" to refuse the tool`, "%v", e))
 		case pinned:
-			all = append(all, okay(name, "%s: %d are pinned, and the log tells of changes", s.Name, len(tools)))
+			all = append(all, okay(name, "%s: %d tools are pinned, and changes are logged", s.Name, len(tools)))
 		}
 	}
 	return all
@@ -51,8 +51,8 @@ func (p *Project) idle(s config.Server, tools map[string]string) []Finding {
 				return
 			}
 		}
-		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: key, Err: fmt.Errorf("has %q, which matches none of the server's %d tools", glob, len(tools))}
-		all = append(all, warning("tools", "mcp_lock/"+s.Name+"/tools.json has their names", "%v", e))
+		e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: key, Err: fmt.Errorf("has %q, which does not match any of the server's %d tools", glob, len(tools))}
+		all = append(all, warning("tools", "mcp_lock/"+s.Name+"/tools.json lists their names", "%v", e))
 	}
 	rules := s.Access.Tools
 	for _, glob := range rules.Allow {

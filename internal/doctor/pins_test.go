@@ -46,8 +46,8 @@ func TestPinsAreToldOf(t *testing.T) {
 	}
 	got := said()
 	for _, want := range []string{
-		"ok: strict: 2 are pinned, and no other is served", `fail: f.json:7: server "bare"`, "ok: usual: 1 are pinned, and the log tells",
-		`"tools.allow" has "A", which matches none of the server's 1 tools`, `"tools.deny" has "b*", which matches none`, `warn: f.json:7: server "loose": "tools.pin" is "off"`,
+		"ok: strict: 2 tools are pinned, and only these are served", `fail: f.json:7: server "bare"`, "ok: usual: 1 tools are pinned, and changes are logged",
+		`"tools.allow" has "A", which does not match any of the server's 1 tools`, `"tools.deny" has "b*", which does not match any`, `warn: f.json:7: server "loose": "tools.pin" is "off"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s\nlacks %s", got, want)

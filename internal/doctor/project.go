@@ -19,11 +19,11 @@ type Project struct {
 	Data     []byte            // mcp_config.json
 	File     *config.File      // the same, parsed without a lookup
 	Settings map[string]string // Values of local.settings.json
-	Environ  []string          // of whoever works on the project: key=value
+	Environ  []string          // of the user who works on the project: key=value
 	Runtime  fs.FS             // the sources that a project of this version carries
 
 	made  generator.Project // what it was made with
-	plain bool              // there is a configuration alone, and no project around it
+	plain bool              // the folder contains only a configuration, and no project around it
 }
 
 // Open prepares a Project for its rooms. A folder that holds a configuration and nothing else is one,
@@ -73,18 +73,18 @@ func (p *Project) generated() []Finding {
 	for _, c := range changes {
 		switch {
 		case c.Action == generator.Conflict:
-			all = append(all, failure(name, `"mcpfunc generate --force" writes over what was edited; a link or a folder must be moved by hand`, "%s: %s", c.Path, c.Why))
+			all = append(all, failure(name, `use "mcpfunc generate --force" to overwrite edited files; move links and folders by hand`, "%s: %s", c.Path, c.Why))
 		case c.Action == generator.Keep || c.Action == generator.Unchanged:
 		case strings.HasPrefix(c.Path, carriedDir):
 			carried++
 		default:
-			all = append(all, failure(name, hint, "%s is not in line with the configuration: %s", c.Path, c.Action))
+			all = append(all, failure(name, hint, "%s is not up to date with the configuration: %s", c.Path, c.Action))
 		}
 	}
 	if carried > 0 {
-		all = append(all, warning("runtime", hint+", then mcpfunc build", "%s is of another version than this command: %d files differ", carriedDir, carried))
+		all = append(all, warning("runtime", hint+", then mcpfunc build", "%s is of a different version than this command: %d files differ", carriedDir, carried))
 	}
-	return unless(all, okay(name, "in line with the configuration"))
+	return unless(all, okay(name, "up to date with the configuration"))
 }
 
 // carriedDir holds the sources of the runtime that a project carries.

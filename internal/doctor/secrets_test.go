@@ -29,11 +29,11 @@ func TestNoAdviceShowsASecret(t *testing.T) {
 		}
 	}
 	want := []string{
-		`"env.GIT_TOKEN" holds what looks like a secret, by its name`,
-		`"args[1]" holds what looks like a secret, by its name`,
-		`"args[2]" holds what looks like a secret, by its name`,
-		`"args[5]" holds what looks like a secret, by its name`,
-		`"args[7]" holds what looks like an Authorization header`,
+		`"env.GIT_TOKEN" seems to contain a secret, by its name`,
+		`"args[1]" seems to contain a secret, by its name`,
+		`"args[2]" seems to contain a secret, by its name`,
+		`"args[5]" seems to contain a secret, by its name`,
+		`"args[7]" seems to contain an Authorization header`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("advice (-want +got):\n%s", diff)

@@ -17,15 +17,15 @@ func (p *Project) sessionKey() []Finding {
 	key, found := p.lookup(setting)
 	if !found {
 		if p.azdMakesKey() {
-			return []Finding{okay(name, "azd up makes one for the app")}
+			return []Finding{okay(name, "azd up creates one for the app")}
 		}
-		return []Finding{warning(name, "mcpfunc generate adds one to "+settingsName+"; an app gets its own from mcpfunc publish",
-			"nothing sets %s: a session lives on the instance that opened it, and no longer than it", setting)}
+		return []Finding{warning(name, "mcpfunc generate adds one to "+settingsName+"; mcpfunc publish creates one for an app",
+			"%s is not set: a session stays on the instance that opened it, and ends with it", setting)}
 	}
 	if _, err := ticket.ParseKeys(key); err != nil { // which says nothing of the key
-		return []Finding{failure(name, "mcpfunc key prints a new one", "the app does not start: %s: %v", setting, err)}
+		return []Finding{failure(name, "run mcpfunc key to print a new one", "the app cannot start: %s: %v", setting, err)}
 	}
-	return []Finding{okay(name, "there is one for this machine; an app gets its own from mcpfunc publish or azd up")}
+	return []Finding{okay(name, "set for this machine; mcpfunc publish or azd up creates one for an app")}
 }
 
 // redisSetting is by what instances reach each other's sessions.

@@ -35,14 +35,14 @@ func (p *Project) settingsFile(ctx context.Context) []Finding {
 		return nil
 	}
 	if tracked, err := ask(ctx, p.Dir, p.Environ, git, "ls-files", "--", name); err == nil && tracked != "" {
-		return []Finding{warning(name, "git rm --cached "+name+", add /"+name+" to .gitignore, and make new secrets: these are in the history",
-			"holds secrets, and git keeps it")}
+		return []Finding{warning(name, "git rm --cached "+name+", add /"+name+" to .gitignore, and replace the secrets, because they are in the history",
+			"contains secrets, and git tracks it")}
 	}
 	exit := (*exec.ExitError)(nil)
 	if _, err := ask(ctx, p.Dir, p.Environ, git, "check-ignore", "--quiet", "--", name); errors.As(err, &exit) && exit.ExitCode() == 1 {
-		return []Finding{warning(name, "add /"+name+" to .gitignore", "holds secrets, and .gitignore does not keep it out of git")}
+		return []Finding{warning(name, "add /"+name+" to .gitignore", "contains secrets, and .gitignore does not exclude it")}
 	}
-	return []Finding{okay(name, "holds secrets, and git does not see it")}
+	return []Finding{okay(name, "contains secrets, and git ignores it")}
 }
 
 // secretSettings reports whether local.settings.json holds a value that looks like a secret.

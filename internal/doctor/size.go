@@ -38,16 +38,16 @@ func (p *Project) size() []Finding {
 	if !written {
 		memory = defaultInstanceMB
 	} else if !slices.Contains([]int{512, 2048, 4096}, memory) {
-		all = append(all, failure("memory", "512, 2048 or 4096", "infra/ asks for an instance of %d MB, which Flex Consumption has not", memory))
+		all = append(all, failure("memory", "512, 2048 or 4096", "infra/ sets instances of %d MB, a size that Flex Consumption does not have", memory))
 	}
 	sessions, need := p.sessions()
 	if need > 0 && need+platformMB > memory {
-		all = append(all, warning("memory", "lower sessions.max or runtime.max_sessions, leave them out (the app then goes by what is free), or take a larger instance",
-			"%d sessions take about %d MiB with what their servers usually need, and an instance has %d MB", sessions, need, memory))
+		all = append(all, warning("memory", "lower sessions.max or runtime.max_sessions, omit them (the app then uses the free memory as its limit), or use a larger instance",
+			"%d sessions usually need about %d MiB with their servers, and an instance has %d MB", sessions, need, memory))
 	}
 	if limit, ok := infra.number(concurrency); ok && sessions > limit {
 		all = append(all, warning("concurrency", "raise perInstanceConcurrency in infra/, or lower runtime.max_sessions",
-			"%d sessions may each hold a stream open, and at %d requests the platform starts another instance, which knows none of them", sessions, limit))
+			"%d sessions may each hold a stream open, but at %d requests the platform starts another instance, which does not know these sessions", sessions, limit))
 	}
 	return all
 }
@@ -135,6 +135,6 @@ func (in infra) workerRuntime() (Finding, bool) {
 	if !flex || where == "" {
 		return Finding{}, false
 	}
-	return failure("hosting", "remove it: the runtime stands in functionAppConfig.runtime",
+	return failure("hosting", "remove it: functionAppConfig.runtime sets the runtime",
 		"%s sets FUNCTIONS_WORKER_RUNTIME, which an app on Flex Consumption refuses", where), true
 }

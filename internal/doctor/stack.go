@@ -73,7 +73,7 @@ func (p *Project) stack() []Finding {
 			e := &config.Error{Path: p.File.Path, Line: s.Line, Server: s.Name, Key: "command", Err: fmt.Errorf(text, args...)}
 			all = append(all, Finding{Name: name, Status: status, Detail: e.Error(), Hint: hint})
 		}
-		const bring = "put it into the project, name it by a relative path and run mcpfunc pack, or make an image: mcpfunc generate --docker"
+		const bring = "put it into the project, name it by a relative path and run mcpfunc pack; or build an image: mcpfunc generate --docker"
 		what, needs := pack.ProgramName(s.Command), generator.StackFor(s)
 		cannot := len(dotnetAdvice(p.File, s)) > 0
 		if nuget.Runs(what) {
@@ -86,36 +86,36 @@ func (p *Project) stack() []Finding {
 		switch {
 		case inProject && (start.Interpreter == "" || start.Program != ""): // nothing of the stack is needed
 		case inProject && start.Interpreter == packmanifest.Python && python != "":
-			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, and infra/ makes an app that has %s", packedFor, python)
+			say(Fail, "mcpfunc pack --python "+python, "is packed for Python %s, but infra/ makes an app with Python %s", packedFor, python)
 		case slices.Contains(engines, what):
-			say(Fail, "name the program that is in the image, or serve it elsewhere", "is %s, and no app on Azure Functions can start containers", what)
+			say(Fail, "name the program in the image, or host it elsewhere", "is %s, but an app on Azure Functions cannot start containers", what)
 		case cannot && !inProject: // dotnetAdvice tells of it
 		case image:
 		case slices.Contains(foreign, what):
-			say(Warn, bring, "is %s, which Azure Functions has not", what)
+			say(Warn, bring, "is %s, which Azure Functions does not include", what)
 		case needs != generator.StackCustom && have == generator.StackCustom && p.made.Hosting == generator.HostingFlex:
-			say(Warn, "move infra/ and azure.yaml away and run mcpfunc generate --azd",
-				"is %s, and infra/ makes an app of the stack custom, which has no %s", what, stackNames[needs])
+			say(Warn, "move infra/ and azure.yaml away, then run mcpfunc generate --azd",
+				"is %s and needs %s, which the `custom` stack of infra/ does not include", what, stackNames[needs])
 		case needs != generator.StackCustom && have == generator.StackCustom:
-			say(Warn, "mcpfunc generate --hosting flex is for an app whose stack has it, --docker for an image", "is %s, and the stack custom has no %s", what, stackNames[needs])
+			say(Warn, "run mcpfunc generate --hosting flex for an app whose stack includes it, or with --docker for an image", "is %s and needs %s, which the `custom` stack does not include", what, stackNames[needs])
 		case needs != generator.StackCustom && have != needs:
-			hint := "give it an app of its own, or make an image: mcpfunc generate --hosting custom --docker"
+			hint := "give it a separate app, or build an image: mcpfunc generate --hosting custom --docker"
 			if needs == generator.StackNode {
-				hint = "mcpfunc pack --with-node takes Node along"
+				hint = "run mcpfunc pack --with-node to include Node"
 			}
-			say(Warn, hint, "is %s, and the stack %s has no %s", what, have, stackNames[needs])
+			say(Warn, hint, "is %s and needs %s, which the `%s` stack does not include", what, stackNames[needs], have)
 		case slices.Contains(fetchers, what):
-			say(Warn, "mcpfunc pack takes along what it would fetch", "is %s, which the stack %s has not", what, have)
+			say(Warn, "run mcpfunc pack to include what it would download", "is %s, which the `%s` stack does not include", what, have)
 		case needs != generator.StackCustom:
 		case filepath.IsAbs(s.Command):
-			say(Warn, bring, "is a path of this machine, and hardly one of Azure's")
+			say(Warn, bring, "is a path of this machine, which probably does not exist on Azure")
 		case strings.ContainsAny(s.Command, `/\`):
-			say(Fail, "mcpfunc pack has the app copy it to where it can run", "is a file of the project, and is published without its executable bit")
+			say(Fail, "run mcpfunc pack: the app then copies it to a folder where it can run", "is a file of the project, which is published without its executable bit")
 		default:
-			say(Warn, bring, "is %s, which Azure Functions has not", what)
+			say(Warn, bring, "is %s, which Azure Functions does not include", what)
 		}
 	}
-	good := okay(name, "the stack %s has what the servers are started with", have)
+	good := okay(name, "the `%s` stack includes what the servers need", have)
 	if image {
 		good = okay(name, "an image of your own")
 	}
@@ -138,7 +138,7 @@ func (p *Project) written(name string) packmanifest.Command {
 	return packmanifest.Command{}
 }
 
-// packed returns how a server is started from what lies in the project, if it was packed as it stands.
+// packed returns how a server starts from packed files, if it was packed from its current entry.
 func (p *Project) packed(s config.Server) (packmanifest.Start, bool) {
 	file, err := packmanifest.Load(p.Dir)
 	if err != nil {

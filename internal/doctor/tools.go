@@ -46,11 +46,11 @@ const (
 func tools(profile bool) []tool {
 	return []tool{
 		{name: "func", ask: words("--version"), least: leastFunc, fails: profile,
-			why:  "it neither streams nor knows the mcp-custom-handler profile",
+			why:  "do not stream and do not support the mcp-custom-handler profile",
 			hint: "install Azure Functions Core Tools: npm install -g azure-functions-core-tools@4, or https://learn.microsoft.com/azure/azure-functions/functions-run-local"},
-		{name: "az", ask: words("version --output json"), least: leastAz, why: "it does not know Flex Consumption",
+		{name: "az", ask: words("version --output json"), least: leastAz, why: "do not support Flex Consumption",
 			hint: "install the Azure CLI: https://learn.microsoft.com/cli/azure/install-azure-cli"},
-		{name: "azd", ask: words("version"), least: leastAzd, why: "it does not take our azure.yaml",
+		{name: "azd", ask: words("version"), least: leastAzd, why: "do not accept the generated azure.yaml",
 			hint: "install the Azure Developer CLI: https://aka.ms/azd-install"},
 		{name: "uvx", ask: words("--version"), hint: process.Hint("uvx")},
 		{name: "npx", ask: words("--version"), hint: process.Hint("npx")},
@@ -86,8 +86,8 @@ func (p *Project) tools(ctx context.Context) []Finding {
 		all = append(all, f)
 	}
 	if len(publishers) == 0 {
-		all = append(all, Finding{Name: "publish", Status: Missing, Detail: "neither func nor az is here, and mcpfunc publish needs one of them",
-			Hint: `"mcpfunc publish --dry-run" says what to run elsewhere`})
+		all = append(all, Finding{Name: "publish", Status: Missing, Detail: "neither func nor az is on PATH, and mcpfunc publish needs one of them",
+			Hint: `run "mcpfunc publish --dry-run" for the commands to run elsewhere`})
 	}
 	return all
 }
@@ -100,7 +100,7 @@ func (t tool) find(ctx context.Context, environ []string) Finding {
 	}
 	out, err := ask(ctx, "", environ, path, t.ask...)
 	if err != nil {
-		return warning(t.name, t.hint, "%s does not run: %v", path, err).of(path)
+		return warning(t.name, t.hint, "%s cannot run: %v", path, err).of(path)
 	}
 	v := versionIn(out)
 	switch {
@@ -109,7 +109,7 @@ func (t tool) find(ctx context.Context, environ []string) Finding {
 	case t.least == "" || !older(v, t.least):
 		return okay(t.name, "%s (%s)", path, v).of(path)
 	}
-	f := warning(t.name, t.hint, "%s is version %s, and before %s %s", path, v, t.least, t.why).of(path)
+	f := warning(t.name, t.hint, "%s is version %s; versions before %s %s", path, v, t.least, t.why).of(path)
 	if t.fails {
 		f.Status = Fail
 	}
@@ -125,10 +125,10 @@ func goTool(ctx context.Context, dir string, environ []string) Finding {
 	}
 	out, err := ask(ctx, dir, environ, path, "env", "GOVERSION")
 	if err != nil {
-		return failure(name, hint, "%s does not run: %v", path, err)
+		return failure(name, hint, "%s cannot run: %v", path, err)
 	}
 	if want := goOf(dir); want != "" && version.IsValid(out) && version.Compare(out, want) < 0 {
-		return failure(name, hint+", or let Go get it: GOTOOLCHAIN=auto", "%s is %s, and go.mod wants %s", path, out, want)
+		return failure(name, hint+", or let Go get it: GOTOOLCHAIN=auto", "%s is %s, but go.mod needs %s", path, out, want)
 	}
 	return okay(name, "%s (%s)", path, out).of(path)
 }

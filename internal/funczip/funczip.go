@@ -50,14 +50,14 @@ type walker struct {
 	files   []string
 }
 
-// folder walks name, which lies in the folders above.
+// folder walks name, which is in the folders above.
 func (w *walker) folder(name string, above []fs.FileInfo) error {
 	info, err := w.root.Stat(name)
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
-		return fmt.Errorf("%s links to a folder that it lies in", name)
+		return fmt.Errorf("%s links to a folder that contains it", name)
 	}
 	above = append(above[:len(above):len(above)], info)
 	entries, err := fs.ReadDir(w.root.FS(), name)
@@ -81,7 +81,7 @@ func (w *walker) folder(name string, above []fs.FileInfo) error {
 			}
 		case anyCase(neverFiles, e.Name()) || strings.HasPrefix(e.Name(), stages) || w.ignored(child):
 		case !info.Mode().IsRegular():
-			err = fmt.Errorf("%s is no regular file", child)
+			err = fmt.Errorf("%s is not a regular file", child)
 		default:
 			w.files = append(w.files, child)
 		}

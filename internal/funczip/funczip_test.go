@@ -116,7 +116,7 @@ func TestLinksStayInTheProject(t *testing.T) {
 	}
 	for target, want := range map[string]string{
 		"..":       "out cannot be published: path escapes from parent",
-		".":        "out links to a folder that it lies in",
+		".":        "out links to a folder that contains it",
 		"nowhere":  "out cannot be published: no such file",
 		"/etc":     "out cannot be published: path escapes from parent",
 		"../../..": "out cannot be published: path escapes from parent",

@@ -19,7 +19,7 @@ type ownPath struct {
 	serve   func(h *Host, w http.ResponseWriter, r *http.Request, name string)
 }
 
-// ownPaths are the routes of the host's controllers. Those without serve do not exist here: whoever
+// ownPaths are the routes of the host's controllers. Those without serve do not exist here: a client that
 // has the master key learns that they are not implemented.
 func ownPaths() []ownPath {
 	at := func(path string, methods ...string) ownPath {

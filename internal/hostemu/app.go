@@ -44,7 +44,7 @@ const (
 )
 
 // Load reads the project in dir with env as the host's environment: host.json, local.settings.json
-// and each function.json. An error names the file and the key. What the host bears with is none: see
+// and each function.json. An error names the file and the key. What the host tolerates is not an error: see
 // App.Dropped and App.Fault.
 func Load(dir string, env []string) (*App, error) {
 	dir, err := filepath.Abs(dir)

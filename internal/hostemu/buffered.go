@@ -284,7 +284,7 @@ func outputStatus(candidates ...json.RawMessage) (int, error) {
 		}
 		status, err := strconv.Atoi(text)
 		if err != nil || status < 100 || status > 999 {
-			return 0, errors.New("the http output's status is no status: " + text)
+			return 0, errors.New("invalid status of the http output: " + text)
 		}
 		return status, nil
 	}

@@ -192,7 +192,7 @@ func TestHTTPOutputBecomesAResponse(t *testing.T) {
 		}
 	}
 	if err := writeOutput(httptest.NewRecorder(), json.RawMessage(`{"statusCode":"fine"}`)); err == nil {
-		t.Error("a status that is none is accepted")
+		t.Error("an invalid status is accepted")
 	}
 }
 

@@ -34,7 +34,7 @@ func parseConstraint(text string) (constraint, error) {
 	}
 	bounds, known := boundConstraints()[name]
 	if !known {
-		return nil, fmt.Errorf("constraint %q is not known", text)
+		return nil, fmt.Errorf("unknown constraint %q", text)
 	}
 	var numbers []int64
 	for arg := range strings.SplitSeq(argument, ",") {
@@ -98,7 +98,7 @@ func boundConstraints() map[string]boundConstraint {
 				}
 				low, high := limits(n)
 				if low > high || bits == 32 && low < 0 {
-					return nil, fmt.Errorf("constraint %q has limits that nothing fits", text)
+					return nil, fmt.Errorf("constraint %q has limits that no value satisfies", text)
 				}
 				return present(func(v string) bool {
 					m, ok := measure(v)

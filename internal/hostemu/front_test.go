@@ -25,7 +25,7 @@ import (
 // frontProgram is the HTTP path of the host, made of the host's own parts.
 const frontProgram = "../../../shared/tools/front/front"
 
-// startFront puts the front before b's handler, or skips the test where there is none.
+// startFront puts the front before b's handler, or skips the test without a front.
 func startFront(t *testing.T, b *bench, args ...string) (url string) {
 	t.Helper()
 	if _, err := os.Stat(frontProgram); errors.Is(err, fs.ErrNotExist) {

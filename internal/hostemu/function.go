@@ -126,7 +126,7 @@ func isDisabled(name string, env []string) bool {
 // readFunction reads one function.json. An error is a reason to leave the function out.
 func readFunction(dir, name, file string) (Function, error) {
 	if !functionName.MatchString(name) || strings.EqualFold(name, "host") {
-		return Function{}, fmt.Errorf(`folder %q is no function name: letters, digits, "-" and "_", a letter first, at most 128, and not "host"`, name)
+		return Function{}, fmt.Errorf(`invalid function name %q: want at most 128 letters, digits, "-" and "_", beginning with a letter, and not "host"`, name)
 	}
 	var metadata struct {
 		Bindings []binding `json:"bindings"`
@@ -170,7 +170,7 @@ func readFunction(dir, name, file string) (Function, error) {
 		return Function{}, errors.New(`"bindings" has no trigger`)
 	}
 	if !slices.Contains(triggerTypes(), strings.ToLower(trigger.Type)) {
-		return Function{}, fmt.Errorf("trigger %q is not known", trigger.Type)
+		return Function{}, fmt.Errorf("unknown trigger %q", trigger.Type)
 	}
 	f.Trigger, f.input = trigger.Type, trigger.Name
 	if trigger.is("httpTrigger") {
@@ -186,7 +186,7 @@ func (f *Function) readHTTP(trigger binding) error {
 	f.Route = cmp.Or(trigger.Route, f.Name)
 	start := strings.ToLower(strings.Trim(f.Route, "/"))
 	if strings.HasPrefix(start, "admin") || strings.HasPrefix(start, "runtime") {
-		return fmt.Errorf(`route %q begins with "admin" or "runtime", which are the host's own`, f.Route)
+		return fmt.Errorf(`route %q begins with "admin" or "runtime", which the host reserves`, f.Route)
 	}
 	if trigger.Methods != nil {
 		f.Methods = []string{}

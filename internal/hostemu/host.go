@@ -197,7 +197,7 @@ func (h *Host) load() (*App, error) {
 func (h *Host) begin(app *App) (*life, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(app.port)))
 	if err != nil {
-		return nil, keyError("customHandler:port", "%d cannot be bound: %w", app.port, err)
+		return nil, keyError("customHandler:port", "is %d, which cannot be bound: %w", app.port, err)
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	if err := l.Close(); err != nil {
@@ -260,7 +260,7 @@ func (h *Host) Ready(ctx context.Context) error {
 		case st.err != nil:
 			return st.err
 		case len(st.life.Functions) == 0:
-			return fmt.Errorf("%s has no functions, so that the handler is not started", st.life.Dir)
+			return fmt.Errorf("%s has no functions, so the handler is not started", st.life.Dir)
 		case st.phase == ready:
 			return nil
 		}

@@ -159,7 +159,7 @@ func TestCrashesCountAndTheThirdStopsTheHost(t *testing.T) {
 	t.Parallel()
 	b := launch(t, proxyProject(t), "3", nil)
 	err := b.Wait()
-	if want := "the handler failed 3 times, each less than 30m0s after the one before: the handler exited with code 3: to stderr"; err == nil || err.Error() != want {
+	if want := "the handler failed 3 times, each time less than 30m0s after the last: the handler exited with code 3: to stderr"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if got := b.Ready(t.Context()); got == nil || got.Error() != err.Error() {

@@ -35,7 +35,7 @@ type Options struct {
 	FunctionTimeout time.Duration // zero means what host.json says, else 30 min; negative none
 
 	// FrontIdleTimeout cuts a client's connection on which no byte moved for so long, as the load
-	// balancer in front of Azure does after 230 s. Zero means none: there is none locally.
+	// balancer in front of Azure does after 230 s. Zero means no limit, as there is no balancer locally.
 	FrontIdleTimeout time.Duration
 
 	// Public is how clients know the host, such as "https://app.example.net", when something in front of

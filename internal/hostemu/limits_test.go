@@ -40,7 +40,7 @@ func TestRequestsThatTheHostsServerRefuses(t *testing.T) {
 		"no escape":                {get("/a%zz%4%", "Host: x\r\n"), "200"},
 		"a blank in the host":      {get("/", "Host: a b\r\n"), "400"},
 		"a comma in the host":      {get("/", "Host: a,b\r\n"), "400"},
-		"a port that is none":      {get("/", "Host: x:abc\r\n"), "400"},
+		"an invalid port":          {get("/", "Host: x:abc\r\n"), "400"},
 		"no host":                  {get("/", ""), "400"},
 		"an empty host":            {get("/", "Host: \r\n"), "500"},
 		"an empty label":           {get("/", "Host: a..b\r\n"), "500"},

@@ -67,7 +67,7 @@ func (m *mended) Read(p []byte) (int, error) {
 }
 
 // requestLine is how one begins. A client that does not wait for answers may have sent half a request
-// before: the rest of that is none, and passes as it is.
+// before: the rest of that is not a head, and passes as it is.
 var requestLine = regexp.MustCompile(`^[A-Za-z]+ /`)
 
 // readLine reads a request line, as far as it is allowed to be, and mends its path.

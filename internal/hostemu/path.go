@@ -26,7 +26,7 @@ func decodePath(escaped string) (string, bool) {
 	return withoutDots(b.String()), !strings.Contains(escaped, "\x00")
 }
 
-// decodeRune decodes one escaped character at the start of text. Where there is none, or where it must
+// decodeRune decodes one escaped character at the start of text. Without one, or where it must
 // stay, it returns the percent sign.
 func decodeRune(text string) (string, int) {
 	var bytes [utf8.UTFMax]byte

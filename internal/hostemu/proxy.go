@@ -113,7 +113,7 @@ func (in invocation) outgoing(r *http.Request) *exchange {
 	x.header.Set("X-Forwarded-For", from)
 	x.header.Set("X-Forwarded-Host", in.host)
 	x.header.Set("X-Forwarded-Proto", in.scheme)
-	x.header.Del("X-Forwarded-Prefix") // set to the path base, and there is none
+	x.header.Del("X-Forwarded-Prefix") // set to the path base, which is empty
 	x.header.Set("X-Azure-Functions-Hostversion", HostVersion)
 	x.header.Set("X-Azure-Functions-Invocationid", in.id)
 	x.header.Set("X-Ms-Invocation-Id", in.id)

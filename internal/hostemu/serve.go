@@ -14,8 +14,8 @@ import (
 // Why an invocation was cut short.
 var (
 	errFunctionTimeout = errors.New("the invocation exceeded functionTimeout")
-	errIdle            = errors.New("no byte moved for longer than the host allows")
-	errFrontIdle       = errors.New("no byte moved for longer than the front end allows")
+	errIdle            = errors.New("no data was transferred for longer than the host allows")
+	errFrontIdle       = errors.New("no data was transferred for longer than the front end allows")
 	errTooLarge        = errors.New("the request's body is larger than the host allows")
 	errNotRunning      = errors.New("the host is not running")
 )
@@ -108,7 +108,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, in invocati
 		h.opts.Logf("%s: connection aborted: %v", in.function.Name, err)
 		abort(r) // a response cut short must not look complete
 	default:
-		// Whichever status was in mind (413, 502, 504), the exception that follows it ends in
+		// Whatever the intended status was (413, 502, 504), the exception that follows it ends in
 		// ExceptionMiddleware, which makes it 500.
 		h.opts.Logf("%s: %v", in.function.Name, err)
 		finish(w, r, http.StatusInternalServerError)

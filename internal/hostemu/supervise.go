@@ -129,7 +129,7 @@ func (h *Host) live(l *life, old *worker) (o order, left *worker, why error) {
 		switch {
 		case end.crash != nil:
 			if crashed.add(time.Now(), h.pace.forgetting) >= h.pace.crashes {
-				return order{}, nil, fmt.Errorf("the handler failed %d times, each less than %v after the one before: %w",
+				return order{}, nil, fmt.Errorf("the handler failed %d times, each time less than %v after the last: %w",
 					h.pace.crashes, h.pace.forgetting, end.crash)
 			}
 			h.opts.Logf("restarting the handler: %v", end.crash)
@@ -230,7 +230,7 @@ func (h *Host) runWorker(l *life, old *worker) (end ending) {
 			case exitRestart:
 				return ending{restart: "it exited with code 200"}
 			case exitSuccess:
-				h.opts.Logf("handler exited with code 0, and is not restarted")
+				h.opts.Logf("handler exited with code 0 and is not restarted")
 				if now.phase == starting {
 					now.err = errors.New("the handler exited with code 0 before it answered; the host does not restart such a handler")
 					h.publish(now)
@@ -262,14 +262,14 @@ func crashError(w *worker) error {
 // that is no error.
 func (h *Host) launch(l *life) (*worker, error) {
 	for _, d := range l.Dropped {
-		h.opts.Logf("function %s is left out: %v", d.Name, d.Err)
+		h.opts.Logf("function %s is skipped: %v", d.Name, d.Err)
 	}
 	if l.Fault != nil {
-		h.opts.Logf("the host cannot run the app, and answers 503: %v", l.Fault)
+		h.opts.Logf("the host cannot run the app and answers 503: %v", l.Fault)
 		return nil, nil
 	}
 	if len(l.Functions) == 0 {
-		h.opts.Logf("no functions found, so that the handler is not started")
+		h.opts.Logf("no functions found, so the handler is not started")
 		return nil, nil
 	}
 	cmd, err := l.handler.build(handlerEnv(l.env, l.Dir, newGUID(), l.port))

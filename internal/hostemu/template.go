@@ -86,7 +86,7 @@ func parseSegment(text string) (s segment, rest string, err error) {
 		case s[i].catchAll && len(s) > 1:
 			return nil, "", fmt.Errorf("{*%s} must be a segment of its own", s[i].name)
 		case i > 0 && s[i-1].parameter():
-			return nil, "", fmt.Errorf("text must stand between {%s} and {%s}", s[i-1].name, s[i].name)
+			return nil, "", fmt.Errorf("text must separate {%s} and {%s}", s[i-1].name, s[i].name)
 		case s[i].optional && len(s) > 1:
 			if i < len(s)-1 || s[i-1].text != "." {
 				return nil, "", fmt.Errorf(`{%s?} in a segment with text must be its end and follow a "."`, s[i].name)
@@ -174,7 +174,7 @@ func readParameter(text string) (part, error) {
 		}
 	}
 	if p.name == "" || strings.ContainsAny(p.name, "/{}?*") {
-		return p, fmt.Errorf("%q is no parameter name", p.name)
+		return p, fmt.Errorf("invalid parameter name %q", p.name)
 	}
 	constraints, text := cutConstraints(text)
 	for _, c := range constraints {

@@ -19,7 +19,7 @@ import (
 // A bundle (.mcpb, before .dxt) is a zip of a program and its manifest.json: the manifest's specification
 // in modelcontextprotocol/mcpb, version 0.4.
 
-// What a bundle may hold: it comes from anybody, and is laid down in a project.
+// What a bundle may hold: it comes from anybody, and is written into a project.
 const (
 	maxBundleFiles = 50_000
 	maxBundleBytes = 1 << 30
@@ -31,14 +31,14 @@ const manifestName = "manifest.json"
 func openBundle(file string, data []byte) (*source, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return nil, &config.Error{Path: file, Err: errors.New("is a damaged zip, and no MCP bundle")}
+		return nil, &config.Error{Path: file, Err: errors.New("is a damaged zip file, not an MCP bundle")}
 	}
 	if err := checkBundle(z); err != nil {
 		return nil, &config.Error{Path: file, Err: err}
 	}
 	f, err := z.Open(manifestName)
 	if err != nil {
-		return nil, refused(file, "", "is a zip without a manifest.json, and no MCP bundle")
+		return nil, refused(file, "", "is a zip file without a manifest.json, not an MCP bundle")
 	}
 	defer f.Close()
 	manifest, err := io.ReadAll(io.LimitReader(f, config.MaxSize+1))
@@ -48,22 +48,22 @@ func openBundle(file string, data []byte) (*source, error) {
 	return openManifest(file, manifest, z)
 }
 
-// checkBundle holds a zip to what can be laid down: plain files inside of it, in bearable number.
+// checkBundle checks that a zip can be written into a project: plain files inside of it, in bearable number.
 func checkBundle(z *zip.Reader) error {
 	if len(z.File) > maxBundleFiles {
-		return fmt.Errorf("holds more than %d files", maxBundleFiles)
+		return fmt.Errorf("contains more than %d files", maxBundleFiles)
 	}
 	var total uint64
 	for _, f := range z.File {
 		name := strings.TrimSuffix(f.Name, "/")
 		if !fs.ValidPath(name) || strings.ContainsAny(name, `\:`) {
-			return errors.New("holds a file whose name leaves the bundle")
+			return errors.New("contains a file whose path leads out of the bundle")
 		}
 		if mode := f.Mode(); !mode.IsRegular() && !mode.IsDir() {
-			return errors.New("holds a link or a device")
+			return errors.New("contains a link or a device")
 		}
 		if total += f.UncompressedSize64; f.UncompressedSize64 > maxBundleBytes || total > maxBundleBytes {
-			return fmt.Errorf("holds more than %d MiB", maxBundleBytes>>20)
+			return fmt.Errorf("contains more than %d MiB", maxBundleBytes>>20)
 		}
 	}
 	return nil
@@ -84,7 +84,7 @@ func openManifest(file string, data []byte, near fs.FS) (*source, error) {
 	}
 	root := doc.Root.Value.(*hujson.Object)
 	if !isManifest(root) {
-		return nil, refused(file, "", "has a manifest.json that is not of an MCP bundle")
+		return nil, refused(file, "", "has a manifest.json that is not that of an MCP bundle")
 	}
 	get := func(path ...string) string {
 		if v := member(root, path...); v != nil {
@@ -102,12 +102,12 @@ func openManifest(file string, data []byte, near fs.FS) (*source, error) {
 	note := Note{File: file, Line: f.line, Server: name}
 	entryPoint := path.Clean(strings.TrimPrefix(get("server", "entry_point"), "${__dirname}/"))
 	if entryPoint != "." && !fs.ValidPath(entryPoint) {
-		return nil, refused(file, "", "has an entry point that leaves the bundle")
+		return nil, refused(file, "", "has an entry point outside the bundle")
 	}
 	platforms, some := asStrings(member(root, "compatibility", "platforms"))
 	switch {
 	case some && !slices.Contains(platforms, "linux"):
-		note.Text = fmt.Sprintf("is made for %s, and Azure Functions runs on Linux", strings.Join(platforms, " and "))
+		note.Text = fmt.Sprintf("is for %s, and Azure Functions runs on Linux", strings.Join(platforms, " and "))
 		f.err = &note
 	default:
 		f.value, err = manifestEntry(root, get("server", "type"), entryPoint)
@@ -119,7 +119,7 @@ func openManifest(file string, data []byte, near fs.FS) (*source, error) {
 		if info, err := fs.Stat(near, entryPoint); err == nil && !info.IsDir() {
 			f.files = near
 		} else if _, isZip := near.(*zip.Reader); isZip {
-			return nil, refused(file, "", "lacks its own entry point %s", entryPoint)
+			return nil, refused(file, "", "does not contain its entry point %s", entryPoint)
 		}
 	}
 	src.entries = []found{f}
@@ -159,7 +159,7 @@ func manifestEntry(root *hujson.Object, kind, entryPoint string) (hujson.Value, 
 		case "binary":
 			command = script
 		default:
-			return hujson.Value{}, fmt.Errorf("has a server of the type %q, and names no command", kind)
+			return hujson.Value{}, fmt.Errorf("has a server of type %q without a command", kind)
 		}
 	}
 	e = append(e, pair{"command", command})

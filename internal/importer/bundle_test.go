@@ -60,7 +60,7 @@ func TestUnpackedBundleBringsItsProgram(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 	result, err = Read("manifest.json", []byte(nodeManifest), Options{Near: fstest.MapFS{}})
-	if err != nil || result.Servers[0].Files != nil || !strings.Contains(told(result, nil), "comes without its program") {
+	if err != nil || result.Servers[0].Files != nil || !strings.Contains(told(result, nil), "does not include its program") {
 		t.Errorf("%s, %v", told(result, err), err)
 	}
 }
@@ -85,15 +85,15 @@ func TestBundleThatIsNoneIsRefused(t *testing.T) {
 		return b.Bytes()
 	}
 	for want, data := range map[string][]byte{
-		"is a damaged zip":                      []byte("PK\x03\x04 and nothing"),
-		"is a zip without a manifest.json":      zipped(t, map[string]string{"a": "x"}),
-		"holds a file whose name leaves":        zipped(t, map[string]string{manifestName: nodeManifest, "../x": "x"}),
-		"holds a link or a device":              link(),
-		"has a manifest.json that is not of an": zipped(t, map[string]string{manifestName: "{}"}),
-		"lacks its own entry point":             zipped(t, map[string]string{manifestName: nodeManifest}),
-		"has an entry point that leaves":        zipped(t, map[string]string{manifestName: strings.Replace(nodeManifest, "server/", "../", 1)}),
-		`has a server of the type "java", and`:  zipped(t, map[string]string{manifestName: strings.Replace(nodeManifest, `"node"`, `"java"`, 1), "server/index.js": ""}),
-		"is not JSON":                           zipped(t, map[string]string{manifestName: "{"}),
+		"is a damaged zip":                           []byte("PK\x03\x04 and nothing"),
+		"is a zip file without a manifest.json":      zipped(t, map[string]string{"a": "x"}),
+		"contains a file whose path leads out":       zipped(t, map[string]string{manifestName: nodeManifest, "../x": "x"}),
+		"contains a link or a device":                link(),
+		"has a manifest.json that is not that of an": zipped(t, map[string]string{manifestName: "{}"}),
+		"does not contain its entry point":           zipped(t, map[string]string{manifestName: nodeManifest}),
+		"has an entry point outside":                 zipped(t, map[string]string{manifestName: strings.Replace(nodeManifest, "server/", "../", 1)}),
+		`has a server of type "java" without`:        zipped(t, map[string]string{manifestName: strings.Replace(nodeManifest, `"node"`, `"java"`, 1), "server/index.js": ""}),
+		"is not JSON":                                zipped(t, map[string]string{manifestName: "{"}),
 	} {
 		if _, err := Read("x.mcpb", data, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -69,8 +69,8 @@ func (s *source) guardedExtension(root *hujson.Object) error {
 		switch {
 		case slices.Contains(geminiTools, toolName(name)):
 		case qualified(name):
-			return refused(s.path, "remove it if everybody who may call the servers may do everything with them; else serve them elsewhere",
-				`has "excludeTools" with arguments, which guards its servers, and mcpfunc cannot do that, so it serves none of them`)
+			return refused(s.path, "remove it if every caller may do everything with these servers; otherwise host them elsewhere",
+				`has "excludeTools" with arguments, which mcpfunc does not support, so it does not serve these servers`)
 		default:
 			s.excluded = append(s.excluded, name)
 			if _, tool, of := strings.Cut(name, "__"); of { // Gemini's SERVER__TOOL

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	hintRemote    = "leave it in the client's configuration: clients reach it at its URL as they do now"
-	hintContainer = "serve the program that is in the image, if it is on npm, PyPI or NuGet as well; else host the image elsewhere"
-	hintProgram   = "name the program itself, and what it is started with"
+	hintRemote    = "keep it in the client's configuration: clients use its URL as before"
+	hintContainer = "serve the program in the image if it is also on npm, PyPI or NuGet; otherwise host the image elsewhere"
+	hintProgram   = "name the program itself and its arguments"
 )
 
 // remoteReason says why a server at a URL is left out.
@@ -21,7 +21,7 @@ func remoteReason(address string) string {
 	if u, err := url.Parse(address); err == nil && u.Host != "" && u.User == nil && !strings.Contains(u.Host, "$") {
 		where = ", at " + u.Host
 	}
-	return "is a remote server, which is served already" + where + ": mcpfunc serves programs that speak stdio"
+	return "is a remote server, which already has a URL" + where + ": mcpfunc serves only programs that speak stdio"
 }
 
 // remote says why an entry is one of a server that runs elsewhere; nil where it is not.
@@ -46,21 +46,21 @@ func (c *conversion) remote() *Note {
 	case "http", "sse", "streamable-http", "streamablehttp", "remote", "ws", "websocket":
 		return &Note{Text: remoteReason(address), Hint: hintRemote}
 	case "builtin", "platform", "frontend":
-		return &Note{Text: fmt.Sprintf("is a part of the client itself (%s %q), and no program", key, kind)}
+		return &Note{Text: fmt.Sprintf("is a part of the client itself (%s %q), not a program", key, kind)}
 	case "inline-python":
-		return &Note{Text: fmt.Sprintf("is a script within the client's configuration (%s %q), and no program", key, kind), Hint: "write it to a file of the project, and serve that: uv run FILE"}
+		return &Note{Text: fmt.Sprintf("is a script within the client's configuration (%s %q), not a program", key, kind), Hint: "write it to a file of the project and serve that file: uv run FILE"}
 	case "", "stdio", "local", "custom":
 	default:
 		if nearStdio(kind) {
 			return nil // config says what was meant
 		}
-		return &Note{Key: key, Text: fmt.Sprintf("is %q, and mcpfunc serves programs that speak stdio", kind)}
+		return &Note{Key: key, Text: fmt.Sprintf("is %q, but mcpfunc serves only programs that speak stdio", kind)}
 	}
 	if !hasCommand && address != "" {
 		return &Note{Text: remoteReason(address), Hint: hintRemote}
 	}
 	if s, ok := c.str("source"); ok && s == "extension" && !hasCommand {
-		return &Note{Text: "is an extension of Zed, which brings its own program", Hint: hintProgram}
+		return &Note{Text: "is an extension of Zed, which includes its own program", Hint: hintProgram}
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (c *conversion) program() *Note {
 		c.changed("command", "", "is %s, without cmd, the shell of Windows", command)
 	default:
 		c.setCommand(command, args)
-		c.changed("command", "", "is %s, and not %s, which only one machine has", command, was)
+		c.changed("command", "", "is now %s instead of %s, a path of one machine", command, was)
 	}
 	return cannotRun(command, args)
 }
@@ -160,9 +160,9 @@ func cannotRun(command string, args []string) *Note {
 	}
 	switch {
 	case slices.Contains(engines, name):
-		return at("is %s, and no app on Azure Functions can start containers", hintContainer, name)
+		return at("is %s, but an app on Azure Functions cannot start containers", hintContainer, name)
 	case containerIn(name, args) != "":
-		return at("starts %s, and no app on Azure Functions can start containers", hintContainer, containerIn(name, args))
+		return at("starts %s, but an app on Azure Functions cannot start containers", hintContainer, containerIn(name, args))
 	case slices.Contains([]string{"cmd", "powershell", "pwsh", "wsl", "cscript", "wscript"}, name):
 		return at("is %s, of Windows, and Azure Functions runs this on Linux", hintProgram, name)
 	case slices.Contains([]string{".bat", ".cmd", ".ps1", ".vbs"}, path.Ext(base)):
@@ -170,7 +170,7 @@ func cannotRun(command string, args []string) *Note {
 	case slices.Contains([]string{"osascript", "open"}, name):
 		return at("is %s, of macOS, and Azure Functions runs this on Linux", hintProgram, name)
 	case percents.MatchString(command):
-		return at("has %s, a folder of a Windows machine, which no app on Azure has", hintProgram, percents.FindString(command))
+		return at("has %s, a folder of a Windows machine, which does not exist on Azure", hintProgram, percents.FindString(command))
 	}
 	return bridge(name, args)
 }
@@ -206,7 +206,7 @@ func bridge(name string, args []string) *Note {
 	for j, w := range words {
 		if strings.HasPrefix(w, "https://") || strings.HasPrefix(w, "http://") {
 			if j > i {
-				return &Note{Text: fmt.Sprintf("only leads to a remote server by %s; it %s", unpinned(words[i]), strings.TrimPrefix(remoteReason(w), "is a remote server, which ")), Hint: hintRemote}
+				return &Note{Text: fmt.Sprintf("only connects to a remote server through %s; it %s", unpinned(words[i]), strings.TrimPrefix(remoteReason(w), "is a remote server, which ")), Hint: hintRemote}
 			}
 		}
 	}

@@ -39,7 +39,7 @@ type conversion struct {
 	parsed  config.Server
 }
 
-// changed notes what is not as it stands in the file.
+// changed notes what differs from the file.
 func (c *conversion) changed(key, hint, text string, args ...any) {
 	c.notes = append(c.notes, Note{File: c.src.path, Line: c.found.line, Server: c.from, Key: key, Text: fmt.Sprintf(text, args...), Hint: hint})
 }
@@ -54,7 +54,7 @@ func (r *run) convert() error {
 			}
 		}
 		if len(called) != 1 {
-			return refused(r.src.path, "--as NAME=OTHER says which of them", "holds %d servers, and %q can be the name of one", len(called), as)
+			return refused(r.src.path, "use --as NAME=OTHER to say which one", "contains %d servers, and %q can name only one of them", len(called), as)
 		}
 		r.opts.As = map[string]string{called[0]: as}
 	}
@@ -134,7 +134,7 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 		return nil, e.err
 	}
 	if strings.HasPrefix(e.name, "//") || strings.HasPrefix(e.name, "# ") {
-		return nil, &Note{Text: "is commented out, by its name"}
+		return nil, &Note{Text: "is commented out by its name"}
 	}
 	clone := e.value.Clone()
 	o, ok := clone.Value.(*hujson.Object)
@@ -176,11 +176,11 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 		return nil, note
 	}
 	if e.folder != "" && e.files == nil {
-		c.changed("", "", "comes without its program, which is not beside the manifest: copy the bundle's files to %s in the project", e.folder)
+		c.changed("", "", "does not include its program, which is not next to the manifest: copy the bundle's files to %s in the project", e.folder)
 	}
 	if len(c.dropped) > 0 {
 		slices.Sort(c.dropped)
-		c.changed("", "", "comes without %s, which only its client has a use for", strings.Join(slices.Compact(c.dropped), ", "))
+		c.changed("", "", "does not include %s, which only its client uses", strings.Join(slices.Compact(c.dropped), ", "))
 	}
 	return c, nil
 }
@@ -207,13 +207,13 @@ func (r *run) chosen(name string) string {
 func (c *conversion) guards() *Note {
 	for _, m := range c.Members {
 		if name := text(m.Name); config.Guard(name, m.Value) {
-			return &Note{Key: name, Text: guardReason, Hint: fmt.Sprintf("remove %q if everybody who may call the server may do everything with it; else serve it elsewhere", name)}
+			return &Note{Key: name, Text: guardReason, Hint: fmt.Sprintf("remove %q if every caller of the server may do everything with it; otherwise host it elsewhere", name)}
 		}
 	}
 	return nil
 }
 
-const guardReason = "guards this server in a way that mcpfunc cannot keep up, so the server is not served"
+const guardReason = "restricts this server in a way that mcpfunc cannot enforce, so the server is not served"
 
 // check lets config judge the entry, as it will judge it in a project.
 func (c *conversion) check() *Note {

@@ -139,7 +139,7 @@ func asNumber(v hujson.Value) (float64, bool) {
 func isTrue(v *hujson.Value) bool  { return v != nil && v.Value.Kind() == 't' }
 func isFalse(v *hujson.Value) bool { return v != nil && v.Value.Kind() == 'f' }
 
-// asStrings returns the strings of a list, and false where it is none of strings.
+// asStrings returns the strings of a list, and false if it is not a list of strings.
 func asStrings(v *hujson.Value) ([]string, bool) {
 	if v == nil {
 		return nil, false

@@ -9,7 +9,7 @@
 //   - MCP bundles (.mcpb, .dxt) and their manifest.json
 //
 // One server that cannot be served never stops the others: it is left out with its reason. What had to
-// be changed is told as well. Nothing is taken along but servers, no value of a variable is looked up,
+// be changed is told as well. Nothing is imported but servers, no value of a variable is looked up,
 // and no text of an entry appears in an error except names, commands and paths.
 //
 // The package reads what it is given, opens no file and no connection, and keeps no state.
@@ -43,7 +43,7 @@ type Result struct {
 	Format  string   // what the file is, for people
 	Servers []Server // those that can be served, in the order of the file
 	LeftOut []Note   // those that cannot, each with its reason
-	Changed []Note   // what is not as it stands in the file
+	Changed []Note   // what differs from the file
 
 	// Config is a configuration of these servers. Where the file holds what belongs to an
 	// mcp_config.json and nothing else, that is the file itself, but for what had to change.
@@ -131,7 +131,7 @@ func (r *run) nothing() error {
 	left := r.result.LeftOut
 	switch len(left) {
 	case 0:
-		return &config.Error{Path: r.src.path, Err: errors.New("is empty: there is no server in it"), Hint: `a configuration begins with {"mcpServers": {`}
+		return &config.Error{Path: r.src.path, Err: errors.New("is empty: it contains no servers"), Hint: `a configuration begins with {"mcpServers": {`}
 	case 1:
 		return left[0].err()
 	}
@@ -145,5 +145,5 @@ type NoneError struct {
 }
 
 func (e *NoneError) Error() string {
-	return fmt.Sprintf("%s: none of its %d servers can be served", e.Path, len(e.LeftOut))
+	return fmt.Sprintf("%s: cannot serve any of its %d servers", e.Path, len(e.LeftOut))
 }

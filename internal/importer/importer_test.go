@@ -88,7 +88,7 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// What nobody asked for is not taken along, and what is secret is not told.
+// What nobody asked for is not imported, and what is secret is not told.
 func TestNothingForeignIsTakenAlong(t *testing.T) {
 	t.Parallel()
 	for path, story := range stories(t) {
@@ -97,7 +97,7 @@ func TestNothingForeignIsTakenAlong(t *testing.T) {
 			t.Errorf("%s: a secret is told:\n%s", path, told(result, err))
 		}
 		if err == nil && bytes.Contains(result.Config, []byte("hunter2")) {
-			t.Errorf("%s: what is not of a server is taken along:\n%s", path, result.Config)
+			t.Errorf("%s: what is not part of a server is imported:\n%s", path, result.Config)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func checkResult(t *testing.T, data []byte, result *Result, err error) {
 	}
 	file, err := config.Parse("c.json", result.Config, nil)
 	if err != nil {
-		t.Fatalf("the configuration is none: %v\n%s", err, result.Config)
+		t.Fatalf("invalid configuration: %v\n%s", err, result.Config)
 	}
 	var want, got []string
 	for _, s := range result.Servers {
@@ -227,7 +227,7 @@ func TestAFileOfOurFormIsEditedInPlace(t *testing.T) {
 	}
 }
 
-// What a person would be asked for stands beside the servers, and is of no use in another file.
+// What a person would be asked for is next to the servers, and is of no use in another file.
 func TestAnEntryThatGoesAwayTakesItsInputsAlong(t *testing.T) {
 	t.Parallel()
 	data := []byte(`{"inputs": [{"id": "region", "default": "eu"}], "servers": {"a": {"command": "x", "args": ["${input:region}"]}}}`)
@@ -277,10 +277,10 @@ func TestOneServerAndOtherNames(t *testing.T) {
 		{Options{Only: "a b", As: map[string]string{"": "new"}}, "[new]"},
 		{Options{As: map[string]string{"a b": "new", "c": "other"}}, "[new other]"},
 		{Options{As: map[string]string{"a b": "c"}}, "[c c-2]"},
-		{Options{As: map[string]string{"": "new"}}, `c.json: holds 3 servers, and "new" can be the name of one`},
+		{Options{As: map[string]string{"": "new"}}, `c.json: contains 3 servers, and "new" can name only one of them`},
 		{Options{As: map[string]string{"gone": "new"}}, `c.json: there is no server "gone"`},
 		{Options{Only: "gone"}, `c.json: there is no server "gone"`},
-		{Options{Only: "far"}, `c.json:1: server "far": is a remote server, which is served already, at x: mcpfunc serves programs that speak stdio`},
+		{Options{Only: "far"}, `c.json:1: server "far": is a remote server, which already has a URL, at x: mcpfunc serves only programs that speak stdio`},
 	} {
 		result, err := Read("c.json", data, test.opts)
 		var names []string

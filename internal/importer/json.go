@@ -236,11 +236,11 @@ func lacksServers(path string, data []byte, root *hujson.Object) error {
 	case len(root.Members) == 0:
 		return empty(path, false)
 	case has("registry"), has("image", "type"):
-		return refused(path, "a server of the catalog that is also on npm or PyPI can be served as that package", "is of Docker's MCP catalog, whose servers are containers, and no app on Azure Functions can start containers")
+		return refused(path, "a server of the catalog that is also on npm or PyPI can be served as that package", "is from Docker's MCP catalog, whose servers are containers, but an app on Azure Functions cannot start containers")
 	case has("dependencies"), has("devDependencies"), has("name", "scripts"), has("name", "version", "main"):
-		return refused(path, "mcpfunc init --server NAME -- npx -y PACKAGE@VERSION serves a package from npm", "is the package.json of a Node package, which holds no servers")
+		return refused(path, "mcpfunc init --server NAME -- npx -y PACKAGE@VERSION serves a package from npm", "is the package.json of a Node package, which contains no servers")
 	case has("permissions"), has("enabledMcpjsonServers"), has("enableAllProjectMcpServers"):
-		return refused(path, "Claude Code keeps its servers in .mcp.json and ~/.claude.json", "is settings of Claude Code, which hold no servers")
+		return refused(path, "Claude Code keeps its servers in .mcp.json and ~/.claude.json", "is a settings file of Claude Code, which contains no servers")
 	case has("image"), has("build", "customizations"), has("dockerComposeFile"):
 		return refused(path, "", "is a devcontainer.json without servers")
 	}

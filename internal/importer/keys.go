@@ -63,7 +63,7 @@ func (c *conversion) shape() *Note {
 			program, ok = o.str("command")
 		}
 		if !ok {
-			return &Note{Key: "command", Text: "names no program"}
+			return &Note{Key: "command", Text: "does not name a program"}
 		}
 		args, env := o.get("args"), o.get("env")
 		c.put("command", hujson.String(program))
@@ -149,7 +149,7 @@ func (c *conversion) switches() {
 	}
 	if c.src.only != nil && !off && !slices.Contains(c.src.only, c.from) {
 		off = true
-		c.switchOff("it is not among those that the file allows")
+		c.switchOff("the file does not allow it")
 	}
 	c.off = off
 }
@@ -158,7 +158,7 @@ func (c *conversion) switches() {
 func (c *conversion) switchOff(why string) {
 	c.drop("enabled")
 	c.put("disabled", hujson.Bool(true))
-	c.changed("", "", "stays switched off, as %s", why)
+	c.changed("", "", "stays disabled: %s", why)
 }
 
 // A timeout is a member that bounds a time.
@@ -263,7 +263,7 @@ func nearStdioOnly(kind string) bool { return kind == "stdio" || nearStdio(kind)
 // unknown takes out the members that config does not know, unless it knows what was meant.
 func (c *conversion) unknown(warnings []config.Warning) (again bool) {
 	for _, w := range warnings {
-		if w.Hint == "" && strings.HasSuffix(w.Text, "is not a key that is known here") && !strings.Contains(w.Key, ".") && c.index(w.Key) >= 0 {
+		if w.Hint == "" && strings.HasSuffix(w.Text, "is not a known key") && !strings.Contains(w.Key, ".") && c.index(w.Key) >= 0 {
 			c.drop(w.Key)
 			c.dropped = append(c.dropped, w.Key)
 			again = true
@@ -327,7 +327,7 @@ func (c *conversion) fill() *Note {
 					}
 					value.Value = hujson.String("${" + variable + "}")
 					c.object.changed = true
-					c.changed("env."+name, "", "is not filled in: it is read from ${%s}", variable)
+					c.changed("env."+name, "", "is a placeholder: it is read from ${%s}", variable)
 					continue
 				}
 				if note := rewrite("env."+name, value); note != nil {
@@ -344,4 +344,4 @@ func validName(s string) bool {
 	return m == "$"+s
 }
 
-var errNotObject = errors.New("is not an object, and no server")
+var errNotObject = errors.New("is not an object, so it is not a server")

@@ -96,7 +96,7 @@ func (n *namer) name(e found, chosen, command string, args []string) (name, why 
 	}
 	name = e.name
 	if config.CheckName(name) != nil {
-		why = "is not a name that a URL and a folder can have"
+		why = "cannot be used in a URL and as the name of a folder"
 		if strings.HasPrefix(name, "#") && slug(name) == strings.TrimPrefix(name, "#") {
 			why = "has no name in the file"
 			name = ""
@@ -113,7 +113,7 @@ func (n *namer) name(e found, chosen, command string, args []string) (name, why 
 	}
 	base := name
 	for i := 2; n.taken[strings.ToLower(name)]; i++ {
-		why = "has the name of another server, as letter case makes no difference"
+		why = "has the name of another server (letter case is ignored)"
 		suffix := fmt.Sprintf("-%d", i)
 		name = strings.ToLower(base[:min(len(base), maxName-len(suffix))]) + suffix
 	}

@@ -93,7 +93,7 @@ func (s *source) addRegistry(doc *config.Source, root *hujson.Object, opts Optio
 		s.entries = append(s.entries, f)
 	}
 	if len(s.entries) > 1 && opts.Only == "" {
-		return refused(s.path, "mcpfunc add-server NAME --from FILE takes one of them", "is a registry's list of %d servers: want the name of one", len(s.entries))
+		return refused(s.path, "mcpfunc add-server NAME --from FILE takes one of them", "is a registry's list of %d servers: name one of them", len(s.entries))
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (s *source) described(name string, line int, o *hujson.Object) (found, erro
 	case member(o, "remotes") != nil:
 		note.Text, note.Hint = remoteReason(""), hintRemote
 	default:
-		note.Text = "has no package that could be served"
+		note.Text = "has no package that mcpfunc can serve"
 	}
 	f.err = &note
 	return f, nil
@@ -190,22 +190,22 @@ func (d described) list(names ...string) []described {
 func (d described) entry() ([]pair, *Note) {
 	id, version := d.get("identifier", "name"), d.get("version")
 	if t := member(d.Object, "transport", "type"); t != nil && text(*t) != "stdio" {
-		return nil, &Note{Text: fmt.Sprintf("speaks %s and not stdio, which is what mcpfunc serves: it is a server on HTTP already", text(*t))}
+		return nil, &Note{Text: fmt.Sprintf("speaks %s, but mcpfunc serves only stdio: it already is an HTTP server", text(*t))}
 	}
 	switch kind := d.kind(); {
 	case kind == "oci" || kind == "docker":
-		return nil, &Note{Text: "is a container image, and no app on Azure Functions can start containers", Hint: "serve the program that is in the image, if it is on npm, PyPI or NuGet as well"}
+		return nil, &Note{Text: "is a container image, but an app on Azure Functions cannot start containers", Hint: "serve the program in the image if it is also on npm, PyPI or NuGet"}
 	case kind == "mcpb":
-		return nil, &Note{Text: "is an MCP bundle, which is a file of its own", Hint: "download it, and name it: --from FILE.mcpb"}
+		return nil, &Note{Text: "is an MCP bundle, which is a separate file", Hint: "download it and pass it: --from FILE.mcpb"}
 	case kind != "npm" && kind != "pypi" && kind != "nuget":
-		return nil, &Note{Text: fmt.Sprintf("is a package of %q, of which mcpfunc knows nothing", kind)}
+		return nil, &Note{Text: fmt.Sprintf("is a package of %q, which mcpfunc does not support", kind)}
 	case !d.usualRegistry():
-		return nil, &Note{Text: fmt.Sprintf("comes from %s, and a package of that name anywhere else may be another one's", hostOf(d.get("registryBaseUrl", "registry_base_url"))),
-			Hint: "mcpfunc add-server NAME -- COMMAND ARGS... takes a command that names the registry"}
+		return nil, &Note{Text: fmt.Sprintf("comes from %s; a package with that name elsewhere may belong to somebody else", hostOf(d.get("registryBaseUrl", "registry_base_url"))),
+			Hint: "mcpfunc add-server NAME -- COMMAND ARGS... accepts a command that names the registry"}
 	case id == "" || strings.ContainsAny(id, " \t\r\n") || strings.HasPrefix(id, "-"):
-		return nil, &Note{Text: "has a package without a proper identifier"}
+		return nil, &Note{Text: "has a package without a valid identifier"}
 	case version == "" || version == "latest" || strings.ContainsAny(version, " \t\r\n^~*|<>="):
-		return nil, &Note{Text: "has a package that names no exact version", Hint: "mcpfunc add-server NAME -- COMMAND ARGS... takes the version that you choose"}
+		return nil, &Note{Text: "has a package without an exact version", Hint: "mcpfunc add-server NAME -- COMMAND ARGS... accepts the version that you choose"}
 	}
 	var e []pair
 	var args []any

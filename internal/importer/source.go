@@ -44,7 +44,7 @@ type found struct {
 	value hujson.Value // an object, if the file is sound
 	style style
 
-	// Where the entry stands in the source's text, if that is JSON.
+	// Where the entry is in the source's text, if that is JSON.
 	text              []byte
 	nameStart, nameAt int // the name's first byte, and behind its last
 
@@ -140,7 +140,7 @@ var (
 )
 
 // format tells the three notations apart by the first line that is no comment of TOML and YAML. What
-// is none of them is left to the JSON parser, which says what is wrong.
+// is not one of them is left to the JSON parser, which says what is wrong.
 func format(text []byte) textFormat {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
@@ -175,7 +175,7 @@ func format(text []byte) textFormat {
 func empty(path string, comments bool) error {
 	text := "is empty"
 	if comments {
-		text += ": all of it is comments"
+		text += ": it contains only comments"
 	}
 	return &config.Error{Path: path, Line: 1, Err: errors.New(text), Hint: `a configuration begins with {"mcpServers": {`}
 }
@@ -185,7 +185,7 @@ func tooLarge(path string, text []byte) error {
 	if len(text) <= config.MaxSize {
 		return nil
 	}
-	return &config.Error{Path: path, Err: fmt.Errorf("is larger than %d MiB, the most that a configuration may be", config.MaxSize>>20)}
+	return &config.Error{Path: path, Err: fmt.Errorf("is larger than %d MiB, the limit for a configuration", config.MaxSize>>20)}
 }
 
 // refused is the error of a file that is known and cannot be imported.

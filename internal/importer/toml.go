@@ -51,11 +51,11 @@ func openTOML(path string, text []byte) (*source, error) {
 	default:
 		switch {
 		case doc["project"] != nil || doc["build-system"] != nil || doc["tool"] != nil:
-			return nil, refused(path, "mcpfunc init --server NAME -- uvx PACKAGE==VERSION serves a package from PyPI", "is a Python project's pyproject.toml, which holds no servers")
+			return nil, refused(path, "mcpfunc init --server NAME -- uvx PACKAGE==VERSION serves a package from PyPI", "is a Python project's pyproject.toml, which contains no servers")
 		case doc["package"] != nil:
-			return nil, refused(path, "", "is a Cargo manifest, which holds no servers")
+			return nil, refused(path, "", "is a Cargo manifest, which contains no servers")
 		}
-		return nil, refused(path, "Codex keeps its servers in [mcp_servers.NAME]", "holds no servers: TOML is taken from Codex, and there is no [mcp_servers.NAME]")
+		return nil, refused(path, "Codex keeps its servers in [mcp_servers.NAME]", "contains no servers: mcpfunc reads TOML of Codex, and this file has no [mcp_servers.NAME]")
 	}
 	return src, nil
 }

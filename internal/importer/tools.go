@@ -47,7 +47,7 @@ func (c *conversion) tools() {
 		c.changed(key, "", "%s, which is \"tools\": {%q: ...} here", what, word)
 	}
 	if list := c.src.deniedOver(c.from); len(list) > 0 && c.rule("tools", "deny", list) {
-		c.changed("", "", "has tools switched off at the top of the file, which is \"tools\": {\"deny\": ...} here")
+		c.changed("", "", "has tools disabled at the top of the file, which is \"tools\": {\"deny\": ...} here")
 	}
 }
 
@@ -126,7 +126,7 @@ func sanitized(name string) string {
 	}, name)
 }
 
-// behind returns globs for what may stand behind prefix in a name that glob matches.
+// behind returns globs for what may follow prefix in a name that glob matches.
 func behind(glob, prefix string) []string {
 	if rest, ok := strings.CutPrefix(glob, prefix); ok {
 		if rest == "" {

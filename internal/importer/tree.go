@@ -34,7 +34,7 @@ func written(v any) (hujson.Value, error) {
 
 func write(b *strings.Builder, v any, indent string, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("nests deeper than %d levels", maxDepth)
+		return fmt.Errorf("is nested more than %d levels deep", maxDepth)
 	}
 	switch v := v.(type) {
 	case nil:
@@ -74,7 +74,7 @@ func write(b *strings.Builder, v any, indent string, depth int) error {
 		}
 		b.WriteString("\n" + indent + "}")
 	default:
-		return fmt.Errorf("holds a value of an unknown kind")
+		return fmt.Errorf("contains a value of an unknown type")
 	}
 	return nil
 }

@@ -64,10 +64,10 @@ func (c *conversion) variables(key, s string) (string, *Note) {
 	}
 	was := s
 	if s = separators.Replace(s); s != was {
-		c.changed(key, "", "has the path separator of the editor's machine written out: it is /")
+		c.changed(key, "", "now uses / as the path separator, instead of that of the editor's machine")
 	}
 	if bracesOf.MatchString(s) && c.src.dialect.braces {
-		return s, &Note{Key: key, Text: "reads {file:...}, a file of the machine that the client runs on", Hint: "write ${NAME} and set NAME as an app setting"}
+		return s, &Note{Key: key, Text: "reads {file:...}, a file on the client's machine", Hint: "write ${NAME} and set NAME as an app setting"}
 	}
 	if c.src.dialect.braces {
 		s = c.replaced(key, s, braces, func(m []string) string { return "${" + m[1] + "}" })
@@ -76,8 +76,8 @@ func (c *conversion) variables(key, s string) (string, *Note) {
 		s = c.replaced(key, s, secretsOf, func(m []string) string { return "${" + variableFor(m[1]) + "}" })
 	}
 	if m := perUser.FindStringSubmatch(s); m != nil && c.src.dialect.users {
-		return s, &Note{Key: key, Text: fmt.Sprintf("has {{%s}}, which the client fills in for each of its users, and the app's processes get the same values for all", m[1]),
-			Hint: "write ${NAME} if one value does for everybody"}
+		return s, &Note{Key: key, Text: fmt.Sprintf("has {{%s}}, which the client fills in for each user, but the app's processes get the same value for every caller", m[1]),
+			Hint: "write ${NAME} if one value is right for every caller"}
 	}
 	s = c.inputs(key, s)
 	s, note := c.folders(key, s)
@@ -85,7 +85,7 @@ func (c *conversion) variables(key, s string) (string, *Note) {
 		return s, note
 	}
 	if m := percents.FindString(s); m != "" {
-		return s, &Note{Key: key, Text: fmt.Sprintf("has %s, a folder or a name of a Windows machine, which no app on Azure has", m), Hint: "copy what it names into the project, and write a path that is relative to the project"}
+		return s, &Note{Key: key, Text: fmt.Sprintf("has %s, a folder or a name of a Windows machine, which does not exist on Azure", m), Hint: "copy what it names into the project, and write a path that is relative to the project"}
 	}
 	s = c.replaced(key, s, percent, func(m []string) string { return "${" + m[1] + "}" })
 	return c.dollars(key, s), nil
@@ -102,7 +102,7 @@ func (c *conversion) replaced(key, s string, pattern *regexp.Regexp, with func([
 		return to
 	})
 	if out != s {
-		c.changed(key, "", "is read from %s, as the app has it", first)
+		c.changed(key, "", "is read from %s of the app", first)
 	}
 	return out
 }
@@ -132,9 +132,9 @@ func (c *conversion) inputs(key, s string) string {
 		}
 		switch {
 		case in.secret:
-			c.changed(key, hint, "asks for %s, a secret, which is the variable %s of the app", m[2], in.env)
+			c.changed(key, hint, "asks for %s, a secret, which is now the variable %s of the app", m[2], in.env)
 		default:
-			c.changed(key, hint, "asks for %s, which is the variable %s of the app", m[2], in.env)
+			c.changed(key, hint, "asks for %s, which is now the variable %s of the app", m[2], in.env)
 		}
 		return to
 	})
@@ -151,14 +151,14 @@ func (c *conversion) folders(key, s string) (string, *Note) {
 		}
 		if rest == "" && match == s && (key == "cwd" || key == "working_dir") {
 			what, _, _ := config.EditorVariable(name)
-			c.changed(key, "", "is ${%s}, %s: it is the project's folder here", name, what)
+			c.changed(key, "", "is ${%s}, %s: it is now the project's folder", name, what)
 			return ""
 		}
 		if rest == "" || slices.Contains(strings.Split(rest, "/"), "..") {
 			return match // which config explains
 		}
 		what, _, _ := config.EditorVariable(name)
-		c.changed(key, "copy it there", "uses ${%s}, %s, which no app on Azure has: it is %s of the project now", name, what, rest)
+		c.changed(key, "copy it there", "uses ${%s}, %s, which does not exist on Azure: it is now %s of the project", name, what, rest)
 		if key == "command" && !strings.Contains(rest, "/") {
 			return "./" + rest
 		}
@@ -193,7 +193,7 @@ func (c *conversion) dollars(key, s string) string {
 	if first == "" {
 		return s
 	}
-	c.changed(key, "", "is read from %s, as the app has it", first)
+	c.changed(key, "", "is read from %s of the app", first)
 	return b.String() + s[at:]
 }
 
@@ -249,6 +249,6 @@ func (c *conversion) argument(before, s string) string {
 	if name = variableFor(name); name == "" {
 		return s
 	}
-	c.changed("args", "", "is not filled in: it is read from ${%s}", name)
+	c.changed("args", "", "is a placeholder: it is read from ${%s}", name)
 	return prefix + "${" + name + "}"
 }

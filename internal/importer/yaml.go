@@ -91,7 +91,7 @@ func (s *source) addYAML(servers *yaml.Node) error {
 			}
 		}
 	default:
-		return s.broken(servers.Line, errors.New("holds servers that are neither a mapping nor a list"))
+		return s.broken(servers.Line, errors.New("contains servers that are neither a mapping nor a list"))
 	}
 	return nil
 }
@@ -117,15 +117,15 @@ func refusedYAML(path string, root *yaml.Node) error {
 	const elsewhere = "a server of the catalog that is also on npm or PyPI can be served as that package"
 	switch {
 	case has("registry"), has("image", "type"), has("image", "name"):
-		return refused(path, elsewhere, "is of Docker's MCP catalog, whose servers are containers, and no app on Azure Functions can start containers")
+		return refused(path, elsewhere, "is from Docker's MCP catalog, whose servers are containers, but an app on Azure Functions cannot start containers")
 	case has("services"):
-		return refused(path, "", "is a Compose file, whose services are containers, and no app on Azure Functions can start containers")
+		return refused(path, "", "is a Compose file, whose services are containers, but an app on Azure Functions cannot start containers")
 	case has("startCommand"):
-		return refused(path, "mcpfunc init --server NAME -- COMMAND ARGS... takes the command itself", "is a smithery.yaml, whose command is a program of Smithery's, not a configuration")
+		return refused(path, "mcpfunc init --server NAME -- COMMAND ARGS... accepts the command itself", "is a smithery.yaml, whose command is a program of Smithery, not a configuration")
 	case has("apiVersion", "kind"):
-		return refused(path, "", "is a manifest of Kubernetes, and holds no servers")
+		return refused(path, "", "is a Kubernetes manifest, which contains no servers")
 	}
-	return refused(path, "", `holds no servers: YAML is taken from Goose ("extensions"), Continue and LibreChat ("mcpServers"), and this has neither`)
+	return refused(path, "", `contains no servers: mcpfunc reads YAML of Goose ("extensions"), Continue and LibreChat ("mcpServers"), and this file has neither key`)
 }
 
 // yamlMember returns the value of a mapping's member, or nil; null is as good as absent.
@@ -146,10 +146,10 @@ type yamlReader struct{ nodes int }
 
 func (y *yamlReader) tree(n *yaml.Node, depth int) (any, error) {
 	if y.nodes++; y.nodes > maxNodes {
-		return nil, errors.New("grows beyond measure by its aliases")
+		return nil, errors.New("grows too large through its aliases")
 	}
 	if depth > maxDepth {
-		return nil, fmt.Errorf("nests deeper than %d levels", maxDepth)
+		return nil, fmt.Errorf("is nested more than %d levels deep", maxDepth)
 	}
 	switch n.Kind {
 	case yaml.AliasNode:

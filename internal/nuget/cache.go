@@ -38,7 +38,7 @@ func CacheOf(lookup func(string) (string, bool)) (Cache, error) {
 			return Cache{filepath.Join(dir, filepath.Join(place[1:]...), "mcpfunc", "nuget")}, nil
 		}
 	}
-	return Cache{}, failure("set "+places[0][0], "there is no folder for a cache of packages")
+	return Cache{}, failure("set "+places[0][0], "there is no cache folder for packages")
 }
 
 // Digest is a SHA-512 as NuGet writes it: in base64.
@@ -49,7 +49,7 @@ func (d Digest) hex() (string, bool) {
 	return hex.EncodeToString(sum), err == nil && len(sum) == sha512.Size
 }
 
-// Hex is the digest in hexadecimal digits, or "" for one that is none.
+// Hex is the digest in hexadecimal digits, or "" for an invalid one.
 func (d Digest) Hex() string {
 	if text, ok := d.hex(); ok {
 		return text

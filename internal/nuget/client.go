@@ -82,8 +82,8 @@ func (c *Client) download(ctx context.Context, s Source, address, title string, 
 }
 
 func wrongHash(title string, s Source, got, want Digest) error {
-	return failure(`if its publisher has a reason for that, "mcpfunc pack --upgrade" locks it anew; otherwise somebody has changed it`,
-		"%s from %s has the SHA-512 %.16s... and not %.16s..., which is locked", title, s.shown(), got, want)
+	return failure(`somebody may have tampered with it; if its publisher explains the change, run "mcpfunc pack --upgrade" to lock it again`,
+		"%s from %s has the SHA-512 %.16s..., but %.16s... is locked", title, s.shown(), got, want)
 }
 
 // meter tells of a download while it goes on.
@@ -122,7 +122,7 @@ func (c *Client) Resolve(ctx context.Context, from Sources, id string, r Range) 
 	}
 	if r.String() == "" {
 		newest, _ := Newest(true).Best(all)
-		return Version{}, failure("ask for one of them by --prerelease, or as "+id+"@"+newest.String(), "%s has prereleases alone", id)
+		return Version{}, failure("request one with --prerelease, or as "+id+"@"+newest.String(), "%s has only prereleases", id)
 	}
 	return Version{}, c.noVersion(id, r.String(), all, from.For(id))
 }
@@ -176,15 +176,15 @@ func (c *Client) Versions(ctx context.Context, from Sources, id string) ([]Versi
 	case c.Offline:
 		return nil, offline(id)
 	}
-	return nil, because(ErrAbsent, "look at how it is spelled; a feed of your own is named by --source or in NuGet.Config", "%s has no package %s", names(sources), id)
+	return nil, because(ErrAbsent, "check its spelling; name your own feed with --source or in NuGet.Config", "%s has no package %s", names(sources), id)
 }
 
 func noSource(id string) error {
-	return failure("add a pattern for it to packageSourceMapping in NuGet.Config", "no source of packages is mapped to %s", id)
+	return failure("add a pattern for it to packageSourceMapping in NuGet.Config", "%s is not mapped to any package source", id)
 }
 
 func offline(what string) error {
-	return failure("pack once without --offline", "%s was never downloaded, and --offline downloads nothing", what)
+	return failure("pack once without --offline", "%s was never downloaded, and --offline prevents downloads", what)
 }
 
 // A File is a package in the cache.
@@ -194,7 +194,7 @@ type File struct {
 }
 
 // Fetch returns a package: from the cache, or downloaded into it. With a digest it must have those
-// contents, whichever source it is from.
+// contents, independent of its source.
 func (c *Client) Fetch(ctx context.Context, from Sources, id string, v Version, want Digest) (File, error) {
 	title := id + " " + v.String()
 	if want != "" {

@@ -49,7 +49,7 @@ func ParseCommand(command string, args []string) (*Command, error) {
 	case GlobalTool(command):
 		return nil, failure(hintWrite+`; "dotnet tool list -g" names it`, "%s is a .NET tool that is installed on this machine alone", path.Base(slashed))
 	case program != "dotnet":
-		return nil, failure("", "%s starts no .NET tool", command)
+		return nil, failure("", "%s does not start a .NET tool", command)
 	}
 	for first := w.next(); ; first = w.next() {
 		switch {
@@ -60,15 +60,15 @@ func ParseCommand(command string, args []string) (*Command, error) {
 		case first == "tool":
 			return w.tool()
 		case first == "":
-			return nil, failure(hintWrite, "dotnet: there is nothing to run")
+			return nil, failure(hintWrite, "dotnet: missing command")
 		case first == "run" || first == "watch":
-			return nil, failure(hintLocal, "dotnet %s builds a project of this machine, which needs the SDK of .NET wherever it runs", first)
+			return nil, failure(hintLocal, "dotnet %s builds a project of this machine, which needs the .NET SDK where it runs", first)
 		case first == "exec" || strings.HasSuffix(strings.ToLower(first), ".dll"):
-			return nil, failure(hintLocal, "dotnet %s starts a file of this machine, and says nothing about the .NET that it needs", first)
+			return nil, failure(hintLocal, "dotnet %s starts a file of this machine, which does not say which .NET it needs", first)
 		case strings.HasSuffix(strings.ToLower(first), ".cs"):
-			return nil, failure(hintLocal, "dotnet %s builds a program of this machine, which needs the SDK of .NET wherever it runs", first)
+			return nil, failure(hintLocal, "dotnet %s builds a program of this machine, which needs the .NET SDK where it runs", first)
 		}
-		return nil, failure(hintWrite, "dotnet %s starts no tool of a package", first)
+		return nil, failure(hintWrite, "dotnet %s does not start a tool from a package", first)
 	}
 }
 
@@ -85,7 +85,7 @@ func (w *words) tool() (*Command, error) {
 	case "run":
 		return w.localTool()
 	default:
-		return nil, failure(hintWrite, "dotnet tool %s starts no tool", verb)
+		return nil, failure(hintWrite, "dotnet tool %s does not start a tool", verb)
 	}
 }
 
@@ -160,15 +160,15 @@ func (w *words) exec(program string) (*Command, error) {
 			c.Own = append(c.Own, at)
 			continue
 		case opt == nil && strings.HasPrefix(word, "-"):
-			return nil, failure("write it after the name of the package, if it is the server's", "%s: the option %s is not understood", program, name)
+			return nil, failure("write it after the name of the package, if it is the server's", "%s: the option %s is not supported", program, name)
 		case opt == nil:
 			spec = word
 			continue
 		case joined && !opt.takes && !opt.maybe:
-			return nil, failure("", "%s: the option %s takes no value", program, name)
+			return nil, failure("", "%s: the option %s does not take a value", program, name)
 		case opt.takes && !joined:
 			if w.pos == len(w.args) {
-				return nil, failure("", "%s: the option %s lacks its value", program, name)
+				return nil, failure("", "%s: the option %s needs a value", program, name)
 			}
 			value = w.next()
 		case opt.maybe && !joined && w.pos < len(w.args) && slices.Contains([]string{"true", "false"}, w.args[w.pos]):
@@ -185,7 +185,7 @@ func (w *words) exec(program string) (*Command, error) {
 	if spec == "" {
 		// Even what follows "--" is the package then: it is the first argument.
 		if len(c.Own) == 0 {
-			return nil, failure("", "%s: there is no package to run", program)
+			return nil, failure("", "%s: missing package", program)
 		}
 		spec, c.Own = w.args[c.Own[0]], c.Own[1:]
 	}
@@ -194,7 +194,7 @@ func (w *words) exec(program string) (*Command, error) {
 	}
 	if prerelease {
 		if c.Versioned() {
-			return nil, failure("leave out one of them", "%s: --prerelease asks for the newest, and the version is given as %s", program, c.Range)
+			return nil, failure("remove one of them", "%s: --prerelease requests the newest version, but the version is given as %s", program, c.Range)
 		}
 		c.Range = Newest(true)
 	}
@@ -206,7 +206,7 @@ func (c *Command) name(spec string) error {
 	id, version, versioned := strings.Cut(spec, "@")
 	if !ValidID(id) {
 		if strings.ContainsAny(spec, `/\`) || strings.HasSuffix(strings.ToLower(spec), ".nupkg") {
-			return failure("name the package, and with --source the folder or feed that has it", "%q is a path, not the name of a package", spec)
+			return failure("name the package, and its folder or feed with --source", "%q is a path, not the name of a package", spec)
 		}
 		return failure("", "invalid package %q: want the id of a NuGet package, or ID@VERSION", spec)
 	}
@@ -215,7 +215,7 @@ func (c *Command) name(spec string) error {
 		return nil
 	}
 	if c.Versioned() {
-		return failure("leave out one of them", "the version is given twice, as %s and as %s", version, c.Range)
+		return failure("remove one of them", "the version is given twice, as %s and as %s", version, c.Range)
 	}
 	var err error
 	c.Range, err = ParseRange(version)
@@ -243,7 +243,7 @@ func (w *words) localTool() (*Command, error) {
 		case c.Tool != "":
 			c.Own = append(c.Own, at)
 		case strings.HasPrefix(word, "-"):
-			return nil, failure("", "dotnet tool run: the option %s is not understood", word)
+			return nil, failure("", "dotnet tool run: the option %s is not supported", word)
 		default:
 			c.Tool = word
 		}
@@ -252,7 +252,7 @@ func (w *words) localTool() (*Command, error) {
 		c.Tool, c.Own = w.args[c.Own[0]], c.Own[1:]
 	}
 	if c.Tool == "" {
-		return nil, failure("", "dotnet tool run: there is no tool to run")
+		return nil, failure("", "dotnet tool run: missing tool")
 	}
 	return c, nil
 }

@@ -70,7 +70,7 @@ func (m Machine) Sources(c *Command) (Sources, error) {
 	}
 	s.add(more...)
 	if len(s.List) == 0 {
-		return s, failure("name one by --source", "NuGet.Config leaves no source of packages")
+		return s, failure("name one with --source", "NuGet.Config does not leave any package source")
 	}
 	return s, m.credentials(&s)
 }
@@ -114,7 +114,7 @@ func (m Machine) expand(text string) (string, error) {
 		return value
 	})
 	if missing != "" {
-		return "", failure("set it in the environment or in local.settings.json, where packing reads it", "the variable %s of a source has no value", missing)
+		return "", failure("set it in the environment or in local.settings.json, where packing reads it", "the variable %s of a package source does not have a value", missing)
 	}
 	return text, nil
 }
@@ -138,7 +138,7 @@ func (m Machine) configured(file string) (Sources, error) {
 			err = all.read(data, filepath.Dir(file), m.Lookup)
 		}
 		if err != nil {
-			return Sources{}, because(err, "correct it, or name another by --configfile", "%s: %v", file, bare(err))
+			return Sources{}, because(err, "correct it, or name another with --configfile", "%s: %v", file, bare(err))
 		}
 	}
 	return all.sources()

@@ -121,12 +121,12 @@ func TestSourcesSayWhatIsWrong(t *testing.T) {
 		files   map[string]string
 		command Command
 	}{
-		"the variable PAT of a source has no value": {command: Command{Sources: []string{"https://x:${PAT}@other.example/index.json"}}},
-		"leaves no source of packages":              {files: map[string]string{user: `<configuration><packageSources><clear/></packageSources></configuration>`}},
-		"is encrypted for another program":          {files: map[string]string{user: `<configuration><packageSourceCredentials><x><add key="Password" value="AQAA"/></x></packageSourceCredentials></configuration>`}},
-		"NuGet.Config: ":                            {files: map[string]string{user: `<configuration>`}},
-		"none.config: ":                             {command: Command{ConfigFile: "none.config"}},
-		"neither a URL of HTTPS nor a folder":       {command: Command{Sources: []string{"ftp://x/y"}}},
+		"the variable PAT of a package source does not have a value": {command: Command{Sources: []string{"https://x:${PAT}@other.example/index.json"}}},
+		"does not leave any package source":                          {files: map[string]string{user: `<configuration><packageSources><clear/></packageSources></configuration>`}},
+		"is encrypted for another program":                           {files: map[string]string{user: `<configuration><packageSourceCredentials><x><add key="Password" value="AQAA"/></x></packageSourceCredentials></configuration>`}},
+		"NuGet.Config: ":                                             {files: map[string]string{user: `<configuration>`}},
+		"none.config: ":                                              {command: Command{ConfigFile: "none.config"}},
+		"want an HTTPS URL or a folder":                              {command: Command{Sources: []string{"ftp://x/y"}}},
 	} {
 		_, err := machine(t, c.files, nil).Sources(&c.command)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -27,7 +27,7 @@ func (s *settings) readLogins(section element, lookup func(string) (string, bool
 			}
 		}
 		if encrypted && l.password == "" {
-			return failure("write it there as ClearTextPassword with the value %NAME%, which is a variable, or give the source as https://USER:${NAME}@... by --source",
+			return failure("write it there as ClearTextPassword with the value %NAME%, which is a variable, or pass the source as --source https://USER:${NAME}@...",
 				"the password of the source %q is encrypted for another program", name)
 		}
 		if s.login == nil {

@@ -44,14 +44,14 @@ func (c *Client) feed(ctx context.Context, s Source) (*feed, error) {
 	}
 	data, err := c.document(ctx, s, s.URL)
 	if errors.Is(err, ErrAbsent) {
-		return nil, failure("the address of a v3 feed is that of its service index, and ends in /index.json", "%s has no service index of NuGet at that address", s.shown())
+		return nil, failure("use the address of the feed's service index, which ends in /index.json", "%s has no service index of NuGet at that address", s.shown())
 	}
 	if err != nil {
 		return nil, err
 	}
 	f, err := parseIndex(data, s.URL)
 	if err != nil {
-		return nil, because(err, "", "the service index of %s is not one: %v", s.shown(), err)
+		return nil, because(err, "", "invalid service index of %s: %v", s.shown(), err)
 	}
 	if c.feeds == nil {
 		c.feeds = map[string]*feed{}
@@ -90,7 +90,7 @@ func parseIndex(data []byte, base string) (*feed, error) {
 		}
 	}
 	if f.packages == "" && f.registration == "" {
-		return nil, errors.New("names neither a folder of packages nor a registration")
+		return nil, errors.New("does not name a folder of packages or a registration")
 	}
 	return f, nil
 }
@@ -173,7 +173,7 @@ func (c *Client) ask(ctx context.Context, s Source, id string) ([]listing, error
 	return list, c.Cache.noteVersions(s, id, list)
 }
 
-// parsed reads the versions of listings and drops what is none.
+// parsed reads the versions of listings and drops invalid ones.
 func parsed(list []listing) []listing {
 	var good []listing
 	for _, l := range list {

@@ -29,7 +29,7 @@ func folderVersions(s Source, id string) ([]listing, error) {
 // folderFiles returns the files of a package by their versions, normalized.
 func folderFiles(s Source, id string) (map[string]string, error) {
 	if _, err := os.Stat(s.Dir); err != nil {
-		return nil, because(err, "correct it, or name another by --source", "the source %s cannot be read: %v", s.Dir, bare(err))
+		return nil, because(err, "correct it, or name another with --source", "the source %s cannot be read: %v", s.Dir, bare(err))
 	}
 	files := map[string]string{}
 	lower := strings.ToLower(id)

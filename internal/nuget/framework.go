@@ -98,7 +98,7 @@ func (p *Package) Needs(t Tool) (Needs, error) {
 		return n, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return n, failure("tell its publisher", "%s %s does not say which runtime it needs: it has no %s", p.ID, p.Version, path.Base(name))
+		return n, failure("report it to the publisher", "%s %s does not say which runtime it needs: it does not contain %s", p.ID, p.Version, path.Base(name))
 	}
 	if err != nil {
 		return n, err
@@ -109,7 +109,7 @@ func (p *Package) Needs(t Tool) (Needs, error) {
 	}
 	n.OwnICU = n.OwnICU || icu
 	if !n.Some() && !t.Program {
-		return n, failure("tell its publisher", "%s %s does not say which runtime it needs", p.ID, p.Version)
+		return n, failure("report it to the publisher", "%s %s does not say which runtime it needs", p.ID, p.Version)
 	}
 	return n, nil
 }
@@ -147,14 +147,14 @@ func parseNeeds(data []byte) (Needs, error) {
 	}
 	roll, ok := rolls[strings.ToLower(options.RollForward)]
 	if !ok {
-		return n, fmt.Errorf("rollForward %q is not known", options.RollForward)
+		return n, fmt.Errorf("unknown rollForward %q", options.RollForward)
 	}
 	n.Roll = roll
 	_, n.OwnICU = options.Properties["System.Globalization.AppLocalIcu"]
 	return n, nil
 }
 
-// placeholder stands in the host where the path of the assembly goes: the SHA-256 of "foobar", in a field
+// placeholder marks the place in the host for the path of the assembly: the SHA-256 of "foobar", in a field
 // of placeholderField bytes with zeros behind.
 const (
 	placeholder      = "c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2"
@@ -166,7 +166,7 @@ func Host(apphost []byte, assembly string) ([]byte, error) {
 	at := bytes.Index(apphost, []byte(placeholder))
 	switch {
 	case at < 0 || bytes.Contains(apphost[at+1:], []byte(placeholder)) || at+placeholderField > len(apphost):
-		return nil, errors.New("the host has no place for the name of an assembly")
+		return nil, errors.New("the host program has no field for the name of an assembly")
 	case len(assembly) >= placeholderField:
 		return nil, fmt.Errorf("the name of the assembly has more than %d bytes", placeholderField-1)
 	}
@@ -179,7 +179,7 @@ func Host(apphost []byte, assembly string) ([]byte, error) {
 // hostResolver finds a framework for a host.
 const hostResolver = "libhostfxr.so"
 
-// RuntimeFile says where a file of a RuntimePackage lies in a DOTNET_ROOT, slash-separated; "" for one that
+// RuntimeFile returns the path of a file of a RuntimePackage in a DOTNET_ROOT, slash-separated; "" for one that
 // does not belong there.
 func RuntimeFile(framework string, v Version, arch, name string) string {
 	rest, ok := strings.CutPrefix(name, "runtimes/linux-"+arch+"/")

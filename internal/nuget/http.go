@@ -28,14 +28,14 @@ func newHTTP() *http.Client {
 				return errors.New("too many redirects")
 			}
 			if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-				return errors.New("it leads to an address without TLS")
+				return errors.New("it redirects to an address without TLS")
 			}
 			return nil
 		},
 	}
 }
 
-// a statusError is an answer that is none.
+// a statusError is an answer with an error status.
 type statusError struct {
 	source Source
 	host   string
@@ -47,7 +47,7 @@ func (e *statusError) Error() string {
 }
 
 // get asks a source for an address, and again where it may be worth it. use takes the body, and is called
-// anew for every attempt.
+// again for every attempt.
 func (c *Client) get(ctx context.Context, s Source, address string, use func(*http.Response) error) error {
 	if c.HTTP == nil {
 		c.HTTP = newHTTP()
@@ -127,7 +127,7 @@ func isNetwork(err error) bool {
 	return errors.As(err, &e)
 }
 
-const hintNetwork = "packing downloads: is there a network, are HTTPS_PROXY and the source right? --offline packs from what was downloaded before"
+const hintNetwork = "packing needs the network: check the connection, HTTPS_PROXY and the source; or use --offline to pack from earlier downloads"
 
 // explain makes a sentence of what went wrong, without what an address may hold beside its host.
 func explain(ctx context.Context, s Source, address string, err error) error {
@@ -140,10 +140,10 @@ func explain(ctx context.Context, s Source, address string, err error) error {
 		return ctx.Err()
 	case errors.As(err, &status) && (status.status == http.StatusUnauthorized || status.status == http.StatusForbidden):
 		if s.password != "" {
-			return because(err, "look at what NuGet.Config, or the variable in the source's address, has for it", "%s does not take the credentials that it was given (%d)", status.host, status.status)
+			return because(err, "check its credentials in NuGet.Config, or the variable in the source's address", "%s rejects the credentials (%d)", status.host, status.status)
 		}
-		return because(err, "give them in packageSourceCredentials of NuGet.Config, or as --source https://USER:${NAME}@... where NAME is a variable",
-			"%s wants credentials (%d)", status.host, status.status)
+		return because(err, "set them in packageSourceCredentials of NuGet.Config, or pass --source https://USER:${NAME}@... where NAME is a variable",
+			"%s requires credentials (%d)", status.host, status.status)
 	case errors.As(err, &status):
 		return because(err, hintNetwork, "%v", status)
 	}

@@ -5,7 +5,7 @@
 //
 // Nothing that is read here is trusted: answers of a feed, settings and packages are bounded, and a
 // package writes nothing but regular files below the folder that it is extracted to. What a package's
-// contents are is for whoever calls to compare: every download has its SHA-512. Signatures of packages are
+// contents are is for the caller to compare: every download has its SHA-512. Signatures of packages are
 // not checked.
 package nuget
 

@@ -96,7 +96,7 @@ func checkDirectory(r io.ReaderAt, size int64) error {
 	}
 	at := bytes.LastIndex(tail[:max(0, len(tail)-length+4)], []byte("PK\x05\x06"))
 	if at < 0 {
-		return errors.New("is not a package: it is no zip")
+		return errors.New("is not a package: it is not a zip file")
 	}
 	bytesOf, begin := int64(binary.LittleEndian.Uint32(tail[at+12:])), int64(binary.LittleEndian.Uint32(tail[at+16:]))
 	if bytesOf > directoryLimit || size-begin > directoryLimit+comment {
@@ -122,7 +122,7 @@ func (p *Package) list(z *zip.Reader) error {
 		}
 		folded := strings.ToLower(name)
 		if seen[folded] {
-			return fmt.Errorf("has two files of the name %q", name)
+			return fmt.Errorf("has two files named %q", name)
 		}
 		seen[folded] = true
 		for dir := path.Dir(folded); dir != "."; dir = path.Dir(dir) {
@@ -135,7 +135,7 @@ func (p *Package) list(z *zip.Reader) error {
 	}
 	for _, m := range p.contents {
 		if folders[strings.ToLower(m.name)] {
-			return fmt.Errorf("has a file and a folder of the name %q", m.name)
+			return fmt.Errorf("has a file and a folder named %q", m.name)
 		}
 	}
 	slices.SortFunc(p.contents, func(a, b member) int { return strings.Compare(a.name, b.name) })
@@ -156,7 +156,7 @@ func memberName(f *zip.File) (string, error) {
 	case f.Flags&1 != 0:
 		return "", fmt.Errorf("has %q, which is encrypted", name)
 	case !fs.ValidPath(name) || name == "." || strings.ContainsFunc(name, forbidden):
-		return "", fmt.Errorf("has a file of the name %q, which is no plain path in it", name)
+		return "", fmt.Errorf("has a file named %q, which is not a relative path inside it", name)
 	}
 	return name, nil
 }
@@ -252,7 +252,7 @@ func write(root *os.Root, name string, from *zip.File) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	n, err := io.Copy(f, io.LimitReader(r, int64(from.UncompressedSize64)+1))
 	if err == nil && uint64(n) > from.UncompressedSize64 {
-		err = errors.New("has more in it than the package says")
+		err = errors.New("is larger than the package says")
 	}
 	return err
 }
@@ -309,7 +309,7 @@ func (p *Package) readNuspec() error {
 // Is says why an open package is not that version of id.
 func (p *Package) Is(id string, v Version) error {
 	if !strings.EqualFold(p.ID, id) || p.Version.Compare(v) != 0 {
-		return failure("tell who runs the feed", "what was downloaded for %s %s is %s %s", id, v, p.ID, p.Version)
+		return failure("report it to the operator of the feed", "the download of %s %s is %s %s", id, v, p.ID, p.Version)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func NewSource(name, text, dir string) (Source, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
 		if strings.Contains(text, "://") && (err != nil || u.Scheme != "file") {
-			return s, failure("", "the source %s is neither a URL of HTTPS nor a folder", s.shown())
+			return s, failure("", "invalid source %s: want an HTTPS URL or a folder", s.shown())
 		}
 		if err == nil && u.Scheme == "file" {
 			text = u.Path
@@ -68,13 +68,13 @@ func (s Source) check() error {
 	case s.Dir != "":
 		return nil
 	case err != nil:
-		return failure("", "the source %s has no valid address", s.shown())
+		return failure("", "the source %s has an invalid address", s.shown())
 	case u.Scheme == "http" && !s.insecure && !loopback(u.Hostname()):
-		return failure(`use its address of HTTPS, or say allowInsecureConnections="true" of it in NuGet.Config`,
-			"the source %s is asked without TLS, so that anybody on the way could change a package", s.shown())
+		return failure(`use its HTTPS address, or set allowInsecureConnections="true" for it in NuGet.Config`,
+			"the source %s is used without TLS, so anyone on the network path could change a package", s.shown())
 	case !strings.HasSuffix(u.Path, ".json"):
-		return failure("the address of a v3 feed is that of its service index, and ends in /index.json",
-			"the source %s is not a feed of NuGet's version 3", s.shown())
+		return failure("use the address of the feed's service index, which ends in /index.json",
+			"the source %s is not a NuGet v3 feed", s.shown())
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (p *Package) Tools(arch string) (tools []Tool, pointer string, err error) {
 	case len(elsewhere) > 0:
 		return nil, "", noLinux(p, arch, elsewhere)
 	}
-	return nil, "", failure("", "%s %s says that it is a tool and has no %s", p.ID, p.Version, settingsName)
+	return nil, "", failure("", "%s %s says that it is a tool but does not contain %s", p.ID, p.Version, settingsName)
 }
 
 // A folder is one that has settings.
@@ -112,12 +112,12 @@ func (p *Package) checkType() error {
 	if len(p.Types) > 0 {
 		is = "a " + strings.Join(p.Types, ", ")
 	}
-	return failure("look on its page for the package that is a tool: those can be run by dnx", "%s %s is no .NET tool but %s", p.ID, p.Version, is)
+	return failure("check its page for the package that is a tool: dnx can run only tools", "%s %s is not a .NET tool but %s", p.ID, p.Version, is)
 }
 
 func noLinux(p *Package, arch string, have []string) error {
 	slices.Sort(have)
-	return failure("ask its publisher for a package of linux-"+arch+" or any; or use a server that has one",
+	return failure("ask its publisher for a package for linux-"+arch+" or any; or use a server that has one",
 		"%s %s has no program for linux-%s, only for %s", p.ID, p.Version, arch, strings.Join(slices.Compact(have), ", "))
 }
 
@@ -153,7 +153,7 @@ func (p *Package) readSettings(dir string) (Tool, pointers, error) {
 		return tool, nil, because(err, "", "%s %s: %s: %v", p.ID, p.Version, name, err)
 	}
 	if tool.Dir = dir; others == nil && !p.Has(path.Join(dir, tool.Entry)) {
-		return tool, nil, failure("tell its publisher", "%s %s starts %s and does not have it", p.ID, p.Version, path.Join(dir, tool.Entry))
+		return tool, nil, failure("report it to the publisher", "%s %s starts %s, which it does not contain", p.ID, p.Version, path.Join(dir, tool.Entry))
 	}
 	return tool, others, nil
 }
@@ -177,7 +177,7 @@ func parseSettings(data []byte) (tool Tool, others pointers, err error) {
 	switch s.Version {
 	case "", "1", "2":
 	default:
-		return tool, nil, fmt.Errorf("version %q is not known, only 1 and 2", s.Version)
+		return tool, nil, fmt.Errorf("unknown version %q: want 1 or 2", s.Version)
 	}
 	if len(s.Packages) > 0 {
 		others = pointers{}
@@ -195,17 +195,17 @@ func parseSettings(data []byte) (tool Tool, others pointers, err error) {
 	c := s.Commands[0]
 	tool.Name = c.Name
 	if tool.Entry = path.Clean(strings.ReplaceAll(c.EntryPoint, `\`, "/")); !fs.ValidPath(tool.Entry) || tool.Entry == "." {
-		return tool, nil, fmt.Errorf("the entry point %q is no path in its folder", c.EntryPoint)
+		return tool, nil, fmt.Errorf("the entry point %q is not a path in its folder", c.EntryPoint)
 	}
 	switch {
 	case strings.EqualFold(c.Runner, "dotnet"):
 		if !strings.HasSuffix(strings.ToLower(tool.Entry), ".dll") {
-			return tool, nil, fmt.Errorf("the entry point %q is no assembly", c.EntryPoint)
+			return tool, nil, fmt.Errorf("the entry point %q is not an assembly", c.EntryPoint)
 		}
 	case strings.EqualFold(c.Runner, "executable"):
 		tool.Program = true
 	default:
-		return tool, nil, fmt.Errorf("the runner %q is not known, only dotnet and executable", c.Runner)
+		return tool, nil, fmt.Errorf("unknown runner %q: want dotnet or executable", c.Runner)
 	}
 	return tool, nil, nil
 }

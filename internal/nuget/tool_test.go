@@ -88,14 +88,14 @@ func TestToolsSayWhatIsWrong(t *testing.T) {
 	}{
 		{settingsIn("net8.0/win-x64", "net8.0/osx-arm64"), "has no program for linux-x64, only for osx-arm64, win-x64", "ask its publisher"},
 		{map[string]string{"tools/any/any/DotnetToolSettings.xml": nugettest.PointerSettings("x", map[string]string{"win-x64": "A.win"})}, "has no program for linux-x64, only for win-x64", "ask its publisher"},
-		{nil, "says that it is a tool and has no DotnetToolSettings.xml", ""},
+		{nil, "says that it is a tool but does not contain DotnetToolSettings.xml", ""},
 		{settings("<DotNetCliTool"), "DotnetToolSettings.xml: XML syntax error", ""},
-		{settings(strings.Replace(nugettest.Settings("x", "x.dll"), `Version="1"`, `Version="3"`, 1)), `version "3" is not known`, ""},
-		{settings(nugettest.Settings("x", "../x.dll")), "is no path in its folder", ""},
-		{settings(nugettest.Settings("x", "/x.dll")), "is no path in its folder", ""},
-		{settings(nugettest.Settings("x", "x.exe")), "is no assembly", ""},
-		{settings(nugettest.Settings("x", "y.dll")), "starts tools/any/any/y.dll and does not have it", "publisher"},
-		{settings(strings.Replace(nugettest.Settings("x", "x.dll"), `"dotnet"`, `"mono"`, 1)), `the runner "mono" is not known`, ""},
+		{settings(strings.Replace(nugettest.Settings("x", "x.dll"), `Version="1"`, `Version="3"`, 1)), `unknown version "3"`, ""},
+		{settings(nugettest.Settings("x", "../x.dll")), "is not a path in its folder", ""},
+		{settings(nugettest.Settings("x", "/x.dll")), "is not a path in its folder", ""},
+		{settings(nugettest.Settings("x", "x.exe")), "is not an assembly", ""},
+		{settings(nugettest.Settings("x", "y.dll")), "starts tools/any/any/y.dll, which it does not contain", "publisher"},
+		{settings(strings.Replace(nugettest.Settings("x", "x.dll"), `"dotnet"`, `"mono"`, 1)), `unknown runner "mono"`, ""},
 		{settings(`<DotNetCliTool Version="1"><Commands/></DotNetCliTool>`), "has 0 commands", ""},
 		{settings(nugettest.PointerSettings("x", map[string]string{"linux-x64": "../evil"})), `invalid package "../evil"`, ""},
 	} {
@@ -107,13 +107,13 @@ func TestToolsSayWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = library.Tools("x64")
-	wantError(t, err, "Lib 1.0.0 is no .NET tool but a library", "can be run by dnx")
+	wantError(t, err, "Lib 1.0.0 is not a .NET tool but a library", "dnx can run only tools")
 	template, err := read(nugettest.Nupkg(t, "Tpl", "1.0.0", []string{"Template"}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = template.Tools("x64")
-	wantError(t, err, "is no .NET tool but a Template", "can be run by dnx")
+	wantError(t, err, "is not a .NET tool but a Template", "dnx can run only tools")
 }
 
 func TestNeedsAreWhatTheRuntimeConfigSays(t *testing.T) {
@@ -145,7 +145,7 @@ func TestNeedsAreWhatTheRuntimeConfigSays(t *testing.T) {
 	}
 	for config, want := range map[string]string{
 		nugettest.RuntimeConfig("", "Microsoft.WindowsDesktop.App@8.0.0"):  "which Linux does not have",
-		nugettest.RuntimeConfig("Sideways", "Microsoft.NETCore.App@8.0.0"): `rollForward "Sideways" is not known`,
+		nugettest.RuntimeConfig("Sideways", "Microsoft.NETCore.App@8.0.0"): `unknown rollForward "Sideways"`,
 		nugettest.RuntimeConfig("", "Microsoft.NETCore.App@new"):           "invalid version",
 		"{}": "does not say which runtime it needs",
 		"{":  "x.runtimeconfig.json: ",
@@ -155,7 +155,7 @@ func TestNeedsAreWhatTheRuntimeConfigSays(t *testing.T) {
 		}
 	}
 	_, err := needs(settingsIn("net10.0/any"))
-	wantError(t, err, "it has no x.runtimeconfig.json", "publisher")
+	wantError(t, err, "it does not contain x.runtimeconfig.json", "publisher")
 
 	// A program brings its runtime, unless it says otherwise.
 	program := map[string]string{"tools/any/linux-x64/DotnetToolSettings.xml": nugettest.ProgramSettings("x", "x.server"), "tools/any/linux-x64/x.server": "\x7fELF"}

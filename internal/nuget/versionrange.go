@@ -20,7 +20,7 @@ type floating struct {
 	prefix   string // in lower case
 }
 
-// An interval has bounds, of which nil is none: the oldest that fits is meant, as NuGet has it.
+// An interval has bounds, and a nil bound is open: the oldest that fits is meant, as NuGet has it.
 type interval struct {
 	low, high       *Version
 	lowIn, highIn   bool
@@ -135,7 +135,7 @@ func (r Range) Exact() (Version, bool) {
 // String is the range as it was written; empty for the newest stable version.
 func (r Range) String() string { return r.text }
 
-// Contains reports whether v is meant, whichever others there are.
+// Contains reports whether v is meant, independent of other versions.
 func (r Range) Contains(v Version) bool {
 	switch {
 	case r.exact != nil:

@@ -19,7 +19,7 @@ import (
 func Check(opts *Options) ([]string, error) {
 	lock, err := ReadLock(opts.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return []string{"the project was never packed"}, nil
+		return []string{"the project has never been packed"}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -38,12 +38,12 @@ func Check(opts *Options) ([]string, error) {
 		if was, ok := lock.Servers[s.Name]; !ok {
 			say("server %q is not in the lock", s.Name)
 		} else if !was.equal(list[0].locked) || !filesThere(opts.Dir, list[0]) {
-			say("server %q: its lock is of something else", s.Name)
+			say("server %q: its lock is for a different command", s.Name)
 		}
 	}
 	file, err := packmanifest.Load(opts.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		say("nothing is packed from the lock yet")
+		say("nothing has been packed from the lock yet")
 		return found, nil
 	}
 	if err != nil {
@@ -51,12 +51,12 @@ func Check(opts *Options) ([]string, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(lock.Servers)) {
 		if !slices.ContainsFunc(opts.Servers, func(s Server) bool { return s.Name == name }) {
-			say("server %q is in the lock, and not in the configuration", name)
+			say("server %q is in the lock but not in the configuration", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Servers)) {
 		if !slices.ContainsFunc(opts.Servers, func(s Server) bool { return s.Name == name }) {
-			say("server %q is packed, and not in the configuration", name)
+			say("server %q is packed but not in the configuration", name)
 		}
 	}
 	for _, s := range opts.Servers {
@@ -78,7 +78,7 @@ func Check(opts *Options) ([]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(file.Programs)) {
 		p := file.Programs[name]
 		if sum, err := packmanifest.Sum(filepath.Join(opts.Dir, filepath.FromSlash(p.Path))); err != nil || sum != p.SHA256 {
-			say("%s is not what was packed", p.Path)
+			say("%s has changed since it was packed", p.Path)
 		}
 	}
 	if want, err := pins(opts.Dir, lock); err != nil {
@@ -86,14 +86,14 @@ func Check(opts *Options) ([]string, error) {
 	} else if have, err := packmanifest.LoadPins(opts.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	} else if !maps.EqualFunc(want, have, maps.Equal[map[string]string]) {
-		say("%s/%s is not of the tools in %s", packmanifest.Folder, packmanifest.PinsName, LockFolder)
+		say("%s/%s does not match the tools in %s", packmanifest.Folder, packmanifest.PinsName, LockFolder)
 	}
 	sbom, err := bom(opts.Dir, lock, file, opts.Modules)
 	if err != nil {
 		return nil, err
 	}
 	if have, err := os.ReadFile(filepath.Join(opts.Dir, SBOMName)); err != nil || !bytes.Equal(have, sbom) {
-		say("%s is not of what is packed", SBOMName)
+		say("%s does not match the packed files", SBOMName)
 	}
 	return found, nil
 }
@@ -105,14 +105,14 @@ func checkServer(dir string, lock *Lock, file *packmanifest.File, p *plan) (stri
 		return "is not packed", nil
 	}
 	if !server.From.Equal(p.from) {
-		return "was packed from another command line", nil
+		return "was packed from a different command line", nil
 	}
 	sum, err := lock.digest(dir, p.name)
 	if err != nil {
 		return "", err
 	}
 	if server.Lock != sum {
-		return "was packed from another lock", nil
+		return "was packed from a different lock", nil
 	}
 	if server.Tree == "" {
 		return "", nil
@@ -122,7 +122,7 @@ func checkServer(dir string, lock *Lock, file *packmanifest.File, p *plan) (stri
 		return "", err
 	}
 	if tree != server.Tree {
-		return fmt.Sprintf("%s/%s is not what was packed", packmanifest.Folder, p.name), nil
+		return fmt.Sprintf("%s/%s has changed since it was packed", packmanifest.Folder, p.name), nil
 	}
 	return "", nil
 }

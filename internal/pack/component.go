@@ -80,7 +80,7 @@ func parseRequirements(text string) ([]component, error) {
 		default:
 			m := pin.FindStringSubmatch(line)
 			if m == nil {
-				return nil, fmt.Errorf("line %d is no pinned package: %q", n+1, line)
+				return nil, fmt.Errorf("line %d is not a pinned package: %q", n+1, line)
 			}
 			all = append(all, component{ecosystem: "pypi", name: normalName(m[1]), version: m[2]})
 		}

@@ -91,7 +91,7 @@ func (r *run) fromManifest(p *plan) error {
 		return err
 	case !found && byCommand:
 		return refuse("write it as dnx PACKAGE@VERSION --yes, or put the manifest into the project as .config/dotnet-tools.json",
-			"no tool manifest of the project has the command %q", name)
+			"the command %q is not in any tool manifest of the project", name)
 	case !found:
 		return nil
 	}
@@ -128,7 +128,7 @@ func (r *run) lockDotnet(ctx context.Context, j *job) error {
 			break
 		}
 		if len(lock.Packages) > 1 {
-			return refuse("tell its publisher", "%s points to %s, which points on to %s", c.Package, id, pointer)
+			return refuse("report it to the publisher", "%s points to %s, which points to %s", c.Package, id, pointer)
 		}
 		id = pointer
 	}
@@ -160,7 +160,7 @@ func (r *run) lockTool(ctx context.Context, j *job, from nuget.Sources, id strin
 func openPackage(file nuget.File, id string, v nuget.Version) (*nuget.Package, error) {
 	p, err := nuget.Open(file.Path)
 	if err != nil {
-		return nil, refuse("tell its publisher", "the package %s %s %v", id, v, err)
+		return nil, refuse("report it to the publisher", "the package %s %s %v", id, v, err)
 	}
 	if err := p.Is(id, v); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -238,7 +238,7 @@ func (r *run) installDotnet(ctx context.Context, j *job) (packmanifest.Start, er
 	}
 	i := slices.IndexFunc(tools, func(t nuget.Tool) bool { return t.Dir == locked.Folder })
 	if i < 0 {
-		return start, refuse("mcpfunc pack --upgrade locks it anew", "%s %s has nothing to run in %s, as its lock says", locked.ID, locked.Version, locked.Folder)
+		return start, refuse("run mcpfunc pack --upgrade to lock it again", "%s %s has nothing to run in %s, contrary to its lock", locked.ID, locked.Version, locked.Folder)
 	}
 	needs, err := dotnetNeeds(j, p, tools[i])
 	if err != nil {

@@ -180,7 +180,7 @@ func TestDotnetServersShareARuntime(t *testing.T) {
 		t.Errorf("resolving again from what was downloaded (-first +second):\n%s", diff)
 	}
 
-	// What is locked stays until it is to be resolved anew.
+	// What is locked stays until it is resolved again.
 	p.opts.Offline = false
 	for _, n := range nugettest.Runtime(t, "10.0.13", "amd64") {
 		f.Add(t, n)
@@ -208,7 +208,7 @@ func TestDotnetServersShareARuntime(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(p.dir, "packed", "_dotnet", "shared", core, "10.0.13", "libcoreclr.so"), []byte("other"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if found := check(); !slices.Contains(found, "packed/_dotnet is not what was packed") {
+	if found := check(); !slices.Contains(found, "packed/_dotnet has changed since it was packed") {
 		t.Errorf("after the runtime was changed: %q", found)
 	}
 }
@@ -320,20 +320,20 @@ func TestDotnetErrorsAreOneSentenceAndLeaveAllAsItWas(t *testing.T) {
 		return false
 	}
 	for words, want := range map[string][2]string{
-		"Lib --yes":       {"Lib 1.0.0 is no .NET tool but a library", "can be run by dnx"},
+		"Lib --yes":       {"Lib 1.0.0 is not a .NET tool but a library", "dnx can run only tools"},
 		"Win@1.0.0 --yes": {"Win 1.0.0 has no program for linux-x64, only for win-x64", "ask its publisher"},
-		"Nine --yes":      {"Nine 1.0.0 wants .NET 9.0, and no source has a package of that runtime", "--allow-roll-forward runs it on a newer one, which it may not be made for: there is 10.0.12"},
-		"Eleven --yes":    {"Eleven 1.0.0 wants .NET 11.0, and no source has", "--add-source"},
+		"Nine --yes":      {"Nine 1.0.0 needs .NET 9.0, but no source has a package of that runtime", "--allow-roll-forward to run it on a newer one, such as 10.0.12"},
+		"Eleven --yes":    {"Eleven 1.0.0 needs .NET 11.0, but no source has", "--add-source"},
 		"Desk":            {"needs the framework Microsoft.WindowsDesktop.App, which Linux does not have", ""},
 		"Ten@1.0.1 --yes": {"has no version 1.0.1 of Ten", "the newest are 1.0.0"},
 		"Ten@2.* --yes":   {"has no version 2.* of Ten", "the newest are 1.0.0"},
-		"Tenn":            {"has no package Tenn", "spelled"},
-		"closed@1.0.0":    {"wants credentials (403)", "packageSourceCredentials"},
-		"Text@1.0.0":      {"x is no program for Linux", ""},
-		"Bad@1.0.0":       {"the package Bad 1.0.0 has a file of the name", "publisher"},
-		"Loop@1.0.0":      {"Loop points to Loop, which points on to Loop", "publisher"},
+		"Tenn":            {"has no package Tenn", "spelling"},
+		"closed@1.0.0":    {"requires credentials (403)", "packageSourceCredentials"},
+		"Text@1.0.0":      {"x is not a program for Linux", ""},
+		"Bad@1.0.0":       {"the package Bad 1.0.0 has a file named", "publisher"},
+		"Loop@1.0.0":      {"Loop points to Loop, which points to Loop", "publisher"},
 		"Ten --source http://127.0.0.1:1/index.json":             {"cannot reach 127.0.0.1:1", "--offline"},
-		"Ten --source https://x:${NONE}@feed.example/index.json": {"the variable NONE of a source has no value", "local.settings.json"},
+		"Ten --source https://x:${NONE}@feed.example/index.json": {"the variable NONE of a package source does not have a value", "local.settings.json"},
 	} {
 		p := project(t, f, map[string]string{"ok": "Ten@1.0.0 --yes"})
 		p.pack(t)
@@ -422,7 +422,7 @@ func TestLocalToolsComeFromTheProjectsManifest(t *testing.T) {
 	if err := os.WriteFile(manifest, []byte(`{"tools": {"ten": {"version": "2.0.0", "commands": ["ten"]}}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := Check(&p.opts); err != nil || !slices.Contains(found, `server "local": its lock is of something else`) {
+	if found, err := Check(&p.opts); err != nil || !slices.Contains(found, `server "local": its lock is for a different command`) {
 		t.Errorf("after the manifest was changed: %q, %v", found, err)
 	}
 }

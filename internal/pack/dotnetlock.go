@@ -41,7 +41,7 @@ func readNugetLock(dir string) (*nugetLock, error) {
 	}
 	for _, p := range l.Packages {
 		if _, err := nuget.ParseVersion(p.Version); err != nil || !nuget.ValidID(p.ID) || p.SHA512.Hex() == "" {
-			return nil, fmt.Errorf("%s: %s %s is no package with a version and a hash", nugetName, p.ID, p.Version)
+			return nil, fmt.Errorf("%s: %s %s is not a package with a version and a hash", nugetName, p.ID, p.Version)
 		}
 	}
 	return l, nil

@@ -19,7 +19,7 @@ import (
 // dotnetFolder is where the .NET that servers share lies, and its lock. No server's name begins so.
 const dotnetFolder = "_dotnet"
 
-// vendorDotnet takes along the .NET that servers need, once for all that can run on the same, and makes the
+// vendorDotnet includes the .NET that servers need, once for all that can run on the same, and makes the
 // programs that start their assemblies.
 func (r *run) vendorDotnet(ctx context.Context) error {
 	if len(r.dotnet.needs) == 0 {
@@ -64,7 +64,7 @@ func (r *run) lockedDotnet() (*nugetLock, error) {
 type vendoring struct {
 	*run
 	before   *nugetLock
-	runtimes []nuget.Version // those that are taken along, in order
+	runtimes []nuget.Version // those that are included, in order
 	web      map[string]bool // which of them with ASP.NET
 	lock     nugetLock
 	host     []byte // the program that starts an assembly, without the name of one
@@ -140,7 +140,7 @@ func (r *run) everywhere(groups []nuget.Sources) ([]nuget.Sources, error) {
 }
 
 // findRuntime looks for a version of a package that will do. One source after the other is asked until one
-// has it, so that nobody is asked in vain. That there is none is nuget.ErrAbsent.
+// has it, so that nobody is asked in vain. Without one, the error is nuget.ErrAbsent.
 func (r *run) findRuntime(ctx context.Context, groups []nuget.Sources, id string, needs nuget.Needs) (nuget.Version, nuget.Sources, error) {
 	groups, failed := r.everywhere(groups)
 	var there []nuget.Version
@@ -170,21 +170,23 @@ type absent struct {
 	there []nuget.Version
 }
 
-func (e *absent) Error() string { return "no source has a version of " + e.id + " that will do" }
+func (e *absent) Error() string {
+	return "no source has a version of " + e.id + " that satisfies the requirement"
+}
 func (e *absent) Unwrap() error { return nuget.ErrAbsent }
 
 // noRuntime says that nobody has the runtime that a server wants.
 func noRuntime(what string, needs nuget.Needs, err error) error {
-	wants := fmt.Sprintf("%s wants .NET %d.%d", what, needs.Version.Major(), needs.Version.Minor())
+	wants := fmt.Sprintf("%s needs .NET %d.%d", what, needs.Version.Major(), needs.Version.Minor())
 	hint := "add a source that has it, such as --add-source " + nuget.PublicIndex
 	var e *absent
 	if errors.As(err, &e) {
 		anyNewer := nuget.Needs{Version: needs.Version, Roll: nuget.RollMajor}
 		if v, ok := oldest(e.there, anyNewer); ok {
-			hint = fmt.Sprintf("dnx --allow-roll-forward runs it on a newer one, which it may not be made for: there is %s", v)
+			hint = fmt.Sprintf("use dnx --allow-roll-forward to run it on a newer one, such as %s, which may be incompatible", v)
 		}
 	}
-	return refuse(hint, "%s, and no source has a package of that runtime", wants)
+	return refuse(hint, "%s, but no source has a package of that runtime", wants)
 }
 
 // fetch gets a package of .NET itself, with the hash that it had before where it is locked.
@@ -287,7 +289,7 @@ func (v *vendoring) extract(p *nuget.Package, framework string, newest bool) (er
 		return to
 	})
 	if err == nil && len(seen) < 2 { // "" is among them
-		err = refuse("tell who runs the feed", "%s %s has no files of a runtime", p.ID, p.Version)
+		err = refuse("report it to the operator of the feed", "%s %s does not contain runtime files", p.ID, p.Version)
 	}
 	return err
 }
@@ -357,7 +359,7 @@ func (v *vendoring) record() error {
 		report.Servers = append(report.Servers, n.job.name)
 	}
 	v.report.Dotnet = report
-	v.note("", ".NET %s comes along, %.1f MB, for %s", strings.Join(report.Versions, " and "), float64(report.Bytes)/1e6, strings.Join(report.Servers, ", "))
+	v.note("", ".NET %s is included, %.1f MB, for %s", strings.Join(report.Versions, " and "), float64(report.Bytes)/1e6, strings.Join(report.Servers, ", "))
 	return nil
 }
 
@@ -373,14 +375,14 @@ func checkDotnet(dir string, runtime *packmanifest.Runtime) (string, error) {
 		return "", err
 	}
 	if sum != runtime.Lock {
-		return ".NET was packed from another lock", nil
+		return ".NET was packed from a different lock", nil
 	}
 	tree, err := packmanifest.TreeSum(filepath.Join(dir, filepath.FromSlash(runtime.Path)))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	if tree != runtime.Tree {
-		return runtime.Path + " is not what was packed", nil
+		return runtime.Path + " has changed since it was packed", nil
 	}
 	return "", nil
 }

@@ -47,7 +47,7 @@ func findEntry(site, script string, requires []string) (entry, error) {
 			}
 			m := reference.FindStringSubmatch(value)
 			if m == nil {
-				return entry{}, fmt.Errorf("the script %q of %s is %q, which is not module:function", name, dist, value)
+				return entry{}, fmt.Errorf("the script %q of %s is %q: want module:function", name, dist, value)
 			}
 			found = entry{m[1], m[2]}
 		}
@@ -56,7 +56,7 @@ func findEntry(site, script string, requires []string) (entry, error) {
 		return found, nil
 	}
 	if len(offered) == 0 {
-		return entry{}, refuse("", "%s has no script %q, nor any other", strings.Join(requires, ", "), script)
+		return entry{}, refuse("", "%s has no scripts, so there is no %q", strings.Join(requires, ", "), script)
 	}
 	slices.Sort(offered)
 	return entry{}, refuse(fmt.Sprintf("uvx --from %s %s", requires[len(requires)-1], offered[0]),

@@ -16,7 +16,7 @@ import (
 
 // executables returns the files in a server's tree that can only be started by their mode, which is lost on the
 // way to Azure: programs for the platform, and where there are some, scripts that are no module of an
-// interpreter. They are slash-separated, from the project. Scripts alone are none: every package with a command
+// interpreter. They are slash-separated, from the project. Scripts alone do not count: every package with a command
 // for a terminal has one, and no server needs it.
 func (r *run) executables(j *job) ([]string, error) {
 	var programs, scripts []string

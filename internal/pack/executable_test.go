@@ -91,7 +91,7 @@ func TestWhatIsWrittenWhileTriedIsAFault(t *testing.T) {
 				return nil, c.do(target.Dir)
 			}
 			err := r.probe(t.Context())
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), "writes beside its code: "+c.want)) {
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), "writes next to its code: "+c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if err := os.RemoveAll(stage); err != nil {

@@ -90,7 +90,7 @@ func (w *words) fetched(known table) skimmed {
 	return line
 }
 
-// skim steps over options until a word that is none; "--" ends them and is read too.
+// skim steps over options until the first other word; "--" ends them and is read too.
 func (w *words) skim(known table) (line skimmed) {
 	for strings.HasPrefix(w.peek(), "-") && w.peek() != "-" {
 		word := w.next()

@@ -61,7 +61,7 @@ func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, 
 		modules := r.shareable(j, imported)
 		list = []byte(strings.Join(modules, "\n") + "\n")
 		if len(modules) == 0 {
-			j.noFork = "it imports nothing that is not its own"
+			j.noFork = "it imports only its own modules"
 		}
 	}
 	if j.noFork == "" {
@@ -77,7 +77,7 @@ func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, 
 		case err != nil:
 			j.noFork = err.Error()
 		case len(changes) > 0:
-			j.noFork = fmt.Sprintf("a fork of it has other tools: %s is %s", changes[0].Name, changes[0].What)
+			j.noFork = fmt.Sprintf("its fork has different tools: %s is %s", changes[0].Name, changes[0].What)
 		}
 		changed, err := seal.changed()
 		if err != nil {
@@ -89,7 +89,7 @@ func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, 
 	}
 	if j.noFork != "" {
 		j.report.Fork = &ForkReport{Why: j.noFork}
-		r.note(j.name, "is not forked: %s", j.noFork)
+		r.note(j.name, "is not started as a fork: %s", j.noFork)
 		return nil
 	}
 	if slices.Contains(target.Fork.Reads, allVariables) && !bytes.HasPrefix(list, []byte(allVariables+"\n")) {
@@ -97,7 +97,7 @@ func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, 
 	}
 	j.fork = list
 	j.report.Fork = &ForkReport{Modules: countModules(list), Reads: target.Fork.Reads, Random: target.Fork.Random}
-	r.note(j.name, "is forked, with %s imported before", plural(j.report.Fork.Modules, "module"))
+	r.note(j.name, "is started as a fork, with %s already imported", plural(j.report.Fork.Modules, "module"))
 	return nil
 }
 

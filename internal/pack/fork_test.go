@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is imported before a fork is of others: neither the server's own packages nor what lies in the project, whose
+// What is imported before a fork is of others: neither the server's own packages nor what is in the project, whose
 // code is to run in each process alone.
 func TestModulesThatSessionsMayShare(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func TestFindEntryPrefersThePackageThatWasAskedFor(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", script, got, err, want)
 		}
 	}
-	for script, want := range map[string]string{"window": `has no script "window"; it has other, server`, "evil": "which is not module:function"} {
+	for script, want := range map[string]string{"window": `has no script "window"; it has other, server`, "evil": "want module:function"} {
 		if got, err := findEntry(site, script, []string{"some-server"}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want an error with %q", script, got, err, want)
 		}
@@ -70,7 +70,7 @@ func TestFindBinChoosesAsNPMDoes(t *testing.T) {
 			t.Errorf("%s %s: %q, %v, want %q", c.require, c.bin, got, err, c.want)
 		}
 	}
-	for require, want := range map[string]string{"many@1": "which of a, b is to run", "none@1": "has nothing to run", "elsewhere@1": "does not lie in its package"} {
+	for require, want := range map[string]string{"many@1": "which of a, b to run", "none@1": "has nothing to run", "elsewhere@1": "is outside its package"} {
 		if got, err := findBin(dir, []string{require}, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q, %v, want an error with %q", require, got, err, want)
 		}

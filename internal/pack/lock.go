@@ -93,9 +93,9 @@ func parseLock(data []byte) (*Lock, error) {
 	case l.Format != lockFormat:
 		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", l.Format, lockFormat)
 	case !slices.Contains(Platforms(), l.Platform):
-		return nil, fmt.Errorf("is for %q, and only %s are known", l.Platform, strings.Join(Platforms(), " and "))
+		return nil, fmt.Errorf("is for %q, but only %s are supported", l.Platform, strings.Join(Platforms(), " and "))
 	case !minorVersion.MatchString(l.Python):
-		return nil, fmt.Errorf("python %q is not of the form 3.minor", l.Python)
+		return nil, fmt.Errorf("invalid python %q: want 3.minor", l.Python)
 	}
 	return l, nil
 }

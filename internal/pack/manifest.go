@@ -14,7 +14,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
-// Targets returns the packed servers of the project in opts.Dir, by name, as they lie there: those that start
+// Targets returns the packed servers of the project in opts.Dir, by name, as they are there: those that start
 // from what was packed on this machine. Of the options it reads Dir, Servers and Env. temp is where programs
 // are made executable.
 func Targets(ctx context.Context, opts *Options, temp string) (map[string]Target, error) {
@@ -41,7 +41,7 @@ func Targets(ctx context.Context, opts *Options, temp string) (map[string]Target
 			node = nodeProgram(ctx, opts.Env)
 		}
 		if server.Start.Interpreter == packmanifest.Python && server.Start.Program == "" && python == "" {
-			return nil, refuse("uv python install "+file.Python+" gets it", "Python %s, which server %q is packed for, is not on this machine", file.Python, s.Name)
+			return nil, refuse("uv python install "+file.Python+" installs it", "Python %s, which server %q is packed for, is not on this machine", file.Python, s.Name)
 		}
 		targets[s.Name] = Target{
 			Name: s.Name, Dir: opts.Dir, Python: python, Node: node, Interpreter: server.Start.Interpreter,
@@ -105,14 +105,14 @@ func StaleManifest(dir string, written *config.File) ([]string, error) {
 		}
 		switch is := source.Identity(""); {
 		case known.Start != is.Start || !slices.Equal(known.Variables, is.Variables):
-			say("server %q: %s is of how it was started before", s.Name, manifest.Name)
+			say("server %q: %s is for a different command", s.Name, manifest.Name)
 		case !known.Same(is):
-			say("server %q: %s is of what was packed before", s.Name, manifest.Name)
+			say("server %q: %s is for what was packed before", s.Name, manifest.Name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Servers)) {
 		if !enabled[name] {
-			say("server %q is in %s, and may not be answered for without a process", name, manifest.Name)
+			say("server %q is in %s, but its answers depend on its process", name, manifest.Name)
 		}
 	}
 	return found, nil

@@ -48,7 +48,7 @@ func (r *run) lockNode(ctx context.Context, dir string, requires, options []stri
 	}
 	for _, p := range lock.packages() {
 		if p.Integrity == "" && !p.InBundle {
-			return refuse("use a release that needs releases only", "%s comes without a hash, from %s", p.name(), p.Resolved)
+			return refuse("use a release whose dependencies are releases", "%s has no hash, from %s", p.name(), p.Resolved)
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func (r *run) installModules(ctx context.Context, j *job, dir string, options []
 	for _, p := range lock.packages() {
 		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(p.path))); err == nil && p.HasInstallScript && !r.lock.Scripts {
 			j.unbuilt = append(j.unbuilt, p.name())
-			r.note(j.name, "%s has an install script, which was not run; --scripts runs it", p.name())
+			r.note(j.name, "%s has an install script, which was not run; use --scripts to run it", p.name())
 		}
 	}
 	err = os.Remove(filepath.Join(dir, "node_modules", ".package-lock.json")) // npm's own
@@ -148,13 +148,13 @@ func findBin(dir string, requires []string, bin string) (string, error) {
 	}
 	slices.Sort(offered)
 	return "", refuse(fmt.Sprintf("npx -p %s %s", requires[0], offered[0]),
-		"%s does not say which of %s is to run", strings.Join(requires, ", "), strings.Join(offered, ", "))
+		"%s does not say which of %s to run", strings.Join(requires, ", "), strings.Join(offered, ", "))
 }
 
 func inPackage(folder, script string) (string, error) {
 	clean := path.Clean(strings.TrimPrefix(script, "/"))
 	if !fs.ValidPath(clean) || clean == "." {
-		return "", fmt.Errorf("the bin %q does not lie in its package", script)
+		return "", fmt.Errorf("the bin %q is outside its package", script)
 	}
 	return path.Join(folder, clean), nil
 }
@@ -205,7 +205,7 @@ func shebang(file string) (flags []string, err error) {
 	n, _ := f.Read(head)
 	line, _, _ := strings.Cut(string(head[:n]), "\n")
 	if strings.HasPrefix(line, "\x7fELF") {
-		return nil, refuse(hintLeave, "%s is a program and no script of node", filepath.Base(file))
+		return nil, refuse(hintLeave, "%s is a program, not a script for node", filepath.Base(file))
 	}
 	if !strings.HasPrefix(line, "#!") {
 		return nil, nil
@@ -216,7 +216,7 @@ func shebang(file string) (flags []string, err error) {
 			return words[i+1:], nil
 		}
 	}
-	return nil, refuse(hintLeave, "%s is no script of node: %s", filepath.Base(file), strings.TrimSpace(line))
+	return nil, refuse(hintLeave, "%s is not a script for node: %s", filepath.Base(file), strings.TrimSpace(line))
 }
 
 func (r *run) npm(ctx context.Context, dir string, args []string) error {

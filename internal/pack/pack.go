@@ -38,7 +38,7 @@ type Options struct {
 	Modules  []Module // of the handler, for the SBOM
 	Offline  bool     // nothing is downloaded: what was downloaded before must do
 
-	Upgrade func(server string) bool // resolve anew although there is a lock; nil for none
+	Upgrade func(server string) bool // resolve again despite a lock; nil for no server
 
 	// Probe starts a packed server and asks it for its tools. nil asks none.
 	Probe func(context.Context, Target) ([]Tool, error)
@@ -160,8 +160,8 @@ func (r *run) run(ctx context.Context) (*Report, error) {
 		}
 	}
 	if r.file.Python != "" && r.python == "" && r.opts.Probe != nil && r.file.Fits() {
-		return nil, refuse("uv python install "+r.lock.Python+" gets it; --python packs for the version that you name, --no-probe without trying the servers",
-			"Python %s, which this packs for, is not on this machine to try the servers with", r.lock.Python)
+		return nil, refuse("uv python install "+r.lock.Python+" installs it; or use --python to pack for another version, or --no-probe to skip starting the servers",
+			"cannot start the servers: Python %s, the version to pack for, is not on this machine", r.lock.Python)
 	}
 	if err := r.vendorNode(ctx); err != nil {
 		return nil, err
@@ -297,7 +297,7 @@ func (r *run) compare(j *job) error {
 		r.note(j.name, "locked %s", l)
 	}
 	for _, c := range j.report.PassedOver {
-		r.note(j.name, "%s %s was passed over, as it needs a build, which --scripts allows", c.Package, c.Was)
+		r.note(j.name, "%s %s was skipped, because it must be built, which needs --scripts", c.Package, c.Was)
 	}
 	if len(before) > 0 {
 		j.report.Changes = changes(before, after)

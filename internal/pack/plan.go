@@ -72,7 +72,7 @@ func (r *run) plan(s Server) (*plan, error) {
 		return nil, err
 	}
 	if v := p.recipe.PythonVersion; v != "" && v != r.lock.Python {
-		return nil, refuse("--python "+v+" packs for that; an app has one version of Python", "it asks for Python %s, and this packs for %s", v, r.lock.Python)
+		return nil, refuse("--python "+v+" packs for that version; an app has only one version of Python", "it requires Python %s, but the version to pack for is %s", v, r.lock.Python)
 	}
 	j := &job{plan: p}
 	switch p.recipe.Kind {
@@ -121,7 +121,7 @@ func (r *run) planNode(p *plan) (err error) {
 	}
 	app := filepath.Join(r.opts.Dir, p.appDir)
 	if _, err := os.Stat(filepath.Join(app, packageLockName)); err != nil {
-		return refuse("npm install --package-lock-only --prefix "+filepath.ToSlash(p.appDir)+" writes one, to be committed", "%s has no %s", filepath.ToSlash(p.appDir), packageLockName)
+		return refuse("npm install --package-lock-only --prefix "+filepath.ToSlash(p.appDir)+" writes one; commit it", "%s has no %s", filepath.ToSlash(p.appDir), packageLockName)
 	}
 	p.locked.Inputs, err = packmanifest.TreeSum(app, "node_modules", ".git")
 	return err
@@ -155,7 +155,7 @@ func (r *run) planProgram(p *plan) (err error) {
 		return refuse(`write it as dnx PACKAGE@VERSION --yes, with the NuGet package that it comes from; "dotnet tool list -g" names it`,
 			"%s is a .NET tool that is installed on this machine alone", name)
 	default:
-		return refuse("--binary "+name+" takes the program of that name along; "+hintLeave, "%s is no package runner, so nothing says what it is made of", name)
+		return refuse("--binary "+name+" includes the program of that name; "+hintLeave, "%s is not a package runner, so its packages are unknown", name)
 	}
 	if err := r.lock.checkProgram(p.program); err != nil {
 		return err
@@ -175,11 +175,11 @@ func (r *run) isGlobalTool(name string) bool {
 // is the project, so a file elsewhere is an error.
 func (r *run) inProject(dir, name string) (string, error) {
 	if filepath.IsAbs(dir) || filepath.IsAbs(name) {
-		return "", refuse("move it into the project and write its path relative to it", "%s lies on this machine and not in the project", name)
+		return "", refuse("move it into the project and write its path relative to it", "%s is on this machine but not in the project", name)
 	}
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	if !filepath.IsLocal(path) {
-		return "", refuse("move it into the project", "%s does not lie in the project", name)
+		return "", refuse("move it into the project", "%s is not in the project", name)
 	}
 	info, err := os.Stat(filepath.Join(r.opts.Dir, path))
 	if err == nil && info.IsDir() {

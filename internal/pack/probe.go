@@ -9,14 +9,14 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
-// probe starts every packed server in the stage, as it will lie on Azure, writes down its tools, and compares
+// probe starts every packed server in the stage, as it will be on Azure, records its tools, and compares
 // them with those of the lock before.
 func (r *run) probe(ctx context.Context) (err error) {
 	switch {
 	case r.opts.Probe == nil:
 		return r.keepTools()
 	case !r.file.Fits():
-		r.note("", "servers were not tried: this machine is not %s", r.lock.Platform)
+		r.note("", "servers were not started: this machine is not %s", r.lock.Platform)
 		return r.keepTools()
 	}
 	if err := mirror(r.stage, r.opts.Dir); err != nil {
@@ -61,7 +61,7 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 	}
 	tools, err := r.opts.Probe(ctx, target)
 	if err != nil {
-		err = fmt.Errorf("as packed it does not answer: %w", err)
+		err = fmt.Errorf("the packed server does not answer: %w", err)
 	} else if changed, e := seal.changed(); e != nil {
 		err = e
 	} else if len(changed) > 0 {
@@ -90,7 +90,7 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 	return r.tryFork(ctx, j, target, seal, imported, tools)
 }
 
-// keepTools drops what is known of the tools of a server that was resolved anew: nobody asked it.
+// keepTools drops what is known of the tools of a server that was resolved again: nobody asked it.
 func (r *run) keepTools() error {
 	for _, j := range r.jobs {
 		tools, known, err := readTools(r.opts.Dir, j.name)
@@ -103,7 +103,7 @@ func (r *run) keepTools() error {
 				return err
 			}
 		case known:
-			r.note(j.name, "its tools are not pinned any more, as it was not tried")
+			r.note(j.name, "its tools are no longer pinned, because it was not started")
 		}
 	}
 	return nil

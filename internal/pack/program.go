@@ -21,7 +21,7 @@ const programFolder = "_bin"
 func (l *Lock) checkProgram(file string) error {
 	f, err := elf.Open(file)
 	if format := (*elf.FormatError)(nil); errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return refuse("build it for "+l.Platform+"; a script is started by its interpreter, as in python3 server.py", "%s is no program for Linux", filepath.Base(file))
+		return refuse("build it for "+l.Platform+"; start a script with its interpreter, as in python3 server.py", "%s is not a program for Linux", filepath.Base(file))
 	}
 	if err != nil {
 		return err
@@ -100,6 +100,6 @@ func (r *run) vendorNode(ctx context.Context) error {
 	if err := r.addProgram(nodeFolder, filepath.Join(work, "node_modules", r.lock.target().node, "bin", "node")); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
-	r.note("", "node %s comes along", r.lock.Node)
+	r.note("", "node %s is included", r.lock.Node)
 	return nil
 }

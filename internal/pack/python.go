@@ -158,10 +158,10 @@ func (r *run) installWheels(ctx context.Context, j *job, site string) error {
 }
 
 // compile compiles the packages, as where they run the folder is read-only and every start would do
-// it anew. The bytecode goes by its source's name and not its time, which a zip changes.
+// it again. The bytecode goes by its source's name and not its time, which a zip changes.
 func (r *run) compile(ctx context.Context, j *job, site string) error {
 	if r.python == "" {
-		r.note(j.name, "not compiled, as Python %s is not here: starts will take longer", r.lock.Python)
+		r.note(j.name, "not compiled, because Python %s is not on this machine: starts take longer", r.lock.Python)
 		return nil
 	}
 	// A fixed seed, or sets are written in another order each time.
@@ -177,7 +177,7 @@ var pythonNeed = regexp.MustCompile(`Python>=?(3\.[0-9]{1,3})\b`)
 // explainBuild says what to do about a package that has no wheel, or is for another Python.
 func (r *run) explainBuild(err error) error {
 	if err != nil && !r.lock.Scripts && strings.Contains(err.Error(), "building") && strings.Contains(err.Error(), "disabled") {
-		return refuse("--scripts lets packages run code of theirs on this machine while they are installed", "%v", err)
+		return refuse("use --scripts to let packages run their own code on this machine during installation", "%v", err)
 	}
 	if err == nil || !strings.Contains(err.Error(), "does not satisfy Python") {
 		return err
@@ -189,9 +189,9 @@ func (r *run) explainBuild(err error) error {
 		}
 	}
 	if need == r.lock.Python {
-		return hint.With(err, "--python packs for another version of Python, which must be that of the app's stack")
+		return hint.With(err, "use --python to pack for another version of Python, which must match the app's stack")
 	}
-	return hint.With(err, "--python "+need+" packs for that version of Python, which must be that of the app's stack; or ask for an older release")
+	return hint.With(err, "--python "+need+" packs for that version of Python, which must match the app's stack; or request an older release")
 }
 
 // minor is the number behind the dot of a version of Python 3.
@@ -243,7 +243,7 @@ func (r *run) pythonFiles(j *job) ([]string, error) {
 	}
 	if j.recipe.Module != "" && !r.hasModule(j) {
 		return nil, refuse("name its package in a requirements.txt beside mcp_config.json, or start it by uvx --from PACKAGE",
-			"nothing says which package the module %s is of", j.recipe.Module)
+			"the package of the module %s is unknown", j.recipe.Module)
 	}
 	return nil, nil
 }

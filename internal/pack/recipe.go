@@ -57,7 +57,7 @@ func refuse(hint, format string, args ...any) error {
 }
 
 // hintLeave is the way out for whatever cannot be packed.
-const hintLeave = "--leave SERVER leaves it to start as written, where its command is there"
+const hintLeave = "use --leave SERVER to start it as written, if its command exists there"
 
 // ParseCommand reads a command line as the program that it names would. A program that it does not
 // know is of KindProgram, with its name or path in File.
@@ -74,8 +74,8 @@ func ParseCommand(c packmanifest.Command) (*Recipe, error) {
 	}
 	for _, word := range c.Args[:r.Replaces] {
 		if strings.Contains(word, "${") {
-			return nil, refuse("write it out; arguments of the server itself may hold variables",
-				"%q says what to install, and is known only when the app starts", word)
+			return nil, refuse("write it without variables; arguments of the server itself may hold variables",
+				"%q determines what to install, but is known only when the app starts", word)
 		}
 	}
 	return r, nil
@@ -103,9 +103,9 @@ func (r *Recipe) parse(program string, c packmanifest.Command) error {
 	}
 	switch program {
 	case "docker", "podman":
-		return refuse("choose a server that comes as a package or a program; "+hintLeave, "%s needs a container engine, and Azure Functions has none", program)
+		return refuse("choose a server that is a package or a program; "+hintLeave, "%s needs a container engine, which Azure Functions does not have", program)
 	case "bunx", "bun", "deno", "pnpm", "yarn", "poetry", "hatch", "conda", "sh", "bash", "cmd":
-		return refuse("start it by npx, uvx, dnx, python or node; "+hintLeave, "%s is not understood", program)
+		return refuse("start it with npx, uvx, dnx, python or node; "+hintLeave, "the command %s is not supported", program)
 	}
 	r.Kind, r.File = KindProgram, c.Command
 	return nil
@@ -122,7 +122,7 @@ func (r *Recipe) uv(w *words) error {
 	case first == "x", first == "tool" && w.next() == "run":
 		return r.uvTool(w)
 	default:
-		return refuse(hintLeave, "uv %s starts no server", first)
+		return refuse(hintLeave, "uv %s does not start a server", first)
 	}
 }
 
@@ -166,7 +166,7 @@ type option struct {
 // A table holds the options of a program by name.
 type table map[string]option
 
-// options reads options until a word that is none; "--" ends them and is read too. An option that
+// options reads options until the first other word; "--" ends them and is read too. An option that
 // the table does not know is an error: it might take the next word.
 func (w *words) options(known table, r *Recipe) error {
 	for strings.HasPrefix(w.peek(), "-") && w.peek() != "-" {
@@ -181,12 +181,12 @@ func (w *words) options(known table, r *Recipe) error {
 		opt, ok := known[name]
 		switch {
 		case !ok || opt.do == nil:
-			return refuse(hintLeave, "%s: the option %s is not understood", w.program, name)
+			return refuse(hintLeave, "%s: the option %s is not supported", w.program, name)
 		case joined && !opt.takes:
-			return refuse("", "%s: the option %s takes no value", w.program, name)
+			return refuse("", "%s: the option %s does not take a value", w.program, name)
 		case opt.takes && !joined:
 			if w.pos == len(w.args) {
-				return refuse("", "%s: the option %s lacks its value", w.program, name)
+				return refuse("", "%s: the option %s needs a value", w.program, name)
 			}
 			value = w.next()
 		}

@@ -17,8 +17,8 @@ func (r *Recipe) dnx(c packmanifest.Command) error {
 	if err != nil {
 		for _, word := range c.Args {
 			if strings.Contains(word, "${") && strings.Contains(err.Error(), "${") {
-				return refuse("write it out; arguments of the server itself and sources may hold variables",
-					"%q says what to install, and is known only when the app starts", word)
+				return refuse("write it without variables; arguments of the server itself and sources may hold variables",
+					"%q determines what to install, but is known only when the app starts", word)
 			}
 		}
 		return asRecipeError(err)

@@ -13,8 +13,8 @@ var npmTable = merge(valued("--prefix --userconfig --globalconfig --node-options
 	"--loglevel": dropped, "--cache": dropped,
 	"-p": npmNames, "--package": npmNames,
 	"--registry": kept("--registry", true),
-	"-c":         refused(true, "name the package and its arguments", "npx: what follows -c is a line for a shell, which there is not"),
-	"--call":     refused(true, "name the package and its arguments", "npx: what follows --call is a line for a shell, which there is not"),
+	"-c":         refused(true, "name the package and its arguments", "npx: -c needs a shell, which the app does not have"),
+	"--call":     refused(true, "name the package and its arguments", "npx: --call needs a shell, which the app does not have"),
 	"-w":         refused(true, hintLeave, "npx: -w starts a workspace of this machine"), "--workspace": refused(true, hintLeave, "npx: --workspace starts a workspace of this machine"),
 })
 
@@ -30,7 +30,7 @@ func (r *Recipe) npx(w *words) error {
 	command := w.next()
 	switch {
 	case command == "":
-		return refuse("", "%s: there is no package to run", w.program)
+		return refuse("", "%s: missing package", w.program)
 	case r.named:
 		r.Script = command
 	default:
@@ -45,7 +45,7 @@ func (r *Recipe) npx(w *words) error {
 // npm is "npm exec" and its short form. Unlike npx it takes options until "--", wherever they stand.
 func (r *Recipe) npm(w *words) error {
 	if first := w.next(); first != "exec" && first != "x" {
-		return refuse(`start its script by node, or its package by npx; `+hintLeave, "npm %s starts a script of package.json by a shell", first)
+		return refuse(`start its script with node, or its package with npx; `+hintLeave, "npm %s starts a script of package.json in a shell", first)
 	}
 	if err := r.npx(w); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (r *Recipe) npm(w *words) error {
 			return nil
 		}
 		if strings.HasPrefix(word, "-") {
-			return refuse(`write "--" before the arguments of the server`, "npm exec takes %s for an option of its own", word)
+			return refuse(`write "--" before the arguments of the server`, "npm exec interprets %s as its own option", word)
 		}
 	}
 	return nil
@@ -85,7 +85,7 @@ func (r *Recipe) node(w *words) error {
 		}
 		switch name, _, joined := strings.Cut(word, "="); {
 		case name == "-e" || name == "--eval" || name == "-p" || name == "--print":
-			return refuse("put the program into a file", "node: what follows %s is no file that could be packed", name)
+			return refuse("put the program into a file", "node: the code after %s is not a file that can be packed", name)
 		case nodeTable[name] && !joined:
 			r.Flags = append(r.Flags, word, w.next())
 		default:
@@ -93,7 +93,7 @@ func (r *Recipe) node(w *words) error {
 		}
 	}
 	if r.File = w.next(); r.File == "" || r.File == "-" {
-		return refuse("", "node: there is no script to run")
+		return refuse("", "node: missing script")
 	}
 	r.Replaces = w.pos
 	return nil

@@ -11,20 +11,20 @@ var uvGlobals = table{
 	"--color": dropped, "--no-cache": ignored, "-n": ignored, "--cache-dir": dropped, "--offline": ignored,
 	"--native-tls": ignored, "--system-certs": ignored, "--no-config": ignored,
 	"--managed-python": ignored, "--no-managed-python": ignored, "--no-python-downloads": ignored,
-	"--config-file":         refused(true, "", "uv: --config-file is for the machine that it names a file of"),
+	"--config-file":         refused(true, "", "uv: --config-file names a file of one machine"),
 	"--directory":           refused(true, hintProject, "uv: --directory starts a project that is not a package"),
 	"--project":             refused(true, hintProject, "uv: --project starts a project that is not a package"),
 	"--allow-insecure-host": kept("--allow-insecure-host", true),
 }
 
-const hintProject = `start its script by python with a requirements.txt or pyproject.toml beside it, or publish it and start it by uvx`
+const hintProject = `start its script with python and a requirements.txt or pyproject.toml next to it, or publish it and start it with uvx`
 
 // uvResolver are options that say what to install, from where.
 var uvResolver = merge(valued(`-c --constraints -b --build-constraints --overrides -C --config-setting --fork-strategy --torch-backend
 	--no-build-package --no-binary-package --python-platform`), table{
 	"--with": required, "-w": required,
 	"--with-requirements": {takes: true, do: func(r *Recipe, v string) error { r.Files = append(r.Files, v); return nil }},
-	"--with-editable":     refused(true, hintProject, "uv: --with-editable is for a project that is worked on").naming(),
+	"--with-editable":     refused(true, hintProject, "uv: --with-editable is for a project in development").naming(),
 	"--python":            wantsPython, "-p": wantsPython,
 	"--index": kept("--index", true), "--default-index": kept("--default-index", true),
 	"--index-url": kept("--index-url", true), "-i": kept("--index-url", true),
@@ -37,7 +37,7 @@ var uvResolver = merge(valued(`-c --constraints -b --build-constraints --overrid
 	"--isolated":      ignored, "--upgrade": ignored, "-U": ignored, "--upgrade-package": dropped, "-P": dropped,
 	"--refresh": ignored, "--refresh-package": dropped, "--reinstall": ignored, "--reinstall-package": dropped,
 	"--link-mode": dropped, "--compile-bytecode": ignored, "--no-build": ignored, "--no-env-file": ignored,
-	"--env-file": refused(true, `name the file as "envFile" in mcp_config.json`, "uv: --env-file sets variables at the start, which a packed start has not"),
+	"--env-file": refused(true, `name the file as "envFile" in mcp_config.json`, "uv: --env-file sets variables at startup, which a packed server does not support"),
 })
 
 var (
@@ -52,7 +52,7 @@ var (
 		"--spec": names, "--with": required, "--python": wantsPython,
 		"--no-cache": ignored, "--verbose": ignored, "-v": ignored, "--quiet": ignored, "-q": ignored,
 		"--index-url": kept("--index-url", true), "-i": kept("--index-url", true), "--fetch-missing-python": ignored,
-		"--pip-args": refused(true, "", "pipx: --pip-args cannot be handed on to uv"),
+		"--pip-args": refused(true, "", "pipx: --pip-args cannot be passed to uv"),
 	}
 )
 
@@ -78,7 +78,7 @@ func (r *Recipe) tool(w *words) error {
 	command := w.next()
 	switch {
 	case command == "":
-		return refuse("", "%s: there is no package to run", w.program)
+		return refuse("", "%s: missing package", w.program)
 	case r.named && isPython(command):
 		return r.python(w)
 	case r.named:
@@ -102,7 +102,7 @@ func (r *Recipe) uvRun(w *words) error {
 	command := w.next()
 	switch {
 	case command == "":
-		return refuse("", "uv run: there is nothing to run")
+		return refuse("", "uv run: missing command")
 	case r.next == "module":
 		r.Module = command
 	case r.next == "file" || strings.HasSuffix(command, ".py"):
@@ -134,7 +134,7 @@ var pythonTable = table{
 	"-q": flag("-q"), "-P": flag("-P"), "-b": flag("-b"), "-bb": flag("-bb"), "-v": flag("-v"),
 	"-X": flagWith("-X"), "-W": flagWith("-W"),
 	"-m": {takes: true, last: true, do: func(r *Recipe, v string) error { r.Module = v; return nil }},
-	"-c": refused(true, "put the program into a file", "python: what follows -c is no file that could be packed"),
+	"-c": refused(true, "put the program into a file", "python: the code after -c is not a file that can be packed"),
 }
 
 func flag(name string) option {
@@ -156,7 +156,7 @@ func (r *Recipe) python(w *words) error {
 	}
 	if r.Module == "" {
 		if r.File = w.next(); r.File == "" || r.File == "-" {
-			return refuse("", "python: there is neither a script nor a module to run")
+			return refuse("", "python: missing script or module")
 		}
 	}
 	r.Replaces = w.pos
@@ -173,7 +173,7 @@ func isPython(command string) bool {
 var wantsPython = option{takes: true, do: func(r *Recipe, value string) error {
 	v := wantedPython.FindStringSubmatch(value)
 	if v == nil {
-		return refuse("name it by its version, as in 3.12", "the Python %q is not one that another machine has", value)
+		return refuse("name it by its version, as in 3.12", "the Python %q exists only on one machine", value)
 	}
 	r.PythonVersion = v[1]
 	return nil
@@ -207,15 +207,15 @@ func (r *Recipe) require(specs ...string) error {
 func refuseSource(spec, hint string) error {
 	switch {
 	case strings.Contains(spec, "${"):
-		return refuse("write it out; arguments of the server itself may hold variables", "%q says what to install, and is known only when the app starts", spec)
+		return refuse("write it without variables; arguments of the server itself may hold variables", "%q determines what to install, but is known only when the app starts", spec)
 	case strings.Contains(spec, "git+") || strings.HasPrefix(spec, "git:") || strings.HasPrefix(spec, "github:") || strings.HasSuffix(spec, ".git"):
-		return refuse(hint+"; a commit has no hash that an installer would check", "%q is a repository, not a release", spec)
+		return refuse(hint+"; an installer cannot check the hash of a commit", "%q is a repository, not a release", spec)
 	case strings.Contains(spec, "://"):
-		return refuse(hint+"; what a URL holds may change", "%q is a URL, not a release", spec)
+		return refuse(hint+"; the content of a URL may change", "%q is a URL, not a release", spec)
 	case strings.HasPrefix(spec, ".") || strings.HasPrefix(spec, "/") || strings.HasPrefix(spec, "~") || strings.HasPrefix(spec, "file:"):
-		return refuse(hint+", or start its script by python or node", "%q is a path of this machine, not a release", spec)
+		return refuse(hint+", or start its script with python or node", "%q is a path of this machine, not a release", spec)
 	}
-	return refuse(hint, "%q is not the name of a package", spec)
+	return refuse(hint, "invalid package name %q", spec)
 }
 
 // splitRequirements splits a list with commas, some of which may belong to a range of versions.

@@ -72,7 +72,7 @@ func (c Change) String() string {
 }
 
 // lockings returns those of the packages that were asked for, in their order. npm may have one in several
-// versions: the one that was asked for lies on top.
+// versions: the requested one is on top.
 func lockings(kind Kind, requires []string, all []component) []Locking {
 	list := []Locking{}
 	for _, require := range requires {

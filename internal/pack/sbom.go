@@ -138,7 +138,7 @@ func merged(known cdx.Component, c component, server string) cdx.Component {
 }
 
 // compound is an SPDX expression of several ids as far as its form tells. What packages write is
-// often a name ("MIT License"), which is none.
+// often a name ("MIT License"), which is not an identifier.
 var compound = regexp.MustCompile(`^\(*[A-Za-z0-9.+-]+\)*(?: (?:AND|OR|WITH) \(*[A-Za-z0-9.+-]+\)*)+$`)
 
 // ids are the SPDX ids that nearly all packages have. CycloneDX wants an id among the list of its

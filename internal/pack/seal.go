@@ -83,8 +83,8 @@ func writeError(names []string) error {
 	if len(names) > 1 {
 		what += fmt.Sprintf(" and %s", plural(len(names)-1, "more file"))
 	}
-	return refuse("what is packed is read-only where the app runs: name the server another folder, such as one in /tmp, by its options or its environment; --leave leaves it to start as written",
-		"it writes beside its code: %s", what)
+	return refuse("packed files are read-only where the app runs: give the server another folder, such as one in /tmp, in its options or environment; or use --leave to start it as written",
+		"it writes next to its code: %s", what)
 }
 
 // stateOf returns the state of a stage: of what is packed in it, and of what of the project it is linked to.

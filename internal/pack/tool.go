@@ -53,7 +53,7 @@ func (t *tool) run(ctx context.Context, dir string, args ...string) ([]byte, err
 	return out, nil
 }
 
-// nodeProgram returns the Node that the one on the PATH of env is or leads to, or "" if there is none: as
+// nodeProgram returns the Node that the one on the PATH of env is or leads to, or "" without one: as
 // with interpreter, a version manager's script needs more than a packed server's environment has.
 func nodeProgram(ctx context.Context, env []string) string {
 	path, err := process.Find(process.Spec{Command: "node", Env: env})
@@ -70,7 +70,7 @@ func nodeProgram(ctx context.Context, env []string) string {
 }
 
 // interpreter returns the Python of that version which a program on the PATH of env is or leads to, or
-// "" if there is none. uv, where it is there, knows more of them than PATH.
+// "" without one. uv, if installed, knows more of them than PATH.
 func interpreter(ctx context.Context, env []string, version string) string {
 	// What is on PATH may be a script of pyenv or asdf that needs more than a packed server's environment
 	// has; the interpreter itself says where it is.

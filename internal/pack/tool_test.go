@@ -50,7 +50,7 @@ func TestInterpreterIsTheProgramThatAScriptLeadsTo(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := interpreter(t.Context(), env, "3.11"); got != "" {
-		t.Errorf("got %q for a version that is not there", got)
+		t.Errorf("got %q for a version that does not exist", got)
 	}
 	if got := nodeProgram(t.Context(), env); got != "" {
 		t.Errorf("got %q where there is no node", got)
@@ -107,7 +107,7 @@ func TestPythonThatIsTooOldIsNamed(t *testing.T) {
 	}
 	r.lock.Python = "3.14"
 	err = r.explainBuild(errors.New("the requested Python version (>=3.14) does not satisfy Python>=3.10,<3.14"))
-	if got := hint.Of(err); !strings.HasPrefix(got, "--python packs") {
+	if got := hint.Of(err); !strings.HasPrefix(got, "use --python to pack") {
 		t.Errorf("the hint is %q", got)
 	}
 }

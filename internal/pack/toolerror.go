@@ -15,12 +15,12 @@ func (t *tool) explain(err error, said string) error {
 		if host := registryHost.FindStringSubmatch(said); host != nil {
 			where = host[1]
 		}
-		return refuse("packing downloads: is there a network, are HTTPS_PROXY and the registry that "+t.name+" is configured for right?",
+		return refuse("packing needs the network: check the connection, HTTPS_PROXY and the registry that "+t.name+" is configured for",
 			"%s cannot reach %s: %s", t.name, where, whys[len(whys)-1]) // causes follow what they cause
 	}
 	err = fmt.Errorf("%s: %w: %s", t.name, err, plainly(said))
 	if strings.Contains(said, "gyp ERR!") {
-		return hint.With(err, "a package is built from its source here: that needs python3, make and a C++ compiler, and a release that knows this version of Node")
+		return hint.With(err, "a package must be built from source: install python3, make and a C++ compiler, or use a release that supports this version of Node")
 	}
 	return err
 }

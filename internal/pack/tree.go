@@ -76,7 +76,7 @@ func swap(dir, stage, attic, name string) error {
 	return nil
 }
 
-// mirror links everything of the project in dir into stage but what a run makes anew, so that the
+// mirror links everything of the project in dir into stage but what a run creates, so that the
 // stage can be started as if it were the project.
 func mirror(stage, dir string) error {
 	entries, err := os.ReadDir(dir)

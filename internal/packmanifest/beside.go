@@ -60,7 +60,7 @@ func link(target, name string) error {
 	return fmt.Errorf("%s: %w", name, fs.ErrExist)
 }
 
-// dropLinks removes links of a package that lay at the same place before.
+// dropLinks removes links of a package that was at the same place before.
 func dropLinks(dir string, wanted map[string]bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestDotnetServersKnowWhereTheyRun(t *testing.T) {
 	}
 }
 
-// What lies in a program's folder is beside its copy too, even after another package was there.
+// What is in a program's folder is beside its copy too, even after another package was there.
 func TestProgramFindsWhatLiesBesideIt(t *testing.T) {
 	t.Parallel()
 	s := dotnetStarter(t)
@@ -132,7 +132,7 @@ func TestProgramFindsWhatLiesBesideIt(t *testing.T) {
 func TestParseRefusesADotnetThatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*File, *Server){
-		"no .NET is packed":         func(f *File, _ *Server) { f.Dotnet = nil },
+		".NET is not packed":        func(f *File, _ *Server) { f.Dotnet = nil },
 		"has an interpreter":        func(f *File, s *Server) { f.Python, s.Start.Interpreter, s.Start.Script = "3.12", Python, "x" },
 		"the folder ../x of .NET":   func(f *File, _ *Server) { f.Dotnet.Path = "../x" },
 		"the folder of the program": func(f *File, _ *Server) { f.Programs["dates"] = Program{"packed/x", sum, "/etc"} },

@@ -25,14 +25,14 @@ import (
 	"strings"
 )
 
-// Folder is where everything packed lies in a project, and Name the file in it.
+// Folder holds everything packed in a project, and Name the file in it.
 const (
 	Folder = "packed"
 	Name   = "mcp_packed.json"
 )
 
 // Format is the version of the file that this package reads and writes. Another one is an error: a
-// start that is only half understood is none.
+// start that is only half understood is no start at all.
 const Format = 1
 
 // A File says how the servers of a project are started from what was packed. It holds no value of a
@@ -58,7 +58,7 @@ type Program struct {
 type Runtime struct {
 	Path string `json:"path"` // a folder: slash-separated, in the project
 	Lock string `json:"lock"` // digest of the lock that it was installed from
-	Tree string `json:"tree"` // digest of what lies there
+	Tree string `json:"tree"` // digest of its content
 }
 
 // A Server is one packed server.
@@ -139,7 +139,7 @@ func Parse(data []byte) (*File, error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("unexpected data after the object")
 	}
 	return f, f.check()
 }
@@ -165,20 +165,20 @@ var (
 
 func (f *File) check() error {
 	if !platform.MatchString(f.Platform) {
-		return fmt.Errorf("platform %q is not of the form system/architecture", f.Platform)
+		return fmt.Errorf("invalid platform %q: want system/architecture", f.Platform)
 	}
 	if f.Python != "" && !version.MatchString(f.Python) {
-		return fmt.Errorf("python %q is not of the form 3.minor", f.Python)
+		return fmt.Errorf("invalid python %q: want 3.minor", f.Python)
 	}
 	if f.Dotnet != nil && !local(f.Dotnet.Path) {
-		return fmt.Errorf("the folder %q of .NET does not lie in the project", f.Dotnet.Path)
+		return fmt.Errorf("the folder %q of .NET is not in the project", f.Dotnet.Path)
 	}
 	for name, p := range f.Programs {
 		if p.Beside != "" && !local(p.Beside) {
-			return fmt.Errorf("program %q: the folder %q does not lie in the project", name, p.Beside)
+			return fmt.Errorf("program %q: the folder %q is not in the project", name, p.Beside)
 		}
 		if !local(p.Path) || !digest.MatchString(p.SHA256) {
-			return fmt.Errorf("program %q: its path must lie in the project, and its sha256 be 64 hexadecimal digits", name)
+			return fmt.Errorf("program %q: its path must be in the project, and its sha256 must be 64 hexadecimal digits", name)
 		}
 	}
 	for name, s := range f.Servers {
@@ -207,17 +207,17 @@ func (f *File) checkStart(s Server) error {
 	case !skips(start.Skips, start.Replaces, len(s.From.Args)):
 		return fmt.Errorf("skips the arguments %d of %d after %d", start.Skips, len(s.From.Args), start.Replaces)
 	case start.Dotnet != nil && (start.Interpreter != "" || start.Dotnet.Shared && f.Dotnet == nil):
-		return errors.New("is of .NET, but has an interpreter, or no .NET is packed for it")
+		return errors.New("is a .NET server, but has an interpreter, or .NET is not packed for it")
 	case start.Interpreter == "" && (!known || start.Script != "" || len(start.Flags) > 0):
-		return errors.New("without an interpreter there must be a program, and neither flags nor a script")
+		return errors.New("without an interpreter it must have a program, and neither flags nor a script")
 	case start.Interpreter == "":
 		return nil
 	case start.Interpreter != Python && start.Interpreter != Node:
-		return fmt.Errorf("interpreter %q is neither %q nor %q", start.Interpreter, Python, Node)
+		return fmt.Errorf("invalid interpreter %q: want %q or %q", start.Interpreter, Python, Node)
 	case start.Interpreter == Python && f.Python == "":
-		return errors.New("is for Python, but no version of it is named")
+		return errors.New("is for Python, but does not name a version")
 	case !local(start.Script):
-		return fmt.Errorf("script %q does not lie in the project", start.Script)
+		return fmt.Errorf("script %q is not in the project", start.Script)
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func (f *File) checkStart(s Server) error {
 func (s Server) checkFork(name string) error {
 	file := s.Start.Fork
 	if file != "" && (!local(file) || !strings.HasPrefix(file, Folder+"/"+name+"/") || s.Tree == "" || s.Start.Interpreter != Python) {
-		return fmt.Errorf("the list %q is not among the files of a server in Python", file)
+		return fmt.Errorf("the list %q is not among the files of a Python server", file)
 	}
 	return nil
 }

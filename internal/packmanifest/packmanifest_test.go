@@ -71,14 +71,14 @@ func TestFileComesBackAsItWasWritten(t *testing.T) {
 func TestParseRefusesWhatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*File){
-		"has format 2":                     func(f *File) { f.Format = 2 },
-		"not of the form system":           func(f *File) { f.Platform = "linux" },
-		"not of the form 3.minor":          func(f *File) { f.Python = "3.12; rm" },
-		"no version of it is named":        func(f *File) { f.Python = "" },
-		"its path must lie in the project": func(f *File) { f.Programs["git"] = Program{Path: "../git", SHA256: sum} },
-		"sha256 be 64 hexadecimal digits":  func(f *File) { f.Programs["git"] = Program{Path: "git", SHA256: "../x"} },
-		"is not among the programs":        func(f *File) { delete(f.Programs, "git") },
-		"does not lie in the project": func(f *File) {
+		"has format 2":                         func(f *File) { f.Format = 2 },
+		"want system":                          func(f *File) { f.Platform = "linux" },
+		"want 3.minor":                         func(f *File) { f.Python = "3.12; rm" },
+		"does not name a version":              func(f *File) { f.Python = "" },
+		"its path must be in the project":      func(f *File) { f.Programs["git"] = Program{Path: "../git", SHA256: sum} },
+		"sha256 must be 64 hexadecimal digits": func(f *File) { f.Programs["git"] = Program{Path: "git", SHA256: "../x"} },
+		"is not among the programs":            func(f *File) { delete(f.Programs, "git") },
+		"is not in the project": func(f *File) {
 			s := f.Servers["fs"]
 			s.Start.Script = "/etc/passwd"
 			f.Servers["fs"] = s
@@ -88,7 +88,7 @@ func TestParseRefusesWhatCannotBeMeant(t *testing.T) {
 			s.Start.Replaces = 9
 			f.Servers["fs"] = s
 		},
-		`the list "packed/fs/fork.txt" is not among the files of a server in Python`: func(f *File) {
+		`the list "packed/fs/fork.txt" is not among the files of a Python server`: func(f *File) {
 			s := f.Servers["fs"]
 			s.Start.Fork, s.Tree = "packed/fs/fork.txt", sum
 			f.Servers["fs"] = s
@@ -98,7 +98,7 @@ func TestParseRefusesWhatCannotBeMeant(t *testing.T) {
 			s.Start.Fork = "packed/fs/fork.txt"
 			f.Servers["time"] = s
 		},
-		"is neither": func(f *File) {
+		"invalid interpreter": func(f *File) {
 			s := f.Servers["fs"]
 			s.Start.Interpreter = "sh"
 			f.Servers["fs"] = s
@@ -158,7 +158,7 @@ func TestAnEditedCommandIsStale(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.Dir, "packed", "fs", "index.js")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Launch("fs", was, was.Args); err == nil || !strings.Contains(err.Error(), "is not there") {
+	if _, err := s.Launch("fs", was, was.Args); err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("without its script: %v", err)
 	}
 }
@@ -204,8 +204,8 @@ func TestProgramsRunFromACopyThatNobodyElseCanWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.copied = nil
-	if _, err := again.Launch("git", s.File.Servers["git"].From, []string{"-v"}); err == nil || !strings.Contains(err.Error(), "as it was packed") {
-		t.Errorf("a program that is not what was packed: %v", err)
+	if _, err := again.Launch("git", s.File.Servers["git"].From, []string{"-v"}); err == nil || !strings.Contains(err.Error(), " was packed") {
+		t.Errorf("a program that has changed since it was packed: %v", err)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestHalfACopyIsClearedUp(t *testing.T) {
 	}
 }
 
-// Whoever may write to /tmp may have made our folder first.
+// Anyone who may write to /tmp may have made our folder first.
 func TestAFolderThatOthersCanWriteIsNotUsed(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
@@ -255,7 +255,7 @@ func TestAProjectThatWasNeverPackedIsNoError(t *testing.T) {
 	}
 }
 
-// Whatever is in the file, what comes out of it lies in the project.
+// Whatever is in the file, what comes out of it is in the project.
 func FuzzParse(f *testing.F) {
 	data, err := packedFile().Encode()
 	if err != nil {

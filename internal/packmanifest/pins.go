@@ -44,7 +44,7 @@ func parsePins(data []byte) (Pins, error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("unexpected data after the object")
 	}
 	if f.Format != Format {
 		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", f.Format, Format)

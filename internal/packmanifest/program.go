@@ -17,7 +17,7 @@ import (
 // that an earlier start of the app left there is used again if its contents are right: the host
 // kills a handler without a warning, so nobody would clear up after each, and /tmp is small.
 //
-// /tmp belongs to everybody. The copy lies in a folder that only this user can write, named after
+// /tmp belongs to everybody. The copy is in a folder that only this user can write, named after
 // what it must hold; a folder that somebody else put there is refused and another one made. Servers run
 // as this user: like whatever they write, a copy is as safe as the app's servers are from each other.
 func unpack(path, sum, temp string) (string, error) {
@@ -58,7 +58,7 @@ func unpackTo(dir, path, sum string) (string, error) {
 		return "", err
 	}
 	if got := hex.EncodeToString(hash.Sum(nil)); got != sum {
-		return "", fmt.Errorf("its sha256 is %s and not %s, as it was packed", got, sum)
+		return "", fmt.Errorf("its sha256 is %s, but %s was packed", got, sum)
 	}
 	return target, os.Rename(to.Name(), target)
 }

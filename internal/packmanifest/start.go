@@ -32,8 +32,8 @@ func (l Launch) Over(written map[string]string) map[string]string {
 	return env
 }
 
-// ErrStale says that a server was packed from another command line than it has now, or never.
-var ErrStale = errors.New("was not packed as it stands in the configuration")
+// ErrStale says that a server was packed from a different command line than it has now, or never.
+var ErrStale = errors.New("was packed from a different entry of the configuration")
 
 // Fits reports whether what was packed runs on this system.
 func (f *File) Fits() bool { return f.Platform == runtime.GOOS+"/"+runtime.GOARCH }
@@ -86,7 +86,7 @@ func (s *Starter) Launch(name string, written Command, args []string) (Launch, e
 	}
 	script := filepath.Join(dir, filepath.FromSlash(start.Script))
 	if info, err := os.Stat(script); err != nil || info.IsDir() {
-		return Launch{}, fmt.Errorf("%s is not there", start.Script)
+		return Launch{}, fmt.Errorf("%s does not exist", start.Script)
 	}
 	interpreter, err := s.interpreter(start)
 	if err != nil {

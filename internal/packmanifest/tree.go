@@ -123,7 +123,7 @@ func copyServer(private, target, dir, name string, server Server) error {
 		return err
 	}
 	if sum, err := TreeSum(filepath.Join(fresh, filepath.FromSlash(tree))); err != nil || sum != server.Tree {
-		return errors.Join(err, fmt.Errorf("%s is not what was packed", tree))
+		return errors.Join(err, fmt.Errorf("%s has changed since it was packed", tree))
 	}
 	if err := os.Rename(target, filepath.Join(half, "old")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -78,7 +78,7 @@ func TestServerWithProgramsStartsFromACopy(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again := launchTree(t, s); again != root || !holdsTree(root, "fs", s.File.Servers["fs"]) {
-			t.Errorf("after it was changed the copy in %s is not what was packed", again)
+			t.Errorf("after it was changed the copy in %s has changed since it was packed", again)
 		}
 	}
 }

@@ -33,7 +33,7 @@ type conversation struct {
 	changed map[string]bool // notifications that a list has changed: it is not at rest
 }
 
-// hold holds the conversation. It fails with what the process died of, or with what it answers that is none.
+// hold holds the conversation. It fails with what the process died of, or with an answer that is invalid.
 func (c *conversation) hold() error {
 	begun, err := c.ask(c.method(), "", c.begin)
 	if err != nil {
@@ -160,7 +160,7 @@ func (c *conversation) other(m *message.Message) {
 	case m.Kind() == message.Request && e.Method() == "roots/list":
 		c.say(`{"jsonrpc":"2.0","id":` + string(e.ID()) + `,"result":{"roots":[]}}`) // if it cannot be said the next answer does not come
 	case m.Kind() == message.Request:
-		c.say(`{"jsonrpc":"2.0","id":` + string(e.ID()) + `,"error":{"code":-32601,"message":"not while a manifest is made"}}`)
+		c.say(`{"jsonrpc":"2.0","id":` + string(e.ID()) + `,"error":{"code":-32601,"message":"not available while the manifest is recorded"}}`)
 	}
 }
 

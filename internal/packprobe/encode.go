@@ -46,7 +46,7 @@ func Encode(entries map[string]Entry) ([]byte, error) {
 	}
 	data := slices.Concat(first, []byte("\n"), lines.Bytes())
 	if len(data) > manifest.MaxBytes {
-		return nil, fmt.Errorf("what the servers answer is %d MB, and a manifest has at most %d MiB", len(data)/1e6, manifest.MaxBytes>>20)
+		return nil, fmt.Errorf("the servers' answers have %d MB, but a manifest has at most %d MiB", len(data)/1e6, manifest.MaxBytes>>20)
 	}
 	_, err = manifest.Parse(data) // as the app will
 	return data, err

@@ -102,7 +102,7 @@ type importList struct {
 
 const importTime = "import time:"
 
-// take returns what of p is none of that.
+// take returns what else is in p.
 func (l *importList) take(p []byte) []byte {
 	var rest []byte
 	l.part = append(l.part, p...)

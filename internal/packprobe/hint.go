@@ -26,13 +26,13 @@ var (
 func hintFor(err error, said string, target pack.Target) string {
 	switch {
 	case notPermitted.MatchString(said):
-		return "what is packed is read-only where the app runs, and not executable: name the server another folder to write to, such as one in /tmp, by its options or its environment; --leave " + target.Name + " leaves it to start as written"
+		return "packed files are read-only where the app runs, and not executable: give the server another folder to write to, such as one in /tmp, in its options or environment; or use --leave " + target.Name + " to start it as written"
 	case len(target.Unbuilt) > 0 && notBuilt.MatchString(said):
-		return "--scripts runs the install script of " + strings.Join(target.Unbuilt, ", ")
+		return "use --scripts to run the install script of " + strings.Join(target.Unbuilt, ", ")
 	case target.Python != "" && wrongPython.MatchString(said):
-		return "--python packs for another version of Python; it must be that of the app's stack"
+		return "use --python to pack for another version of Python, which must match the app's stack"
 	case errors.Is(err, errLate):
-		return "timeout_seconds of the server in mcp_config.json gives it longer, where it is slow; --no-probe packs without starting the servers"
+		return "if the server is slow, raise its timeout_seconds in mcp_config.json; or use --no-probe to pack without starting the servers"
 	}
-	return "--no-probe packs without starting the servers; values that they need belong into local.settings.json"
+	return "put the values that it needs into local.settings.json, or use --no-probe to pack without starting the servers"
 }

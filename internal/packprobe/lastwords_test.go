@@ -10,7 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
-// What a server complains of while it is packed stands in the log of a build, where many read it.
+// What a server complains of while it is packed is in the log of a build, where many read it.
 func TestLastWordsTellNoSecret(t *testing.T) {
 	t.Parallel()
 	l := newLastWords(map[string]string{"API_TOKEN": "s3cr3t-value", "ZONE": "Asia/Tokyo"}, nil, "/project/stage")
@@ -41,7 +41,7 @@ func TestHintsFitTheFault(t *testing.T) {
 		{late, "INFO starting", pack.Target{Python: "/usr/bin/python3"}, "timeout_seconds"},
 		{ended, "Error: spawn packed/x/rg EACCES", pack.Target{}, "read-only where the app runs"},
 		{ended, "OSError: [Errno 30] Read-only file system: 'logs'", pack.Target{}, "read-only where the app runs"},
-		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{Unbuilt: []string{"better-sqlite3"}}, "--scripts runs the install script of better-sqlite3"},
+		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{Unbuilt: []string{"better-sqlite3"}}, "use --scripts to run the install script of better-sqlite3"},
 		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{}, "local.settings.json"},
 		{ended, "ModuleNotFoundError: No module named 'tomllib'", pack.Target{Python: "/usr/bin/python3"}, "--python"},
 		{ended, "ACME_TOKEN is not set", pack.Target{Python: "/usr/bin/python3"}, "local.settings.json"},

@@ -20,7 +20,7 @@ import (
 // maxListed bounds the pages of a list of tools.
 const maxListed = 1000
 
-// A listener asks a server for its tools as they stand on the wire: what an SDK makes of them is not what
+// A listener asks a server for its tools as they are on the wire: what an SDK makes of them is not what
 // another client is told.
 type listener struct {
 	url     string
@@ -148,7 +148,7 @@ func read(text []byte) (list []pack.Tool, next []byte, err error) {
 		}
 	}
 	if !found {
-		return nil, nil, errors.New("its answer to tools/list has no tools")
+		return nil, nil, errors.New("its answer to tools/list does not contain tools")
 	}
 	return list, next, nil
 }
@@ -166,7 +166,7 @@ func toolOf(text []byte, at message.Span) (pack.Tool, error) {
 		}
 	}
 	if names != 1 || t.Name == "" {
-		return t, errors.New("it lists a tool that has no name, or more than one")
+		return t, errors.New("it lists a tool without a name, or with several names")
 	}
 	return t, nil
 }

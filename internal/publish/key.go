@@ -15,7 +15,7 @@ func NewKeySetting() map[string]string {
 	return map[string]string{generator.SessionKeySetting: generator.NewSessionKey()}
 }
 
-// giveKey sees to it that the app has a session key: a new one, of the app alone, where it has none.
+// giveKey ensures that the app has a session key: a new one, of the app alone, unless it has one.
 // What is there is left alone, as to replace it would end all sessions.
 func (p *Publisher) giveKey(ctx context.Context) error {
 	if p.az == "" {

@@ -35,10 +35,10 @@ func (p *Publisher) Elsewhere() []string {
 func (p *Publisher) keyPlan() []string {
 	var lines []string
 	if p.project.Group == "" {
-		lines = append(lines, CommandLine("az", p.groupArgs())+"     tells GROUP")
+		lines = append(lines, CommandLine("az", p.groupArgs())+"     prints GROUP")
 	}
 	return append(lines,
-		CommandLine("az", p.hasKeyArgs(p.groupOr("GROUP")))+"     tells whether the app has a session key; if not:",
+		CommandLine("az", p.hasKeyArgs(p.groupOr("GROUP")))+"     prints whether the app has a session key; if not:",
 		p.keyLine())
 }
 

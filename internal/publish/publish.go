@@ -108,7 +108,7 @@ func (p *Publisher) can() error {
 	if p.tool != "az" || p.project.Stack != generator.StackPython {
 		return nil
 	}
-	return hint.With(errors.New("az has an app of the stack python built once more on Azure, which fails for this project, and func is not on PATH"),
+	return hint.With(errors.New("az builds an app of the `python` stack again on Azure, which fails for this project, and func is not on PATH"),
 		"npm install -g azure-functions-core-tools@4")
 }
 
@@ -162,7 +162,7 @@ func (p *Publisher) writeZip(file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	if err := funczip.Write(out, root, p.project.Executable); err != nil {
-		return hint.With(fmt.Errorf("zip the project: %w", err), "what is not to be published goes into .funcignore")
+		return hint.With(fmt.Errorf("zip the project: %w", err), "list files that must not be published in .funcignore")
 	}
 	return nil
 }

@@ -69,11 +69,11 @@ func TestThePlanFollowsTheTools(t *testing.T) {
 		group       string
 	}{
 		"func alone": {[]string{"func"}, []string{
-			"cd app && func azure functionapp publish my-app --node --no-build", "elsewhere, as az is not on PATH:", "tells GROUP", "tells whether", "mcpfunc key",
+			"cd app && func azure functionapp publish my-app --node --no-build", "elsewhere, as az is not on PATH:", "prints GROUP", "prints whether", "mcpfunc key",
 		}, ""},
-		"both":     {[]string{"func", "az"}, []string{"tells whether", "mcpfunc key", "cd app && func"}, "my-group"},
-		"az alone": {[]string{"az"}, []string{"tells whether", "mcpfunc key", "zip the project", "az functionapp deployment source config-zip --resource-group my-group"}, "my-group"},
-		"neither":  {nil, []string{"tells whether", "mcpfunc key", "npm install -g", "cd app && func"}, "my-group"},
+		"both":     {[]string{"func", "az"}, []string{"prints whether", "mcpfunc key", "cd app && func"}, "my-group"},
+		"az alone": {[]string{"az"}, []string{"prints whether", "mcpfunc key", "zip the project", "az functionapp deployment source config-zip --resource-group my-group"}, "my-group"},
+		"neither":  {nil, []string{"prints whether", "mcpfunc key", "npm install -g", "cd app && func"}, "my-group"},
 	} {
 		p, err := New(Project{Dir: "app", Stack: generator.StackNode, Packed: true, App: "my-app", Group: test.group}, Streams{Environ: tools(t, test.tools...)}, nil)
 		if err != nil {

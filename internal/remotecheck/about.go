@@ -48,7 +48,7 @@ type load struct {
 	Memory    int64 `json:"process_memory_bytes"`
 }
 
-// look asks any instance. A nil about without an error was refused or is none.
+// look asks any instance. A nil about without an error was refused or is not an about.
 func (c *check) look() (*about, *answer, error) {
 	a, err := c.ask(http.MethodGet, aboutPath, nil, true)
 	if err != nil {
@@ -67,17 +67,17 @@ func (c *check) look() (*about, *answer, error) {
 
 // about asks what the app has: profile, programs, isolation.
 func (c *check) about() {
-	const name, hint = "instance", `give a key of the app by --header "x-functions-key: …", or in $MCPFUNC_KEY`
+	const name, hint = "instance", `pass a key of the app with --header "x-functions-key: …", or in $MCPFUNC_KEY`
 	app, a, err := c.look()
 	switch {
 	case err != nil:
 		c.fail(name, "", "%s: %v", aboutPath, err)
 		return
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		c.missing(name, hint, "%s answers %d: what the machine has is told for a key alone", aboutPath, a.status)
+		c.missing(name, hint, "%s answers %d: it describes the machine only to callers with a key", aboutPath, a.status)
 		return
 	case app == nil:
-		c.missing(name, "mcpfunc generate, then publish", "%s answers %d and does not tell of the machine: the app carries another version", aboutPath, a.status)
+		c.missing(name, "run mcpfunc generate, then publish", "%s answers %d and does not describe the machine: the app runs a different version", aboutPath, a.status)
 		return
 	}
 	c.app = app
@@ -90,19 +90,19 @@ func (c *check) about() {
 			not = append(not, p)
 		}
 	}
-	c.ok("programs", "%s, stack %s: there are %s; there are not %s; PATH is %s", app.Platform, cmp.Or(app.Stack, "unknown"),
+	c.ok("programs", "%s, stack %s: present: %s; absent: %s; PATH is %s", app.Platform, cmp.Or(app.Stack, "unknown"),
 		cmp.Or(strings.Join(there, ", "), "none"), cmp.Or(strings.Join(not, ", "), "any others"), app.Path)
 	for _, s := range app.Servers {
 		if s.Error != "" {
-			c.fail("servers", cmp.Or(s.Hint, "mcpfunc pack takes along what a server needs"), "%s cannot start there: %s", s.Name, s.Error)
+			c.fail("servers", cmp.Or(s.Hint, "run mcpfunc pack to include what a server needs"), "%s cannot start there: %s", s.Name, s.Error)
 		} else {
 			c.ok("servers", "%s starts as %s", s.Name, s.File)
 		}
 		if len(s.Drifted) > 0 {
-			c.warn("tools", "mcpfunc pack shows what changed, and asks", "%s has tools that are not as they were packed: %s", s.Name, quotedList(s.Drifted))
+			c.warn("tools", "run mcpfunc pack to review and accept the changes", "%s has tools that have changed since they were packed: %s", s.Name, quotedList(s.Drifted))
 		}
 	}
-	c.ok("memory", "%d sessions, of which %d have needed no process; %d processes use %d MiB, what they share counted once",
+	c.ok("memory", "%d sessions, of which %d have not needed a process; %d processes use %d MiB, shared memory counted once",
 		app.Sessions, app.Idle, app.Processes, app.Memory>>20)
 	if app.Limitation != "" {
 		c.warn("isolation", app.LimitationHint, "%s; %s", app.Isolation, app.Limitation)
@@ -110,7 +110,7 @@ func (c *check) about() {
 		c.ok("isolation", "%s", app.Isolation)
 	}
 	if app.Sandbox != "" {
-		c.ok("sandbox", "the instance keeps up %s", app.Sandbox)
+		c.ok("sandbox", "the instance enforces %s", app.Sandbox)
 	}
 }
 
@@ -128,13 +128,13 @@ func (c *check) profile() {
 	const name = "profile"
 	switch app := c.app; {
 	case app.Profile == "" && app.PreviewFlag:
-		c.ok(name, "none: there is a function.json for every route; the flag EnableMcpCustomHandlerPreview does nothing")
+		c.ok(name, "none: every route has a function.json; the flag EnableMcpCustomHandlerPreview has no effect")
 	case app.Profile == "":
-		c.ok(name, "none: there is a function.json for every route")
+		c.ok(name, "none: every route has a function.json")
 	case app.PreviewFlag:
 		c.ok(name, "%s is honored, with the flag EnableMcpCustomHandlerPreview set", app.Profile)
 	default:
-		c.warn(name, "set AzureWebJobsFeatureFlags=EnableMcpCustomHandlerPreview: it is documented as required, and another version of the host may ask for it",
+		c.warn(name, "set AzureWebJobsFeatureFlags=EnableMcpCustomHandlerPreview: it is documented as required, and another version of the host may need it",
 			"%s is honored without the flag EnableMcpCustomHandlerPreview, which this host does not need", app.Profile)
 	}
 }
@@ -143,7 +143,7 @@ func (c *check) profile() {
 func (c *check) instances() {
 	const name = "instances"
 	if c.app == nil {
-		c.missing(name, "a key shows them", "nobody tells which instance answers")
+		c.missing(name, "pass a key to see them", "the app does not say which instance answers")
 		return
 	}
 	var mu sync.Mutex
@@ -164,15 +164,15 @@ func (c *check) instances() {
 	age := round(time.Duration(youngest * float64(time.Second)))
 	switch n := len(seen); {
 	case n == 1 && c.app.SessionKey:
-		c.ok(name, "one answered %d requests; others can take sessions over; the youngest handler runs for %s", looks+1, age)
+		c.ok(name, "one instance answered %d requests; others can take over its sessions; the newest handler has run for %s", looks+1, age)
 	case n == 1:
-		c.warn(name, "set the app setting MCPFUNC_SESSION_KEY (mcpfunc publish does): in a burst there are more", "one answered %d requests, and sessions are bound to it", looks+1)
+		c.warn(name, "set the app setting MCPFUNC_SESSION_KEY (mcpfunc publish does): a burst of requests adds instances", "one instance answered %d requests, and its sessions are bound to it", looks+1)
 	case !c.app.SessionKey:
-		c.fail(name, "set the app setting MCPFUNC_SESSION_KEY (mcpfunc publish does)", "%d answered %d requests, and none can serve the sessions of another", n, looks+1)
+		c.fail(name, "set the app setting MCPFUNC_SESSION_KEY (mcpfunc publish does)", "%d instances answered %d requests, and none can serve the sessions of another", n, looks+1)
 	case !c.app.Redis:
-		c.warn(name, `set MCPFUNC_REDIS_URL, by which each reaches every session, or "on_lost" for servers whose processes remember something`,
-			"%d answered %d requests: a session that reaches another is taken over, by a new process", n, looks+1)
+		c.warn(name, `set MCPFUNC_REDIS_URL, so that each instance reaches every session, or "on_lost" for servers whose processes keep state`,
+			"%d instances answered %d requests: another instance takes over a session with a new process", n, looks+1)
 	default:
-		c.ok(name, "%d answered %d requests, and each reaches every session; the youngest handler runs for %s", n, looks+1, age)
+		c.ok(name, "%d instances answered %d requests, and each reaches every session; the newest handler has run for %s", n, looks+1, age)
 	}
 }

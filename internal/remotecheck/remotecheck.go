@@ -150,7 +150,7 @@ func (c *check) readiness() bool {
 	const name = "readiness"
 	a, err := c.ask(http.MethodGet, "/api/health", nil, true)
 	if err != nil {
-		c.fail(name, "is the name right, and the app started?", "%s does not answer: %v", c.opts.App.Host, err)
+		c.fail(name, "check the name, and that the app is started", "%s does not answer: %v", c.opts.App.Host, err)
 		return false
 	}
 	var health struct{ Status, Reason string }
@@ -159,23 +159,23 @@ func (c *check) readiness() bool {
 	case ours && a.status == http.StatusOK:
 		c.ok(name, "ready: /api/health answers 200 after %s", round(a.took))
 	case ours:
-		c.warn(name, "the app's log says more", "/api/health answers %d: %s", a.status, health.Reason)
+		c.warn(name, "see the app's log", "/api/health answers %d: %s", a.status, health.Reason)
 	case a.status == http.StatusNotFound:
 		c.fail(name, "publish it; a project with a profile in host.json needs the app setting AzureWebJobsFeatureFlags=EnableMcpCustomHandlerPreview",
-			"the host knows no function at /api/health: nothing is published, or the profile is not honored")
+			"the host does not have a function at /api/health: nothing is published, or the profile is not honored")
 		return false
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
 		c.fail(name, "let /api/health through: mcpfunc generate writes its function without a key; exclude it in App Service authentication",
-			"/api/health answers %d: something in front of the app asks for more than it should", a.status)
+			"/api/health answers %d: something in front of the app requires credentials", a.status)
 		return false
 	case a.status == http.StatusServiceUnavailable:
-		c.fail(name, `"mcpfunc doctor" finds the function.json or host.json for which that is so`, "the host itself answers 503: it is in its state Error, or stopped")
+		c.fail(name, `run "mcpfunc doctor" to find the function.json or host.json that causes this`, "the host itself answers 503: it is in its state Error, or stopped")
 		return false
 	case a.status >= 500:
-		c.fail(name, "the app's log says why the handler does not run; mcpfunc build makes it for linux/amd64", "the host answers %d and the handler nothing, after %s", a.status, round(a.took))
+		c.fail(name, "see the app's log for why the handler does not run; mcpfunc build compiles it for linux/amd64", "the host answers %d after %s, and the handler does not answer", a.status, round(a.took))
 		return false
 	default:
-		c.fail(name, "is it the right app?", "/api/health answers %d, and not as an mcpfunc app does", a.status)
+		c.fail(name, "check that this is the right app", "/api/health answers %d, but not as an mcpfunc app does", a.status)
 		return false
 	}
 	return true

@@ -147,10 +147,10 @@ func TestALiveAppIsAskedWhatOnlyItCanAnswer(t *testing.T) {
 	s := start(t, generator.HostingCustom, nil, "FUNCTIONS_WORKER_RUNTIME=custom")
 	everything := []string{
 		"ok readiness: ready", "ok first tool: ", "tools after ", "ok profile: none", "ok programs: linux/", "stack custom", "PATH is /",
-		"ok servers: demo starts as ", "fail servers: absent cannot start there: ", "isolation: ", "ok memory: ", "what they share counted once", "ok sandbox: the instance keeps up ",
-		"ok routes: /api/mcp asks for a key", "ok routes: /api/mcp/absent asks for a key", "ok routes: /api/session_metrics asks for a key",
-		"ok large refusals: the refusal of a call of 8 MiB arrives, 415", "ok streaming: the first byte", "ok 230 seconds: a silent stream gives a sign of life within ",
-		"warn instances: one answered 17 requests", "set the app setting MCPFUNC_SESSION_KEY",
+		"ok servers: demo starts as ", "fail servers: absent cannot start there: ", "isolation: ", "ok memory: ", "shared memory counted once", "ok sandbox: the instance enforces ",
+		"ok routes: /api/mcp requires a key", "ok routes: /api/mcp/absent requires a key", "ok routes: /api/session_metrics requires a key",
+		"ok large refusals: the refusal of a call of 8 MiB arrives, 415", "ok streaming: the first byte", "ok 230 seconds: a silent stream sends a keep-alive within ",
+		"warn instances: one instance answered 17 requests", "set the app setting MCPFUNC_SESSION_KEY",
 	}
 	t.Run("emulator", func(t *testing.T) { wants(t, find(t, s.host.URL(), "hostkey"), everything...) })
 	t.Run("front", func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestTheProfileIsFoundToBeHonored(t *testing.T) {
 	t.Parallel()
 	s := start(t, generator.HostingFlex, nil, "FUNCTIONS_WORKER_RUNTIME=python", "MCPFUNC_SESSION_KEY="+generator.NewSessionKey())
 	wants(t, find(t, s.host.URL(), "hostkey"),
-		"warn profile: mcp-custom-handler is honored without the flag", "stack python", "ok instances: one answered 17 requests; others can take sessions over")
+		"warn profile: mcp-custom-handler is honored without the flag", "stack python", "ok instances: one instance answered 17 requests; others can take over its sessions")
 }
 
 func TestRoutesThatLetTooManyInAreFound(t *testing.T) {
@@ -199,16 +199,16 @@ func TestRoutesThatLetTooManyInAreFound(t *testing.T) {
 		}
 	}
 	s := start(t, generator.HostingCustom, add("{*path}"))
-	wants(t, find(t, s.host.URL(), "hostkey"), "fail routes: /api/session_metrics is open to anybody", "warn routes: /api/mcp is open to anybody")
+	wants(t, find(t, s.host.URL(), "hostkey"), "fail routes: /api/session_metrics is open to anyone", "warn routes: /api/mcp is open to anyone")
 	s = start(t, generator.HostingCustom, add("api/mcp/{end}"))
-	wants(t, find(t, s.host.URL(), "hostkey"), "fail routes: /api/mcp/sse is guarded otherwise than /api/mcp: ")
+	wants(t, find(t, s.host.URL(), "hostkey"), "fail routes: /api/mcp/sse is protected differently from /api/mcp: ")
 	s = start(t, generator.HostingCustom, add("a//b"))
 	wants(t, find(t, s.host.URL(), "hostkey"), "fail readiness: the host itself answers 503")
 }
 
 func TestWhatIsNoAppOfOursIsSaid(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{404: "fail readiness: the host knows no function", 401: "something in front", 200: "not as an mcpfunc app does", 500: "the handler nothing"} {
+	for status, want := range map[int]string{404: "fail readiness: the host does not have a function", 401: "something in front", 200: "not as an mcpfunc app does", 500: "the handler does not answer"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

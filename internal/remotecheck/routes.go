@@ -36,21 +36,21 @@ func (c *check) level(method, path string) {
 	case err != nil:
 		c.fail(name, "", "%s %s: %v", method, path, err)
 	case a.status == http.StatusUnauthorized && a.header.Get("WWW-Authenticate") != "":
-		c.ok(name, "%s asks for a token", path)
+		c.ok(name, "%s requires a token", path)
 	case a.status == http.StatusUnauthorized:
-		c.ok(name, "%s asks for a key", path)
+		c.ok(name, "%s requires a key", path)
 	case a.status == http.StatusForbidden:
 		c.ok(name, "%s is forbidden without credentials", path)
 	case a.status == http.StatusNotFound:
-		c.fail(name, "mcpfunc generate, then publish; a function.json of yours may come before it: mcpfunc doctor", "%s answers 404: the host has no route for it", path)
+		c.fail(name, "run mcpfunc generate, then publish; a function.json of your own may take precedence: run mcpfunc doctor", "%s answers 404: the host has no route for it", path)
 	case a.status >= 500:
-		c.fail(name, "the app's log says why", "%s answers %d", path, a.status)
+		c.fail(name, "see the app's log", "%s answers %d", path, a.status)
 	case private:
-		c.fail(name, "a function.json or a route of yours lets it through: mcpfunc doctor", "%s is open to anybody, and tells of the machine and its use", path)
+		c.fail(name, "a function.json or route of your own lets it through: run mcpfunc doctor", "%s is open to anyone, and describes the machine and its use", path)
 	case method == http.MethodPost:
-		c.warn(name, "give the app an auth level, or the server an auth method, unless it may do no harm in anybody's hands", "%s is open to anybody", path)
+		c.warn(name, "set an auth level for the app or an auth method for the server, unless the server is harmless even if anyone can call it", "%s is open to anyone", path)
 	default:
-		c.ok(name, "%s is open to anybody", path)
+		c.ok(name, "%s is open to anyone", path)
 	}
 }
 
@@ -64,8 +64,8 @@ func (c *check) below(path string) {
 	for _, end := range []string{"/sse", "/message"} {
 		a, err := c.ask(http.MethodOptions, path+end, nil, false)
 		if err == nil && a.status != guard.status {
-			c.fail("routes", "mcpfunc generate, then publish; a function.json of yours may come before it: mcpfunc doctor",
-				"%s is guarded otherwise than %s: OPTIONS without a key is answered by %d, and by %d", path+end, path, a.status, guard.status)
+			c.fail("routes", "run mcpfunc generate, then publish; a function.json of your own may take precedence: run mcpfunc doctor",
+				"%s is protected differently from %s: OPTIONS without a key gets %d and %d", path+end, path, a.status, guard.status)
 		}
 	}
 }
@@ -77,14 +77,14 @@ func (c *check) refusals() {
 	a, err := c.ask(http.MethodPost, c.endpoint(), bytes.NewReader(make([]byte, refusedBytes)), true, "Content-Type", "text/plain")
 	switch {
 	case err != nil:
-		c.fail(name, "mcpfunc generate, then publish: the app may carry a runtime that closes too early", "a call of %d MiB that is refused gets no answer: %v", refusedBytes>>20, err)
+		c.fail(name, "run mcpfunc generate, then publish: the app may have a runtime that closes connections too early", "a refused call of %d MiB gets no answer: %v", refusedBytes>>20, err)
 	case a.status >= 500:
-		c.fail(name, "mcpfunc generate, then publish: the app may carry a runtime that closes too early", "a call of %d MiB that is refused gets %d, and no reason", refusedBytes>>20, a.status)
+		c.fail(name, "run mcpfunc generate, then publish: the app may have a runtime that closes connections too early", "a refused call of %d MiB gets %d without a reason", refusedBytes>>20, a.status)
 	case a.status == http.StatusUnauthorized && a.header.Get("WWW-Authenticate") == "":
-		c.missing(name, "with a key the handler is reached", "the host refuses a call of %d MiB itself, by %d", refusedBytes>>20, a.status)
+		c.missing(name, "pass a key to reach the handler", "the host itself refuses a call of %d MiB with %d", refusedBytes>>20, a.status)
 	case a.status >= 400:
 		c.ok(name, "the refusal of a call of %d MiB arrives, %d after %s", refusedBytes>>20, a.status, round(a.took))
 	default:
-		c.fail(name, "is it the right app?", "a call of %d MiB that is no JSON is not refused: %d", refusedBytes>>20, a.status)
+		c.fail(name, "check that this is the right app", "a call of %d MiB that is not JSON is not refused: %d", refusedBytes>>20, a.status)
 	}
 }

@@ -147,7 +147,7 @@ func result(resp *http.Response, id int) (json.RawMessage, error) {
 		if r, err, ok := answer(data); ok {
 			return r, err
 		}
-		return nil, errors.New("the answer is no answer of MCP")
+		return nil, errors.New("the response is not an MCP response")
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 64<<20)
@@ -186,16 +186,16 @@ func (c *check) tools() {
 	}
 	took := round(time.Since(c.started))
 	if r := (*refused)(nil); errors.As(err, &r) && (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden) {
-		c.missing(name, `give a key by --header "x-functions-key: …" or in $MCPFUNC_KEY, a token by --token; "mcpfunc doctor auth" follows the way to one`, "%s answers %d", c.endpoint(), r.status)
+		c.missing(name, `pass a key with --header "x-functions-key: …" or in $MCPFUNC_KEY, or a token with --token; "mcpfunc doctor auth" checks how a client gets one`, "%s answers %d", c.endpoint(), r.status)
 		return
 	}
 	if err != nil {
-		c.fail(name, "the app's log says why; mcpfunc call shows more", "%s: %v", c.endpoint(), err)
+		c.fail(name, "see the app's log; mcpfunc call shows more", "%s: %v", c.endpoint(), err)
 		return
 	}
-	cold := "the handler was there"
+	cold := "the handler was running"
 	if app, _, err := c.look(); err == nil && app != nil && app.Uptime < time.Since(c.started).Seconds() {
-		cold = "from cold: the handler was started for it"
+		cold = "cold: the handler was started for it"
 	}
 	c.ok(name, "%d tools after %s (%s)", len(tools.Tools), took, cold)
 }

@@ -17,7 +17,7 @@ const firstByte = 5 * time.Second
 // streams opens the stream of a session on which nothing is said: its first byte must come at once, and signs
 // of life after it.
 func (c *check) streams() {
-	const name, hint = "streaming", `host.json needs "enableProxyingHttpRequest": true, and nothing in front of the app may buffer`
+	const name, hint = "streaming", `host.json needs "enableProxyingHttpRequest": true, and nothing in front of the app may buffer responses`
 	s, err := c.open()
 	defer s.close()
 	if err != nil {
@@ -36,12 +36,12 @@ func (c *check) streams() {
 	start := time.Now()
 	resp, err := c.client.Do(r)
 	if err != nil {
-		c.fail(name, hint, "no head of a stream after %s: %v", round(time.Since(start)), bare(err))
+		c.fail(name, hint, "no response headers of a stream after %s: %v", round(time.Since(start)), bare(err))
 		return
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		c.missing(name, "", "%s has no stream: it answers GET by %d", c.endpoint(), resp.StatusCode)
+		c.missing(name, "", "%s does not have a stream: it answers GET with %d", c.endpoint(), resp.StatusCode)
 		return
 	}
 	buf := make([]byte, 4096)
@@ -61,7 +61,7 @@ func (c *check) streams() {
 
 // hold reads a stream for Options.Hold, and at least until the next sign of life.
 func (c *check) hold(body io.Reader, cancel context.CancelFunc) {
-	const name, hint = "230 seconds", "runtime.keepalive_seconds must be far below 230; leave it out for 20"
+	const name, hint = "230 seconds", "set runtime.keepalive_seconds far below 230, or omit it for the default of 20"
 	start := time.Now()
 	last, longest := start, time.Duration(0)
 	limit := time.AfterFunc(max(c.opts.Hold, silence*time.Second), cancel)
@@ -74,13 +74,13 @@ func (c *check) hold(body io.Reader, cancel context.CancelFunc) {
 		open := time.Since(start)
 		switch {
 		case c.ctx.Err() != nil:
-			c.missing(name, "ask again, with a shorter --hold", "the stream was not held long enough: %v", context.Cause(c.ctx))
+			c.missing(name, "run it again with a shorter --hold", "the stream was not held long enough: %v", context.Cause(c.ctx))
 			return
 		case err != nil && !errors.Is(err, context.Canceled):
-			c.fail(name, hint, "a silent stream is cut after %s: %v", round(open), err)
+			c.fail(name, hint, "a silent stream is closed after %s: %v", round(open), err)
 			return
 		case err != nil:
-			c.fail(name, hint, "a stream gives no sign of life for %s, and Azure's load balancer cuts it after %d s", round(longest), silence)
+			c.fail(name, hint, "a stream sends no keep-alive for %s, and Azure's load balancer closes it after %d s", round(longest), silence)
 			return
 		}
 		signs++
@@ -88,9 +88,9 @@ func (c *check) hold(body io.Reader, cancel context.CancelFunc) {
 			continue
 		}
 		if open > silence*time.Second {
-			c.ok(name, "a silent stream is open for %s, with a sign of life every %s", round(open), round(longest))
+			c.ok(name, "a silent stream stayed open for %s, with a keep-alive every %s", round(open), round(longest))
 		} else {
-			c.ok(name, "a silent stream gives a sign of life within %s; --hold 4m keeps it open for longer than %d s", round(longest), silence)
+			c.ok(name, "a silent stream sends a keep-alive within %s; use --hold 4m to keep it open for longer than %d s", round(longest), silence)
 		}
 		return
 	}

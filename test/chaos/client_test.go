@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// errNoSession says that the session has ended: a client initializes anew.
+// errNoSession says that the session has ended: a client reinitializes.
 var errNoSession = errors.New("404: there is no such session")
 
 // client is an MCP client that knows the wire and nothing more.

@@ -79,7 +79,7 @@ type guest struct {
 	counts *tally
 
 	mu sync.Mutex
-	s  *session // nil when there is none
+	s  *session // nil without a session
 	ls func()   // ends the listener
 }
 

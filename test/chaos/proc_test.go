@@ -81,7 +81,7 @@ func marked(mark string) (found []process) {
 	return found
 }
 
-// played returns every process that plays a role of this suite, whoever its parent is.
+// played returns every process that plays a role of this suite, whatever its parent is.
 func played() (found []process) {
 	for _, p := range processes() {
 		exe, _ := os.Readlink("/proc/" + strconv.Itoa(p.pid) + "/exe") // none, if it has ended

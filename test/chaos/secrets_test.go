@@ -21,7 +21,7 @@ import (
 const (
 	secretHeader   = "X-Chaos-Secret"
 	secretVariable = "CHAOS_SECRET"
-	secretMark     = "s3cr3t-of-" // begins every secret, so that one in an output is found whoever's it is
+	secretMark     = "s3cr3t-of-" // begins every secret, so that any one in an output is found
 )
 
 // Users with a secret of their own each, which their processes say to stderr whenever they can, and which changes now

@@ -17,7 +17,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-var updatePictures = flag.Bool("update", false, "write the screenshots in docs/images anew")
+var updatePictures = flag.Bool("update", false, "rewrite the screenshots in docs/images")
 
 // It is not parallel: a browser is waited for as a person would wait, and wants the machine.
 func TestDevPageInABrowser(t *testing.T) {

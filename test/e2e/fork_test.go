@@ -39,7 +39,7 @@ func forkable(t *testing.T) map[string]map[string]any {
 		if line, chosen := strings.CutPrefix(strings.TrimSpace(line), "ci "); chosen {
 			words := strings.Fields(line)
 			name, _, _ := strings.Cut(words[1], "@")
-			name = strings.TrimSuffix(strings.TrimPrefix(name, "awslabs."), "-mcp-server")                                  // a dot is none of a name
+			name = strings.TrimSuffix(strings.TrimPrefix(name, "awslabs."), "-mcp-server")                                  // a dot cannot be in a name
 			servers[name] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120, "era": "legacy"} // a process per session
 		}
 	}
@@ -59,7 +59,7 @@ func TestForkedServersAnswerAsOthers(t *testing.T) {
 	}
 	for name := range servers {
 		if !strings.Contains(string(out), name+": is forked") {
-			t.Errorf("%s is not forked:\n%s", name, out)
+			t.Errorf("%s is not started as a fork:\n%s", name, out)
 		}
 	}
 	type seen struct {

@@ -29,7 +29,7 @@ func sharedBy(redis *e2etest.Redis) settings {
 	return slices.Concat(withKeys(newKey()), settings{"MCPFUNC_REDIS_URL=" + redis.URL})
 }
 
-// stateful is an entry whose processes remember what a session did: another one is none for it.
+// stateful is an entry whose processes remember what a session did: another one cannot replace it.
 func stateful(t *testing.T) server { return server{"command": fastServer(t)} }
 
 // Sessions with memory, called by every client on whatever instance: each call finds what the one before left.

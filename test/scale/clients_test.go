@@ -34,7 +34,7 @@ func (j job) nth(n int) job {
 }
 
 // outcome is what came of it. Begun counts sessions: more than there were to be means that one was
-// lost and begun anew.
+// lost and reinitialized.
 type outcome struct {
 	Calls, Failed, Begun int
 	Repeated             int // calls that failed at first, with a client that tries again

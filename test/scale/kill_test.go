@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// An instance that is killed takes with it what it is doing at that moment, and no more: whoever
+// An instance that is killed takes with it what it is doing at that moment, and no more: a client that
 // repeats such a call finds the session where it was.
 func TestKillCostsWhatIsInFlightAndNoSession(t *testing.T) {
 	app := withKeys(newKey())

@@ -72,7 +72,7 @@ func run(dir string, sealed bool) error {
 	return json.NewEncoder(os.Stdout).Encode(answers)
 }
 
-// seal makes dir read-only for root too, and sees to it that loopback is all the network there is.
+// seal makes dir read-only for root too, and ensures that loopback is the only network.
 func seal(dir string) error {
 	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount %s: %w", dir, err)

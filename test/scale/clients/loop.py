@@ -2,7 +2,7 @@
 
     python loop.py URL CALLS SESSIONS TOOL ARGUMENTS EXPECTED
 
-In ARGUMENTS and EXPECTED {n} is the number of the call in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew, as
+In ARGUMENTS and EXPECTED {n} is the number of the call in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is reinitialized, as
 a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
 """
 
