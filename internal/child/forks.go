@@ -351,7 +351,7 @@ func (f *Forks) start(p *forking) (err error) {
 	if f.plan.Watch != nil {
 		f.plan.Watch(report.Reads, report.Random)
 	}
-	f.log.Info("fork server ready", "after", time.Since(began))
+	f.log.Info("fork server ready", "after", time.Since(began).Round(time.Millisecond).String())
 	return nil
 }
 
