@@ -7,73 +7,73 @@ SERVERS = NuGet.Mcp.Server Azure.Mcp
 
 .PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden site release-dry-run bench bench-fork bench-go
 
-help: ## what there is
+help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: ## scaffold, build, serve and call, on an embedded server
 	go run ./cmd/mcpfunc demo
 
-test: ## everything that CI runs: installs what the tests need, and tests
+test: ## run everything that CI runs; installs what the tests need
 	.ci/test
 
-unit: ## the hermetic tests
+unit: ## run the hermetic tests
 	CGO_ENABLED=0 go vet -trimpath ./...
 	.ci/unit
 
-e2e: ## real servers, real clients, the official conformance suite
+e2e: ## run real servers, real clients and the official conformance suite
 	test/e2e/tools/install.sh
 	go test -tags e2e -v -timeout 60m ./test/e2e ./internal/broker ./internal/backplane
 
-servers: ## popular servers of npm and PyPI, packed and asked for their tools: ONLY="WORD ..."; with NUGET="ID@VERSION ..." those of NuGet
+servers: ## pack popular servers of npm and PyPI and list their tools: ONLY="WORD ..."; with NUGET="ID@VERSION ..." those of NuGet
 	$(if $(NUGET),test/e2e/tools/nuget-servers.sh $(NUGET),test/e2e/tools/popular-servers.sh $(ONLY))
 
-fork-servers: ## popular servers of PyPI, packed and forked: ONLY="WORD ..."
+fork-servers: ## pack and fork popular servers of PyPI: ONLY="WORD ..."
 	LIST=fork-servers.txt test/e2e/tools/popular-servers.sh $(ONLY)
 
 FRONT = ../shared/tools/front/front
 
-e2e-front: ## the same through the host's own HTTP front, FRONT, where that is
+e2e-front: ## run the same tests through the host's own HTTP front, FRONT, if it is installed
 	test/e2e/tools/install.sh
 	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./test/e2e
 
-scale: ## scale-out without affinity, at full length: instances, kills, rotation, Redis
+scale: ## test scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh
 	go test -tags e2e -v -timeout 120m ./test/scale
 
-chaos: ## kill cycles, churn and storms, at full length
+chaos: ## run kill cycles, churn and storms, at full length
 	go test -tags chaos -v -timeout 120m ./test/chaos
 
-chaos-short: ## the same, at CI's length
+chaos-short: ## run the same, at CI's length
 	go test -tags chaos -short -v -timeout 60m ./test/chaos
 
-fuzz: ## every fuzz target for FUZZTIME: inputs, or a duration
+fuzz: ## run every fuzz target for FUZZTIME: inputs, or a duration
 	.ci/fuzz $(FUZZTIME)
 
-deadcode: ## what a project carries and never runs
+deadcode: ## list code that a project carries and never runs
 	.ci/deadcode
 
-lint: ## all checks of .golangci.yml
+lint: ## run all checks of .golangci.yml
 	$(LINT) run ./...
 
-generate: ## what is derived: the module file that projects carry
+generate: ## rewrite derived files: the module file that projects carry
 	go generate ./...
 
 golden: ## rewrite golden files and dialogues; read the difference before you commit it
 	go test ./generator -update
 	go test ./runtime -run TestDialogue -update
 
-site: ## the documentation as a site, in site/
+site: ## build the documentation as a site, in site/
 	.ci/site
 
-release-dry-run: ## archives, checksums and SBOMs of all platforms, in dist/
+release-dry-run: ## build archives, checksums and SBOMs of all platforms, in dist/
 	.ci/release --dry-run
 
-bench: ## the benchmark against raw pipes, the HTTP floor and peers; writes docs/performance.md
+bench: ## run the benchmark against raw pipes, the HTTP floor and peers; writes docs/performance.md
 	bench/install.sh
 	go run ./bench
 
-bench-fork: ## what a session of a packed server in Python costs, forked and not
+bench-fork: ## measure a session of a packed Python server, forked and not
 	go run ./bench/fork
 
-bench-go: ## the benchmarks of single packages, ten times, for benchstat
+bench-go: ## run the benchmarks of single packages, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./internal/message ./internal/framing ./internal/session ./runtime

@@ -2,10 +2,9 @@
 //
 // A generated project has two owners, and each file has one. Your files (main.go,
 // mcp_config.json, README.md, and with them go.mod, go.sum, local.settings.json, the lists of ignored
-// files and whatever Extras add, which people edit) is written once and never touched again, but for
-// the one value that AddSessionKey adds where it is missing; what is ours (host.json, every
-// function.json, the carried runtime) is small, follows from the configuration, and is brought in line
-// by Plan.Write whenever the configuration changes.
+// files and the files that Extras add) are written once and never changed again, except for the one
+// value that AddSessionKey adds if it is missing. Generated files (host.json, every function.json, the
+// carried runtime) follow from the configuration, and Plan.Write updates them whenever it changes.
 //
 // Planning does no I/O. Writing is all or nothing: every conflict is found and named before the
 // first byte is written, and no name can lead outside the project (os.Root).
