@@ -58,7 +58,7 @@ type Server struct {
 	Token                   bool     // callers need one
 	Headers                 []string // that every request carries, with a value that is the caller's own
 
-	Drifted func() []string // names of its tools that are not as they were packed; nil for none
+	Drifted func() []string `json:"-"` // names of its tools that are not as they were packed; nil for none
 }
 
 // needed returns the headers that every request to the server carries.
@@ -97,7 +97,10 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 // New returns a page.
 func New(o Options) *Page {
-	made, _ := json.Marshal([]any{o.Servers, o.Default}) // plain values
+	made, err := json.Marshal([]any{o.Servers, o.Default})
+	if err != nil {
+		panic(err) // they are plain values
+	}
 	sum := sha256.Sum256(made)
 	return &Page{opts: o, key: sha256.Sum256([]byte(o.Key)), run: rand.Text(), look: hex.EncodeToString(sum[:8])}
 }

@@ -137,6 +137,25 @@ func TestPageIsForNamesOfThisMachine(t *testing.T) {
 	}
 }
 
+// The page reloads itself where it was made of other servers, and only there.
+func TestPageKnowsWhatItWasMadeOf(t *testing.T) {
+	t.Parallel()
+	drifted := func() []string { return nil }
+	look := func(s Server) string { return newPage(s).look }
+	first := look(Server{Name: "s", Description: "one", Drifted: drifted})
+	if same := look(Server{Name: "s", Description: "one", Drifted: func() []string { return []string{"tool"} }}); same != first {
+		t.Error("the same servers look different")
+	}
+	for name, s := range map[string]Server{
+		"description": {Name: "s", Description: "two", Drifted: drifted},
+		"headers":     {Name: "s", Description: "one", Headers: []string{"X-Key"}, Drifted: drifted},
+	} {
+		if look(s) == first {
+			t.Errorf("another %s does not change the look", name)
+		}
+	}
+}
+
 func TestNewsComeAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPage(Server{Name: "s"})
