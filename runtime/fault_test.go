@@ -71,7 +71,7 @@ func TestConfigurationThatCannotBeServedIsAnswered(t *testing.T) {
 		"no JSON":         {`{"mcpServers": {`, "mcp_config.json:1: "},
 		"no servers":      {`{"mcpServers": {}}`, "no servers configured"},
 		"no file":         {"", "mcp_config.json: cannot be read"},
-		"runtime":         {`{"mcpServers": {"a": {"command": "x"}}, "runtime": {"public_url": "${SECRET}"}}`, `"runtime.public_url" cannot be used with what SECRET says`},
+		"runtime":         {`{"mcpServers": {"a": {"command": "x"}}, "runtime": {"public_url": "${SECRET}"}}`, `"runtime.public_url" cannot be used with the value of SECRET`},
 		"default server":  {`{"mcpServers": {"a": {"command": "x"}}, "runtime": {"default_server": "b"}}`, "default_server"},
 		"the only server": {`{"mcpServers": {"a": {"command": "x", "env": {"K": "${NOT_SET}"}}}}`, `server "a": "env.K" needs the variable NOT_SET, which is not set (hint: set NOT_SET`},
 	} {

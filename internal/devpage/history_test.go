@@ -115,13 +115,14 @@ func TestOldestGoesFirstAndWhoIsBehindIsTold(t *testing.T) {
 
 func TestBytesOfAllSessionsAreBounded(t *testing.T) {
 	t.Parallel()
+	const sessions = 40 // which say more than is kept
 	h, hub := newHub()
 	large := parse(t, `{"jsonrpc":"2.0","method":"m","params":"`+strings.Repeat("x", 2*watch.BodyBytes)+`"}`)
-	for n := range maxSessions {
+	for n := range sessions {
 		r := hub.Open("s", fmt.Sprint(n), false, nil)
 		for range maxMessages {
 			r.Received(large)
-			r.Stderr(strings.Repeat("y", 3*watch.LineBytes))
+			r.Stderr(strings.Repeat("y", watch.LineBytes+1))
 		}
 	}
 	sum := 0
@@ -139,7 +140,7 @@ func TestBytesOfAllSessionsAreBounded(t *testing.T) {
 	if got := tail(t, h, 1); len(got.Messages) != 0 || got.MissedMessages != maxMessages {
 		t.Errorf("the oldest session keeps %d messages", len(got.Messages))
 	}
-	if got := tail(t, h, maxSessions); len(got.Messages) != maxMessages {
+	if got := tail(t, h, sessions); len(got.Messages) != maxMessages {
 		t.Errorf("the newest session keeps %d messages", len(got.Messages))
 	}
 }
