@@ -58,7 +58,7 @@ func TestForkedServersAnswerAsOthers(t *testing.T) {
 		t.Fatalf("mcpfunc pack: %v\n%s", err, out)
 	}
 	for name := range servers {
-		if !strings.Contains(string(out), name+": is forked") {
+		if !strings.Contains(string(out), name+": is started as a fork") {
 			t.Errorf("%s is not started as a fork:\n%s", name, out)
 		}
 	}

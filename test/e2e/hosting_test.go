@@ -343,7 +343,7 @@ esac
 	state := t.TempDir()
 	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "STATE=" + state, "GROUP=group", "APP=app"}
 	steps := deployJob(t, dir).Steps
-	i := slices.IndexFunc(steps, func(s workflowStep) bool { return strings.HasPrefix(s.Name, "Session key") })
+	i := slices.IndexFunc(steps, func(s workflowStep) bool { return strings.Contains(s.Name, "session key") })
 	if i < 0 || steps[i+1].Name != "Deploy" {
 		t.Fatalf("no step before the last is about the key: %+v", steps)
 	}
