@@ -65,7 +65,7 @@ func (c *Config) startPacked(path string, written *config.File) error {
 		}
 		launch, err := starter.Launch(s.Name, commands[s.Name], s.Args)
 		if err != nil {
-			c.notices = append(c.notices, notice{"pack of the server ignored", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})
+			c.notices = append(c.notices, notice{"server starts as written, not as packed", []any{"server", s.Name, "error", err, "hint", "run mcpfunc pack again"}})
 			continue
 		}
 		s.Command, s.Args, s.Env = launch.Command, launch.Args, launch.Over(s.Env)
