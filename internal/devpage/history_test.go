@@ -115,7 +115,7 @@ func TestOldestGoesFirstAndWhoIsBehindIsTold(t *testing.T) {
 
 func TestBytesOfAllSessionsAreBounded(t *testing.T) {
 	t.Parallel()
-	const sessions = 40 // which say more than is kept
+	const sessions = 30 // which say more than is kept
 	h, hub := newHub()
 	large := parse(t, `{"jsonrpc":"2.0","method":"m","params":"`+strings.Repeat("x", 2*watch.BodyBytes)+`"}`)
 	for n := range sessions {
