@@ -92,8 +92,12 @@ func (c *conversion) program() *Note {
 	if command == "" {
 		return nil
 	}
+	before, argsBefore := command, args
+	if v := c.get("args"); v != nil && args == nil {
+		return cannotRun(command, nil) // config says what is wrong with them
+	}
+	command, args = c.unwrap(command, args)
 	was := command
-	command, args = unwrapCmd(command, args)
 	if windowsEnd.MatchString(command) || strings.ContainsAny(command, `/\`) {
 		slashed := strings.ReplaceAll(command, `\`, "/")
 		base := windowsEnd.ReplaceAllString(path.Base(slashed), "")
@@ -103,17 +107,33 @@ func (c *conversion) program() *Note {
 			command = plain
 		}
 	}
-	switch {
-	case command == was:
-	case isCmd(was):
+	args = c.withoutExe(command, args)
+	if command != before || !slices.Equal(args, argsBefore) {
 		c.setCommand(command, args)
-		c.changed("command", "", "is %s, without cmd, the shell of Windows", command)
-	default:
-		c.setCommand(command, args)
+	}
+	if command != was {
 		c.changed("command", "", "is now %s instead of %s, a path of one machine", command, was)
 	}
 	return cannotRun(command, args)
 }
+
+// withoutExe returns the arguments of a runner of Python with the names of scripts as they are on Linux.
+func (c *conversion) withoutExe(command string, args []string) []string {
+	if !slices.Contains([]string{"uv", "uvx", "pipx"}, command) {
+		return args
+	}
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if toolOfWindows.MatchString(arg) {
+			args[i] = strings.TrimSuffix(arg, ".exe")
+			c.changed("args", "", "names %s, as on Windows: it is %s here", arg, args[i])
+		}
+	}
+	return args
+}
+
+// toolOfWindows is a script of a Python package as Windows calls it.
+var toolOfWindows = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\.exe$`)
 
 // inProject reports whether a path is one below the project: relative, with a folder.
 func inProject(p string) bool {
@@ -196,12 +216,15 @@ func containerIn(name string, args []string) string {
 // bridges are packages that do nothing but speak to a server at a URL.
 var bridges = strings.Fields("mcp-remote mcp-proxy supergateway @modelcontextprotocol/client-proxy fastmcp-remote mcp-remote-client")
 
-// bridge says that a command only leads to a server elsewhere.
+// bridge says that a command only leads to a server elsewhere, or serves a program over HTTP as we do.
 func bridge(name string, args []string) *Note {
 	words := append([]string{name}, args...)
 	i := slices.IndexFunc(words, func(w string) bool { return slices.Contains(bridges, unpinned(w)) })
 	if i < 0 {
 		return nil
+	}
+	if plain := unpinned(words[i]); plain == "supergateway" && slices.Contains(words, "--stdio") {
+		return &Note{Key: "command", Text: fmt.Sprintf("starts %s, which serves another program over HTTP, and mcpfunc does that itself", plain), Hint: "name the program behind --stdio and its arguments"}
 	}
 	for j, w := range words {
 		if strings.HasPrefix(w, "https://") || strings.HasPrefix(w, "http://") {

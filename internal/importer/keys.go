@@ -81,7 +81,7 @@ func (c *conversion) shape() *Note {
 			continue
 		}
 		for _, name := range names(*v) {
-			c.setEnv(name, "${"+name+"}")
+			c.setEnv(name, "${"+name+"}", false)
 		}
 		c.drop(key)
 	}
@@ -109,8 +109,8 @@ func names(v hujson.Value) []string {
 	return list
 }
 
-// setEnv sets a variable of "env" that is not set.
-func (c *conversion) setEnv(name, value string) {
+// setEnv sets a variable of "env"; one that is set already only with over.
+func (c *conversion) setEnv(name, value string, over bool) {
 	v := c.get("env")
 	if v == nil {
 		c.drop("env")
@@ -122,8 +122,7 @@ func (c *conversion) setEnv(name, value string) {
 		return
 	}
 	env := &object{Object: o}
-	if env.get(name) == nil {
-		env.drop(name)
+	if over || env.get(name) == nil {
 		env.put(name, hujson.String(value))
 		c.object.changed = true
 	}
