@@ -62,7 +62,7 @@ var geminiTools = strings.Fields(`run_shell_command read_file read_many_files wr
 	list_directory web_fetch google_web_search save_memory write_todos ShellTool ReadFileTool WriteFileTool EditTool`)
 
 // guardedExtension reads which tools of its servers a file keeps from being called at its top: "excludeTools"
-// of a Gemini extension, and "tools" of opencode. It refuses a file of which that cannot be kept up.
+// of a Gemini extension, "tools" of opencode, and "amp.mcpPermissions". It refuses a file of which that cannot be kept up.
 func (s *source) guardedExtension(root *hujson.Object) error {
 	names, _ := asStrings(member(root, "excludeTools"))
 	for _, name := range names {
@@ -81,7 +81,22 @@ func (s *source) guardedExtension(root *hujson.Object) error {
 	if s.dialect.braces {
 		s.opencodeTools(root)
 	}
+	if v := member(root, "amp.mcpPermissions"); v != nil {
+		if list, ok := v.Value.(*hujson.Array); !ok || slices.ContainsFunc(list.Elements, rejects) {
+			return refused(s.path, "remove it, and the servers that it rejects", `has "amp.mcpPermissions" that rejects servers, which mcpfunc does not support, so it does not serve these servers`)
+		}
+	}
 	return nil
+}
+
+// rejects reports whether a rule of Amp is one that rejects.
+func rejects(v hujson.Value) bool {
+	o, ok := v.Value.(*hujson.Object)
+	if !ok {
+		return true
+	}
+	action := member(o, "action")
+	return action == nil || text(*action) != "allow"
 }
 
 // opencodeTools reads which tools are switched off: "tools": {"NAME_*": false}.

@@ -36,7 +36,7 @@ func (c *conversion) remote() *Note {
 		}
 	}
 	address := ""
-	for _, name := range []string{"url", "serverUrl", "httpUrl", "uri", "endpoint"} {
+	for _, name := range []string{"url", "serverUrl", "httpUrl", "baseUrl", "uri", "endpoint"} {
 		if s, ok := c.str(name); ok && address == "" {
 			address = s
 		}
@@ -45,7 +45,7 @@ func (c *conversion) remote() *Note {
 	switch strings.ToLower(strings.ReplaceAll(kind, "_", "-")) {
 	case "http", "sse", "streamable-http", "streamablehttp", "remote", "ws", "websocket":
 		return &Note{Text: remoteReason(address), Hint: hintRemote}
-	case "builtin", "platform", "frontend":
+	case "builtin", "platform", "frontend", "inmemory":
 		return &Note{Text: fmt.Sprintf("is a part of the client itself (%s %q), not a program", key, kind)}
 	case "inline-python":
 		return &Note{Text: fmt.Sprintf("is a script within the client's configuration (%s %q), not a program", key, kind), Hint: "write it to a file of the project and serve that file: uv run FILE"}
@@ -59,8 +59,14 @@ func (c *conversion) remote() *Note {
 	if !hasCommand && address != "" {
 		return &Note{Text: remoteReason(address), Hint: hintRemote}
 	}
-	if s, ok := c.str("source"); ok && s == "extension" && !hasCommand {
+	if s, ok := c.str("uses"); ok && !hasCommand {
+		return &Note{Text: fmt.Sprintf("is %s of Continue's hub, which only Continue can look up", s), Hint: hintProgram}
+	}
+	if s, _ := c.str("source"); !hasCommand && (s == "extension" || c.get("settings") != nil) {
 		return &Note{Text: "is an extension of Zed, which includes its own program", Hint: hintProgram}
+	}
+	if !hasCommand && c.src.dialect.starts { // opencode, Crush
+		return &Note{Text: "is only switched on or off here: another file of the client describes it"}
 	}
 	return nil
 }

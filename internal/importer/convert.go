@@ -149,7 +149,9 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	if note := c.remote(); note != nil {
 		return nil, note
 	}
-	c.tools()
+	if note := c.tools(); note != nil && !c.off {
+		return nil, note
+	}
 	if note := c.guards(); note != nil && !c.off {
 		return nil, note
 	}

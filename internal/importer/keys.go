@@ -319,7 +319,7 @@ func (c *conversion) fill() *Note {
 		if o, ok := v.Value.(*hujson.Object); ok {
 			for i := range o.Members {
 				name, value := text(o.Members[i].Name), &o.Members[i].Value
-				if s, ok := asString(*value); ok && unfilled(s) && variableFor(name) != "" {
+				if s, ok := asString(*value); ok && unfilled(s) && variableFor(name) != "" && !(c.src.dialect.users && perUser.MatchString(s)) {
 					variable := name
 					if !validName(name) {
 						variable = variableFor(name)

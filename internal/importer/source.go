@@ -34,7 +34,8 @@ type source struct {
 	runtime []byte   // the value of "runtime"
 	guards  []string // globs of tools that the file switches off at its top, as opencode names them
 
-	excluded []string // names of tools that the file switches off at its top
+	excluded []string            // names of tools that the file switches off at its top
+	allowed  map[string][]string // names of the only tools that an agent's file lets be called, by server
 }
 
 // A found is one entry.
@@ -69,13 +70,14 @@ type input struct {
 
 // A dialect is what the keys of a format mean where formats differ.
 type dialect struct {
-	timeout  unit   // of "timeout"; zero: by its size
-	starts   bool   // "timeout" bounds the start, not a call
-	braces   bool   // {env:NAME} is a variable
-	anywhere bool   // $NAME is a variable wherever it stands
-	secrets  bool   // ${{ secrets.NAME }} is a variable
-	users    bool   // {{NAME}} is filled in for each user
-	folder   string // what ${__dirname} is in the project
+	timeout     unit   // of "timeout"; zero: by its size
+	starts      bool   // "timeout" bounds the start, not a call
+	braces      bool   // {env:NAME} is a variable
+	anywhere    bool   // $NAME is a variable wherever it stands
+	globs       bool   // the names of tools may be globs
+	substitutes bool   // $(COMMAND) is what a command prints
+	users       bool   // {{NAME}} is filled in for each user
+	folder      string // what ${__dirname} is in the project
 }
 
 // open finds out what a file is, and finds its entries.
