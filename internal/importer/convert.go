@@ -180,6 +180,9 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	if e.folder != "" && e.files == nil {
 		c.changed("", "", "does not include its program, which is not next to the manifest: copy the bundle's files to %s in the project", e.folder)
 	}
+	for _, text := range e.told {
+		c.changed("", "", "%s", text)
+	}
 	if len(c.dropped) > 0 {
 		slices.Sort(c.dropped)
 		c.changed("", "", "does not include %s, which only its client uses", strings.Join(slices.Compact(c.dropped), ", "))

@@ -51,7 +51,8 @@ type found struct {
 
 	files  fs.FS // that come with it
 	folder string
-	err    *Note // why it was found to be none that can be served
+	told   []string // that a person should know of it
+	err    *Note    // why it was found to be none that can be served
 }
 
 // A style is how an entry is laid out in its file.
