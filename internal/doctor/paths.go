@@ -210,11 +210,24 @@ func (c *pathCheck) fault(key, word, text string) {
 // secretFile is a file that opens something, by its extension.
 var secretFile = regexp.MustCompile(`(?i)\.(pem|key|p12|pfx|jks|keystore|kdbx|env)$`)
 
+var (
+	// virtual is a program of a virtual environment of Python.
+	virtual = regexp.MustCompile(`(^|/)\.?v?env/(bin|Scripts)/`)
+	// bundled is the folder of an MCP bundle in a project, where the importer has it.
+	bundled = regexp.MustCompile(`^bundles/[^/]+`)
+)
+
 // hint is the command that copies what a word names into the project, and the word to write then.
 func (c *pathCheck) hint(key, word string) string {
 	slashed := path.Clean(homeVariable.ReplaceAllString(strings.ReplaceAll(word, `\`, "/"), "~"))
 	if name, ok := strings.CutPrefix(key, "env."); ok && secret.Named(name) || secretFile.MatchString(slashed) {
 		return "do not copy a secret into the project: let the server use the app's identity, or set what the file contains as an app setting"
+	}
+	if virtual.MatchString(slashed) {
+		return "a virtual environment works only where it was made: start the server with uvx or uv run, or with python and a requirements.txt in the project"
+	}
+	if bundle := bundled.FindString(slashed); bundle != "" {
+		return "copy the files of the bundle to " + filepath.ToSlash(filepath.Join(c.project, bundle))
 	}
 	whole, rest := slashed, "" // what is copied, and the path within
 	switch {
