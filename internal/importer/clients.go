@@ -172,8 +172,8 @@ func options(v *hujson.Value) []string {
 	return list
 }
 
-// A state is the file in which Claude Code keeps everything: servers of its user, and of projects
-// beside their history.
+// A state is the file in which Claude Code keeps everything: servers of its user and of projects,
+// and their history.
 type state struct {
 	Servers  json.RawMessage `json:"mcpServers"`
 	Projects map[string]struct {
@@ -182,7 +182,7 @@ type state struct {
 	} `json:"projects"`
 }
 
-// stateOf reports whether text is such a file, whatever it is called.
+// stateOf reports whether text is such a file, under any name.
 func stateOf(text []byte) (state, bool) {
 	var s state
 	if !bytes.Contains(text, []byte(`"mcpServers"`)) || !bytes.Contains(text, []byte(`"projects"`)) {

@@ -64,7 +64,7 @@ func (r *run) convert() error {
 			return r.absent(was)
 		}
 	}
-	// A name that can stay does, whatever comes before it.
+	// A valid name keeps its server, even if an earlier one could get it.
 	var order []int
 	for i, e := range r.src.entries {
 		if config.CheckName(e.name) == nil {
@@ -139,7 +139,7 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	clone := e.value.Clone()
 	o, ok := clone.Value.(*hujson.Object)
 	if !ok {
-		return nil, &Note{Text: errNotObject.Error()}
+		return nil, &Note{Text: "is not an object, so it is not a server"}
 	}
 	c := &conversion{object: &object{Object: o}, src: r.src, from: e.name, found: e}
 	if note := c.shape(); note != nil {
@@ -258,7 +258,7 @@ func (c *conversion) alone() []byte {
 
 // raw is the entry as it will be written.
 func (c *conversion) raw() []byte {
-	return raw(hujson.Value{Value: c.Object}, c.found.style.indent)
+	return raw(hujson.Value{Value: c.Object}, c.found.indent)
 }
 
 // server is what is known in the end.

@@ -188,7 +188,7 @@ func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) err
 			}
 			lines[name] = line
 			s.entries = append(s.entries, found{
-				name: name, line: line, value: m.Value, style: style{indentAt(doc.Text, m.Name.StartOffset)},
+				name: name, line: line, value: m.Value, indent: indentAt(doc.Text, m.Name.StartOffset),
 				text:      doc.Text[m.Value.StartOffset:m.Value.EndOffset],
 				nameStart: m.Name.StartOffset, nameAt: m.Name.EndOffset,
 			})
@@ -206,7 +206,7 @@ func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) err
 			if name == "" {
 				name = unnamed(i)
 			}
-			s.entries = append(s.entries, found{name: name, line: doc.Line(e.StartOffset), value: e, style: style{indentAt(doc.Text, e.StartOffset)}})
+			s.entries = append(s.entries, found{name: name, line: doc.Line(e.StartOffset), value: e, indent: indentAt(doc.Text, e.StartOffset)})
 		}
 	default:
 		e := &config.Error{Path: s.path, Line: doc.Line(servers.StartOffset), Key: strings.Join(p.path, "."), Err: errors.New("must be an object of servers")}

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ func (u unit) String() string {
 	return map[unit]string{seconds: "seconds", milliseconds: "milliseconds"}[u]
 }
 
-// shape brings an entry into config's members, whatever they are called where it comes from.
+// shape renames members of clients to those of config.
 func (c *conversion) shape() *Note {
 	if t := c.get("transport"); t != nil { // Continue's first form
 		if o, ok := t.Value.(*hujson.Object); ok {
@@ -342,5 +341,3 @@ func validName(s string) bool {
 	m := dollar.FindString("$" + s)
 	return m == "$"+s
 }
-
-var errNotObject = errors.New("is not an object, so it is not a server")

@@ -350,7 +350,7 @@ func (d described) value(variable string) (string, bool) {
 	return "", false
 }
 
-// filled replaces {name} in a template by the variable of the app that stands for it.
+// filled replaces {name} in a template with the variable of the app for it.
 func (d described) filled(template string) string {
 	v := member(d.Object, "variables")
 	if v == nil {

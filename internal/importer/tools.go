@@ -157,7 +157,7 @@ func (c *conversion) rule(key, word string, list []string) bool {
 }
 
 // deniedOver returns globs of tools of a server that the file switches off at its top: in opencode, which
-// calls them NAME_TOOL, and writes "_" for whatever is no letter, digit, "_" or "-"; in an extension of Gemini.
+// calls them NAME_TOOL, and writes "_" for characters other than letters, digits, "_" and "-"; in an extension of Gemini.
 func (s *source) deniedOver(server string) []string {
 	list := slices.Clone(s.excluded)
 	prefix := sanitized(server) + "_"

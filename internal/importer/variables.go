@@ -14,7 +14,7 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 // systemVariables have a value in every app already, which is not what a person would be asked for.
 var systemVariables = strings.Fields("PATH HOME USER LOGNAME SHELL PWD LANG TERM TMPDIR TMP TEMP HOSTNAME")
 
-// variableFor is the environment variable that stands for what a client calls id: in upper case, other
+// variableFor is the environment variable for what a client calls id: in upper case, other
 // characters as "_", as config has it for inputs. It is "" for an id without a letter or digit.
 func variableFor(id string) string {
 	name := strings.Map(func(r rune) rune {
@@ -55,8 +55,8 @@ var (
 // separators are what clients have for "/" and "\".
 var separators = strings.NewReplacer("${/}", "/", "${pathSeparator}", "/")
 
-// variables rewrites what a client replaces in a string to what config replaces. key is where it
-// stands. A string that the app cannot have is left as it is, with the reason.
+// variables rewrites what a client replaces in a string to what config replaces. key is its
+// member. A string that the app cannot have stays as it is, with the reason.
 func (c *conversion) variables(key, s string) (string, *Note) {
 	if strings.HasPrefix(key, "env.") { // Copilot's coding agent takes the name of a secret for its value
 		s = c.replaced(key, s, copilot, func(m []string) string { return "${" + m[1] + "}" })
@@ -222,7 +222,7 @@ var placeholders = regexp.MustCompile(`(?i)^\s*(` + strings.Join([]string{
 	`\{\{\s*[a-z][a-z0-9_]*\s*\}\}`,
 }, "|") + `)\s*$`)
 
-// unfilled reports whether a value is one that its author has not filled in.
+// unfilled reports whether a value is a placeholder.
 func unfilled(value string) bool {
 	if strings.TrimSpace(value) == "" {
 		return true
