@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer finds who has the other end of a connection. It reads what processes have open: a millisecond or so, once
+// peer finds the process that has the other end of a connection. It reads what processes have open: a millisecond or so, once
 // for a connection.
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
+// has open. Then a process that is not ours has to be found with it; a socket without a process is
 // someone's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
@@ -55,8 +55,8 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 
 // heldSockets are those that what came of children has open.
 type heldSockets struct {
-	by     map[uint32]uint64 // the mark of who has it open, by inode
-	hidden uint64            // the mark of who keeps us from seeing; 0 for nobody
+	by     map[uint32]uint64 // the mark of the child that has it open, by inode
+	hidden uint64            // the mark of a child that hides its files from us; 0 for none
 	others []int             // processes that came of no child
 }
 
@@ -101,7 +101,7 @@ func (l *lookout) after(f func() heldSockets) heldSockets {
 		return mine.held
 	}
 	l.turn <- struct{}{}
-	runtime.Gosched() // who has come as well joins: a look takes no break in which they could
+	runtime.Gosched() // others that came meanwhile join: a look has no pause in which they could
 	l.begin()
 	mine.held = f()
 	<-l.turn
