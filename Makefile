@@ -34,7 +34,7 @@ FRONT = ../shared/tools/front/front
 
 e2e-front: ## run the same tests through the host's own HTTP front, FRONT, if it is installed
 	test/e2e/tools/install.sh
-	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./test/e2e
+	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 60m ./test/e2e
 
 scale: ## test scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh
