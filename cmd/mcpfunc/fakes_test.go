@@ -97,6 +97,10 @@ func fakeAz() {
 // $FAKE_SETTINGS, and ends with the code $FAKE_EXIT.
 func fakeAzd() {
 	args := os.Args[1:]
+	if slices.Equal(args, []string{"version"}) {
+		fmt.Println("azd version 1.20.0 (commit abc)")
+		return
+	}
 	if len(args) != 4 || !slices.Equal(args[:3], []string{"env", "set", "--file"}) {
 		refuse("Error: unknown command")
 	}
