@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
@@ -44,7 +45,7 @@ func handler(kind string) int {
 		return code
 	}
 	if kind == "deaf" {
-		select {}
+		time.Sleep(time.Hour) // a bare select ends a program without cgo: it is a deadlock
 	}
 	if once, ok := strings.CutPrefix(kind, "once "); ok { // an exit code at the first start
 		if starts, _ := os.ReadFile(os.Getenv("STARTS")); bytes.Count(starts, []byte("\n")) == 1 {
