@@ -153,6 +153,23 @@ func handlerMux() http.Handler {
 		w.Header().Set("X-Kept", "1")
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("/headers/", func(w http.ResponseWriter, r *http.Request) {
+		for _, line := range []string{
+			"Set-Cookie: a=b", "Set-Cookie: c=d", "X-Twice: 1", "X-Twice: 2", "X-Empty: ", "Mcp-Session-Id: s", "Cache-Control: no-store", "Content-Language: en",
+			"Proxy-Authenticate: Basic", "Proxy-Connection: close", "Upgrade: h2c", "Via: 1.1 x", "Vary: Accept, Origin", "WWW-Authenticate: Bearer a", "WWW-Authenticate: Basic b",
+		} {
+			name, value, _ := strings.Cut(line, ": ")
+			w.Header().Add(name, value)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		if strings.HasSuffix(r.URL.Path, "/body") {
+			_, _ = io.WriteString(w, "body")
+		}
+	})
+	mux.HandleFunc("/unmodified", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Etag", `"1"`)
+		w.WriteHeader(http.StatusNotModified)
+	})
 	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Set-Cookie", "a=b")
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
