@@ -222,6 +222,18 @@ func TestTheEmulatorAnswersAsTheFront(t *testing.T) {
 	}
 	asking.Wait()
 	t.Logf("%d requests", len(all))
+	// Where they differ, the emulator answers as the host (docs/host.md).
+	for request, want := range map[string][2]string{
+		"GET /admin/host/status HTTP/1.1\r\nHost: x": {"404", "401"},
+		"GET /runtime/webhooks HTTP/1.1\r\nHost: x":  {"404", "200"},
+		"GET /e/x HTTP/1.1\r\nHost: a..b":            {"200", "500"},
+		"GET /e/x HTTP/1.0":                          {"200", "500"},
+	} {
+		request += "\r\nConnection: close\r\n\r\n"
+		if got := [2]string{askRaw(front, request).Status, askRaw(b.URL(), request).Status}; got != want {
+			t.Errorf("%q: the front and the emulator answer %v, want %v", request, got, want)
+		}
+	}
 	st, _ := b.current()
 	for i := range 6 {
 		var counts [2]string
