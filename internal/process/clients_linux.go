@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 )
@@ -13,40 +14,34 @@ import (
 // no child is below a client but by way of the app. So a client's connection is a child's as well only if both agree on it.
 type clients struct {
 	mu    sync.Mutex
-	known []process // newest last
+	known [4]process
+	next  int // to be replaced
 }
-
-const maxClients = 4
 
 // add remembers a process, in place of the oldest one.
 func (l *clients) add(p process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.known = slices.DeleteFunc(l.known, func(other process) bool { return other.pid == p.pid })
-	if len(l.known) == maxClients {
-		l.known = l.known[1:]
-	}
-	l.known = append(l.known, p)
+	l.known[l.next] = p
+	l.next = (l.next + 1) % len(l.known)
 }
 
 // have reports whether one of the clients has a socket open. One that has ended has none: its number may be another's.
-func (l *clients) have(inode uint32) bool {
+func (l *clients) have(socket []byte) bool {
 	l.mu.Lock()
-	known := slices.Clone(l.known)
+	known := l.known
 	l.mu.Unlock()
 	var buf [statBytes]byte
-	for _, p := range slices.Backward(known) {
-		if now, ok := inspect(p.pid, buf[:]); ok && now.started == p.started && hasSocket(p.pid, inode) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(known[:], func(p process) bool {
+		now, ok := inspect(p.pid, buf[:])
+		return ok && now.started == p.started && hasOpen(p.pid, socket)
+	})
 }
 
-// hasSocket reports whether a process that lets us look has a socket open.
-func hasSocket(pid int, inode uint32) (found bool) {
-	eachSocket(pid, func(other uint32) bool {
-		found = other == inode
+// hasOpen reports whether a process that lets us look has a file open.
+func hasOpen(pid int, file []byte) (found bool) {
+	eachFile(pid, func(other []byte) bool {
+		found = bytes.Equal(other, file)
 		return !found
 	})
 	return found

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -23,6 +24,7 @@ func TestClientsAreKnownByTheirSockets(t *testing.T) {
 	if err != nil || inode == 0 {
 		t.Fatalf("inode %d, %v", inode, err)
 	}
+	socket := fmt.Appendf(nil, "socket:[%d]", inode)
 	self, ok := inspect(os.Getpid(), make([]byte, statBytes))
 	if !ok {
 		t.Fatal("no /proc/self/stat")
@@ -30,19 +32,17 @@ func TestClientsAreKnownByTheirSockets(t *testing.T) {
 	var l clients
 	have := func(want bool, when string) {
 		t.Helper()
-		if got := l.have(inode); got != want {
+		if got := l.have(socket); got != want {
 			t.Errorf("%s: got %t, want %t", when, got, want)
 		}
 	}
 	have(false, "without a client")
 	l.add(self)
-	for pid := range maxClients - 1 { // which have no such socket
-		l.add(process{pid: 1<<30 + pid})
+	for i := range len(l.known) - 1 { // which have no such socket
+		l.add(process{pid: 1<<30 + i})
 	}
 	have(true, "as the oldest of them")
-	l.add(process{pid: 1 << 30})
-	have(true, "after one that was known already")
-	l.add(process{pid: 1<<30 + maxClients})
+	l.add(process{pid: 1<<30 + len(l.known)})
 	have(false, "after one too many")
 	other := self
 	other.started++

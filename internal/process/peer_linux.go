@@ -1,10 +1,8 @@
 package process
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -37,15 +35,16 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if inode == 0 {
 		return 0, true // closed already
 	}
-	if s.clients.have(inode) {
+	socket := []byte("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
+	if s.clients.have(socket) {
 		return 0, false
 	}
 	held := s.sockets.after(s.heldSockets)
-	if mark := held.by[inode]; mark != 0 {
+	if mark := held.by[string(socket)]; mark != 0 {
 		return mark, true
 	}
 	for _, p := range held.others {
-		if hasSocket(p.pid, inode) {
+		if hasOpen(p.pid, socket) {
 			if held.foreign(p) {
 				s.clients.add(p)
 			}
@@ -55,16 +54,16 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	return held.hidden, held.hidden != 0
 }
 
-// heldSockets are those that what came of children has open.
+// heldSockets are what children, and what came of them, have open.
 type heldSockets struct {
-	by      map[uint32]uint64  // the mark of who has it open, by inode
+	by      map[string]uint64  // the mark of who has it open, by its name in /proc/pid/fd
 	hidden  uint64             // the mark of who keeps us from seeing; 0 for nobody
 	others  []process          // that carry no mark
 	foreign func(process) bool // reports whether a process certainly came of no child
 }
 
 func (s *system) heldSockets() (held heldSockets) {
-	held.by = map[uint32]uint64{}
+	held.by = map[string]uint64{}
 	all := processes()
 	held.foreign = s.foreigners(all)
 	for _, p := range all {
@@ -76,7 +75,7 @@ func (s *system) heldSockets() (held heldSockets) {
 			held.others = append(held.others, p)
 			continue
 		}
-		if err := eachSocket(p.pid, func(inode uint32) bool { held.by[inode] = mark; return true }); errors.Is(err, os.ErrPermission) {
+		if err := eachFile(p.pid, func(file []byte) bool { held.by[string(file)] = mark; return true }); errors.Is(err, os.ErrPermission) {
 			held.hidden = mark
 		}
 	}
@@ -167,34 +166,22 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
 }
 
-// eachSocket calls f with the inode of each socket that a process has open, until f returns false.
-func eachSocket(pid int, f func(inode uint32) bool) error {
+// eachFile calls f with what each descriptor of a process refers to (proc_pid_fd(5)), until f returns false.
+func eachFile(pid int, f func(file []byte) (more bool)) error {
 	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
 	fd := int(dir.Fd())
-	var link [64]byte
+	var link [64]byte // enough for a socket
 	for {
 		names, err := dir.Readdirnames(64)
 		if err != nil {
-			if err == io.EOF {
-				err = nil
-			}
-			return err
+			return nil // that was all, or the process has ended
 		}
 		for _, name := range names {
-			n, err := unix.Readlinkat(fd, name, link[:])
-			if err != nil {
-				continue
-			}
-			number, ok := bytes.CutPrefix(link[:n], []byte("socket:["))
-			if !ok {
-				continue
-			}
-			inode, err := strconv.ParseUint(string(bytes.TrimSuffix(number, []byte{']'})), 10, 32)
-			if err == nil && !f(uint32(inode)) {
+			if n, err := unix.Readlinkat(fd, name, link[:]); err == nil && !f(link[:n]) {
 				return nil
 			}
 		}
