@@ -62,6 +62,7 @@ func TestScript(t *testing.T) {
 			"port":     cmdPort,
 			"serves":   cmdServes,
 			"key":      cmdKey,
+			"registry": cmdRegistry,
 		},
 	})
 }

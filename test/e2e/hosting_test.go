@@ -67,7 +67,7 @@ func instructions(dockerfile string) []string {
 // There is no Docker here: the steps of the image are run in folders that stand for its stages.
 func TestDockerfileStepsRun(t *testing.T) {
 	t.Parallel()
-	dir := hosted(t, deployable, "--docker")
+	dir := hosted(t, deployable, "--docker", "--offline")
 	runIn(t, dir, nil, e2etest.Tool("lint", "bin", "hadolint"), "Dockerfile")
 
 	stages := [][]string{}
