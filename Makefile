@@ -75,7 +75,7 @@ bench: ## run the benchmark against raw pipes, the HTTP floor and peers; writes 
 bench-fork: ## measure a session of a packed Python server, forked and not
 	go run ./bench/fork
 
-bench-memory: ## measure how many sessions an instance holds behind the host's own HTTP front; needs root
+bench-memory: ## measure how many sessions fit on an instance behind the host's own HTTP front; needs root
 	go run ./bench/memory
 
 bench-go: ## run the benchmarks of single packages, ten times, for benchstat
