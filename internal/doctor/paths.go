@@ -274,7 +274,7 @@ func originFolder(file string) string {
 	return dir
 }
 
-// shared are folders that hold far more than one server: nobody wants them in a project.
+// shared are folders that hold far more than one server, and so do not belong into a project.
 var shared = regexp.MustCompile(`^(/|\.|~|[A-Za-z]:/?|/root|(/|[A-Za-z]:/)(Users|home)(/[^/]+)?|/(opt|srv|usr|etc|var|mnt|media|tmp|data)|/usr/(local|share|bin|local/bin)|(.*/)?(Desktop|Documents|Downloads|\.local/bin))$`)
 
 // packageRoot is the folder of the package that a script belongs to: the nearest one with its manifest,
