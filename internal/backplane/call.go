@@ -204,6 +204,9 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 			return err
 		case err != nil:
 			return &LostError{Err: err}
+		}
+		i.count(-len(e.data))
+		switch {
 		case e.kind == kindRefusal && !wrote:
 			return ErrRefused
 		case e.kind == kindRefusal:
@@ -224,7 +227,6 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		case e.kind != kindData || !wrote:
 			return &LostError{Err: errEntry}
 		}
-		i.count(-len(e.data))
 		if len(e.data) > 0 {
 			if _, err = w.Write(e.data); err == nil && !e.end {
 				err = flusher.Flush()
