@@ -56,7 +56,7 @@ func (s *Store) sayAlive(ctx context.Context, name string) (was bool, age time.D
 		return nil
 	})
 	if err != nil {
-		return false, 0, fmt.Errorf("tell Redis that this instance is alive: %w", err)
+		return false, 0, fmt.Errorf("tell Redis that this instance is alive: %w", explain(err))
 	}
 	ms, err := born.Int64()
 	return known.Val() > 0, time.Duration(ms) * time.Millisecond, err

@@ -93,9 +93,7 @@ func (i *Instance) deliver(mails []mail) {
 			i.lose(err)
 			return
 		}
-		select {
-		case <-time.After(minPause):
-		case <-i.ctx.Done():
+		if wait(i.ctx, jitter(minPause)) != nil {
 			return
 		}
 	}
@@ -108,16 +106,16 @@ func (i *Instance) receive() {
 	stop := context.AfterFunc(i.ctx, box.close) // reading does not look at the context
 	defer stop()
 	var said time.Time
+	pause := minPause
 	for i.ctx.Err() == nil {
 		mails, err := box.receive(i.ctx)
 		i.shaky.Store(err != nil)
 		if err != nil {
-			select {
-			case <-time.After(minPause):
-			case <-i.ctx.Done():
-			}
+			_ = wait(i.ctx, jitter(pause)) // the loop looks at the context
+			pause = min(2*pause, beat)
 			continue
 		}
+		pause = minPause
 		for _, m := range mails {
 			from, e, err := open.open(m.field, m.value)
 			switch {

@@ -204,7 +204,9 @@ func (i *Instance) holderLocked(c *claim, lost func()) (release func()) {
 			return
 		}
 		delete(i.claims, c.name)
-		i.releases = append(i.releases, c.ownership)
+		if len(i.releases) < maxReleases { // while Redis is away; it forgets the others after claimLife
+			i.releases = append(i.releases, c.ownership)
+		}
 		rouse(i.chore)
 	}
 }
@@ -285,7 +287,7 @@ func (i *Instance) ask(ctx context.Context, f func(context.Context) (string, err
 	defer cancel()
 	value, err := f(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask Redis who owns a session: %w", err)
+		return "", fmt.Errorf("ask Redis who owns a session: %w", explain(err))
 	}
 	return value, nil
 }
@@ -317,15 +319,6 @@ func (i *Instance) isSettled(ctx context.Context) (bool, error) {
 
 // settlePause is between questions to a Redis that has lost all.
 const settlePause = 250 * time.Millisecond
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 func (i *Instance) remembered(name string) string {
 	i.mu.Lock()

@@ -19,6 +19,7 @@ package backplane
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -77,6 +78,14 @@ func (s *Store) connect(change func(*redis.Options)) client {
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
+
+// explain adds the remedy to an error of Redis that says that it is a cluster.
+func explain(err error) error {
+	if redis.HasErrorPrefix(err, "MOVED") {
+		return fmt.Errorf("this Redis is a cluster: add cluster=true to MCPFUNC_REDIS_URL and build the handler with the tag mcpfunc_redis_cluster, or use Azure's clustering policy EnterpriseCluster: %w", err)
+	}
+	return err
+}
 
 // Close lets go of connections. Watch, all writers and all readers must have returned.
 func (s *Store) Close() error { return s.client.Close() }

@@ -83,7 +83,7 @@ func (s *Store) Revoked(ctx context.Context, id string) (bool, error) {
 	defer cancel()
 	n, err := s.client.Exists(ctx, keyPrefix+string(digestOf(id))).Result()
 	if err != nil {
-		return false, fmt.Errorf("ask Redis whether a session id is revoked: %w", err)
+		return false, fmt.Errorf("ask Redis whether a session id is revoked: %w", explain(err))
 	}
 	return n > 0, nil
 }

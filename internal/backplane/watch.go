@@ -33,12 +33,10 @@ func (s *Store) Watch(ctx context.Context, held func() []string, end func(id str
 			return
 		}
 		if !down {
-			s.log.Warn("cannot reach Redis: a session that another instance ends continues here", "error", err)
+			s.log.Warn("cannot reach Redis: a session that another instance ends continues here", "error", explain(err))
 		}
 		down = true
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if wait(ctx, jitter(pause)) != nil {
 			return
 		}
 		pause = min(2*pause, maxPause)
