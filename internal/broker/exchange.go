@@ -66,7 +66,7 @@ func newExchange(g Grant, credential confidential.Credential, client *http.Clien
 // user's own token alone counts, and what came of an old one is dropped with it. The price is that
 // the tenant's metadata are read each time.
 //
-// The authority comes from the configuration, so nobody need be asked whether it is one of
+// The authority comes from the configuration, so there is no need to ask whether it is one of
 // Microsoft's, which instance discovery is for.
 func (x *exchange) newClient(tenant string) (confidential.Client, error) {
 	client, err := confidential.New(x.authority+"/"+tenant, x.clientID, x.credential,
