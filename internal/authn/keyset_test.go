@@ -151,7 +151,7 @@ func TestSoundModuliHaveNoROCAFingerprint(t *testing.T) {
 	}
 }
 
-// A signature of the neutral element and zero fits a key of low order now and then, whoever made it. go-jose
+// A signature of the neutral element and zero fits a key of low order now and then, and anybody can make it. go-jose
 // refuses the same keys.
 func TestKeysThatAnybodyCanSignForHaveLowOrder(t *testing.T) {
 	t.Parallel()
