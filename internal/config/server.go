@@ -380,7 +380,7 @@ func (d *draft) checkStart() error {
 }
 
 // checkWords complains of a command line where a program should be. A path may hold blanks; the name
-// of a program that is looked for on PATH hardly ever does. It goes by what is written and not by
+// of a program that is looked for on PATH rarely does. It goes by what is written and not by
 // what variables made of it, which may be secret.
 func (d *draft) checkWords() error {
 	written := d.command.written()

@@ -197,7 +197,7 @@ func (c *conversion) timeouts() {
 			c.drop(t.key)
 			continue
 		}
-		if t.unit == bySize { // nobody waits for an hour, or less than four seconds
+		if t.unit == bySize { // no client waits for an hour, or less than four seconds
 			t.unit = seconds
 			if n > 3600 {
 				t.unit = milliseconds
