@@ -249,7 +249,11 @@ func (x *router) destination(e *message.Envelope) *post {
 	if e.Kind() == message.Notification {
 		switch method {
 		case "notifications/progress":
-			if _, p, ok := find(x.tokens, e.ProgressOf()); ok && !p.post.plain {
+			p := x.tokens[string(e.ProgressOf())] // as nearly always, without an allocation
+			if p == nil {
+				_, p, _ = find(x.tokens, e.ProgressOf())
+			}
+			if p != nil && !p.post.plain {
 				return p.post
 			}
 			return &x.listener // of a task that outlives its request
