@@ -21,7 +21,7 @@ func hostBodyLimit(getenv func(string) string) int64 {
 // it: observed are 126 MiB for 31.
 const hostBodyFactor = 4
 
-// reserve is the memory in bytes that is no session's: what the host takes for the largest body, on top of
+// reserve is the memory in bytes that sessions cannot have: what the host takes for the largest body, on top of
 // what it has at rest, which is used already when we measure what is left.
 func (a *App) reserve() int64 {
 	if !a.cfg.hosted {
