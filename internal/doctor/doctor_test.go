@@ -92,7 +92,7 @@ func TestSessionsFitBesideTheHost(t *testing.T) {
 	for _, test := range []struct {
 		memory, sessions int
 		fits             bool
-	}{{512, 2, true}, {512, 3, false}, {2048, 18, true}, {2048, 19, false}, {4096, 40, true}, {4096, 41, false}} {
+	}{{512, 2, true}, {512, 3, false}, {2048, 18, true}, {2048, 19, false}, {4096, 38, true}, {4096, 39, false}} {
 		file, err := config.Parse("f.json", fmt.Appendf(nil, `{"mcpServers": {"a": {"command": "npx", "sessions": {"max": %d}}}}`, test.sessions), nil)
 		if err != nil {
 			t.Fatal(err)

@@ -27,8 +27,8 @@ const (
 )
 
 // platformMiB is what is no session's, in MiB by the size of the instance: 142 of the host at rest, 14 of the handler,
-// 64 that the app keeps free, and four times the largest body that infra/ lets through, which the host reads whole.
-var platformMiB = map[int]int{512: 220 + 4*8, 2048: 220 + 4*32, 4096: 220 + 4*64}
+// 64 that the app keeps free, and six times the largest body that infra/ lets through, which the host reads whole.
+var platformMiB = map[int]int{512: 220 + 6*8, 2048: 220 + 6*32, 4096: 220 + 6*64}
 
 // size holds the sessions that the configuration allows against the instance that infra/ asks for.
 func (p *Project) size() []Finding {
