@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer finds who has the other end of a connection. It reads what a client that is known has open, or else what all
+// peer finds the process that has the other end of a connection. It reads what a client that is known has open, or else what all
 // processes have: once per connection, a millisecond or many.
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
+// has open. Then a process that is not ours has to be found with it; a socket without a process is
 // someone's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
@@ -56,8 +56,8 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 
 // heldSockets are what children, and what came of them, have open.
 type heldSockets struct {
-	by      map[string]uint64  // the mark of who has it open, by its name in /proc/pid/fd
-	hidden  uint64             // the mark of who keeps us from seeing; 0 for nobody
+	by      map[string]uint64  // the mark of the child that has it open, by its name in /proc/pid/fd
+	hidden  uint64             // the mark of a child that hides its files from us; 0 for none
 	others  []process          // that carry no mark
 	foreign func(process) bool // reports whether a process certainly came of no child
 }

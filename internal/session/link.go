@@ -17,7 +17,7 @@ import (
 type link struct {
 	*child.Child // nil where nothing but that is known
 	s            *Session
-	inventory    *policy.Inventory // of its tools; nil where nobody wants to know
+	inventory    *policy.Inventory // of its tools; nil without a policy
 	attached     bool              // the process could be talked to; of the goroutine that reads, and then of who waited for it
 }
 
@@ -221,6 +221,9 @@ func (l *link) register(ctx context.Context, messages []*message.Message, mode R
 		l.prepareLocked(ctx, p, m)
 		requests = append(requests, p)
 	}
+	if l.known() {
+		l.confirmLocked(messages[0]) // a process that starts from now on is told
+	}
 	if len(requests) == 0 || mode == OnListener {
 		s.known.noticeLocked(&s.router.listener)
 		return nil, requests, true, nil
@@ -276,7 +279,7 @@ func (l *link) takeServerRequest(id []byte) bool {
 	return ok
 }
 
-// afterwards draws the consequences of a notification that has been sent.
+// afterwards applies the effects of a notification that was sent.
 func (l *link) afterwards(m *message.Message) {
 	if m.Kind() != message.Notification {
 		return
@@ -285,8 +288,7 @@ func (l *link) afterwards(m *message.Message) {
 	defer l.s.mu.Unlock()
 	switch m.Envelope().Method() {
 	case "notifications/initialized":
-		l.s.handshake.confirm(m)
-		l.s.initialized.Store(true)
+		l.confirmLocked(m)
 	case "notifications/cancelled":
 		p, ok := l.s.router.ofClient(m.Envelope().Cancels())
 		if !ok || p.method == "initialize" {
@@ -299,6 +301,14 @@ func (l *link) afterwards(m *message.Message) {
 		p.timer = time.AfterFunc(child.CancelGrace, func() {
 			l.fail(p, &child.Failure{Text: "the request was canceled", Reason: child.ReasonCanceled})
 		})
+	}
+}
+
+// confirmLocked records that the client has said it is initialized, if m says so.
+func (l *link) confirmLocked(m *message.Message) {
+	if m.Kind() == message.Notification && m.Envelope().Method() == "notifications/initialized" {
+		l.s.handshake.confirm(m)
+		l.s.initialized.Store(true)
 	}
 }
 

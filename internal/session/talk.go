@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -21,7 +20,7 @@ import (
 // A Talk is what a server is known to answer to a client that begins in one way. Its methods may be called
 // from any goroutine.
 type Talk interface {
-	// Serves reports whether the answers may stand in for a process now.
+	// Serves reports whether the answers may replace a process now.
 	Serves() bool
 	// Begun returns the answer to initialize, which is not changed.
 	Begun() []byte
@@ -34,7 +33,7 @@ type Talk interface {
 	// initialize, and the rest by ask, which takes the request over. It returns the notifications that tell
 	// a client what is otherwise. It fails with ask's error.
 	Check(begun *message.Message, ask func(request *message.Message) (*message.Message, error)) (changed []string, err error)
-	// Doubt says why a process has not come so far as to be compared.
+	// Doubt says why a process could not be compared.
 	Doubt(why string)
 }
 
@@ -118,7 +117,7 @@ func (l *link) takes(messages []*message.Message) bool {
 		case "notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed":
 			return true
 		}
-	case message.Response: // to a question that nobody has asked
+	case message.Response: // to a request that was not sent
 		return true
 	}
 	return false
@@ -145,8 +144,6 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 			return nil, true, &child.Failure{Text: message.ErrNoMemory.Error(), Reason: child.ReasonLarge, Retryable: true}
 		}
 	}
-	l.s.known.telling.Lock()
-	defer l.s.known.telling.Unlock()
 	reader, requests, ok, err := l.register(ctx, messages, mode, of)
 	if !ok || err != nil {
 		if answer != nil {
@@ -164,8 +161,6 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 		}
 		l.s.rec.Received(answer)
 		l.route(answer)
-	case m.Envelope().Method() == "notifications/initialized":
-		l.afterwards(m)
 	}
 	return reader, true, nil
 }
@@ -216,7 +211,6 @@ func launched(s *Session) bool {
 type recollection struct {
 	Talk
 	s       *Session
-	telling sync.Mutex  // held while something is answered without a process
 	opening atomic.Bool // the initialize that opened the session is still to come, and it is known what answers that
 
 	begun   record   // what a process has answered to initialize, if that is to be compared
@@ -225,8 +219,6 @@ type recollection struct {
 
 // rise notes that the session gets a process, and reports false if it has ended.
 func (r *recollection) rise() bool {
-	r.telling.Lock() // what was answered without one is on record then
-	defer r.telling.Unlock()
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,7 +246,7 @@ func (r *recollection) check(l *link, begun *message.Message) error {
 	return err
 }
 
-// doubt says that a process of the session did not come so far as to take calls, unless we ended it. begun is
+// doubt says that a process of the session never took calls, unless we ended it. begun is
 // what it answered to initialize, if it did.
 func (r *recollection) doubt(f *child.Failure, begun *message.Message) {
 	switch {
