@@ -23,7 +23,7 @@ func choices() []choice {
 		{"progress notifications lost, %", "%.0f", []figure{"progress lost"}, true},
 		{"memory per idle session, of 200: bridge, KiB", "%.0f", []figure{"idle 200 KiB"}, true},
 		{"memory per idle session, of 200: bridge and server (PSS), KiB", "%.0f", []figure{"idle 200 PSS KiB"}, true},
-		{"server processes for 10 sessions", "%.0f", []figure{lists + " processes"}, true},
+		{"processes besides the bridge, for 10 sessions", "%.0f", []figure{lists + " processes"}, true},
 		{"time from start to first answer, ms", "%.0f", []figure{"start ms"}, true},
 		{"new session: `initialize` → `tools/list`, ms", "%.1f", []figure{"churn to tools/list ms"}, true},
 		{"session per call, server in Python: p50, ms", "%.0f", []figure{perCall + " p50 ms"}, true},
@@ -63,7 +63,7 @@ func (res *results) choiceTable(b *strings.Builder) {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n" + `A bridge with one server process for all sessions needs less memory for the servers, but its sessions share the
-state of that process. "mcpfunc" here is a plain project. `)
+state of that process. Here, "mcpfunc" is a project without a manifest, prewarmed processes, or packed servers. `)
 	for _, option := range []struct {
 		contender, text string
 		figure          figure
