@@ -76,7 +76,7 @@ func TestErrorsOfTheBudgetSayWhoseFaultItIs(t *testing.T) {
 		share := b.Share("s", "mallory")
 		text := `{"id":1,"result":"` + strings.Repeat("x", 6*bufpool.Size) + `"}`
 		m := New(&share)
-		err := m.Fill(strings.NewReader(text), 1<<30)
+		err := m.Fill(strings.NewReader(text).Read, 1<<30)
 		if !errors.Is(err, ErrNoMemory) || !strings.Contains(err.Error(), "this sender") {
 			t.Errorf("got %v", err)
 		}

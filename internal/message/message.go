@@ -22,7 +22,7 @@ type Message struct {
 	pieces []*bufpool.Piece // all bytes, once they are many
 	ends   []int            // how much of each piece is used
 	dead   bool             // no longer stored, only scanned
-	share  *Share           // nil for none
+	share  Share            // of a budget; zero for none
 	taken  int64            // from share
 	noRoom error            // why the bytes are not stored, if it is for want of memory
 	refs   atomic.Int32
@@ -37,8 +37,8 @@ var messages = sync.Pool{New: func() any { return &Message{small: make([]byte, 0
 func New(share *Share) *Message {
 	m := messages.Get().(*Message)
 	m.refs.Store(1)
-	if m.share = share; share != nil && share.budget == nil {
-		m.share = nil
+	if share != nil {
+		m.share = *share
 	}
 	return m
 }
@@ -73,7 +73,7 @@ func (m *Message) Free() {
 	}
 	m.drop()
 	m.scan.Reset()
-	m.dead, m.share, m.noRoom = false, nil, nil
+	m.dead, m.share, m.noRoom = false, Share{}, nil
 	messages.Put(m)
 }
 
@@ -95,7 +95,7 @@ func (m *Message) drop() {
 // charge takes one more piece from the budget. Without room the message is discarded: its envelope
 // is still worth knowing.
 func (m *Message) charge() bool {
-	if m.share == nil || len(m.pieces) == 0 {
+	if m.share.budget == nil || len(m.pieces) == 0 {
 		return true
 	}
 	if err := m.share.take(bufpool.Size); err != nil {
@@ -317,13 +317,14 @@ func (m *Message) Bytes() []byte {
 	return all
 }
 
-// Fill reads m from r until EOF. Over limit bytes it stops with a *TooLargeError, and without memory
-// with an ErrNoMemory. What is not UTF-8 is an error, ErrEncoding.
-func (m *Message) Fill(r io.Reader, limit int64) error {
+// Fill reads m by read, the Read of an io.Reader, until EOF. Over limit bytes it stops with a *TooLargeError, and
+// without memory with an ErrNoMemory. What is not UTF-8 is an error, ErrEncoding. It does not take the io.Reader
+// itself, which would have to be allocated.
+func (m *Message) Fill(read func(p []byte) (int, error), limit int64) error {
 	var text encoding
 	for {
 		p := bufpool.Get()
-		n, err := readFull(r, p[:])
+		n, err := readFull(read, p[:])
 		if int64(m.size+n) > limit {
 			bufpool.Put(p)
 			return &TooLargeError{Limit: limit}
@@ -355,11 +356,11 @@ func (m *Message) Fill(r io.Reader, limit int64) error {
 	}
 }
 
-// readFull reads until p is full or r ends.
-func readFull(r io.Reader, p []byte) (n int, err error) {
+// readFull reads until p is full or read fails.
+func readFull(read func([]byte) (int, error), p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var k int
-		k, err = r.Read(p[n:])
+		k, err = read(p[n:])
 		n += k
 	}
 	return n, err

@@ -141,7 +141,7 @@ func TestMessageKeepsBytesOfAnySize(t *testing.T) {
 			"EOF":    iotest.DataErrReader(bytes.NewReader(in)),
 		} {
 			m := New(nil)
-			if err := m.Fill(r, int64(len(in))); err != nil {
+			if err := m.Fill(r.Read, int64(len(in))); err != nil {
 				t.Fatalf("%s %d: %v", name, size, err)
 			}
 			var out bytes.Buffer
@@ -153,7 +153,7 @@ func TestMessageKeepsBytesOfAnySize(t *testing.T) {
 		}
 		m := New(nil)
 		var large *TooLargeError
-		if err := m.Fill(bytes.NewReader(in), int64(len(in)-1)); !errors.As(err, &large) {
+		if err := m.Fill(bytes.NewReader(in).Read, int64(len(in)-1)); !errors.As(err, &large) {
 			t.Errorf("size %d over the limit: %v", size, err)
 		}
 		m.Free()

@@ -57,7 +57,7 @@ func TestSpliceCrossesPieces(t *testing.T) {
 				head := `{"a":"` + strings.Repeat("x", before-13) + `","id":`
 				tail := `,"result":"` + strings.Repeat("y", bufpool.Size) + `"}`
 				m := New(nil)
-				if err := m.Fill(iotest.DataErrReader(strings.NewReader(head+old+tail)), 1<<20); err != nil {
+				if err := m.Fill(iotest.DataErrReader(strings.NewReader(head+old+tail)).Read, 1<<20); err != nil {
 					t.Fatal(err)
 				}
 				m.Splice(Edit{PartID, []byte(id)})

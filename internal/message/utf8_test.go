@@ -17,7 +17,7 @@ func TestBytesThatAreNotUTF8AreRefused(t *testing.T) {
 	} {
 		text := `{"jsonrpc":"2.0","id":1,"method":"` + bad + `"}`
 		m := New(nil)
-		if err := m.Fill(strings.NewReader(text), 1<<20); !errors.Is(err, ErrEncoding) {
+		if err := m.Fill(strings.NewReader(text).Read, 1<<20); !errors.Is(err, ErrEncoding) {
 			t.Errorf("%q: %v", bad, err)
 		}
 		m.Free()
@@ -29,13 +29,13 @@ func TestUTF8IsFoundAcrossPieces(t *testing.T) {
 	for shift := range 5 {
 		text := []byte(`{"jsonrpc":"2.0","id":1,"method":"x","params":{"text":"` + strings.Repeat("x", shift) + strings.Repeat("aé€😀", bufpool.Size/5) + `"}}`)
 		m := New(nil)
-		if err := m.Fill(iotest.HalfReader(bytes.NewReader(text)), 1<<20); err != nil || !bytes.Equal(m.Bytes(), text) {
+		if err := m.Fill(iotest.HalfReader(bytes.NewReader(text)).Read, 1<<20); err != nil || !bytes.Equal(m.Bytes(), text) {
 			t.Errorf("shift %d: %v", shift, err)
 		}
 		m.Free()
 		text[bufpool.Size+shift] = 0xff
 		m = New(nil)
-		if err := m.Fill(bytes.NewReader(text), 1<<20); !errors.Is(err, ErrEncoding) {
+		if err := m.Fill(bytes.NewReader(text).Read, 1<<20); !errors.Is(err, ErrEncoding) {
 			t.Errorf("shift %d, broken: %v", shift, err)
 		}
 		m.Free()

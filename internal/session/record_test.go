@@ -25,7 +25,7 @@ func TestLargeInitializeHoldsNothingOfTheBudget(t *testing.T) {
 		m := message.New(&share)
 		text := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",`+
 			`"capabilities":{"experimental":{"x":%q}},"clientInfo":{"name":"c","version":"1"}}}`, strings.Repeat("x", 200<<10))
-		if err := m.Fill(strings.NewReader(text), 1<<20); err != nil || budget.Used() == 0 {
+		if err := m.Fill(strings.NewReader(text).Read, 1<<20); err != nil || budget.Used() == 0 {
 			t.Fatalf("%d bytes of the budget, error %v", budget.Used(), err)
 		}
 		r, err := s.Send(t.Context(), []*message.Message{m}, OnStream)

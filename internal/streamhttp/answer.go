@@ -19,16 +19,15 @@ var errGone = errors.New("the client has disconnected")
 // answer gives the answers to one POST. It decides late between one JSON body and an SSE stream:
 // if the answers are the first that comes, they are a body.
 type answer struct {
-	*request
+	request      // taken over: with a pointer to it, it would be allocated
 	s            *session.Session
 	reader       *stream.Reader
-	batch        bool          // the POST had several messages
-	json, stream bool          // what the client takes
-	opened       bool          // the POST opened the session
-	asks         bool          // the POST has a request
-	initialize   bool          // the POST is initialize
-	refused      bool          // the answer was an error
-	of           []*calls.Call // what the messages are
+	batch        bool // the POST had several messages
+	json, stream bool // what the client takes
+	opened       bool // the POST opened the session
+	asks         bool // the POST has a request
+	initialize   bool // the POST is initialize
+	refused      bool // the answer was an error
 }
 
 // write returns errGone if the client did not receive everything.
@@ -89,11 +88,11 @@ func (a *answer) wantsBody(taken []stream.Event) bool {
 
 // send passes messages on to the session. While that has no process yet, or none again, a client that
 // waits for an answer and takes a stream hears every Keepalive that it is to go on waiting.
-func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error {
+func (a *answer) send(messages []*message.Message, mode session.ReplyMode, of []*calls.Call) error {
 	ctx := a.calling(mode)
 	var err error
 	if !a.stream || !a.asks || a.s.Ready(messages) {
-		a.reader, err = a.s.Send(ctx, messages, mode, a.of...)
+		a.reader, err = a.s.Send(ctx, messages, mode, of...)
 		return err
 	}
 	type sent struct {
@@ -101,11 +100,10 @@ func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error
 		err    error
 	}
 	done := make(chan sent, 1)
-	s, of := a.s, a.of
-	go func() {
+	go func(s *session.Session, messages []*message.Message, of []*calls.Call) {
 		reader, err := s.Send(ctx, messages, mode, of...)
 		done <- sent{reader, err}
-	}()
+	}(a.s, append([]*message.Message(nil), messages...), append([]*calls.Call(nil), of...)) // slices.Clone would have q allocated
 	keepalive := time.NewTicker(a.Keepalive)
 	defer keepalive.Stop()
 	for {
@@ -116,7 +114,7 @@ func (a *answer) send(messages []*message.Message, mode session.ReplyMode) error
 		case <-keepalive.C:
 			a.announce()
 			a.begin()
-			out := newEvents(a.request)
+			out := newEvents(&a.request)
 			out.comment("the server is starting")
 			out.flush() // an error is that the client is gone, which ends Send
 			out.free()
@@ -130,7 +128,7 @@ func (a *answer) fail(err error, id []byte) {
 	if !ok {
 		f = &child.Failure{Text: err.Error(), Reason: child.ReasonClosed}
 	}
-	out := newEvents(a.request)
+	out := newEvents(&a.request)
 	defer out.free()
 	m := f.Answer(id)
 	defer m.Free()

@@ -31,7 +31,7 @@ func (q *request) fill(m *message.Message) error {
 		b.end = q.end
 	}
 	b.within(b.end)
-	return m.Fill(b, q.MaxBody)
+	return m.Fill(b.Read, q.MaxBody)
 }
 
 // within sets the deadline for reading, unless it is about the one that is set. HTTP/2 and test recorders have none.

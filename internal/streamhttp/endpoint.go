@@ -147,15 +147,13 @@ func (q *request) calling(mode session.ReplyMode) context.Context {
 	return q.ctx
 }
 
-// request is one HTTP request on its way.
+// request is one HTTP request on its way. It is on the stack of its handler, so nothing keeps a pointer to it.
 type request struct {
 	*Endpoint
 	w      http.ResponseWriter
 	r      *http.Request
 	caller Caller
 	begun  bool // the head of an SSE answer is written
-
-	refusal http.Handler // of a token that is not good any more; set before the context of r ends
 
 	ctx context.Context // of r, until end
 	end time.Time       // at which the request has to be over; zero for never

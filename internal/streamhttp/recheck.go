@@ -2,6 +2,7 @@ package streamhttp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -13,15 +14,13 @@ type Token interface {
 	Recheck(r *http.Request) (refusal http.Handler, again time.Time, certain bool)
 }
 
-// errRevoked ends a request whose token is not good any more.
-var errRevoked error = revokedError{}
+// A revokedError ends a request whose token is not good any more.
+type revokedError struct{ answer http.Handler }
 
-type revokedError struct{}
-
-func (revokedError) Error() string { return "the token is no longer valid" }
+func (*revokedError) Error() string { return "the token is no longer valid" }
 
 // Is makes it what the end of any request is.
-func (revokedError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // by identity
+func (*revokedError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // by identity
 
 // doubtTime is how long a request goes on whose token cannot be judged, since its issuer is away.
 const doubtTime = 2 * time.Minute
@@ -29,7 +28,8 @@ const doubtTime = 2 * time.Minute
 // recheck judges the token of q again whenever it is time, and ends the context of q.r when it is not good any
 // more. stop must be called.
 func (q *request) recheck() (stop func()) {
-	if q.caller.Token == nil || q.caller.Again.IsZero() {
+	token, again := q.caller.Token, q.caller.Again
+	if token == nil || again.IsZero() {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancelCause(q.r.Context())
@@ -39,7 +39,7 @@ func (q *request) recheck() (stop func()) {
 	go func() {
 		defer close(done)
 		sure := time.Now()
-		wait := time.NewTimer(time.Until(q.caller.Again))
+		wait := time.NewTimer(time.Until(again))
 		defer wait.Stop()
 		for {
 			select {
@@ -47,7 +47,7 @@ func (q *request) recheck() (stop func()) {
 				return
 			case <-wait.C:
 			}
-			refusal, again, certain := q.caller.Token.Recheck(r)
+			refusal, again, certain := token.Recheck(r)
 			now := time.Now()
 			switch {
 			case ctx.Err() != nil:
@@ -58,8 +58,7 @@ func (q *request) recheck() (stop func()) {
 				refusal = nil
 			}
 			if refusal != nil {
-				q.refusal = refusal // read after the end of ctx
-				cancel(errRevoked)
+				cancel(&revokedError{refusal})
 				return
 			}
 			wait.Reset(max(time.Until(again), time.Second))
@@ -74,8 +73,8 @@ func (q *request) recheck() (stop func()) {
 // over is called where the context of the request has ended before there was an answer: if the token is not good
 // any more the client is still there, and is told.
 func (q *request) over() {
-	if !q.begun && context.Cause(q.r.Context()) == errRevoked { //nolint:errorlint // by identity
-		q.refusal.ServeHTTP(q.w, q.r)
+	if revoked, ok := errors.AsType[*revokedError](context.Cause(q.r.Context())); ok && !q.begun {
+		revoked.answer.ServeHTTP(q.w, q.r)
 	}
 }
 

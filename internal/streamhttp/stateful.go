@@ -76,20 +76,20 @@ func (q *request) post() {
 	sent := messages
 	messages = nil
 	a := &answer{
-		request: q, s: s, batch: len(sent) > 1, json: jsonBody, stream: stream,
-		opened: opened, asks: id != nil, initialize: initialize, of: of,
+		request: *q, s: s, batch: len(sent) > 1, json: jsonBody, stream: stream,
+		opened: opened, asks: id != nil, initialize: initialize,
 	}
-	if err := a.send(sent, mode); err != nil {
+	if err := a.send(sent, mode, of); err != nil {
 		for _, c := range of {
 			c.End(noAnswer(err))
 		}
 		if opened {
 			defer s.Abandon("no process could be started for it in time")
 		}
-		if q.begun {
+		if a.begun {
 			a.fail(err, id)
 		} else {
-			q.failed(err, id)
+			a.failed(err, id)
 		}
 		return
 	}
