@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"testing"
 	"time"
 
@@ -105,5 +106,13 @@ func BenchmarkOpen(b *testing.B) {
 		ask(b, s, request)
 		s.Close("the benchmark is done with it")
 		s.Leave()
+	}
+}
+
+// One allocation per call has to stay in its size class.
+func TestPostFitsItsSizeClass(t *testing.T) {
+	const class = 320 // bytes
+	if size := reflect.TypeFor[newPost]().Size(); size > class {
+		t.Errorf("a POST takes %d bytes, want at most %d", size, class)
 	}
 }

@@ -51,10 +51,9 @@ func (l *late) clear() { l.ids, l.order = nil, nil }
 // rename gives p, whose id the process may still answer for an earlier request, another one there.
 func (x *router) rename(p *pending, m *message.Message) {
 	x.renames++
-	p.client = p.key
+	x.renamed[p.key] = p
 	p.sent = fmt.Sprintf(`"mcpfunc-again-%d"`, x.renames)
 	p.key = p.sent
-	x.renamed[p.client] = p
 	m.Splice(message.Edit{Part: message.PartID, Text: []byte(p.sent)})
 }
 

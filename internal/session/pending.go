@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -15,8 +14,7 @@ type pending struct {
 	post   *post
 	id     string // as the client wrote it
 	key    string // of the id that the process knows it by
-	client string // of the id that the client wrote, if the process knows another; else ""
-	sent   string // the id that the process knows it by, if that is ours; else ""
+	sent   string // the id that the process knows it by: the client's, or one of ours
 	token  string // "" for none
 	task   string // "" for none
 	method string
@@ -36,6 +34,7 @@ func (p *pending) fill(to *post, e *message.Envelope) {
 	if p.id = p.key; p.id != string(e.ID()) {
 		p.id = string(e.ID())
 	}
+	p.sent = p.id
 	if p.method == "tasks/result" {
 		p.task = message.Key(e.TaskOf())
 	}
@@ -103,7 +102,7 @@ func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
 		return
 	}
 	if l.fail(p, f) {
-		l.Cancel(cmp.Or(p.sent, p.id), "timeout")
+		l.Cancel(p.sent, "timeout")
 	}
 }
 

@@ -81,8 +81,8 @@ func (x *router) add(p *pending, m *message.Message) bool {
 // remove takes a request out: it is answered, or will never be.
 func (x *router) remove(p *pending) {
 	delete(x.pending, p.key)
-	if p.client != "" {
-		delete(x.renamed, p.client)
+	if len(x.renamed) > 0 {
+		delete(x.renamed, message.Key([]byte(p.id)))
 	}
 	if x.tokens[p.token] == p {
 		delete(x.tokens, p.token)
@@ -226,7 +226,7 @@ func (x *router) route(m *message.Message) (*stream.Stream, *pending) {
 		}
 		other := (e.ID()[0] == '"') != (p.key[0] == '"')
 		x.retyped = x.retyped || other
-		if other || p.sent != "" {
+		if other || p.sent != p.id {
 			m.Splice(message.Edit{Part: message.PartID, Text: []byte(p.id)})
 		}
 		if p.record != nil {

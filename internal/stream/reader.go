@@ -134,9 +134,9 @@ func (r *Reader) Leave() {
 	st, s := r.st, r.st.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, p := range st.parked {
+	for i, p := range s.parked {
 		if p == r {
-			st.parked = append(st.parked[:i], st.parked[i+1:]...)
+			s.parked = append(s.parked[:i], s.parked[i+1:]...)
 			return
 		}
 	}
@@ -147,8 +147,8 @@ func (r *Reader) Leave() {
 	if r == &st.opener {
 		s.recycleLocked(r)
 	}
-	if n := len(st.parked); n > 0 {
-		st.reader, st.parked = st.parked[n-1], st.parked[:n-1]
+	if n := len(s.parked); n > 0 && st == &s.standalone {
+		st.reader, s.parked = s.parked[n-1], s.parked[:n-1]
 		st.reader.at = st.sent + 1
 		st.reader.wake()
 	}

@@ -23,6 +23,7 @@ type Set struct {
 
 	mu         sync.Mutex
 	standalone Stream
+	parked     []*Reader       // of standalone: older connections
 	streams    map[int]*Stream // those with ids that clients know
 	last       int             // number that was given
 	kept       backlog
@@ -117,6 +118,9 @@ func (s *Set) End() {
 	for _, st := range s.streams {
 		st.endLocked()
 	}
+	for _, r := range s.parked {
+		r.wake()
+	}
 }
 
 // Release frees what is held for readers.
@@ -204,7 +208,7 @@ func (s *Set) Listen() *Reader {
 	defer s.mu.Unlock()
 	st := &s.standalone
 	if st.reader != nil {
-		st.parked = append(st.parked, st.reader)
+		s.parked = append(s.parked, st.reader)
 	}
 	st.reader = newReader(st, max(st.sent+1, st.first))
 	st.reader.wake()

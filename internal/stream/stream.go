@@ -33,7 +33,6 @@ type Stream struct {
 	suffix  string             // of event ids; empty until there is one
 	shared  *eventlog.Stream   // where other instances read it; nil for nowhere
 	reader  *Reader
-	parked  []*Reader     // standalone only: older connections
 	drained chan struct{} // signals that a reader took something; capacity 1; nil while no writer waits for that
 	opener  Reader        // the first reader: most have one
 	one     [1]*message.Message
@@ -62,9 +61,6 @@ func (st *Stream) endLocked() {
 	}
 	st.ended = true
 	st.reader.wake()
-	for _, r := range st.parked {
-		r.wake()
-	}
 }
 
 // dropLocked forgets the oldest event.
