@@ -36,6 +36,7 @@ type server struct {
 	policy   *policy.Policy     // nil: callers see and may use everything
 	own      authenv.FromCaller // what of a request is in its process's environment
 	guards   map[string]guarded // by path: its own, and /api/mcp for the default server
+	anyone   *identity          // of every request, where callers are all alike and their processes are granted nothing; else nil
 }
 
 // guarded is a path with who may use it.
@@ -113,6 +114,9 @@ func (a *App) newServer(spec Server) (*server, error) {
 			return nil, a.ofAuth(spec, err)
 		}
 		s.guards[path] = g
+	}
+	if a.opts.Auth == nil && a.opts.Observer == nil && spec.method.Method == config.AuthNone && !s.own.Any() {
+		s.anyone = a.identify(s, s.guards[s.path()].guard, &authn.Caller{}, nil)
 	}
 	if a.opts.Auth == nil {
 		if err := a.broker.Check(s.grant(nil)); err != nil {

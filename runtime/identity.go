@@ -21,8 +21,8 @@ import (
 )
 
 // An identity is whom a session acts for: its user with the newest token that was verified, and
-// what its process may ask for with that. One is made for each request; the one that opens a
-// session stays with it, and later ones renew it.
+// what its process may ask for with that. One is made for each request, except for server.anyone; the
+// one that opens a session stays with it, and later ones renew it.
 type identity struct {
 	app    *App
 	server *server
@@ -36,8 +36,11 @@ type identity struct {
 	exported *authn.Caller // what the process's environment tells of; guarded by mu; nil before it starts
 }
 
-func (a *App) identify(s *server, caller *authn.Caller, own *personal) *identity {
-	id := &identity{app: a, server: s, own: own}
+func (a *App) identify(s *server, guard authn.Guard, caller *authn.Caller, own *personal) *identity {
+	if s.anyone != nil {
+		return s.anyone
+	}
+	id := &identity{app: a, server: s, guard: guard, own: own}
 	id.newest.Store(caller)
 	return id
 }
@@ -114,6 +117,9 @@ func (id *identity) environ(ctx context.Context) (map[string]string, error) {
 }
 
 func (id *identity) granted(ctx context.Context) (map[string]string, error) {
+	if id == id.server.anyone {
+		return nil, nil
+	}
 	spec, caller := id.server.spec, id.newest.Load()
 	if custom := id.app.opts.Auth; custom != nil {
 		info, _ := caller.Claims[infoClaim].(*auth.TokenInfo)
@@ -140,6 +146,9 @@ func (id *identity) granted(ctx context.Context) (map[string]string, error) {
 // process whose environment is not true any more is of no use: its session is unknown then, which
 // makes the client begin another.
 func (id *identity) refuse(later any) (http.Handler, error) {
+	if id == id.server.anyone {
+		return nil, nil
+	}
 	id.mu.Lock()
 	lease, exported := id.lease, id.exported
 	id.mu.Unlock()

@@ -111,8 +111,7 @@ func (a *App) mcp(w http.ResponseWriter, r *http.Request, rest string) {
 		notFound(w)
 		return
 	}
-	id := a.identify(s, caller, own)
-	id.guard = s.guards[path].guard
+	id := a.identify(s, s.guards[path].guard, caller, own)
 	who.Value, who.Token = id, id
 	switch endpoint {
 	case "sse":
