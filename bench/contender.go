@@ -19,6 +19,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
 	"github.com/mcpfunc/mcpfunc/internal/packprobe"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A contender is something that is measured.
@@ -107,6 +108,7 @@ func (l *lab) project() error {
 		prewarmed:              `,"sessions":{"prewarm":4}`,
 		slow:                   `,"args":["` + slowStart.String() + `"]`,
 		known:                  ``,
+		sandboxed:              `,"sandbox":{"network":"none","write":[]}`,
 		slow + "/" + prewarmed: `,"args":["` + slowStart.String() + `"],"sessions":{"prewarm":4}`,
 	} {
 		files[filepath.Join(dir, "mcp_config.json")] = `{"mcpServers":{"bench":{"command":` + string(command) + settings + `}}}`
@@ -154,6 +156,7 @@ const (
 	against   = "other"
 	prewarmed = "prewarmed"
 	known     = "manifest"
+	sandboxed = "sandboxed"
 )
 
 // ourContenders are those that need nothing installed.
@@ -179,12 +182,23 @@ func ourContenders() []contender {
 		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists, inCrowdName(few), inCrowdName(crowd)}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
+		{name: sandboxed, about: "the same handler with `sandbox`: its servers have no network, and write only to folders of their own", only: []string{"echo 8×4", "churn"}, absent: withoutSandbox(), start: func(l *lab, measure string) (*running, error) {
+			return l.serveIn(filepath.Join(l.dir, sandboxed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
+		}},
 		elsewhereContender,
 		frontContender,
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", only: []string{"echo 1×1", "echo 8×4", "echo 64×1", "answers 1 MiB", "progress"}, start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},
 	}
+}
+
+// withoutSandbox is why there can be no sandbox here; empty if there can.
+func withoutSandbox() string {
+	if tier, whole := process.SandboxTier(); !whole {
+		return "this kernel enforces " + tier
+	}
+	return ""
 }
 
 // otherHandler is ours as another build, unless path is empty, and with more variables in its environment.

@@ -32,6 +32,8 @@ const (
 		"10 are room between objects and the runtime's books, and 6 are pages of the program and of the heap that are there once, for however many sessions"
 	whyChurn = "profiled, the handler computes for 8 % of the time; the rest passes in the kernel, which makes a thread for each process, " +
 		"confines it, and starts the process, as it does for raw, too"
+	whySandbox = "every system call of a sandboxed server passes the filters, which the kernel runs; entering the sandbox makes two folders, and as " +
+		"many rules of Landlock as it names folders and ports, before the server starts"
 	whyScan = "the scan is also the check that the whole message is JSON, so that nothing else reaches a server or a client"
 )
 
@@ -105,6 +107,12 @@ func holds() []hold {
 		{title: "CPU a call at 8 × 4", limit: 22, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
 		{title: "a call that is passed on to another instance (loopback Redis): p50 above a local one", limit: 1000, form: unit("%.0f µs"), ours: true,
 			value: func(res *results, _ string) (float64, bool) { return above("echo 1×1 p50 µs", ours)(res, elsewhere) }},
+		{title: "sandboxed, echo, 8 × 4: calls/s of those without a sandbox", limit: 0.97, least: true, form: percent, ours: true, why: whySandbox,
+			value: func(res *results, _ string) (float64, bool) { return ratio("echo 8×4 calls/s", ours)(res, sandboxed) }},
+		{title: "sandboxed: `initialize` → `tools/list`, cold, above that without a sandbox", limit: 1, form: unit("%.2f ms"), ours: true, why: whySandbox,
+			value: func(res *results, _ string) (float64, bool) {
+				return above("churn to tools/list ms", ours)(res, sandboxed)
+			}},
 		{title: "envelope scan of 200 B", limit: 0.25, form: unit("%.2f µs"), value: absolute(scanTime), ours: true, why: whyScan},
 		{title: "its allocations", limit: 0, form: unit("%.0f"), value: absolute(scanAllocs), ours: true},
 		{title: "exec to first HTTP answer", limit: 15, form: unit("%.0f ms"), value: absolute("start ms")},
