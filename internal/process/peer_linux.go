@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,53 +18,78 @@ import (
 // peer finds who has the other end of a connection. It reads what processes have open: a millisecond or so, once
 // for a connection.
 //
-// Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
-// someone's who hides it.
+// Only the kernel knows who holds a socket. A process can keep others of its user from reading what it has open, and hold
+// a socket that is not among its open files: in a message that nobody has taken, in io_uring, in a thread with files of its
+// own. So a socket that no child is found with has to be found with a process that is not ours.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
 		return 0, false
 	}
 	remote, ok1 := addrPort(c.RemoteAddr())
 	local, ok2 := addrPort(c.LocalAddr())
-	if !ok1 || !ok2 || !remote.Addr().IsLoopback() && remote.Addr() != local.Addr() {
-		return 0, false // it comes from another machine
-	}
-	inode, err := inodeOf(remote, local)
-	if err != nil {
-		return 0, false // without sock_diag(7) nothing can be told
-	}
-	if inode == 0 {
-		return 0, true // closed already
-	}
-	held := s.sockets.after(s.heldSockets)
-	if mark := held.by[inode]; mark != 0 {
-		return mark, true
-	}
-	if held.hidden == 0 {
+	if !ok1 || !ok2 {
 		return 0, false
 	}
+	end, err := socketOf(remote, local)
+	user := uint32(os.Geteuid())
+	switch {
+	case err == unix.ENOENT: // it is on another machine, or reset already
+		return 0, remote.Addr().IsLoopback() || local.Addr().IsLoopback() || remote.Addr() == local.Addr()
+	case err != nil:
+		return 0, false // without sock_diag(7) nothing can be told
+	case end.inode == 0:
+		return 0, true // closed already
+	case user != 0 && end.user != user:
+		return 0, false // who is not root makes no socket of another user
+	}
+	held := s.sockets.after(s.heldSockets)
+	if mark := held.by[end.inode]; mark != 0 {
+		return mark, true
+	}
+	unseen := false
 	for _, pid := range held.others {
 		found := false
-		eachSocket(pid, func(other uint32) { found = found || other == inode })
+		err := eachSocket(pid, func(other uint32) { found = found || other == end.inode })
 		if found {
 			return 0, false
 		}
+		unseen = unseen || errors.Is(err, os.ErrPermission) && (user == 0 || runsAs(pid, user))
 	}
-	return held.hidden, true
+	if held.hidden != 0 {
+		return held.hidden, true
+	}
+	// A handler is called by the host that started it, which is seen. Others may call an app that is part of another
+	// program, also from a container that shares only the network with it.
+	_, embedded := s.currentTier().(*marked)
+	return 0, !embedded && !unseen
+}
+
+// runsAs reports whether a process that cannot be looked into may hold a socket of this user.
+func runsAs(pid int, user uint32) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return false // it has ended
+	}
+	_, uids, _ := strings.Cut(string(status), "\nUid:")
+	uids, _, _ = strings.Cut(uids, "\n")
+	return slices.Contains(strings.Fields(uids), strconv.FormatUint(uint64(user), 10))
 }
 
 // heldSockets are those that what came of children has open.
 type heldSockets struct {
 	by     map[uint32]uint64 // the mark of who has it open, by inode
 	hidden uint64            // the mark of who keeps us from seeing; 0 for nobody
-	others []int             // processes that came of no child
+	others []int             // processes that came of no child, the parent of this one first
 }
 
 func (s *system) heldSockets() (held heldSockets) {
 	held.by = map[uint32]uint64{}
 	all := processes()
 	foreign := s.foreigners(all)
+	host := os.Getppid() // which most connections are from
+	if i := slices.IndexFunc(all, func(p process) bool { return p.pid == host }); i > 0 {
+		all[0], all[i] = all[i], all[0]
+	}
 	for _, p := range all {
 		mark := uint64(0)
 		if !foreign(p) { // it is dear to read
@@ -195,18 +221,25 @@ func eachSocket(pid int, f func(inode uint32)) error {
 const (
 	diagRequestBytes = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
 	diagAnswerBytes  = 16 + 72 // struct nlmsghdr, struct inet_diag_msg
+	diagUser         = 16 + 64 // of idiag_uid
 	diagInode        = 16 + 68 // of idiag_inode
 	sockDiagByFamily = 20
 	anyState         = ^uint32(0)
 	noCookie         = ^uint32(0)
 )
 
-// inodeOf returns the number of the socket at one end of a connection whose other end is far; 0 if no process
-// has it any more.
-func inodeOf(end, far netip.AddrPort) (uint32, error) {
+// A socketEnd is the socket at one end of a connection.
+type socketEnd struct {
+	inode uint32 // its number; 0 if no process has it any more
+	user  uint32 // that it was made by
+}
+
+// socketOf returns the socket at one end of a connection whose other end is far. The error is ENOENT if this machine does
+// not have it, or no more.
+func socketOf(end, far netip.AddrPort) (socketEnd, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
-		return 0, err
+		return socketEnd{}, err
 	}
 	defer unix.Close(fd)
 	families := []byte{unix.AF_INET, unix.AF_INET6} // a socket of the latter takes connections of the former
@@ -214,16 +247,15 @@ func inodeOf(end, far netip.AddrPort) (uint32, error) {
 		families = families[1:]
 	}
 	for _, family := range families {
-		inode, err := askDiag(fd, family, end, far)
-		if err == unix.ENOENT {
-			continue
+		found, err := askDiag(fd, family, end, far)
+		if err != unix.ENOENT {
+			return found, err
 		}
-		return inode, err
 	}
-	return 0, nil
+	return socketEnd{}, unix.ENOENT
 }
 
-func askDiag(fd int, family byte, end, far netip.AddrPort) (uint32, error) {
+func askDiag(fd int, family byte, end, far netip.AddrPort) (found socketEnd, err error) {
 	native := binary.NativeEndian
 	m := make([]byte, diagRequestBytes)
 	native.PutUint32(m, diagRequestBytes)
@@ -240,20 +272,20 @@ func askDiag(fd int, family byte, end, far netip.AddrPort) (uint32, error) {
 	native.PutUint32(id[40:], noCookie)
 	native.PutUint32(id[44:], noCookie)
 	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return 0, err
+		return found, err
 	}
 	answer := make([]byte, 4<<10)
 	n, _, err := unix.Recvfrom(fd, answer, 0)
 	if err != nil {
-		return 0, err
+		return found, err
 	}
 	if n >= 20 && native.Uint16(answer[4:]) == unix.NLMSG_ERROR {
-		return 0, unix.Errno(-int32(native.Uint32(answer[16:])))
+		return found, unix.Errno(-int32(native.Uint32(answer[16:])))
 	}
 	if n < diagAnswerBytes || native.Uint16(answer[4:]) != sockDiagByFamily {
-		return 0, unix.EPROTO
+		return found, unix.EPROTO
 	}
-	return native.Uint32(answer[diagInode:]), nil
+	return socketEnd{inode: native.Uint32(answer[diagInode:]), user: native.Uint32(answer[diagUser:])}, nil
 }
 
 func putAddr(to []byte, family byte, a netip.Addr) {
