@@ -78,14 +78,9 @@ func allowFiles(ruleset int, access uint64) error {
 // isKernels reports whether a path is a folder in which files are ways to set something of the kernel or of a process.
 func isKernels(path string) bool {
 	var fs unix.Statfs_t
-	if unix.Statfs(path, &fs) != nil {
-		return false
-	}
-	switch fs.Type {
-	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC:
-		return true
-	}
-	return false
+	err := unix.Statfs(path, &fs)
+	kind := fs.Type
+	return err == nil && (kind == unix.PROC_SUPER_MAGIC || kind == unix.SYSFS_MAGIC || kind == unix.CGROUP_SUPER_MAGIC || kind == unix.CGROUP2_SUPER_MAGIC)
 }
 
 // allowBelow adds a rule to a ruleset that allows an access to all files below a folder.

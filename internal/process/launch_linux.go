@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,7 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 		sys.guard.track('+', c.PID())
 		started <- nil
 		<-limited // until then its number is nobody else's
+		freeSignalStack()
 		c.wait()
 	})
 	if err = <-ready; err == nil {
@@ -138,6 +140,19 @@ func onOwnThread(f func()) {
 		<-locked
 		runtime.UnlockOSThread()
 	}()
+}
+
+// freeSignalStack gives the memory of this thread's signal stack back, until a signal comes. The Go runtime gives each
+// thread one of 32 KiB, often in pages that were in use before.
+func freeSignalStack() {
+	var stack struct { // stack_t
+		base  uintptr
+		flags int32
+		size  uintptr
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SIGALTSTACK, 0, uintptr(unsafe.Pointer(&stack)), 0); errno == 0 && stack.flags == 0 {
+		unix.RawSyscall(unix.SYS_MADVISE, stack.base, stack.size, unix.MADV_DONTNEED)
+	}
 }
 
 // reap waits for the child and takes its group with it. In between it stays a zombie, so that its

@@ -1,105 +1,95 @@
 package process
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// peer finds who has the other end of a connection. It reads what processes have open: a millisecond or so, once
-// for a connection.
+// peer finds who has the other end of a connection. It reads what a client that is known has open, or else what all
+// processes have: once per connection, a millisecond or many.
 //
-// Only the kernel knows who holds a socket. A process can keep others of its user from reading what it has open, and hold
-// a socket that is not among its open files: in a message that nobody has taken, in io_uring, in a thread with files of its
-// own. So a socket that no child is found with has to be found with a process that is not ours.
+// Only the kernel knows who holds a socket. A process can keep others of its user from reading what it has open, and can
+// hold a socket that is not among its files: in a message that nobody has taken, in io_uring, in a thread with files of its
+// own. So a socket has to be found with a process that is not ours.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
-	if !s.marks.any() {
-		return 0, false
-	}
 	remote, ok1 := addrPort(c.RemoteAddr())
 	local, ok2 := addrPort(c.LocalAddr())
-	if !ok1 || !ok2 {
+	if !ok1 || !ok2 || !s.marks.any() {
 		return 0, false
 	}
-	end, err := socketOf(remote, local)
-	user := uint32(os.Geteuid())
-	switch {
+	inode, user, err := socketOf(remote, local)
+	switch self := uint32(os.Geteuid()); {
 	case err == unix.ENOENT: // it is on another machine, or reset already
 		return 0, remote.Addr().IsLoopback() || local.Addr().IsLoopback() || remote.Addr() == local.Addr()
 	case err != nil:
 		return 0, false // without sock_diag(7) nothing can be told
-	case end.inode == 0:
+	case inode == 0:
 		return 0, true // closed already
-	case user != 0 && end.user != user:
-		return 0, false // who is not root makes no socket of another user
+	case user != self && self != 0:
+		return 0, false // only root makes sockets of another user
+	}
+	socket := []byte("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
+	if s.clients.have(socket) {
+		return 0, false
 	}
 	held := s.sockets.after(s.heldSockets)
-	if mark := held.by[end.inode]; mark != 0 {
+	if mark := held.by[string(socket)]; mark != 0 {
 		return mark, true
 	}
-	unseen := false
-	for _, pid := range held.others {
-		found := false
-		err := eachSocket(pid, func(other uint32) { found = found || other == end.inode })
-		if found {
+	// A handler is called by the host that started it. An app that is part of another program may be called by processes
+	// that it cannot see, such as those of another container that shares the network with it.
+	_, unsure := s.currentTier().(*marked)
+	for _, p := range held.others {
+		err := hasOpen(p.pid, socket)
+		if err == nil {
+			if held.foreign(p) {
+				s.clients.add(p)
+			}
 			return 0, false
 		}
-		unseen = unseen || errors.Is(err, os.ErrPermission) && (user == 0 || runsAs(pid, user))
+		unsure = unsure || errors.Is(err, os.ErrPermission) && runsAs(p.pid, user)
 	}
-	if held.hidden != 0 {
-		return held.hidden, true
-	}
-	// A handler is called by the host that started it, which is seen. Others may call an app that is part of another
-	// program, also from a container that shares only the network with it.
-	_, embedded := s.currentTier().(*marked)
-	return 0, !embedded && !unseen
+	return held.hidden, held.hidden != 0 || !unsure
 }
 
-// runsAs reports whether a process that cannot be looked into may hold a socket of this user.
+// runsAs reports whether a process that cannot be looked into is one of this user.
 func runsAs(pid int, user uint32) bool {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return false // it has ended
-	}
-	_, uids, _ := strings.Cut(string(status), "\nUid:")
-	uids, _, _ = strings.Cut(uids, "\n")
-	return slices.Contains(strings.Fields(uids), strconv.FormatUint(uint64(user), 10))
+	status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status") // empty if it has ended
+	return bytes.Contains(status, fmt.Appendf(nil, "\nUid:\t%d\t", user))
 }
 
-// heldSockets are those that what came of children has open.
+// heldSockets are what children, and what came of them, have open.
 type heldSockets struct {
-	by     map[uint32]uint64 // the mark of who has it open, by inode
-	hidden uint64            // the mark of who keeps us from seeing; 0 for nobody
-	others []int             // processes that came of no child, the parent of this one first
+	by      map[string]uint64  // the mark of who has it open, by its name in /proc/pid/fd
+	hidden  uint64             // the mark of who keeps us from seeing; 0 for nobody
+	others  []process          // that carry no mark
+	foreign func(process) bool // reports whether a process certainly came of no child
 }
 
 func (s *system) heldSockets() (held heldSockets) {
-	held.by = map[uint32]uint64{}
+	held.by = map[string]uint64{}
 	all := processes()
-	foreign := s.foreigners(all)
-	host := os.Getppid() // which most connections are from
-	if i := slices.IndexFunc(all, func(p process) bool { return p.pid == host }); i > 0 {
-		all[0], all[i] = all[i], all[0]
-	}
+	held.foreign = s.foreigners(all)
 	for _, p := range all {
 		mark := uint64(0)
-		if !foreign(p) { // it is dear to read
+		if !held.foreign(p) { // it is dear to read
 			mark = s.marks.of(p.pid)
 		}
 		if mark == 0 {
-			held.others = append(held.others, p.pid)
+			held.others = append(held.others, p)
 			continue
 		}
-		if err := eachSocket(p.pid, func(inode uint32) { held.by[inode] = mark }); errors.Is(err, os.ErrPermission) {
+		if err := eachFile(p.pid, func(file []byte) bool { held.by[string(file)] = mark; return true }); errors.Is(err, os.ErrPermission) {
 			held.hidden = mark
 		}
 	}
@@ -190,31 +180,26 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
 }
 
-// eachSocket calls f with the inode of each socket that a process has open.
-func eachSocket(pid int, f func(inode uint32)) error {
-	path := "/proc/" + strconv.Itoa(pid) + "/fd"
-	dir, err := os.Open(path)
+// eachFile calls f with what each descriptor of a process refers to (proc_pid_fd(5)), until f returns false.
+func eachFile(pid int, f func(file []byte) (more bool)) error {
+	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	var link [64]byte
-	for _, name := range names {
-		n, err := unix.Readlink(path+"/"+name, link[:])
+	fd := int(dir.Fd())
+	var link [64]byte // enough for a socket
+	for {
+		names, err := dir.Readdirnames(64)
 		if err != nil {
-			continue
+			return nil // that was all, or the process has ended
 		}
-		if number, ok := strings.CutPrefix(string(link[:n]), "socket:["); ok {
-			if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 32); err == nil {
-				f(uint32(inode))
+		for _, name := range names {
+			if n, err := unix.Readlinkat(fd, name, link[:]); err == nil && !f(link[:n]) {
+				return nil
 			}
 		}
 	}
-	return nil
 }
 
 // The messages of sock_diag(7) for one TCP connection, in the host's byte order except for addresses and ports.
@@ -228,18 +213,12 @@ const (
 	noCookie         = ^uint32(0)
 )
 
-// A socketEnd is the socket at one end of a connection.
-type socketEnd struct {
-	inode uint32 // its number; 0 if no process has it any more
-	user  uint32 // that it was made by
-}
-
-// socketOf returns the socket at one end of a connection whose other end is far. The error is ENOENT if this machine does
-// not have it, or no more.
-func socketOf(end, far netip.AddrPort) (socketEnd, error) {
+// socketOf returns the number of the socket at one end of a connection whose other end is far, 0 if no process has it any
+// more, and its user. The error is ENOENT if this machine does not have it.
+func socketOf(end, far netip.AddrPort) (inode, user uint32, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
-		return socketEnd{}, err
+		return 0, 0, err
 	}
 	defer unix.Close(fd)
 	families := []byte{unix.AF_INET, unix.AF_INET6} // a socket of the latter takes connections of the former
@@ -247,15 +226,14 @@ func socketOf(end, far netip.AddrPort) (socketEnd, error) {
 		families = families[1:]
 	}
 	for _, family := range families {
-		found, err := askDiag(fd, family, end, far)
-		if err != unix.ENOENT {
-			return found, err
+		if inode, user, err = askDiag(fd, family, end, far); err != unix.ENOENT {
+			break
 		}
 	}
-	return socketEnd{}, unix.ENOENT
+	return inode, user, err
 }
 
-func askDiag(fd int, family byte, end, far netip.AddrPort) (found socketEnd, err error) {
+func askDiag(fd int, family byte, end, far netip.AddrPort) (inode, user uint32, err error) {
 	native := binary.NativeEndian
 	m := make([]byte, diagRequestBytes)
 	native.PutUint32(m, diagRequestBytes)
@@ -272,20 +250,20 @@ func askDiag(fd int, family byte, end, far netip.AddrPort) (found socketEnd, err
 	native.PutUint32(id[40:], noCookie)
 	native.PutUint32(id[44:], noCookie)
 	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return found, err
+		return 0, 0, err
 	}
 	answer := make([]byte, 4<<10)
 	n, _, err := unix.Recvfrom(fd, answer, 0)
 	if err != nil {
-		return found, err
+		return 0, 0, err
 	}
 	if n >= 20 && native.Uint16(answer[4:]) == unix.NLMSG_ERROR {
-		return found, unix.Errno(-int32(native.Uint32(answer[16:])))
+		return 0, 0, unix.Errno(-int32(native.Uint32(answer[16:])))
 	}
 	if n < diagAnswerBytes || native.Uint16(answer[4:]) != sockDiagByFamily {
-		return found, unix.EPROTO
+		return 0, 0, unix.EPROTO
 	}
-	return socketEnd{inode: native.Uint32(answer[diagInode:]), user: native.Uint32(answer[diagUser:])}, nil
+	return native.Uint32(answer[diagInode:]), native.Uint32(answer[diagUser:]), nil
 }
 
 func putAddr(to []byte, family byte, a netip.Addr) {

@@ -431,6 +431,7 @@ var fileTries = []try{
 	{"verity of a file", ioctlTry(0x40806685)},
 	{"encryption of a folder", ioctlTry(0x800c6613)},
 	{"flags of a file, as a 32-bit program sets them", ioctlTry(0x40046602)},
+	{"a project of a file", ioctlTry(0x401c5820)},
 	{"a subvolume", ioctlTry(0x5000940e)},
 	{"a subvolume, in 64 bits", ioctlTry(1<<32 | 0x5000940e)},
 	{"attributes of a file", func(w world) error {

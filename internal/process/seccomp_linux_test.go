@@ -119,8 +119,8 @@ const (
 	datagramBit   = unix.SOCK_DGRAM // and of SOCK_RAW, which is a datagram's to AF_UNIX
 	tcpULP        = 31
 	fastOpen      = unix.MSG_FASTOPEN
-	getFlags      = 1          // the number of FS_IOC_GETFLAGS among those of type 'f'; others set flags, verity or encryption
-	setAttributes = 0x401c5820 // FS_IOC_FSSETXATTR
+	getFlags      = 1    // the number of FS_IOC_GETFLAGS among those of type 'f'; others set flags, verity or encryption
+	setAttributes = 0x20 // a bit of the number of FS_IOC_FSSETXATTR among those of type 'X', which FS_IOC_FSGETXATTR does not have
 )
 
 // pairRule leaves pairs of sockets that can reach nobody but each other: a datagram could be sent to an address.
@@ -188,7 +188,7 @@ func attributesRules() []rule {
 			"setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat",
 		}, nil},
 		{errno(unix.EOPNOTSUPP), []string{"ioctl"}, [][]seccomp.Condition{
-			low(1, setAttributes),
+			append(ofType('X'), arg(1, seccomp.BitsSet, setAttributes)),
 			append(ofType('f'), arg(1, seccomp.BitsSet, 0xff&^getFlags)),
 			// btrfs creates subvolumes in a folder that is only read. Shared copies of files (FICLONE) are of this type, too:
 			// programs then make full ones.

@@ -327,7 +327,7 @@ func TestPeerIsKnown(t *testing.T) {
 	}
 }
 
-// elsewhere returns an address of this machine that is not a loopback address; empty if there is none.
+// elsewhere returns an address of this machine that is not a loopback address; empty if it has no other.
 func elsewhere(t *testing.T) string {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -342,7 +342,7 @@ func elsewhere(t *testing.T) string {
 	return ""
 }
 
-// Who is certainly none of ours is not asked for a mark; where anything is in doubt it is.
+// Who certainly did not come of us is not asked for a mark; where anything is in doubt it is.
 func TestForeignersAreCertain(t *testing.T) {
 	self := os.Getpid()
 	all := []process{
