@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer finds who has the other end of a connection. It reads what a client that is known has open, or else what all
+// peer finds the process that has the other end of a connection. It reads what a client that is known has open, or else what all
 // processes have: once per connection, a millisecond or many.
 //
 // Only the kernel knows who holds a socket. A process can keep others of its user from reading what it has open, and can
@@ -70,8 +70,8 @@ func runsAs(pid int, user uint32) bool {
 
 // heldSockets are what children, and what came of them, have open.
 type heldSockets struct {
-	by      map[string]uint64  // the mark of who has it open, by its name in /proc/pid/fd
-	hidden  uint64             // the mark of who keeps us from seeing; 0 for nobody
+	by      map[string]uint64  // the mark of the child that has it open, by its name in /proc/pid/fd
+	hidden  uint64             // the mark of a child that hides its files from us; 0 for none
 	others  []process          // that carry no mark
 	foreign func(process) bool // reports whether a process certainly came of no child
 }
