@@ -79,8 +79,7 @@ func allowFiles(ruleset int, access uint64) error {
 func isKernels(path string) bool {
 	var fs unix.Statfs_t
 	err := unix.Statfs(path, &fs)
-	kind := fs.Type
-	return err == nil && (kind == unix.PROC_SUPER_MAGIC || kind == unix.SYSFS_MAGIC || kind == unix.CGROUP_SUPER_MAGIC || kind == unix.CGROUP2_SUPER_MAGIC)
+	return err == nil && (fs.Type == unix.PROC_SUPER_MAGIC || fs.Type == unix.SYSFS_MAGIC || fs.Type == unix.CGROUP_SUPER_MAGIC || fs.Type == unix.CGROUP2_SUPER_MAGIC)
 }
 
 // allowBelow adds a rule to a ruleset that allows an access to all files below a folder.

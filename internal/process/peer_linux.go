@@ -31,12 +31,10 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	switch self := uint32(os.Geteuid()); {
 	case err == unix.ENOENT: // it is on another machine, or reset already
 		return 0, remote.Addr().IsLoopback() || local.Addr().IsLoopback() || remote.Addr() == local.Addr()
-	case err != nil:
-		return 0, false // without sock_diag(7) nothing can be told
-	case inode == 0:
+	case err == nil && inode == 0:
 		return 0, true // closed already
-	case user != self && self != 0:
-		return 0, false // only root makes sockets of another user
+	case err != nil, user != self && self != 0:
+		return 0, false // without sock_diag(7) nothing can be told, and only root makes sockets of another user
 	}
 	socket := []byte("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
 	if s.clients.have(socket) {
