@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -47,7 +48,7 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	// A handler is called by the host that started it. An app that is part of another program may be called by processes
 	// that it cannot see, such as those of another container that shares the network with it.
 	_, unsure := s.currentTier().(*marked)
-	for _, p := range held.others {
+	for _, p := range slices.Backward(held.others) { // a client that is new here is most likely new
 		err := hasOpen(p.pid, socket)
 		if err == nil {
 			if held.foreign(p) {
