@@ -18,6 +18,7 @@ type Known struct {
 	budget *message.Budget // of large answers
 	era    string
 	convs  []*Talk
+	memory memory
 
 	mu     sync.Mutex
 	proven bool           // what is known is of this server, with the values that its variables have
@@ -26,11 +27,12 @@ type Known struct {
 
 // A Talk is a Conversation whose answers are at hand.
 type Talk struct {
-	known   *Known
-	of      Conversation
-	modern  bool
-	answers map[question]said
-	lists   []question // in the order in which they were asked
+	known        *Known
+	of           Conversation
+	modern       bool
+	capabilities string // of the clients whose conversation it is, as a beginning has them; "" for any that were tried
+	answers      map[question]said
+	lists        []question // in the order in which they were asked
 }
 
 type question struct{ method, cursor string }
@@ -46,6 +48,7 @@ func (f *File) Known(name string, from Source, keys []string, doubt bool, log *s
 	k := &Known{name: name, log: log.With("server", name), budget: budget, era: s.Era, proven: proven, others: map[*Talk]bool{}}
 	for _, c := range s.Conversations {
 		t := &Talk{known: k, of: c, answers: map[question]said{}}
+		t.capabilities = begin(json.RawMessage(`""`), c.Capabilities).capabilities
 		for _, a := range c.Answers {
 			q := question{a.Method, a.Cursor}
 			t.answers[q] = f.answers[a.Line]
@@ -78,7 +81,7 @@ func (k *Known) serves() bool {
 
 // Talk returns the conversation that a client begins with this initialize, or nil if it is not known.
 func (k *Known) Talk(initialize *message.Message) *Talk {
-	a, ok := understand(initialize)
+	a, ok := k.memory.understand(initialize)
 	if !ok || a.method != methodInitialize {
 		return nil
 	}
@@ -87,7 +90,7 @@ func (k *Known) Talk(initialize *message.Message) *Talk {
 
 func (k *Known) find(b beginning, modern bool) (any *Talk) {
 	for _, t := range k.convs {
-		if t.modern != modern || t.of.Version != b.version || !takes(t.of.Capabilities, b.capabilities) {
+		if t.modern != modern || !t.takes(b) {
 			continue
 		}
 		if t.of.Capabilities != nil {
@@ -126,14 +129,14 @@ func (t *Talk) Serves() bool { return t.known.serves() }
 
 // Knows reports whether Answer has an answer.
 func (t *Talk) Knows(m *message.Message) bool {
-	a, ok := understand(m)
+	a, ok := t.known.memory.understand(m)
 	return ok && t.answerTo(a).text != nil
 }
 
 // Answer returns the answer to a request, with its id; nil if only a process knows it, or there is no memory
 // for it, which it may wait for.
 func (t *Talk) Answer(m *message.Message, caller string) *message.Message {
-	a, ok := understand(m)
+	a, ok := t.known.memory.understand(m)
 	if !ok {
 		return nil
 	}
@@ -141,7 +144,7 @@ func (t *Talk) Answer(m *message.Message, caller string) *message.Message {
 }
 
 func (t *Talk) answerTo(a asked) said {
-	if a.method == methodInitialize && (a.begins.version != t.of.Version || !takes(t.of.Capabilities, a.begins.capabilities)) {
+	if a.method == methodInitialize && !t.takes(a.begins) {
 		return said{}
 	}
 	return t.answers[question{a.method, a.cursor}]
@@ -321,4 +324,4 @@ func (s Stateless) Pages(method string) [][]byte {
 	return t.Pages(method)
 }
 
-func (s Stateless) talk() *Talk { return s.find(beginning{version: StatelessVersion}, true) }
+func (s Stateless) talk() *Talk { return s.find(beginning{StatelessVersion, "{}", nil}, true) }

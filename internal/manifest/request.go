@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -67,12 +68,6 @@ type asked struct {
 	begins beginning // of one that begins a conversation, or of any without a session
 }
 
-// A beginning is how a client begins.
-type beginning struct {
-	version      string
-	capabilities json.RawMessage
-}
-
 // levels are those of logging/setLevel (MCP, server/utilities/logging, "Log Levels").
 var levels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
 
@@ -100,21 +95,21 @@ func understand(m *message.Message) (a asked, ok bool) {
 		return asked{}, false
 	}
 	if a.method == methodInitialize {
-		a.begins.capabilities = r.Params["capabilities"]
-		return a, json.Unmarshal(r.Params["protocolVersion"], &a.begins.version) == nil
+		a.begins = begin(r.Params["protocolVersion"], r.Params["capabilities"])
+		return a, named(r.Params["clientInfo"])
 	}
 	for name, value := range r.Params {
 		var text string
 		switch {
 		case name == "_meta":
-			var meta struct {
-				Version      string          `json:"io.modelcontextprotocol/protocolVersion"`
-				Capabilities json.RawMessage `json:"io.modelcontextprotocol/clientCapabilities"`
-			}
+			var meta map[string]json.RawMessage
 			if json.Unmarshal(value, &meta) != nil {
 				return asked{}, false
 			}
-			a.begins = beginning{meta.Version, meta.Capabilities}
+			if info, ok := meta["io.modelcontextprotocol/clientInfo"]; ok && !named(info) {
+				return asked{}, false
+			}
+			a.begins = begin(meta["io.modelcontextprotocol/protocolVersion"], meta["io.modelcontextprotocol/clientCapabilities"])
 		case name == "cursor" && Lists[a.method] != "":
 			if json.Unmarshal(value, &a.cursor) != nil {
 				return asked{}, false
@@ -127,53 +122,32 @@ func understand(m *message.Message) (a asked, ok bool) {
 	return a, a.method != methodSetLevel || r.Params["level"] != nil
 }
 
+// A memory keeps how the last initialize was understood: a client sends the same bytes each time, and each session
+// asks for them more than once. Its methods may be called from any goroutine.
+type memory struct{ last atomic.Pointer[understood] }
+
+type understood struct {
+	text  []byte
+	asked asked
+}
+
+func (r *memory) understand(m *message.Message) (asked, bool) {
+	text := m.Small(0)
+	if text == nil || m.Envelope().Method() != methodInitialize {
+		return understand(m)
+	}
+	if u := r.last.Load(); u != nil && bytes.Equal(u.text, text) {
+		return u.asked, true
+	}
+	a, ok := understand(m)
+	if ok {
+		r.last.Store(&understood{bytes.Clone(text), a})
+	}
+	return a, ok
+}
+
 // mentions reports whether word stands in m, or could, by an escape.
 func mentions(m *message.Message, word string) bool {
 	text := m.Small(0)
 	return text == nil || bytes.Contains(text, []byte(word)) || bytes.IndexByte(text, '\\') >= 0 || bytes.Contains(bytes.ToLower(text), []byte(word))
-}
-
-// canonical returns capabilities in a form in which equal ones are equal, without those that say nothing.
-func canonical(capabilities json.RawMessage) (text []byte, names []string, ok bool) {
-	var all map[string]any
-	if len(capabilities) > 0 && json.Unmarshal(capabilities, &all) != nil {
-		return nil, nil, false
-	}
-	for name, value := range all {
-		object, isObject := value.(map[string]any)
-		if value == nil || (name == "experimental" || name == "extensions") && isObject && len(object) == 0 {
-			delete(all, name)
-			continue
-		}
-		names = append(names, name)
-	}
-	if len(all) == 0 {
-		return []byte("{}"), nil, true
-	}
-	text, err := json.Marshal(all)
-	return text, names, err == nil
-}
-
-var triedNames = func() []string {
-	_, names, _ := canonical(Tried)
-	return names
-}()
-
-// takes reports whether a client that declares these capabilities is answered as in a conversation that
-// names those.
-func takes(recorded, declared json.RawMessage) bool {
-	want, names, ok := canonical(declared)
-	if !ok {
-		return false
-	}
-	if recorded == nil {
-		for _, name := range names {
-			if !slices.Contains(triedNames, name) {
-				return false
-			}
-		}
-		return true
-	}
-	is, _, ok := canonical(recorded)
-	return ok && bytes.Equal(is, want)
 }
