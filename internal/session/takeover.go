@@ -206,17 +206,20 @@ func recall(tk *ticket.Ticket) (handshake, error) {
 // Delete ends the session of o for good, wherever it is: here, and where a store says it on other
 // instances too. Without one its id is remembered here alone. It fails with ErrUnknown.
 func (t *Table) Delete(ctx context.Context, o Opening) error {
-	here := t.closeHere(o.key())
-	tk, err := t.ticketOf(o)
-	switch {
-	case err != nil && here:
-		return nil // and was never anywhere else
-	case err != nil || !here && t.tombstones.over(o.ID):
-		return ErrUnknown
+	here, created := t.closeHere(o)
+	if created.IsZero() {
+		tk, err := t.ticketOf(o)
+		switch {
+		case err != nil && here:
+			return nil // and was never anywhere else
+		case err != nil || !here && t.tombstones.over(o.ID):
+			return ErrUnknown
+		}
+		created = tk.Created
 	}
-	until := o.Server.until(tk.Created)
+	until := o.Server.until(created)
 	t.tombstones.write(o.ID, time.Time{}, until)
-	t.closeHere(o.key()) // if it has come back in between
+	t.closeHere(o) // if it has come back in between
 	if t.sharing.Ended == nil {
 		return nil
 	}
@@ -226,13 +229,18 @@ func (t *Table) Delete(ctx context.Context, o Opening) error {
 	return nil
 }
 
-// closeHere ends the session of key, and reports whether it was here.
-func (t *Table) closeHere(key admission.Key) bool {
-	s, err := t.Find(key)
+// closeHere ends the session of o, and reports whether it was here, and if o.ID is what was sealed here, of when.
+func (t *Table) closeHere(o Opening) (here bool, created time.Time) {
+	s, err := t.Find(o.key())
 	if err != nil {
-		return false
+		return false, time.Time{}
 	}
+	defer s.Leave()
 	s.Close("the client ended it")
-	s.Leave()
-	return true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed == o.ID {
+		created = s.created
+	}
+	return true, created
 }
