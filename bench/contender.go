@@ -84,8 +84,11 @@ const slow = "slow"
 
 // dirOf is the project that a measure is done with.
 func (l *lab) dirOf(measure string) string {
-	if measure == arrivalsSlow {
+	switch measure {
+	case arrivalsSlow:
 		return filepath.Join(l.dir, slow)
+	case lists:
+		return filepath.Join(l.dir, known)
 	}
 	return l.dir
 }

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -123,11 +124,11 @@ func bench(args []string, stderr io.Writer) error {
 }
 
 // choose returns the contenders that are named, in the order of the page. Profiles are taken of the
-// handler alone.
+// handler alone, as it is named or as ours.
 func choose(all []contender, only string, profile bool) ([]contender, error) {
 	names := []string{raw, floor}
 	if profile {
-		only, names = ours, names[:0]
+		only, names = cmp.Or(only, ours), names[:0]
 	}
 	if only == "" {
 		return all, nil

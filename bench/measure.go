@@ -54,7 +54,7 @@ func measures(s scale) []measure {
 		load("echo 64×1", job{tool: "echo"}, 64, 1),
 		{name: "churn", run: churning(1), skip: []string{floor}},
 		{name: "churn 4×", run: churning(4), skip: []string{floor}},
-		{name: lists, run: listOnly, of: []string{floor, known}},
+		{name: lists, run: listOnly, of: []string{floor, known, against}},
 		{name: arrivals, run: arrive, of: []string{raw, ours, prewarmed, against}},
 		{name: arrivalsSlow, run: arrive, of: []string{raw, ours, prewarmed, against}},
 	}
@@ -246,6 +246,10 @@ const lists = "list-only sessions"
 // after another, and how many processes the server has while ten of them are open.
 func listOnly(m *meter) error {
 	var r record
+	before, err := m.usage()
+	if err != nil {
+		return err
+	}
 	for range m.lists {
 		first := time.Now()
 		if err := once(m, func() { r.latencies = append(r.latencies, time.Since(first)) }); err != nil {
@@ -262,6 +266,11 @@ func listOnly(m *meter) error {
 	}
 	m.set(lists, "p50 µs", micros(quantile(r.latencies, 0.5)))
 	m.set(lists, "p99 µs", micros(quantile(r.latencies, 0.99)))
+	after, err := m.usage()
+	if err != nil {
+		return err
+	}
+	m.set(lists, "CPU µs", micros(after.cpu-before.cpu)/float64(len(r.latencies)))
 	if m.client.path != "/api/mcp" { // the floor's, which has none
 		return nil
 	}

@@ -124,6 +124,7 @@ func lines(s scale) []line {
 		line{"churn, four at a time, sessions/s", "churn 4× sessions/s", "%.1f", raw, false},
 		line{"initialize → tools/list, ms", "churn to tools/list ms", "%.1f", raw, true},
 		line{"list-only sessions: initialize → tools/list, p50 µs", lists + " p50 µs", "%.0f", floor, true},
+		line{"list-only sessions: CPU per session, from initialize to DELETE, µs", lists + " CPU µs", "%.0f", floor, true},
 		line{"the same after a pause, ms", arrivals + " to tools/list ms", "%.1f", raw, true},
 		line{"the same, server starts in " + slowStart.String() + ", ms", arrivalsSlow + " to tools/list ms", "%.1f", raw, true})
 	for _, n := range s.idle {
