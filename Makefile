@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e e2e-starts e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden site release-dry-run bench bench-fork bench-go
+.PHONY: help demo test unit e2e e2e-starts e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden site release-dry-run bench bench-fork bench-memory bench-go
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +39,7 @@ FRONT = ../shared/tools/front/front
 
 e2e-front: ## run the same tests through the host's own HTTP front, FRONT, if it is installed
 	test/e2e/tools/install.sh
-	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 20m ./test/e2e
+	MCPFUNC_E2E_FRONT=$(FRONT) go test -tags e2e -v -timeout 60m ./test/e2e
 
 scale: ## test scale-out without affinity, at full length: instances, kills, rotation, Redis
 	test/e2e/tools/install.sh
@@ -79,6 +79,9 @@ bench: ## run the benchmark against raw pipes, the HTTP floor and peers; writes 
 
 bench-fork: ## measure a session of a packed Python server, forked and not
 	go run ./bench/fork
+
+bench-memory: ## measure how many sessions fit on an instance behind the host's own HTTP front; needs root
+	go run ./bench/memory
 
 bench-go: ## run the benchmarks of single packages, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./internal/message ./internal/framing ./internal/session ./runtime

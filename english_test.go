@@ -34,6 +34,13 @@ var unidiomatic = []struct {
 	{`\bsees to it\b|\bsaw to it\b`, "ensures", []string{"sees to it", "saw to it"}},
 	{`\btakes? along\b|\btaken along\b`, "carries, includes", []string{" along"}},
 	{`\blaid down\b`, "written to, put into", []string{"laid down"}},
+	{`\bnil for nobody\b|\bnobody else's\b|\b(is|are|in) nobody's\b`, "nil for none; of no other process, user, or session", []string{"nobody"}},
+	{`\bwho has (it|the turn)\b`, "its owner, the caller that has the turn", []string{"who has"}},
+	{`\bhardly ever\b`, "rarely", []string{"hardly"}},
+	{`\bso many more\b`, "n more", []string{"so many"}},
+	{`\bin so many words\b`, "explicitly", []string{"so many"}},
+	{`\bso far as to\b`, "never, could not", []string{"so far as"}},
+	{`\bnobody (waits|wants|uses)\b`, "name the actor: without a client that waits, idle", []string{"nobody"}},
 	{`\bcomes? to nothing\b`, "fails", []string{"to nothing"}},
 }
 

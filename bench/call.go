@@ -33,7 +33,7 @@ type call struct {
 	job
 	body   []byte
 	id     int
-	digits []int  // where in body the id stands
+	digits []int  // positions of the ID in body
 	text   []byte // that the answer must carry, when size says nothing
 }
 

@@ -19,6 +19,7 @@ type client struct {
 	addr   string // host:port
 	path   string
 	choose bool // choose the ids of sessions, instead of taking what the server says
+	asHost bool // send what the Functions host sends: more headers, and the body by itself
 }
 
 // A session is one MCP session of any contender.
@@ -46,6 +47,10 @@ const introduction = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"p
 
 var protocolVersion = regexp.MustCompile(`"protocolVersion": ?"([0-9-]+)"`)
 
+// hostHeaders are those that the host adds to a request, as seen behind its front.
+const hostHeaders = "X-Azure-Functions-HostVersion: 4.1052.200.0\r\nX-Azure-Functions-InvocationId: d6aa57b1-9702-4973-8f97-c0f190d52132\r\n" +
+	"x-ms-invocation-id: d6aa57b1-9702-4973-8f97-c0f190d52132\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: app.azurewebsites.net\r\nX-Forwarded-Proto: https\r\n"
+
 func (c *client) headOf(method, session, version string) []byte {
 	h := method + " " + c.path + " HTTP/1.1\r\nHost: " + c.addr + "\r\nContent-Type: application/json\r\n" +
 		"Accept: application/json, text/event-stream\r\n"
@@ -54,6 +59,9 @@ func (c *client) headOf(method, session, version string) []byte {
 	}
 	if version != "" {
 		h += "Mcp-Protocol-Version: " + version + "\r\n"
+	}
+	if c.asHost {
+		h += hostHeaders
 	}
 	return []byte(h + "Content-Length: ")
 }
@@ -219,6 +227,7 @@ func (l *lane) drive(c *call, until time.Time, r *record) {
 
 func (l *lane) do(c *call) error {
 	l.conn.SetDeadline(time.Now().Add(patience))
+	l.conn.apart = l.session.asHost
 	if err := l.conn.send(l.session.post, c.body); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -54,7 +55,7 @@ type lab struct {
 
 // newLab builds the programs. They are programs of their own, because their size and their start
 // are measured: neither drags the load generator along.
-func newLab(profile string) (*lab, error) {
+func newLab() (*lab, error) {
 	dir, err := os.MkdirTemp("", "mcpfunc-bench-")
 	if err != nil {
 		return nil, err
@@ -63,42 +64,61 @@ func newLab(profile string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, self: self, server: filepath.Join(dir, "server"), handler: filepath.Join(dir, "handler"), profile: profile}
-	for path, pkg := range map[string]string{l.server: "server", l.handler: "handler"} {
-		// Stripped and without cgo, as `mcpfunc build` does it.
-		build := exec.Command("go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		out, err := build.CombinedOutput()
-		if err != nil {
-			l.close()
-			return nil, fmt.Errorf("build the benchmark's %s: %w: %s", pkg, err, out)
-		}
+	l := &lab{dir: dir, self: self, server: filepath.Join(dir, "server"), handler: filepath.Join(dir, "handler")}
+	if err := errors.Join(build(l.server, "server"), build(l.handler, "handler")); err != nil {
+		l.close()
+		return nil, err
 	}
 	return l, l.project()
 }
 
+// build builds a program of the benchmark as "mcpfunc build" does: stripped and without cgo.
+func build(path, pkg string, tags ...string) error {
+	tags = append(tags, "nethttpomithttp2")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags="+strings.Join(tags, ","), "-ldflags=-s -w", "-o", path, "github.com/mcpfunc/mcpfunc/bench/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the benchmark's %s: %w: %s", pkg, err, out)
+	}
+	return nil
+}
+
+// profiled is the same lab with a handler that writes profiles into a directory.
+func (l *lab) profiled(dir string) (*lab, error) {
+	p := *l
+	p.profile, p.handler = dir, filepath.Join(l.dir, "profiled")
+	return &p, build(p.handler, "handler", "profile")
+}
+
 func (l *lab) close() { os.RemoveAll(l.dir) }
 
-// slow is the directory of what is measured with a server that starts slowly.
-const slow = "slow"
+// The directories of what is measured with another server: one that starts slowly, and one in Python.
+const (
+	slow   = "slow"
+	python = "python"
+)
 
 // dirOf is the project that a measure is done with.
 func (l *lab) dirOf(measure string) string {
 	switch measure {
 	case arrivalsSlow:
 		return filepath.Join(l.dir, slow)
-	case lists:
-		return filepath.Join(l.dir, known)
+	case perCall:
+		return filepath.Join(l.dir, python)
 	}
 	return l.dir
 }
 
+// serverOf is the stdio server that a measure is done with.
+func (l *lab) serverOf(measure string) string {
+	if measure == perCall {
+		return installed(pythonServer)
+	}
+	return l.server
+}
+
 // project writes what a generated project has beside its handler.
 func (l *lab) project() error {
-	command, err := json.Marshal(l.server)
-	if err != nil {
-		return err
-	}
 	files := map[string]string{
 		"host.json": `{"version":"2.0","extensions":{"http":{"routePrefix":""}},"customHandler":{` +
 			`"description":{"defaultExecutablePath":"handler"},"enableProxyingHttpRequest":true}}`,
@@ -111,7 +131,16 @@ func (l *lab) project() error {
 		slow:                   `,"args":["` + slowStart.String() + `"]`,
 		known:                  ``,
 		slow + "/" + prewarmed: `,"args":["` + slowStart.String() + `"],"sessions":{"prewarm":4}`,
+		python:                 ``,
 	} {
+		server := l.server
+		if dir == python {
+			server = installed(pythonServer)
+		}
+		command, err := json.Marshal(server)
+		if err != nil {
+			return err
+		}
 		files[filepath.Join(dir, "mcp_config.json")] = `{"mcpServers":{"bench":{"command":` + string(command) + settings + `}}}`
 	}
 	for name, text := range files {
@@ -176,14 +205,15 @@ func ourContenders() []contender {
 		{name: ours, about: "the handler that a generated project builds to; one process per session", start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
-		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started ahead", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {
+		{name: prewarmed, about: "the same handler with `prewarm` 4: processes are started in advance", only: []string{"churn", arrivals, arrivalsSlow}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dirOf(measure), prewarmed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists, inCrowdName(few), inCrowdName(crowd)}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
+		forkedContender,
 		elsewhereContender,
-		frontContender,
+		frontContender(),
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", only: []string{"echo 1×1", "echo 8×4", "echo 64×1", "answers 1 MiB", "progress"}, start: func(l *lab, measure string) (*running, error) {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},

@@ -19,7 +19,7 @@ import (
 const elsewhere = "elsewhere"
 
 var elsewhereContender = contender{
-	name: elsewhere, about: "the same handler, asked for sessions of another instance, which it reaches by a `redis-server`; CPU and memory are its own",
+	name: elsewhere, about: "the same handler with sessions of another instance, to which it forwards calls through Redis; CPU and memory are those of the first instance",
 	only: []string{"echo 1×1", "echo 8×4", "answers 1 MiB"}, start: startElsewhere, absent: withoutRedis(),
 }
 

@@ -17,16 +17,15 @@ const front = "front"
 // frontProgram is that path, where it is: no registry has it.
 var frontProgram = filepath.Join("..", "shared", "tools", "front", "front")
 
-var frontContender = contender{
-	name: front, about: "the same handler behind the Functions host's own HTTP path (Kestrel, its router, YARP); CPU and memory are the handler's",
-	only: []string{"echo 1×1", "echo 8×4", "answers 1 MiB"}, start: startFront, absent: withoutFront(),
-}
-
-func withoutFront() string {
-	if _, err := os.Stat(frontProgram); err != nil {
-		return "there is no `" + filepath.ToSlash(frontProgram) + "`"
+func frontContender() contender {
+	c := contender{
+		name: front, about: "the same handler behind the Functions host's own HTTP path (Kestrel, its router, YARP); CPU and memory are the handler's",
+		only: []string{"echo 1×1", "echo 8×4", "answers 1 MiB"}, start: startFront,
 	}
-	return ""
+	if _, err := os.Stat(frontProgram); err != nil {
+		c.absent = "there is no `" + filepath.ToSlash(frontProgram) + "`; `-front` names another file"
+	}
+	return c
 }
 
 func startFront(l *lab, measure string) (*running, error) {

@@ -5,35 +5,16 @@ import (
 	"slices"
 )
 
-// A hold is one of the numbers that the design says to hold.
+// A hold is a goal for one figure of our handler.
 type hold struct {
 	title string
 	limit float64
-	least bool // the limit is the least there may be; else the most
+	least bool // the limit is a minimum; otherwise a maximum
 	form  func(float64) string
 	value func(res *results, contender string) (float64, bool)
-	ours  bool   // it is a promise about our code that peers do not share
-	why   string // for who reads that it is missed: what the time goes into
+	ours  bool   // peers have no such figure
+	why   reason // that the page gives when the hold is missed
 }
-
-// Reasons of holds.
-const (
-	whyCalls = "profiled on two cores, the floor's whole call, client included, is about 34 µs of processor time. Waking the server and " +
-		"its read and write add about 10 µs that no bridge can save, and our write to its pipe and read from it, with the " +
-		"thread switches that they cause, about 8 more; what is left is net/http, which the floor has too (`-profile DIR` shows it)"
-	whyLarge = "an answer is sent when all of it is there and its JSON has been checked, so that reading it from the pipe and writing " +
-		"it to the client do not overlap; raw does not write it a second time at all. Begun earlier, answers were slower here, and " +
-		"some clients hang with one that is then cut off (RATIONALE.md)"
-	whyProgress = "each notification is checked, placed, given an id and kept for a client that comes back, and then written once more; raw " +
-		"reads it and is done"
-	whyIdle = "counted at 200 sessions, by the stacks, the heap and the pages that are resident, of 53 KiB 23 are the thread that started the " +
-		"process and lives as long, because the process dies with it and is confined by it: 13 in two stacks of the Go runtime, 4 in that of its goroutine, " +
-		"6 in what the runtime keeps of a thread. 7 are the two goroutines that read stdout and stderr, 7 is all that is known of the session, " +
-		"10 are room between objects and the runtime's books, and 6 are pages of the program and of the heap that are there once, for however many sessions"
-	whyChurn = "profiled, the handler computes for 8 % of the time; the rest passes in the kernel, which makes a thread for each process, " +
-		"confines it, and starts the process, as it does for raw, too"
-	whyScan = "the scan is also the check that the whole message is JSON, so that nothing else reaches a server or a client"
-)
 
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
 func times(v float64) string   { return fmt.Sprintf("%.2f ×", v) }
@@ -77,38 +58,38 @@ func crowded(what string) func(*results, string) (float64, bool) {
 // holds are the numbers to hold, in the order of the page.
 func holds() []hold {
 	return []hold{
-		{title: "echo 200 B, 1 session × 1: p50 over the floor's", limit: 2.0, form: times, value: ratio("echo 1×1 p50 µs", floor), why: whyCalls},
+		{title: "echo 200 B, 1 session × 1: p50 over the floor's", limit: 2.0, form: times, value: ratio("echo 1×1 p50 µs", floor), why: whyOneCall},
 		{title: "echo, 8 sessions × 4 in flight: calls/s of the floor's", limit: 0.70, least: true, form: percent, value: ratio("echo 8×4 calls/s", floor), why: whyCalls},
-		{title: "echo, 64 × 1: calls/s of the floor's", limit: 0.60, least: true, form: percent, value: ratio("echo 64×1 calls/s", floor), why: whyCalls},
+		{title: "echo, 64 × 1: calls/s of the floor's", limit: 0.60, least: true, form: percent, value: ratio("echo 64×1 calls/s", floor), why: whyMany},
 		{title: "64 KiB answers: MB/s of raw", limit: 0.55, least: true, form: percent, value: ratio("answers 64 KiB MB/s", raw), why: whyLarge},
 		{title: "1 MiB answers: MB/s of raw", limit: 0.85, least: true, form: percent, value: ratio("answers 1 MiB MB/s", raw), why: whyLarge},
 		{title: "1 MiB answers of JSON in a string: MB/s of raw", limit: 0.60, least: true, form: percent, value: ratio("answers 1 MiB, JSON in a string MB/s", raw), why: whyLarge},
 		{title: "16 MiB answers: MB/s of raw", limit: 0.90, least: true, form: percent, value: ratio("answers 16 MiB MB/s", raw), why: whyLarge},
 		{title: "16 MiB answers: peak memory above idle", limit: 24, form: unit("%.0f MiB"), value: absolute("answers 16 MiB peak MiB")},
-		{title: "100 progress notifications a call: notifications/s of raw", limit: 0.45, least: true, form: percent, value: ratio("progress a second", raw), why: whyProgress},
+		{title: "100 progress notifications per call: notifications/s of raw", limit: 0.45, least: true, form: percent, value: ratio("progress a second", raw), why: whyProgress},
 		{title: "progress notifications lost", limit: 0, form: percent, value: absolute("progress lost")},
 		{title: "progress notifications out of order", limit: 0, form: unit("%.0f"), value: absolute("progress out of order")},
 		{title: "session churn, one at a time, cold: sessions/s of raw", limit: 0.65, least: true, form: percent, value: ratio("churn sessions/s", raw), why: whyChurn},
 		{title: "session churn, four at a time, cold: sessions/s of raw", limit: 0.55, least: true, form: percent, value: ratio("churn 4× sessions/s", raw), why: whyChurn},
-		{title: "`initialize` → `tools/list`, cold, above raw", limit: 2, form: unit("%.1f ms"), value: above("churn to tools/list ms", raw)},
 		{title: "list-only sessions from the manifest: `initialize` → `tools/list`, p50 over the floor's", limit: 1.3, form: times, ours: true,
 			value: func(res *results, _ string) (float64, bool) { return ratio(lists+" p50 µs", floor)(res, known) }},
 		{title: "list-only sessions from the manifest: processes", limit: 0, form: unit("%.0f"), ours: true,
 			value: func(res *results, _ string) (float64, bool) { return res.median(known, lists+" processes") }},
-		{title: "prewarmed: `initialize` → `tools/list` (the server itself answers in microseconds)", limit: 1.5, form: unit("%.1f ms"), ours: true,
+		{title: "prewarmed: `initialize` → `tools/list`, with a server that answers in microseconds", limit: 1.5, form: unit("%.1f ms"), ours: true,
 			value: func(res *results, contender string) (float64, bool) {
 				return res.median(prewarmed, arrivals+" to tools/list ms")
 			}},
-		{title: "memory a session at 200 idle sessions", limit: 32, form: unit("%.0f KiB"), value: absolute("idle 200 KiB"), why: whyIdle},
-		{title: "5,000 sessions without a process, against 50: CPU a call", limit: 1.15, form: times, ours: true, value: crowded("CPU µs")},
-		{title: "5,000 sessions without a process, against 50: memory a session", limit: 1.15, form: times, ours: true, value: crowded("KiB")},
-		{title: "CPU a call at 8 × 4", limit: 22, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
-		{title: "a call that is passed on to another instance (loopback Redis): p50 above a local one", limit: 1000, form: unit("%.0f µs"), ours: true,
+		{title: "memory per session at 200 idle sessions", limit: 32, form: unit("%.0f KiB"), value: absolute("idle 200 KiB"), why: whyIdle},
+		{title: "5,000 sessions without a process, against 50: CPU per call", limit: 1.15, form: times, ours: true, value: crowded("CPU µs")},
+		{title: "5,000 sessions without a process, against 50: memory per session", limit: 1.15, form: times, ours: true, value: crowded("KiB")},
+		{title: "CPU per call at 8 × 4", limit: 22, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
+		{title: "a call forwarded to another instance (Redis on loopback): p50 above that of a local call", limit: 1000, form: unit("%.0f µs"), ours: true,
 			value: func(res *results, _ string) (float64, bool) { return above("echo 1×1 p50 µs", ours)(res, elsewhere) }},
 		{title: "envelope scan of 200 B", limit: 0.25, form: unit("%.2f µs"), value: absolute(scanTime), ours: true, why: whyScan},
 		{title: "its allocations", limit: 0, form: unit("%.0f"), value: absolute(scanAllocs), ours: true},
-		{title: "exec to first HTTP answer", limit: 15, form: unit("%.0f ms"), value: absolute("start ms")},
-		{title: "the handler's size", limit: 12, form: unit("%.1f MB"), value: absolute("start MB")},
+		{title: "scan of JSON in a string", limit: 1.5, least: true, form: unit("%.1f GB/s"), value: absolute(scanRate), ours: true},
+		{title: "start to first HTTP answer", limit: 15, form: unit("%.0f ms"), value: absolute("start ms")},
+		{title: "size of the handler", limit: 12, form: unit("%.1f MB"), value: absolute("start MB")},
 	}
 }
 
@@ -132,7 +113,7 @@ func (h hold) bound() string {
 	}
 }
 
-// peers is what the peers reached, from the best to the worst.
+// peers is the range of the peers' figures, the best first.
 func (h hold) peers(res *results) string {
 	var values []float64
 	for _, c := range res.contenders {
@@ -151,5 +132,5 @@ func (h hold) peers(res *results) string {
 	if best == worst {
 		return best
 	}
-	return best + " … " + worst
+	return best + " to " + worst
 }

@@ -15,11 +15,12 @@ import (
 // It is used by one goroutine.
 type conn struct {
 	net.Conn
-	used time.Time // when a response was last complete
-	out  []byte
-	buf  []byte
-	lo   int // buf[lo:hi] is read and not used
-	hi   int
+	used  time.Time // when a response was last complete
+	out   []byte
+	apart bool // head and body are sent by two writes
+	buf   []byte
+	lo    int // buf[lo:hi] is read and not used
+	hi    int
 }
 
 func dial(addr string) (*conn, error) {
@@ -56,6 +57,13 @@ func (c *conn) send(head, body []byte) error {
 	c.out = append(c.out[:0], head...)
 	c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
+	if c.apart {
+		if _, err := c.Write(c.out); err != nil {
+			return err
+		}
+		_, err := c.Write(body)
+		return err
+	}
 	if len(body) <= 4<<10 {
 		_, err := c.Write(append(c.out, body...))
 		return err

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the peers that the benchmark runs beside ours, pinned, outside the work tree:
+# Installs, pinned and outside the work tree, the peers that the benchmark compares the handler with:
 #
 #   bench/install.sh          into ${MCPFUNC_BENCH_PEERS:-~/.cache/mcpfunc-bench}
 #
-# Each comes by its own client (npm, pip, go), from wherever that is configured to look. What cannot
-# be installed is no failure: its column is left out, and the page says why.
+# Each is installed by its own client (npm, pip, go) from the configured registry. A peer that cannot
+# be installed is not an error: the page omits its column and says why.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -49,6 +49,25 @@ adapter() {
 		cp "$here/peers/adapter.py" "$cache/adapter/serve.py"
 }
 
+fastmcp() {
+	python3 -m venv --clear "$cache/fastmcp" &&
+		"$cache/fastmcp/bin/pip" install --disable-pip-version-check --no-deps -r "$here/peers/fastmcp.txt" &&
+		"$cache/fastmcp/bin/fastmcp" version
+}
+
+# A usual server in Python, for all; and the same one packed for the handler, by the uv of the adapter.
+python_server() {
+	python3 -m venv --clear "$cache/time" &&
+		"$cache/time/bin/pip" install --disable-pip-version-check --no-deps -r "$here/peers/time.txt" &&
+		test -x "$cache/time/bin/mcp-server-time"
+}
+
+packed_server() {
+	rm -rf "$cache/packed" && mkdir -p "$cache/packed" &&
+		cp "$here/peers/packed.json" "$cache/packed/mcp_config.json" &&
+		(cd "$here/.." && PATH="$cache/adapter/bin:$PATH" go run ./cmd/mcpfunc pack --python "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" "$cache/packed")
+}
+
 go_proxy() {
 	GOBIN="$cache/bin" go install github.com/tbxark/mcp-proxy@latest
 }
@@ -57,5 +76,8 @@ peer "supergateway" supergateway
 peer "npm mcp-proxy" npm_proxy
 peer "PyPI mcp-proxy" python_proxy
 peer "reference adapter" adapter
+peer "fastmcp" fastmcp
 peer "TBXark" go_proxy
+peer "server in Python" python_server
+peer "packed server" packed_server
 echo "peers: $cache"

@@ -7,7 +7,7 @@
 // Every contender is a process of its own, started again for every measure. In each round every
 // contender does each measure once; what is reported are medians over the rounds. The client is the
 // same for all, and it checks every byte: an answer that is wrong, lost, doubled or out of order is
-// an error, and errors are on the page. Everything happens on loopback, and ends by itself.
+// an error, and errors are on the page. Everything runs on the loopback interface.
 package main
 
 import (
@@ -54,6 +54,7 @@ func bench(args []string, stderr io.Writer) error {
 	profile := flags.String("profile", "", "`directory` for CPU and allocation profiles of the handler, one a measure; nothing else is measured")
 	other := flags.String("against", "", "another `build` of the handler, which becomes one more contender, to see what a change does")
 	with := flags.String("with", "", "`variables` of the environment, separated by blanks, with which the handler becomes one more contender: \"GOMAXPROCS=2 GOGC=400\"")
+	flags.StringVar(&frontProgram, "front", frontProgram, "`program` that is the HTTP path of the Functions host")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -95,11 +96,16 @@ func bench(args []string, stderr io.Writer) error {
 	if len(all) == 0 {
 		return fmt.Errorf("no measure has %q in its name", *what)
 	}
-	l, err := newLab(*profile)
+	l, err := newLab()
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	if *profile != "" {
+		if l, err = l.profiled(*profile); err != nil {
+			return err
+		}
+	}
 	res, err := run(l, s, contenders, all, stderr)
 	if err != nil {
 		return err
@@ -123,12 +129,12 @@ func bench(args []string, stderr io.Writer) error {
 	return nil
 }
 
-// choose returns the contenders that are named, in the order of the page. Profiles are taken of the
-// handler alone, as it is named or as ours.
+// choose returns the contenders that are named, in the order of the page. Profiles are of the handler, and of no
+// reference.
 func choose(all []contender, only string, profile bool) ([]contender, error) {
 	names := []string{raw, floor}
 	if profile {
-		only, names = cmp.Or(only, ours), names[:0]
+		only, names = cmp.Or(only, ours), nil
 	}
 	if only == "" {
 		return all, nil

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -52,9 +50,11 @@ func measures(s scale) []measure {
 		load("echo 1×1", job{tool: "echo"}, 1, 1),
 		load("echo 8×4", job{tool: "echo"}, 8, 4),
 		load("echo 64×1", job{tool: "echo"}, 64, 1),
+		{name: fromHost, run: echoFromHost, of: []string{floor, ours, against}},
 		{name: "churn", run: churning(1), skip: []string{floor}},
 		{name: "churn 4×", run: churning(4), skip: []string{floor}},
-		{name: lists, run: listOnly, of: []string{floor, known, against}},
+		{name: lists, run: listOnly, skip: []string{raw}},
+		{name: perCall, run: sessionPerCall, skip: []string{raw, floor}},
 		{name: arrivals, run: arrive, of: []string{raw, ours, prewarmed, against}},
 		{name: arrivalsSlow, run: arrive, of: []string{raw, ours, prewarmed, against}},
 	}
@@ -75,6 +75,9 @@ func measures(s scale) []measure {
 		load("answers 1 MiB, text in lines", job{tool: "big", kind: wire.Lines, size: mib}, 1, 1),
 		load("answers 1 MiB 4×1", job{tool: "big", size: mib}, 4, 1),
 		load("progress", job{tool: "progress", count: 100}, 1, 1))
+	if missing(pythonServer) != "" {
+		all = slices.DeleteFunc(all, func(m measure) bool { return m.name == perCall })
+	}
 	for _, n := range s.idle {
 		all = append(all, measure{name: fmt.Sprintf("idle %d", n), skip: []string{raw, floor},
 			run: func(m *meter) error { return idle(m, n) }})
@@ -160,6 +163,14 @@ func load(name string, j job, sessions, lanes int) measure {
 	}}
 }
 
+// fromHost is the echo load as the Functions host sends it, without the host.
+const fromHost = "echo 8×4, from the host"
+
+func echoFromHost(m *meter) error {
+	m.client.asHost = true
+	return load(fromHost, job{tool: "echo"}, 8, 4).run(m)
+}
+
 // churning opens and ends sessions, so many at a time, each with the question that clients ask first.
 func churning(atOnce int) func(*meter) error {
 	return func(m *meter) error {
@@ -243,14 +254,14 @@ func arrive(m *meter) error {
 const lists = "list-only sessions"
 
 // listOnly gives how long a session takes from initialize to the list of tools, where that is all it does, one
-// after another, and how many processes the server has while ten of them are open.
+// after another, and how many processes serve ten of them.
 func listOnly(m *meter) error {
 	var r record
 	before, err := m.usage()
 	if err != nil {
 		return err
 	}
-	for range m.lists {
+	for begun := time.Now(); len(r.latencies) < m.lists && time.Since(begun) < m.scale.churn; {
 		first := time.Now()
 		if err := once(m, func() { r.latencies = append(r.latencies, time.Since(first)) }); err != nil {
 			if r.failed(err); r.errors() == maxErrors {
@@ -266,13 +277,12 @@ func listOnly(m *meter) error {
 	}
 	m.set(lists, "p50 µs", micros(quantile(r.latencies, 0.5)))
 	m.set(lists, "p99 µs", micros(quantile(r.latencies, 0.99)))
-	after, err := m.usage()
-	if err != nil {
-		return err
-	}
-	m.set(lists, "CPU µs", micros(after.cpu-before.cpu)/float64(len(r.latencies)))
-	if m.client.path != "/api/mcp" { // the floor's, which has none
-		return nil
+	if m.proc != nil {
+		after, err := m.usage()
+		if err != nil {
+			return err
+		}
+		m.set(lists, "CPU µs", micros(after.cpu-before.cpu)/float64(len(r.latencies)))
 	}
 	open, err := m.openAll(10)
 	if err != nil {
@@ -284,28 +294,13 @@ func listOnly(m *meter) error {
 			return err
 		}
 	}
-	n, err := m.client.processes()
+	time.Sleep(m.settle) // until the processes of ended sessions are gone
+	f, err := m.proc.family()
 	if err != nil {
 		return err
 	}
-	m.set(lists, "processes", float64(n))
+	m.set(lists, "processes", float64(f.processes-1))
 	return nil
-}
-
-// processes is how many processes a handler says that it has.
-func (c *client) processes() (int, error) {
-	resp, err := http.Get("http://" + c.addr + "/api/session_metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	var figures struct {
-		Processes *int `json:"total_processes"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&figures); err != nil || figures.Processes == nil {
-		return 0, fmt.Errorf("the handler's figures have no total_processes: %v", err)
-	}
-	return *figures.Processes, nil
 }
 
 // once opens a session, asks for the tools, and ends it.
@@ -324,7 +319,7 @@ func once(m *meter, listed func()) error {
 
 // idle gives the memory that an idle session costs the contender's own process, and with the server's.
 func idle(m *meter, n int) error {
-	before, err := m.proc.proportional()
+	before, err := m.proc.family()
 	if err != nil {
 		return err
 	}
@@ -341,11 +336,11 @@ func idle(m *meter, n int) error {
 	if err != nil {
 		return err
 	}
-	after, err := m.proc.proportional()
+	after, err := m.proc.family()
 	if err != nil {
 		return err
 	}
 	m.set(fmt.Sprintf("idle %d", n), "KiB", float64(u.resident-m.rest)/kib/float64(n))
-	m.set(fmt.Sprintf("idle %d", n), "PSS KiB", float64(after-before)/kib/float64(n))
+	m.set(fmt.Sprintf("idle %d", n), "PSS KiB", float64(after.memory-before.memory)/kib/float64(n))
 	return nil
 }

@@ -152,7 +152,7 @@ func (s *pipeSession) drive(j job, lanes int, name string, until time.Time, r *r
 	}
 }
 
-// laneOf says whose call an id is of; the inbox finds out if it is nobody's.
+// laneOf says which lane an ID belongs to. The inbox reports an unknown one.
 func laneOf(id []byte, lanes int) int {
 	lane := 0
 	for _, c := range id {

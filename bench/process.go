@@ -91,7 +91,7 @@ func (p *proc) await(addr string) error {
 	return fmt.Errorf("it did not answer within %s: %s", patience, p.said())
 }
 
-// freeAddr is an address on loopback that nobody listens on.
+// freeAddr is a free address on loopback.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -155,41 +155,4 @@ func (p *proc) usage() (u usage, err error) {
 // forgetPeak makes peak begin at what is resident now (proc(5), clear_refs).
 func (p *proc) forgetPeak() error {
 	return os.WriteFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "clear_refs"), []byte("5"), 0)
-}
-
-// proportional is the memory of the process and of all that it has started, where what several share counts in parts
-// (PSS). One that ends meanwhile has none.
-func (p *proc) proportional() (total int64, err error) {
-	children := map[int][]int{}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return 0, err
-	}
-	for _, file := range stats {
-		stat, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		parent, _ := strconv.Atoi(fields[1])
-		children[parent] = append(children[parent], pid)
-	}
-	for all := []int{p.cmd.Process.Pid}; len(all) > 0; all = all[1:] {
-		all = append(all, children[all[0]]...)
-		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", all[0]))
-		if err != nil && all[0] == p.cmd.Process.Pid {
-			return 0, err
-		}
-		for line := range strings.Lines(string(rollup)) {
-			if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Pss:" {
-				kib, err := strconv.ParseInt(fields[1], 10, 64)
-				if err != nil {
-					return 0, err
-				}
-				total += kib << 10
-			}
-		}
-	}
-	return total, nil
 }

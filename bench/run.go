@@ -34,7 +34,7 @@ func run(l *lab, s scale, contenders []contender, all []measure, progress io.Wri
 			res.scale.rounds = round
 			break
 		}
-		scan, err := scanEnvelope()
+		scan, err := scanMessages()
 		if err != nil {
 			return nil, err
 		}

@@ -29,7 +29,9 @@ func (x Extras) outputs(s scaffold) []output {
 		}
 	}
 	if x.GitHub {
-		files = append(files, output{".github/workflows/deploy.yml", "deploy.yml.tmpl", Yours})
+		files = append(files,
+			output{".github/workflows/deploy.yml", "deploy.yml.tmpl", Yours},
+			output{".github/dependabot.yml", "dependabot.yml.tmpl", Yours})
 	}
 	return files
 }

@@ -73,8 +73,8 @@ func landingFunction(level AuthLevel) function {
 	return function{Name: "landing", Route: "{root:maxlength(0)?}", Methods: []string{"get", "head"}, Level: level}
 }
 
-// sessionMetricsFunction and metricsFunction tell how much the app is used, which is nobody's
-// business without a key: never anonymous, whatever guards the servers.
+// sessionMetricsFunction and metricsFunction tell how much the app is used, which no one
+// may learn without a key: never anonymous, whatever guards the servers.
 func sessionMetricsFunction(level AuthLevel) function {
 	return function{Name: "session-metrics", Route: "api/session_metrics", Methods: []string{"get"}, Level: level}
 }

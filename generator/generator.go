@@ -35,7 +35,7 @@ const (
 type Extras struct {
 	Docker bool // Dockerfile and .dockerignore, for HostingCustom
 	AZD    bool // azure.yaml and infra/, for the Azure Developer CLI
-	GitHub bool // .github/workflows/deploy.yml
+	GitHub bool // .github/workflows/deploy.yml and .github/dependabot.yml
 	Redis  bool // Azure Managed Redis in infra/, by which instances reach each other's sessions; with AZD
 }
 

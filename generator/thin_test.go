@@ -13,7 +13,7 @@ import (
 
 // maxHandler bounds the handler of a default project as it is deployed, in bytes, Redis included: it is
 // read from a network disk at every cold start.
-const maxHandler = 12 << 20
+const maxHandler = 12_000_000
 
 // pageFunction is in the name of every function of the page of mcpfunc dev. Names are in a program
 // even when it is stripped.

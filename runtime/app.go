@@ -47,7 +47,7 @@ type App struct {
 	handler    http.Handler
 	started    time.Time
 	prefix     string     // that paths begin with, without a slash at its end
-	watch      *watch.Hub // nil: nobody looks
+	watch      *watch.Hub // nil without a developer's page
 	page       devPage    // of mcpfunc dev; nil without it
 	audit      *audit
 

@@ -77,7 +77,7 @@ type Config struct {
 //
 // An error about the file's contents is a *ConfigError.
 //
-// The Functions host gives up on a handler that exits three times, and then nobody can ask what is wrong. So
+// The Functions host gives up on a handler that exits three times, and then the app cannot say what is wrong. So
 // under the host, which sets FUNCTIONS_CUSTOMHANDLER_PORT, LoadConfig does not return an error: Config.Err does,
 // and an App created from the Config answers what it cannot serve with 503 and the reason, and serves the
 // other servers.

@@ -11,7 +11,7 @@ import (
 // never is as long as no process lives, and four times as long is still a duration.
 const never = 10 * 365 * 24 * time.Hour
 
-// limit is v, or what zero and what negative values of a setting stand for.
+// limit is v, or the meaning of zero and of negative values of a setting.
 func limit[T int | int64 | time.Duration](v, zero, negative T) T {
 	switch {
 	case v == 0:

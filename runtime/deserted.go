@@ -17,7 +17,7 @@ var errDeserted = errors.New("the Functions host has exited")
 const desertedTime = 1500 * time.Millisecond
 
 // watchHost returns a channel that is closed when the Functions host has ended without a word, as by
-// SIGKILL, which is how it often does. Nobody could reach us then, and nobody would end us. It is nil
+// SIGKILL, which is how it often does. Then no client can reach this process, and nothing ends it. It is nil
 // where no host has started us. stop must be called.
 func watchHost() (gone <-chan struct{}, stop func()) {
 	if os.Getenv(portSetting) == "" {

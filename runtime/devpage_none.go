@@ -14,5 +14,5 @@ func (a *App) openPage(*secret.Redactor) (devPage, watch.Sink) {
 	return nil, nil
 }
 
-// learner returns nothing: this build tells nobody what a sandbox refuses.
+// learner returns nothing: this build does not report what a sandbox refuses.
 func (a *App) learner(Server) func(process.Refusal) { return nil }

@@ -186,7 +186,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 	spec.refused = a.learner(spec)
 	return func(ctx context.Context, caller any) (process.Process, error) {
 		var granted map[string]string
-		if id, ok := caller.(*identity); ok { // else the process is started ahead, for nobody yet
+		if id, ok := caller.(*identity); ok { // otherwise the process is started in advance, for no caller yet
 			var err error
 			if granted, err = id.environ(ctx); err != nil {
 				return nil, err

@@ -76,7 +76,7 @@ func answerFault(w http.ResponseWriter, reason error) {
 	})
 }
 
-// withoutValues is an error about what variables stand for, as it may be told to anyone.
+// withoutValues is an error about the values of variables, without the values, so that any caller may see it.
 func (a *App) withoutValues(spec Server, err error) error {
 	e, ok := errors.AsType[*ConfigError](err)
 	if !ok || !a.cfg.hosted {

@@ -4,7 +4,7 @@ import (
 	"strconv"
 )
 
-// bodySetting is the app setting by which the Functions host lets bodies of so many bytes through.
+// bodySetting is the app setting for the maximum size of a body, in bytes, that the Functions host accepts.
 const bodySetting = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 
 // hostBodyLimit is the largest body in bytes that the host lets through, where the app settings say; zero

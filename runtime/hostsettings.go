@@ -7,7 +7,7 @@ import (
 // An environment is variables as NAME=value: what the app settings are told by.
 type environment []string
 
-// get returns the value of a variable, or "". One that stands for a key of host.json may be written in other ways.
+// get returns the value of a variable, or "". A variable that overrides a key of host.json may be written in other ways.
 func (e environment) get(name string) string {
 	key := hostKey(name)
 	for _, entry := range e {

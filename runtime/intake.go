@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Bounds of a body that nobody wants. The Functions host lets 100 MiB through, whatever our own limit
+// Bounds of a body that is discarded. The Functions host lets 100 MiB through, whatever our own limit
 // is, and a body that is wanted has a minute to come, too.
 const (
 	intakeBytes = 100 << 20
@@ -15,7 +15,7 @@ const (
 
 // takeIn reads what is left of a request's body and throws it away. The Functions host reads no answer
 // before it has sent all of the body: what refuses a large request and closes is never seen, and the
-// client gets 500 in its place. Nothing of the request is held meanwhile but its connection. deadline
+// client gets 500 in its place. Meanwhile, the request occupies only its connection. deadline
 // is that of the whole request, and rest is room for what is read by.
 //
 // Without a deadline for reading, which HTTP/2 and test recorders lack or do not need, it does nothing.

@@ -60,7 +60,7 @@ type observer struct {
 	audited bool
 }
 
-// observer returns who hears of the calls to s, or nil if nobody wants to.
+// observer returns the observer of calls to s, or nil without one.
 func (a *App) observer(s *server) calls.Observer {
 	audited := a.audited(s.spec)
 	if !audited && a.opts.Observer == nil {

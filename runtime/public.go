@@ -27,7 +27,7 @@ func refusePublic(file *config.File, s config.Server, prefix string, env environ
 		return nil
 	}
 	hint := "run mcpfunc generate with another auth level"
-	if s.Auth.Method == config.AuthNone { // nobody may lend the app's own identity to everyone
+	if s.Auth.Method == config.AuthNone { // the app's own identity must not be lent to every caller
 		hint += `, or set "allow_public": true in auth`
 	}
 	return &config.Error{Path: file.Path, Line: s.Line, Server: s.Name, Key: "auth", Err: err, Hint: hint}

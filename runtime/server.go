@@ -85,7 +85,7 @@ type Server struct {
 	// being known, and which variables it was written with.
 	fault     error
 	public    func(prefix string) error
-	refused   func(process.Refusal) // told what its sandbox refuses; nil: nobody asks
+	refused   func(process.Refusal) // told what its sandbox refuses; nil for none
 	variables []config.Variable
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/fakeentra"
 )
 
-// platformSecrets are what a Functions app has in its environment that is nobody's but its own.
+// platformSecrets are variables of a Functions app that no other process may have.
 var platformSecrets = []string{
 	"AzureWebJobsStorage", "AzureWebJobsSecretStorageSas", "AzureWebJobsSecretStorageKeyVaultClientSecret", "AzureWebJobsDashboard",
 	"AzureWebJobsMyQueue", "AzureWebJobs__accountKey", "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_AUTH_ENCRYPTION_KEY",

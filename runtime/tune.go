@@ -41,11 +41,11 @@ var tuned struct {
 	before  int // what GOMAXPROCS was before the first of them
 }
 
-// What giving memory back costs. To give memory back takes a collection of the whole heap, so that one who calls
+// What returning memory costs. It takes a collection of the whole heap, so that a caller who comes
 // every second would have us do little else when the heap is large: a hundred times as long as the last
 // one took is waited before the next.
 const (
-	trimAfter = 500 * time.Millisecond // how long nobody calls before memory is given back, at least
+	trimAfter = 500 * time.Millisecond // how long the app must be without calls before memory is returned, at least
 	trimShare = 100                    // of what giving back took, until it is done again
 	trimMost  = time.Minute            // of that: a machine that slept makes it look dear
 )
@@ -93,7 +93,7 @@ func (t *idleTrimmer) setLocked() {
 	})
 }
 
-// rest gives memory back if nobody has called since the clock was set. If someone has, or does
+// rest returns memory to the system if no call has come since the clock was set. If someone has, or does
 // meanwhile, the clock is set again.
 func (t *idleTrimmer) rest() {
 	t.mu.Lock()

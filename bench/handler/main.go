@@ -1,5 +1,5 @@
-// Command handler is what a generated project builds to, and can write profiles of itself. It
-// serves mcp_config.json of its working directory.
+// Command handler is what a generated project builds to. It serves mcp_config.json of its working directory.
+// With the build tag profile, it can write profiles of itself.
 package main
 
 import (
@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime"
-	"runtime/pprof"
 	"syscall"
 
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
@@ -25,8 +22,12 @@ func main() {
 	}
 }
 
+// profile records profiles into a directory until done is called; nil without the build tag profile, because what it
+// needs would count in the size of the handler.
+var profile func(dir string) (done func(), err error)
+
 func run(ctx context.Context) error {
-	if dir := os.Getenv("MCPFUNC_BENCH_PROFILE"); dir != "" {
+	if dir := os.Getenv("MCPFUNC_BENCH_PROFILE"); dir != "" && profile != nil {
 		done, err := profile(dir)
 		if err != nil {
 			return err
@@ -42,29 +43,4 @@ func run(ctx context.Context) error {
 		return err
 	}
 	return app.ListenAndServe(ctx, mcpfunc.FunctionsAddr())
-}
-
-// profile records a CPU profile from now on, and every allocation. The function that it returns
-// writes them into dir.
-func profile(dir string) (done func(), err error) {
-	runtime.MemProfileRate = 16 << 10
-	cpu, err := os.Create(filepath.Join(dir, "cpu.pprof"))
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(cpu); err != nil {
-		return nil, err
-	}
-	return func() {
-		pprof.StopCPUProfile()
-		cpu.Close()
-		allocs, err := os.Create(filepath.Join(dir, "allocs.pprof"))
-		if err == nil {
-			err = pprof.Lookup("allocs").WriteTo(allocs, 0)
-			allocs.Close()
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "handler: write a profile:", err)
-		}
-	}, nil
 }

@@ -70,6 +70,10 @@ func fakeAz() {
 			refuse("You do not have permission to perform this action.")
 		}
 		fmt.Fprintln(os.Stderr, "App settings have been redacted. Use `az webapp/logicapp/functionapp config appsettings list` to view.")
+	case "keyvault list-deleted":
+		if slices.Contains(args, "[?properties.tags.\"azd-env-name\"=='prod'].name") {
+			fmt.Println("kv-gone")
+		}
 	case "functionapp deployment source config-zip":
 		i := slices.Index(args, "--src")
 		if i < 0 || i+1 == len(args) {
@@ -87,6 +91,31 @@ func fakeAz() {
 	default:
 		refuse("'" + command + "' is misspelled or not recognized by the system.")
 	}
+}
+
+// fakeAzd is the Azure Developer CLI as its hooks see it: it adds the file of variables that it is given to
+// $FAKE_SETTINGS, and ends with the code $FAKE_EXIT.
+func fakeAzd() {
+	args := os.Args[1:]
+	if slices.Equal(args, []string{"version"}) {
+		fmt.Println("azd version 1.20.0 (commit abc)")
+		return
+	}
+	if len(args) != 4 || !slices.Equal(args[:3], []string{"env", "set", "--file"}) {
+		refuse("Error: unknown command")
+	}
+	data, err := os.ReadFile(args[3])
+	if info, e := os.Stat(args[3]); err == nil && e == nil && info.Mode().Perm() != 0o600 {
+		refuse("others can read the file")
+	}
+	if err == nil && os.Getenv("FAKE_EXIT") == "" {
+		err = os.WriteFile(os.Getenv("FAKE_SETTINGS"), data, 0o600)
+	}
+	if err != nil {
+		refuse(err.Error())
+	}
+	record("azd", append(args[:3:3], "FILE"))
+	end()
 }
 
 // settings are those of the app.

@@ -26,7 +26,7 @@ import (
 // behind the scenes: mcpfunc demo-server. The tools that publish are called by their own names, too.
 func TestMain(m *testing.M) {
 	testlimit.NoExitSleep()
-	testscript.Main(prebuilding{m}, map[string]func(){"mcpfunc": main, "func": fakeFunc, "az": fakeAz, "hostile": hostile})
+	testscript.Main(prebuilding{m}, map[string]func(){"mcpfunc": main, "func": fakeFunc, "az": fakeAz, "azd": fakeAzd, "hostile": hostile})
 }
 
 func TestScript(t *testing.T) {
@@ -62,6 +62,7 @@ func TestScript(t *testing.T) {
 			"port":     cmdPort,
 			"serves":   cmdServes,
 			"key":      cmdKey,
+			"registry": cmdRegistry,
 		},
 	})
 }

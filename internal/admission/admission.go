@@ -83,7 +83,7 @@ type place struct {
 	vacated bool // it counts for no limit any more, but its process may be there yet
 }
 
-// A Reserve holds processes that nobody uses yet. They are the first to go when memory is short.
+// A Reserve holds prewarmed processes without a session. They are the first to go when memory is short.
 type Reserve interface {
 	// Shed ends one of them, and returns the server that it was of; ok is false if there are no such processes. It
 	// does not wait, and may be called with a Controller's lock held.
@@ -206,7 +206,7 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 }
 
 // memoryLocked returns nil if there is memory for a process of server, else whose process must go first, or a
-// *FullError. Processes that nobody uses go at once.
+// *FullError. Unused processes are ended at once.
 func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 	for !c.memory.fits(server) {
 		if c.shed() {
@@ -235,7 +235,7 @@ func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
 	return victim, nil
 }
 
-// shed ends a process that nobody uses, and reports whether there was one.
+// shed ends an unused process, and reports whether there was one.
 func (c *Controller) shed() bool {
 	if c.spare == nil {
 		return false

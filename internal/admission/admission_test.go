@@ -328,7 +328,7 @@ func TestIdleTenantsNeedNoMemory(t *testing.T) {
 	})
 }
 
-// What nobody uses yet goes before the kernel would choose, and before any session.
+// Unused processes end before the kernel would choose one, and before any session.
 func TestProcessesStartedAheadGoFirst(t *testing.T) {
 	for _, ahead := range []int{1, 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -343,7 +343,7 @@ func TestProcessesStartedAheadGoFirst(t *testing.T) {
 			time.Sleep(watchEvery)
 			synctest.Wait()
 			if spare.left != 0 || (tn.ended != 0) != (ahead == 0) {
-				t.Errorf("of %d that nobody uses %d are left, and a session was ended: %v", ahead, spare.left, tn.ended != 0)
+				t.Errorf("of %d unused processes %d are left, and a session was ended: %v", ahead, spare.left, tn.ended != 0)
 			}
 		})
 	}

@@ -1,7 +1,7 @@
 package admission
 
 // counts are how many tenants there are that count for limits. There may be many, of which most do nothing, so
-// that they are not gone through whenever another comes. It is guarded by who has it.
+// that they are not gone through whenever another comes. Its owner's lock guards it.
 type counts struct {
 	all     int
 	servers map[string]int

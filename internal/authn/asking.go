@@ -9,7 +9,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
-// The pace at which tokens that nobody knows are asked about. Only refusals count: a caller with valid tokens is
+// The rate at which the provider is asked about unknown tokens. Only refusals count: a caller with valid tokens is
 // never held up by his own, however many he has.
 const (
 	sourceBurst = 20  // refusals of one source at once
@@ -18,7 +18,7 @@ const (
 	totalRate   = 10
 
 	maxAsking       = 32 // requests under way to the provider
-	maxSourceAsking = 24 // of one source, which may be all there is to tell where nobody names clients
+	maxSourceAsking = 24 // of one source, which may be all clients where no proxy names them
 	maxSources      = 1024
 )
 

@@ -20,7 +20,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
-// A Guard decides who is calling one server. Check is called for every request, before anything
+// A Guard identifies the callers of one server. Check is called for every request, before anything
 // else is done with it, from many goroutines at once. An *[Error] says what to answer, and to the
 // log why, which the caller of Check writes, as only it knows which request it was. Any
 // other error is a fault of ours.
@@ -54,7 +54,7 @@ type Caller struct {
 
 	Expires  time.Time // zero when the provider does not say
 	IssuedAt time.Time // zero when the provider does not say
-	Again    time.Time // when to ask the provider again, who may have revoked the token; zero when nobody is asked
+	Again    time.Time // when to ask the provider again, who may have revoked the token; zero without a provider to ask
 
 	// Claims are all claims of the token or of the introspection answer, numbers as json.Number.
 	// It must be treated as read-only.
@@ -120,7 +120,7 @@ func New(cfg config.Auth, env Env) (Guard, error) {
 	return nil, fmt.Errorf("unknown auth method %q", cfg.Method)
 }
 
-// open tells nobody apart. It reads no header, so that a token sent by mistake goes nowhere; what
+// open does not tell callers apart. It reads no header, so that a token sent by mistake goes nowhere; what
 // keeps strangers out is the function key that the host asks for.
 type open struct{}
 

@@ -15,7 +15,7 @@ const (
 	entraV2 = "2.0"
 )
 
-// tenantTemplate stands for a tenant's id in tenant-independent metadata.
+// tenantTemplate is the placeholder for a tenant's ID in tenant-independent metadata.
 const tenantTemplate = "{tenantid}"
 
 // A cloud is one of Microsoft's: where its metadata are and how its issuers are called.
@@ -88,7 +88,7 @@ type entraSettings struct {
 	cloud     cloud
 	tenants   []string // nil means all
 	audiences []string
-	required  []string // as they stand in scp
+	required  []string // as they are in scp
 	scope     string   // what a client has to ask Entra for, space separated
 }
 

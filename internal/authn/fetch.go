@@ -80,7 +80,7 @@ func (f fetcher) get(ctx context.Context, rawURL string) ([]byte, error) {
 	return r.body, nil
 }
 
-// A statusError is an answer with a status that helps nobody.
+// A statusError is an answer with an unexpected status.
 type statusError struct {
 	url    string
 	status int

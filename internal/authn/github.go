@@ -15,7 +15,7 @@ import (
 
 // github asks GitHub about a token. GitHub has no introspection by RFC 7662 and no audiences. With
 // the credentials of an OAuth app it tells whether a token was issued to that app; without them
-// any GitHub token is as good as another, which an operator has to ask for in so many words.
+// any GitHub token is as good as another, which an operator must enable explicitly.
 type github struct {
 	clientID, secret string // "" takes every token
 	fetch            fetcher

@@ -64,7 +64,7 @@ func union(lists ...[]string) []string {
 	return all
 }
 
-// Missing returns scopes: nobody has any.
+// Missing returns scopes: no caller has any.
 func (open) Missing(_ *Caller, scopes []string) []string { return scopes }
 
 // StepUp refuses a request for which no token could be.

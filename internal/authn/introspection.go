@@ -19,7 +19,7 @@ const askPause = 5 * time.Second
 type introspection struct {
 	endpoint, clientID, secret string
 
-	issuer   string // "" when the endpoint alone stands for it
+	issuer   string // "" when the endpoint alone identifies it
 	audience audiences
 	fetch    fetcher
 	now      func() time.Time

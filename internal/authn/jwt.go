@@ -70,7 +70,7 @@ func (c claims) checkForm() error {
 		}
 	}
 	if _, ok := c["cnf"]; ok {
-		// RFC 7800: the token is no good without a proof of possession, which nobody here checks.
+		// RFC 7800: the token needs a proof of possession, which we do not check.
 		return errors.New("cnf: the token is bound to a key")
 	}
 	return nil
@@ -151,7 +151,7 @@ func (c claims) lifetime(now time.Time, needExpiry bool) (issued, expires time.T
 	return dates["iat"], dates["exp"], nil
 }
 
-// numericDate reads a NumericDate (RFC 7519, section 2) between 1970 and 9999: what lies outside
+// numericDate reads a NumericDate (RFC 7519, section 2) between 1970 and 9999: a date outside
 // would overflow on its way to a time.
 func numericDate(v any) (time.Time, error) {
 	n, ok := v.(json.Number)

@@ -2,19 +2,11 @@ package authn
 
 import (
 	"crypto"
-	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
-const (
-	maxKeys    = 1000 // a set with more is refused
-	minRSABits = 2048 // NIST SP 800-131A; the upper bound, 4096, is go-jose's
-)
+const maxKeys = 1000 // a set with more is refused
 
 // A key is a public key that may verify signatures.
 type key struct {
@@ -145,72 +137,4 @@ func permitsVerify(ops any) bool {
 		}
 	}
 	return false
-}
-
-// publicKey decodes the key itself, with go-jose, which also checks that a point is on its curve.
-// It sees the members that make up a public key and no others: certificates play no part here.
-func publicKey(m map[string]any) (crypto.PublicKey, error) {
-	material := make(map[string]any)
-	for _, name := range []string{"kty", "crv", "x", "y", "n", "e"} {
-		if v, ok := m[name]; ok {
-			material[name] = v
-		}
-	}
-	data, err := json.Marshal(material)
-	if err != nil {
-		return nil, err
-	}
-	var parsed jose.JSONWebKey
-	if err := json.Unmarshal(data, &parsed); err != nil {
-		return nil, err
-	}
-	if !parsed.Valid() {
-		return nil, errors.New("not a valid key")
-	}
-	if k, ok := parsed.Key.(*rsa.PublicKey); ok {
-		if err := checkRSA(k); err != nil {
-			return nil, err
-		}
-	}
-	return parsed.Key, nil
-}
-
-func checkRSA(k *rsa.PublicKey) error {
-	switch {
-	case k.N.BitLen() < minRSABits:
-		return fmt.Errorf("an RSA key of %d bits is too short", k.N.BitLen())
-	case k.N.Bit(0) == 0:
-		return errors.New("an even RSA modulus")
-	case k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1:
-		return fmt.Errorf("an RSA exponent of %d", k.E)
-	case hasROCAFingerprint(k.N):
-		return errors.New("an RSA key vulnerable to ROCA (CVE-2017-15361)")
-	}
-	return nil
-}
-
-// hasROCAFingerprint reports whether n was made by the broken generator of CVE-2017-15361, whose
-// primes, and so their products, are powers of 65537 modulo every small prime. The chance that a
-// sound modulus looks like that is below 2^-27.
-func hasROCAFingerprint(n *big.Int) bool {
-	const generator = 65537
-	var modulus, residue big.Int
-	for prime := int64(3); prime <= 167; prime += 2 {
-		if !modulus.SetInt64(prime).ProbablyPrime(0) {
-			continue
-		}
-		rest := residue.Mod(n, &modulus).Int64()
-		power, found := int64(1), false
-		for range prime {
-			if power == rest {
-				found = true
-				break
-			}
-			power = power * generator % prime
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
 }

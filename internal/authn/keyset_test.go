@@ -6,12 +6,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/big"
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -71,6 +73,7 @@ func TestT12WeakOrUnfitKeysAreDropped(t *testing.T) {
 		"Ed25519":                 {ed, true},
 		"2047 bits":               {rsaJWK("k", odd(2047), 65537), false},
 		"1024 bits":               {rsaJWK("k", odd(1024), 65537), false},
+		"4097 bits":               {rsaJWK("k", odd(4097), 65537), false},
 		"16384 bits":              {rsaJWK("k", odd(16384), 65537), false},
 		"even modulus":            {rsaJWK("k", new(big.Int).Sub(n, big.NewInt(1)), 65537), false},
 		"e 1":                     {rsaJWK("k", n, 1), false},
@@ -92,6 +95,7 @@ func TestT12WeakOrUnfitKeysAreDropped(t *testing.T) {
 		"point of another curve":  {with(ec, "crv", "P-384"), false},
 		"curve unknown":           {with(ec, "crv", "secp256k1"), false},
 		"Ed25519 too short":       {with(ed, "x", "AAAA"), false},
+		"Ed25519 of low order":    {with(ed, "x", "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU"), false},
 		"for key agreement":       {with(ed, "crv", "X25519"), false},
 		"kty unknown":             {with(good, "kty", "XYZ"), false},
 		"kty in other letters":    {with(good, "kty", "rsa"), false},
@@ -144,6 +148,42 @@ func TestSoundModuliHaveNoROCAFingerprint(t *testing.T) {
 		if n.SetBit(n, 0, 1); hasROCAFingerprint(n) {
 			t.Fatalf("a random modulus has the fingerprint: %v", n)
 		}
+	}
+}
+
+// A signature of the neutral element and zero fits a key of low order now and then, and anybody can make it. go-jose
+// refuses the same keys.
+func TestKeysThatAnybodyCanSignForHaveLowOrder(t *testing.T) {
+	t.Parallel()
+	forged := append([]byte{1}, make([]byte, ed25519.SignatureSize-1)...)
+	for _, y := range lowOrder {
+		for _, sign := range []byte{0, 0x80} {
+			x, err := hex.DecodeString(y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x[31] |= sign
+			if !hasLowOrder(x) {
+				t.Errorf("%x is taken for a sound key", x)
+			}
+			var known jose.JSONWebKey
+			if err := known.UnmarshalJSON([]byte(text(map[string]any{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(x)}))); err == nil {
+				t.Errorf("go-jose takes %x", x)
+			}
+			fits := 0
+			for message := range byte(255) {
+				if ed25519.Verify(x, []byte{message}, forged) {
+					fits++
+				}
+			}
+			if fits == 0 {
+				t.Errorf("no forged signature fits %x: it need not be refused", x)
+			}
+		}
+	}
+	sound, _, err := ed25519.GenerateKey(nil)
+	if err != nil || hasLowOrder(sound) {
+		t.Errorf("a sound key has a low order: %x, %v", sound, err)
 	}
 }
 

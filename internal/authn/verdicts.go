@@ -127,7 +127,7 @@ func (v *verdicts) settle(ctx context.Context, d *verdict, source, token string)
 	refused = d.err != nil && !passes(d.err)
 }
 
-// forget forgets a verdict that does not stand, so that strangers' tokens push nobody's out.
+// forget removes a verdict that is not kept, so that strangers' tokens do not evict those of callers.
 func (v *verdicts) forget(d *verdict) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -143,7 +143,7 @@ func passes(err error) bool {
 	return outage || hurry
 }
 
-// standing returns for how long a verdict stands from now on.
+// standing returns how long a verdict is valid from now on.
 func standing(d *verdict, now time.Time) time.Duration {
 	switch {
 	case passes(d.err):

@@ -67,7 +67,7 @@ func TestIntrospectionAnswersAreJudged(t *testing.T) {
 		"expired":              {200, answer(fmt.Sprintf(`,"exp":%d`, now-61)), 401},
 		"exp a string":         {200, answer(`,"exp":"x"`), 401},
 		"not yet valid":        {200, answer(fmt.Sprintf(`,"nbf":%d`, now+61)), 401},
-		"nobody's":             {200, fmt.Sprintf(`{"active":true,"aud":%q}`, resource), 401},
+		"without a user":       {200, fmt.Sprintf(`{"active":true,"aud":%q}`, resource), 401},
 		"bound to a key":       {200, answer(`,"cnf":{"jkt":"x"}`), 401},
 		"sub with a NUL":       {200, strings.Replace(answer(""), `"u"`, `"a\u0000b"`, 1), 401},
 		"server error":         {500, answer(""), 503},

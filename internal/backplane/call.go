@@ -13,7 +13,7 @@ import (
 type Target struct {
 	Owner   string // what Owner, Claim or Minter returned
 	Session string // the name of the session; empty for a call of none
-	Passed         // who calls
+	Passed         // the caller
 }
 
 // A Body is that of a call. It may be written several times.
@@ -25,7 +25,7 @@ type Body interface {
 // ErrRefused says that the instance does not own the session any more, and has done nothing.
 var ErrRefused = errors.New("the session is no longer on that instance")
 
-// A LostError says that there is no answer, and why. Unless Unsent is set the call may have had its effect.
+// A LostError says that there is no answer, and why. Unless Unsent is set, the call may have had its effect.
 type LostError struct {
 	Unsent bool
 	Err    error
@@ -104,7 +104,7 @@ func (i *Instance) newCall(to Target) (*call, error) {
 	return c, nil
 }
 
-// forget says that nobody waits for c any more.
+// forget says that no request waits for c any more.
 func (i *Instance) forget(c *call) {
 	left := c.answer.close()
 	i.mu.Lock()

@@ -14,7 +14,7 @@ import (
 // of Redis 5.
 
 const (
-	ownerPrefix = "mcpfunc:owner:" // and the name of a session; the value says who has it
+	ownerPrefix = "mcpfunc:owner:" // and the name of a session; the value is its owner
 	statePrefix = "mcpfunc:state:" // and the name of a requestState; the value is the instance that minted it
 	alivePrefix = "mcpfunc:alive:" // and the name of an instance, while it lives; the value says nothing
 	boxPrefix   = "mcpfunc:box:"   // and the name of an instance: a stream of what others write for it
@@ -26,7 +26,7 @@ const (
 )
 
 // key is where Redis has something by this name. The name is a digest of what may be guessed, such as a short secret of
-// the caller under an id that a client chose; without the app's key nobody can try.
+// the caller under an id that a client chose; without the app's key, guessing is impossible.
 func (s *Store) key(prefix, name string) string { return prefix + s.keys.Name(prefix+name) }
 
 const (
@@ -119,7 +119,7 @@ func (s *Store) release(ctx context.Context, all []ownership) error {
 	return err
 }
 
-// owners returns what is written under name, by who has any of our keys in the first place: while a key is replaced
+// owners returns what is written under name, by an instance with any of our keys in the first place: while a key is replaced
 // there are instances that call it otherwise. Of each it says what it was called.
 func (s *Store) owners(ctx context.Context, name string) ([]ownership, error) {
 	return s.find(ctx, ownerPrefix, name)

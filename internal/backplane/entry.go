@@ -20,12 +20,12 @@ type kind byte
 const (
 	kindRequest  kind = 'q' // a call: its head, and the beginning of its body
 	kindBody     kind = 'b' // more of its body
-	kindCancel   kind = 'x' // nobody waits for its answer any more
-	kindCredit   kind = 'c' // the receiver may be sent so many more bytes of the answer
+	kindCancel   kind = 'x' // no request waits for its answer any more
+	kindCredit   kind = 'c' // the receiver accepts n more bytes of the answer
 	kindHead     kind = 'H' // an answer: its head, and the beginning of its body
 	kindData     kind = 'D' // more of its body
 	kindRefusal  kind = 'N' // there is no such session here, and nothing was done
-	kindReceived kind = 'K' // the receiver may be sent so many more bytes of the call's body
+	kindReceived kind = 'K' // the receiver accepts n more bytes of the call's body
 )
 
 // An entry is one message between instances.

@@ -97,7 +97,7 @@ func (s *Store) Read(ctx context.Context, log, writer string, after, most int) (
 		alive = s.client.Exists(ctx, writerPrefix+writer)
 	}
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if alive == nil { // before the entries: who is gone then wrote nothing after them
+		if alive == nil { // before the entries: an instance that is gone then wrote nothing after them
 			alive = p.Exists(ctx, writerPrefix+writer)
 		}
 		kept = p.Exists(ctx, eventsPrefix+log)

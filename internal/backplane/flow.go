@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Bodies go in pieces, and no further ahead of who reads them than a window.
+// Bodies are sent in pieces, at most one window ahead of the reader.
 const (
 	pieceSize = 64 << 10  // bytes
 	window    = 128 << 10 // that may be on their way, or wait to be read

@@ -11,7 +11,7 @@ import (
 // A requestHead is what an instance passes on of an HTTP request, except for its body.
 type requestHead struct {
 	session   string // the name of the session; empty for a call of none
-	owner     string // who has it, in which life
+	owner     string // its owner, and the owner's run
 	principal string
 	client    string
 	method    string

@@ -26,7 +26,7 @@ const (
 // Bounds of what one instance has to do with the others.
 const (
 	maxCalls   = 4096     // that others answer, and as many that are answered for others
-	maxQueued  = 16 << 20 // bytes that wait to be sent, beyond which who has more to send waits
+	maxQueued  = 16 << 20 // bytes that wait to be sent, beyond which senders wait
 	maxUnread  = 64 << 20 // bytes that have come and wait to be read, beyond which calls end
 	maxOwners  = 4096     // that are remembered
 	ownerKnown = 10 * time.Second

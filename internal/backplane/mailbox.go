@@ -154,7 +154,7 @@ func (i *Instance) take(from string, e *entry) {
 		case c != nil && c.to == from:
 			i.deposit(c.answer, e)
 		case c == nil && (e.kind == kindHead || e.kind == kindData) && !e.end:
-			i.post(from, &entry{kind: kindCancel, call: e.call}) // nobody waits for it any more
+			i.post(from, &entry{kind: kindCancel, call: e.call}) // no request waits for it any more
 		}
 	}
 }

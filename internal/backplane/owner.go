@@ -134,7 +134,7 @@ func (i *Instance) contend(ctx context.Context, name string) (elsewhere string, 
 	return "", nil
 }
 
-// Declare is Claim for a name that nobody else can have. It does not fail: what Redis does not learn at once it
+// Declare is Claim for a name that no other instance can have. It does not fail: what Redis does not learn at once it
 // learns later.
 func (i *Instance) Declare(ctx context.Context, name string, lost func()) (release func()) {
 	release, other := i.hold(name, lost)
@@ -290,7 +290,7 @@ func (i *Instance) ask(ctx context.Context, f func(context.Context) (string, err
 	return value, nil
 }
 
-// settle returns when what Redis does not know of is nobody's: not before all that live could tell one that has
+// settle returns when a session that Redis does not know has no owner: not before all that live could tell one that has
 // lost all.
 func (i *Instance) settle(ctx context.Context) error {
 	for {

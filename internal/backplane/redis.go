@@ -31,7 +31,7 @@ import (
 
 const (
 	askTimeout  = 250 * time.Millisecond // of what a request waits for
-	tellTimeout = 5 * time.Second        // of what nobody waits for
+	tellTimeout = 5 * time.Second        // of commands without a request that waits
 	dialTimeout = 2 * time.Second
 	connections = 8 // at a time; there is one more, that listens
 )

@@ -34,7 +34,7 @@ func digestOf(id string) digest {
 	return digest(base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
-// Revoke makes id revoked until the time given, from which on nobody would take it anyway. It takes
+// Revoke makes id revoked until the time given, after which it would not be accepted anyway. It takes
 // 250 ms at most. An error says that other instances do not know yet; it is kept and told later.
 func (s *Store) Revoke(ctx context.Context, id string, until time.Time) error {
 	r := revoked{digestOf(id), until}

@@ -27,8 +27,7 @@ func newClient(t http.RoundTripper) *http.Client {
 	}
 }
 
-// bounded cuts answers off at maxAnswer, which leaves JSON that does not parse. The library that
-// exchanges tokens reads an answer whole.
+// bounded cuts answers off at maxAnswer, which leaves JSON that does not parse.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
-	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/config"
@@ -24,7 +24,7 @@ import (
 type exchange struct {
 	clientID   string
 	authority  string // https://login.microsoftonline.com
-	credential confidential.Credential
+	credential credential
 	allowed    resources
 	http       *http.Client
 	now        func() time.Time
@@ -47,34 +47,20 @@ type exchanged struct {
 const renewal = 5 * time.Minute
 
 // newExchange returns the source for a server of method azure_obo.
-func newExchange(g Grant, credential confidential.Credential, client *http.Client, now func() time.Time) (*exchange, error) {
-	x := &exchange{
+func newExchange(g Grant, c credential, client *http.Client, now func() time.Time) (*exchange, error) {
+	authority := authorityOf(g.Auth, g.Env)
+	if u, err := url.Parse(authority); err != nil || u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("exchange tokens: invalid authority %q: want https://HOST", authority)
+	}
+	return &exchange{
 		clientID:   g.Auth.AzureClientID,
-		authority:  authorityOf(g.Auth, g.Env),
-		credential: credential,
+		authority:  authority,
+		credential: c,
 		allowed:    resourcesOf(g.Auth.AzureScopes),
 		http:       client,
 		now:        now,
 		turn:       make(chan struct{}, 1),
-	}
-	_, err := x.newClient("organizations") // what is wrong with the authority shows now
-	return x, err
-}
-
-// newClient returns a client for one exchange. The library's clients keep the tokens of every
-// assertion that they have seen, and refresh tokens, which they prefer to the assertion; here the
-// user's own token alone counts, and what came of an old one is dropped with it. The price is that
-// the tenant's metadata are read each time.
-//
-// The authority comes from the configuration, so nobody need be asked whether it is one of
-// Microsoft's, which instance discovery is for.
-func (x *exchange) newClient(tenant string) (confidential.Client, error) {
-	client, err := confidential.New(x.authority+"/"+tenant, x.clientID, x.credential,
-		confidential.WithHTTPClient(x.http), confidential.WithInstanceDiscovery(false))
-	if err != nil {
-		return client, fmt.Errorf("exchange tokens at %s: %w", x.authority, err)
-	}
-	return client, nil
+	}, nil
 }
 
 // authorityOf returns the base URL of the cloud, as the server's guard understands it.
@@ -107,22 +93,45 @@ func (x *exchange) token(ctx context.Context, newest func() (*authn.Caller, erro
 	if g, ok := x.got[resource]; ok && x.now().Add(renewal).Before(g.expires) {
 		return g.token, nil
 	}
-	client, err := x.newClient(caller.TenantID)
+	result, err := x.ask(ctx, caller, scopes)
 	if err != nil {
 		return nil, err
 	}
-	result, err := client.AcquireTokenOnBehalfOf(ctx, caller.Token, scopes)
-	if err != nil {
-		return nil, denial(err, caller)
-	}
 	t := &token{
 		AccessToken: result.AccessToken,
-		ExpiresOn:   strconv.FormatInt(result.ExpiresOn.Unix(), 10),
+		ExpiresOn:   strconv.FormatInt(result.Expiry.Unix(), 10),
 		Resource:    resource,
 		TokenType:   "Bearer",
 		ClientID:    x.clientID,
 	}
-	x.got[resource] = exchanged{t, result.ExpiresOn}
+	x.got[resource] = exchanged{t, result.Expiry}
+	return t, nil
+}
+
+// ask exchanges the caller's token. The request differs from one for the app's own token by its grant and the
+// token that it carries. It does not ask for a refresh token: without the user's token, there is nothing to get.
+func (x *exchange) ask(ctx context.Context, caller *authn.Caller, scopes []string) (*oauth2.Token, error) {
+	params, err := x.credential(ctx)
+	if err != nil {
+		return nil, err
+	}
+	params.Set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+	params.Set("requested_token_use", "on_behalf_of")
+	params.Set("assertion", caller.Token)
+	request := clientcredentials.Config{
+		ClientID:       x.clientID,
+		TokenURL:       x.authority + "/" + url.PathEscape(caller.TenantID) + "/oauth2/v2.0/token",
+		Scopes:         scopes,
+		EndpointParams: params,
+		AuthStyle:      oauth2.AuthStyleInParams,
+	}
+	t, err := request.Token(context.WithValue(ctx, oauth2.HTTPClient, x.http))
+	if err != nil {
+		return nil, denial(err, caller)
+	}
+	if t.Expiry.IsZero() {
+		return nil, errNoToken
+	}
 	return t, nil
 }
 
@@ -159,29 +168,25 @@ func (e *interactionError) Unwrap() error { return e.deniedError }
 // maxClaims bounds a claims challenge in bytes: it goes into a header.
 const maxClaims = 4 << 10
 
+var errNoToken = errors.New("the identity provider's answer is not a token")
+
 // denial turns an error of the library into one that can be logged. The library's own quote whole
 // answers, in which there may be anything.
 func denial(err error, caller *authn.Caller) error {
-	var answered msal.CallErr
-	var network *url.Error
-	switch {
-	case errors.Is(err, errAssertion):
-		return err // nothing was asked
-	case errors.As(err, &answered) && answered.Resp != nil:
-		return readDenial(answered.Resp, caller)
-	case errors.As(err, &network):
+	if network, ok := errors.AsType[*url.Error](err); ok {
 		return network
 	}
-	return errors.New("the identity provider's answer is not a token")
-}
-
-func readDenial(resp *http.Response, caller *authn.Caller) error {
-	unreadable := fmt.Errorf("the identity provider answered with status %d", resp.StatusCode)
-	if resp.StatusCode < 400 || resp.StatusCode >= 500 {
+	answered, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return errNoToken
+	}
+	status := answered.Response.StatusCode
+	unreadable := fmt.Errorf("the identity provider answered with status %d", status)
+	if status < 400 || status >= 500 {
 		return unreadable
 	}
 	var d deniedError
-	if err := json.NewDecoder(resp.Body).Decode(&d); err != nil || !isCode(d.Code) {
+	if err := json.Unmarshal(answered.Body, &d); err != nil || !isCode(d.Code) {
 		return unreadable
 	}
 	if !isCode(d.Suberror) {

@@ -166,7 +166,7 @@ func (l *Lease) token(ctx context.Context, resource string) (*token, error) {
 	defer context.AfterFunc(l.live, cancel)()
 	t, err := src.token(ctx, l.newest, resource)
 	if l.live.Err() != nil {
-		return nil, errClosed // though a token may have come: nobody is there to have it
+		return nil, errClosed // although a token may have come: no process can use it
 	}
 	return t, err
 }

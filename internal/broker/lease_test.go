@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -39,6 +40,7 @@ func (l *lab) stuck() <-chan struct{} {
 	asked := make(chan struct{})
 	once := sync.OnceFunc(func() { close(asked) })
 	l.entra.Break(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // a server notices that its client has left only once the body is read
 		once()
 		<-r.Context().Done()
 	}))

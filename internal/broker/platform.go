@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
-
 	"github.com/mcpfunc/mcpfunc/internal/authn"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
@@ -110,30 +108,32 @@ func (d *delegate) token(ctx context.Context, _ func() (*authn.Caller, error), r
 	}, nil
 }
 
-// credential returns how the app proves itself to Entra: by its secret, or else by a token of its
-// managed identity, which the app registration trusts (Microsoft's "Configure an application to trust
-// a managed identity").
-func (p platform) credential(g Grant) (confidential.Credential, error) {
-	if g.Auth.AzureClientSecret != "" {
-		return confidential.NewCredFromSecret(g.Auth.AzureClientSecret)
+// A credential returns the parameters of a token request with which the app proves itself to Entra.
+type credential func(context.Context) (url.Values, error)
+
+// credential returns the app's: its secret, or else a token of its managed identity, which the app
+// registration trusts (Microsoft's "Configure an application to trust a managed identity").
+func (p platform) credential(g Grant) (credential, error) {
+	if secret := g.Auth.AzureClientSecret; secret != "" {
+		return func(context.Context) (url.Values, error) { return url.Values{"client_secret": {secret}}, nil }, nil
 	}
 	if !p.present() {
-		return confidential.Credential{}, errors.New("neither azure_client_secret nor a managed identity is set")
+		return nil, errors.New("neither azure_client_secret nor a managed identity is set")
 	}
 	audience := exchangeAudience(authorityOf(g.Auth, g.Env))
-	return confidential.NewCredFromAssertionCallback(func(ctx context.Context, _ confidential.AssertionRequestOptions) (string, error) {
+	return func(ctx context.Context) (url.Values, error) {
 		// Only a user-assigned identity has to be named. The setting is the one by which App
 		// Service's own authentication is told which.
 		t, err := p.ask(ctx, audience, p.setting("OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"))
 		if err != nil {
-			return "", fmt.Errorf("%w: %w", errAssertion, err)
+			return nil, fmt.Errorf("client assertion: %w", err)
 		}
-		return t.AccessToken, nil
-	}), nil
+		return url.Values{
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, // RFC 7523, section 2.2
+			"client_assertion":      {t.AccessToken},
+		}, nil
+	}, nil
 }
-
-// errAssertion means that the app cannot prove itself, so that Entra was not asked.
-var errAssertion = errors.New("client assertion")
 
 // exchangeAudience returns what a managed identity's token must be for to be a client assertion.
 func exchangeAudience(authority string) string {

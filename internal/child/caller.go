@@ -20,7 +20,7 @@ func Renew(caller, later any) {
 // A Secretive is a caller with secrets of its own, which are taken out of what its process has said.
 type Secretive interface{ Secrets() *secret.Redactor }
 
-// SecretsOf returns what takes out the secrets that are caller's alone; nil for a caller who has none.
+// SecretsOf returns what removes the secrets of this caller alone; nil for a caller without secrets.
 func SecretsOf(caller any) *secret.Redactor {
 	if own, ok := caller.(Secretive); ok {
 		return own.Secrets()

@@ -26,7 +26,7 @@ type Child struct {
 	secrets *secret.Redactor
 	slot    *startSlot            // released at its first message, at its end, or when it is late
 	late    *time.Timer           // which releases it; nil for none
-	timed   func(since time.Time) // hears of its first message, and when it was started; nil for nobody
+	timed   func(since time.Time) // is told of its first message, and when it was started; nil for none
 	rec     *watch.Recorder       // nil for none
 
 	answered chan struct{} // closed at its first message

@@ -6,7 +6,7 @@ import (
 )
 
 // demand says how many processes of a server will be asked for while another one starts, by how many have
-// been of late. It is guarded by who has it.
+// been of late. Its owner's lock guards it.
 type demand struct {
 	count float64       // of those asked for, each of which counts less as time goes by
 	at    time.Time     // of count
@@ -15,7 +15,7 @@ type demand struct {
 
 const (
 	demandFor    = 30 * time.Second // in which one that was asked for comes to count 1/e
-	usualStart   = 2 * time.Second  // of a process, while nobody knows better
+	usualStart   = 2 * time.Second  // of a process, until one was measured
 	startsWeight = 0.3              // of the last start in their average
 )
 

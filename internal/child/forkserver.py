@@ -37,10 +37,11 @@ class Reads(type(os.environ)):
 
 
 class Writes(type(os.environ)):
-    """Ends a process that sets what imports have read, which without a fork it would have set before."""
+    """Ends a process that sets what imports have read, which without a fork it would have set before. The start
+    script sets PYTHONPATH and PATH to the same in both."""
 
     def __setitem__(self, key, value):
-        if key != "PYTHONPATH" and self.get(key) != value and not Reads.names.isdisjoint((key, "*")):
+        if key not in ("PYTHONPATH", "PATH") and self.get(key) != value and not Reads.names.isdisjoint((key, "*")):
             os.write(2, b"cannot be forked: the server sets %s, which what it imports has read\n" % os.fsencode(key))
             os._exit(1)
         super().__setitem__(key, value)

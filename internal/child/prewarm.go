@@ -205,7 +205,7 @@ func (sp *spares) launch() (*spare, error) {
 	return s, nil
 }
 
-// close ends those that nobody took.
+// close ends those that no session took.
 func (sp *spares) close(wg *sync.WaitGroup) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()

@@ -19,21 +19,21 @@ const (
 // errTurn says that it is the turn of who hears it.
 var errTurn = errors.New("it is your turn to write")
 
-// A queue is the messages that wait to be written to one process, in order. A caller that comes while nobody writes has
+// A queue is the messages that wait to be written to one process, in order. A caller that comes while no other writes has
 // the turn: it writes its own message and, at once, those that wait by then, and passes the turn on. A write
 // costs a system call and wakes the process, however much is written.
 type queue struct {
 	mu      sync.Mutex
 	writing bool       // someone has the turn
-	waiting []*waiting // for a turn, or for who has it to write their messages as well
+	waiting []*waiting // for a turn, or for the caller that has it to write their messages as well
 	spare   []*waiting // to be used again
 
-	// Of who has the turn.
+	// Of the caller that has the turn.
 	messages []*message.Message
 	others   []*waiting // whose messages are among them
 }
 
-// A waiting is who waits with a message.
+// A waiting is a caller that waits with a message.
 type waiting struct {
 	m    *message.Message
 	told chan error // that m was written, or why not, or errTurn; capacity 1
@@ -100,7 +100,7 @@ func (q *queue) remove(w *waiting) bool {
 	return true
 }
 
-// take returns what who has the turn is to write: m, which is its own, and others, in order. end must follow.
+// take returns what the caller that has the turn must write: its own message m, and those of others, in order. end must follow.
 func (q *queue) take(m *message.Message) []*message.Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,7 +127,7 @@ func (q *queue) end(err error) {
 	q.pass()
 }
 
-// pass gives the turn to who has waited longest, if anyone waits.
+// pass gives the turn to the caller that has waited longest, if one waits.
 func (q *queue) pass() {
 	if next := q.next(); next != nil {
 		next.told <- errTurn

@@ -105,7 +105,7 @@ func TestTurnsToWriteAreNotLost(t *testing.T) {
 	var q queue
 	m := request(t, ping)
 	if q.join(m) != nil {
-		t.Fatal("nobody writes, and it is nobody's turn")
+		t.Fatal("nobody writes, and no caller has the turn")
 	}
 	first, second := q.join(m), q.join(m)
 	q.take(request(t, `{"jsonrpc":"2.0","method":"x","params":"`+strings.Repeat("x", togetherBytes)+`"}`)) // alone
@@ -125,6 +125,6 @@ func TestTurnsToWriteAreNotLost(t *testing.T) {
 		t.Errorf("whose message was written in vain got %v", err)
 	}
 	if q.join(m) != nil {
-		t.Error("nobody writes any more, and it is nobody's turn")
+		t.Error("nobody writes any more, and no caller has the turn")
 	}
 }

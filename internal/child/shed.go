@@ -7,7 +7,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// Shed ends a process that was started ahead and that nobody has taken, of the server that has the most of
+// Shed ends a prewarmed process that no session has taken, of the server that has the most of
 // them, and returns its name; ok is false if no process is spare. It does not wait: Close does.
 func (s *Starter) Shed() (server string, ok bool) {
 	sp := s.fullest()

@@ -12,7 +12,7 @@ import (
 type Spec struct {
 	Name    string
 	Framing framing.Mode
-	// Launch starts a process for caller, the value that Start was given, or for nobody yet: nil.
+	// Launch starts a process for caller, the value that Start was given, or nil without a caller yet.
 	Launch func(ctx context.Context, caller any) (process.Process, error)
 	// Runner is a key of what is to run if a first start may take long, because a package runner
 	// downloads it then; otherwise empty.

@@ -118,7 +118,7 @@ func (s *Starter) Patience(spec *Spec) time.Duration {
 // runnerTimeout is how long a first download may go on.
 const runnerTimeout = 10 * time.Minute
 
-// Close ends the processes that nobody has taken, and starts none ahead from then on. Those that
+// Close ends the prewarmed processes that no session has taken, and starts no more of them. Those that
 // someone has taken are theirs; of them it waits for those that were forked, as they end with what forked them.
 func (s *Starter) Close() {
 	s.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A server whose processes never answer could hold all slots, and nobody else's process started.
+// A server whose processes never answer could hold all slots, and no other server's process started.
 func TestT35NoServerHoldsAllSlotsOfStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 12

@@ -35,7 +35,7 @@ func (c *Child) Write(ctx context.Context, m *message.Message) error {
 
 func (c *Child) write(ctx context.Context, m *message.Message) error {
 	if w := c.queue.join(m); w == nil {
-		runtime.Gosched() // who is about to write comes along: see queue
+		runtime.Gosched() // callers that are about to write can join: see queue
 	} else if err := c.queue.await(ctx, c.gone, w); err != errTurn {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/importer"
 )
 
-// What is copied from a bundle's folder into a project: nobody's repository, and no more than can be
+// What is copied from a bundle's folder into a project: not a repository, and no more than can be
 // published. An archive was held to the same before it was taken.
 const (
 	bundleFiles = 50_000

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
 )
 
 // defaultPort is that of the Functions host when it runs locally.
@@ -81,7 +82,10 @@ func runDev(ctx context.Context, env *Env, opts *devOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, host.Close()) }()
+	defer func() {
+		err = errors.Join(err, host.Close())
+		warnWritten(env, opts.Dir, start)
+	}()
 
 	env.note("serving after %s", since(start))
 	if err := showEndpoints(env, host, file, opts.JSON); err != nil {
@@ -137,6 +141,19 @@ func reload(ctx context.Context, env *Env, dir string, host *hostemu.Host) (*con
 		return nil, err
 	}
 	return file, host.Ready(ctx)
+}
+
+// warnWritten names what servers wrote into their packages, which works here and fails on Azure.
+func warnWritten(env *Env, dir string, start time.Time) {
+	names, err := pack.Written(dir, start)
+	if err != nil || len(names) == 0 {
+		return // dev has done what it was asked for
+	}
+	style := styleFor(env, env.Stderr)
+	for _, name := range names[:min(len(names), 5)] {
+		env.complain("warning: a server wrote %s", oneLine(name))
+	}
+	env.complain("%s%s", style.cyan("hint: "), pack.WrittenHint)
 }
 
 // since is the time from start, as precise as a person cares for.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // stubRuntime has the names that a scaffold's main.go uses, and nothing behind them: its app answers
@@ -199,5 +201,29 @@ func TestATakenPortHasACure(t *testing.T) {
 	want := "mcpfunc: dev: port " + port + " is in use\nhint: "
 	if got := stderr.String(); !strings.Contains(got, want) {
 		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+// What a server writes into its package works here and fails on Azure, so dev says it.
+func TestDevNamesWhatServersWroteIntoTheirPackages(t *testing.T) {
+	t.Parallel()
+	env, _, stderr := testEnv()
+	dir, start := t.TempDir(), time.Now().Add(-time.Hour)
+	if err := os.MkdirAll(filepath.Join(dir, "packed", "s"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]time.Time{"mcp_packed.json": start, "s/cache.db": start.Add(time.Minute)} {
+		file := filepath.Join(dir, "packed", filepath.FromSlash(name))
+		if err := errors.Join(os.WriteFile(file, nil, 0o644), os.Chtimes(file, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	warnWritten(env, dir, start.Add(time.Hour))
+	if got := stderr.String(); got != "" {
+		t.Errorf("nothing was written, but it says %q", got)
+	}
+	warnWritten(env, dir, start)
+	if got := stderr.String(); !strings.Contains(got, "warning: a server wrote packed/s/cache.db") || !strings.Contains(got, "hint: packed files are read-only") {
+		t.Errorf("it says %q", got)
 	}
 }

@@ -31,7 +31,11 @@ func applyEdit(env *Env, dir string, data []byte) (*alignment, []generator.Chang
 // writeConfig replaces the configuration of the project in dir in one step: a reader, the dev
 // server among them, sees the old file or the new one.
 func writeConfig(dir string, data []byte) error {
-	path := filepath.Join(dir, configName)
+	return replaceFile(filepath.Join(dir, configName), data)
+}
+
+// replaceFile changes a file in one step, or makes it.
+func replaceFile(path string, data []byte) error {
 	// A link keeps pointing where it did; the file behind it is what changes.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -40,7 +44,7 @@ func writeConfig(dir string, data []byte) error {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+configName+"-")
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, bare(err))
 	}

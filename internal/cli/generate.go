@@ -17,6 +17,7 @@ type generateOptions struct {
 	Project string
 	Hosting hosting
 	Check   bool
+	Pin     bool
 	Force   bool
 	JSON    bool
 }
@@ -39,10 +40,11 @@ infra/ passes to the app.
 
 The project keeps its hosting unless you pass --hosting. --docker, --azd and
 --github add files that you own from then on. Existing files are kept, so
---redis has no effect if infra/ exists.`,
+--redis has no effect if infra/ exists. Only --pin changes a Dockerfile.`,
 		Example: `  mcpfunc generate
   mcpfunc generate myapp --check     in CI
-  mcpfunc generate --hosting flex --azd`,
+  mcpfunc generate --hosting flex --azd
+  mcpfunc generate --pin             update digests in the Dockerfile`,
 		Args: usualArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := projectArg(cmd, args, &opts.Project); err != nil {
@@ -51,18 +53,22 @@ The project keeps its hosting unless you pass --hosting. --docker, --azd and
 			if err := opts.Hosting.check(); err != nil {
 				return err
 			}
+			if opts.Pin && (opts.Check || opts.Hosting.Offline) {
+				return misusef("--pin excludes --check and --offline: it asks registries and changes the Dockerfile")
+			}
 			return run(cmd.Context(), env, opts)
 		},
 	}
 	bindProject(cmd, &opts.Project)
 	opts.Hosting.bind(cmd, "the project's hosting")
 	cmd.Flags().BoolVar(&opts.Check, "check", false, "write nothing; fail if a generated file is out of date")
+	cmd.Flags().BoolVar(&opts.Pin, "pin", false, "pin the base images of the Dockerfile to the digests that their tags have now")
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "overwrite edited files of the carried runtime")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the changes as a JSON list")
 	return cmd
 }
 
-func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
+func runGenerate(ctx context.Context, env *Env, opts *generateOptions) error {
 	data, err := readProjectConfig(opts.Project)
 	if err != nil {
 		return err
@@ -72,11 +78,19 @@ func runGenerate(_ context.Context, env *Env, opts *generateOptions) error {
 		return err
 	}
 	changes := withAction(a.changes, generator.Create, generator.Update, generator.Remove, generator.Conflict)
+	var pinned []generator.Change
+	if opts.Pin && !has(withAction(changes, generator.Create), dockerfile) { // a new one is pinned in any case
+		if pinned, err = repin(ctx, env, opts.Project); err != nil {
+			return err
+		}
+	}
 	if !opts.Check {
+		pinImages(ctx, env, opts.Project, a.plan, a.changes, opts.Hosting.Offline)
 		if changes, err = a.write(); err != nil {
 			return err
 		}
 	}
+	changes = append(changes, pinned...)
 	if err := printChanges(env, changes, opts.JSON); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 type heard struct {
 	mu      sync.Mutex
 	behind  int           // came, and not shown yet
-	settled chan struct{} // closed when nothing is behind; nil while nobody waits
+	settled chan struct{} // closed when nothing is behind; nil without a goroutine that waits
 }
 
 // settleTime is how long an answer waits for messages that the SDK does not pass on.

@@ -15,13 +15,16 @@ import (
 type hosting struct {
 	Kind   string // empty: chosen, or what the project has
 	Extras generator.Extras
+
+	Offline bool // registries are not asked for digests of base images
 }
 
 // bind adds the flags; kept says what is taken without --hosting.
 func (h *hosting) bind(cmd *cobra.Command, kept string) {
 	flags := cmd.Flags()
 	flags.StringVar(&h.Kind, "hosting", "", "choose `how` Azure Functions runs the handler: custom, with one function per server, or flex, the MCP profile of Flex Consumption, whose stack includes Python or Node (default: "+kept+")")
-	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile for an image with Python, uv and Node")
+	flags.BoolVar(&h.Extras.Docker, "docker", false, "write a Dockerfile for an image with Python, uv and Node, whose base images are pinned by digest")
+	flags.BoolVar(&h.Offline, "offline", false, "with --docker, do not ask registries for digests")
 	flags.BoolVar(&h.Extras.AZD, "azd", false, "write azure.yaml and infra/ for the Azure Developer CLI")
 	flags.BoolVar(&h.Extras.Redis, "redis", false, "add Azure Managed Redis to infra/, so that every instance reaches every session (needs --azd)")
 	flags.BoolVar(&h.Extras.GitHub, "github", false, "write a GitHub workflow that deploys")

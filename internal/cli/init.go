@@ -180,11 +180,11 @@ func runInit(ctx context.Context, env *Env, opts *initOptions) error {
 			return err
 		}
 	}
-	return carryOut(env, opts, src, file, plan)
+	return carryOut(ctx, env, opts, src, file, plan)
 }
 
 // carryOut shows, confirms and writes the plan, as far as the options have it.
-func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *generator.Plan) error {
+func carryOut(ctx context.Context, env *Env, opts *initOptions, src source, file *config.File, plan *generator.Plan) error {
 	changes, err := plan.Changes(opts.Dir, generator.Init, opts.Force)
 	if err != nil {
 		return err
@@ -218,6 +218,7 @@ func carryOut(env *Env, opts *initOptions, src source, file *config.File, plan *
 			return errors.New("nothing was written: you answered no")
 		}
 	}
+	pinImages(ctx, env, opts.Dir, plan, changes, opts.Hosting.Offline)
 	if changes, err = plan.Write(opts.Dir, generator.Init, opts.Force); err != nil {
 		if c := (*generator.ConflictError)(nil); errors.As(err, &c) {
 			return initConflict(c.Changes)

@@ -81,7 +81,7 @@ isolated process, over streamable HTTP.`,
 		newToolsCommand(env, runTools),
 		newCallCommand(env, runCall),
 	)
-	root.AddCommand(newVersionCommand(env, runVersion), newDemoServerCommand(env, runDemoServer))
+	root.AddCommand(newVersionCommand(env, runVersion), newDemoServerCommand(env, runDemoServer), newAZDPreprovisionCommand(env, runAZDPreprovision))
 	addCompletions(root)
 	return root
 }

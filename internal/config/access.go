@@ -22,22 +22,14 @@ func (d *draft) setAccess(m member) error {
 		}
 		return nil
 	}
-	members, err := m.members()
-	if err != nil {
-		return err
+	keys, rules := accessKeys, &d.Access.Resources
+	switch m.name {
+	case "tools":
+		keys, rules = toolKeys, &d.Access.Tools
+	case "prompts":
+		rules = &d.Access.Prompts
 	}
-	keys := accessKeys
-	if m.name == "tools" {
-		keys = toolKeys
-	}
-	var rules AccessRules
-	for _, f := range members {
-		if !slices.Contains(keys, f.name) {
-			return unknownKey(f, keys)
-		}
-		if f.null() {
-			continue
-		}
+	return m.each(keys, nil, func(f member) (err error) {
 		switch f.name {
 		case "allow":
 			if rules.Allow, err = f.globs(m.name); err == nil && len(rules.Allow) == 0 {
@@ -51,23 +43,10 @@ func (d *draft) setAccess(m member) error {
 				d.require = &f
 			}
 		case "pin":
-			var s string
-			s, err = f.choice(string(PinOff), string(PinWarn), string(PinEnforce))
-			d.Access.Pin = Pin(s)
+			d.Access.Pin, err = choice(f.node, PinOff, PinWarn, PinEnforce)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	switch m.name {
-	case "tools":
-		d.Access.Tools = rules
-	case "prompts":
-		d.Access.Prompts = rules
-	default:
-		d.Access.Resources = rules
-	}
-	return nil
+		return err
+	})
 }
 
 // globs reads a list of globs for what is called of.

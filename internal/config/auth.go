@@ -80,14 +80,12 @@ func (p *parser) auth(n node) (Auth, error) {
 
 // authMethod reads "method", which must be written out and, once there is a block, must be there.
 func authMethod(n node, members []member) (AuthMethod, error) {
-	words := []string{string(AuthNone), string(AuthAzureDefault), string(AuthAzureOBO), string(AuthOAuth2Bearer)}
 	m, ok := find(members, "method")
 	if !ok {
-		return "", n.missing("method", "is missing").hint("want one of %s", enumerate(words))
+		return "", n.missing("method", "is missing").hint(`want one of "none", "azure_default", "azure_obo" or "oauth2_bearer"`)
 	}
 	m.vars = nil
-	s, err := m.choice(words...)
-	return AuthMethod(s), err
+	return choice(m.node, AuthNone, AuthAzureDefault, AuthAzureOBO, AuthOAuth2Bearer)
 }
 
 // checkOwner says why a key cannot be used with a method.

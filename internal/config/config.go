@@ -265,7 +265,7 @@ type Variable struct {
 	Name        string // of the environment variable; an input's EnvName
 	Server, Key string // who asks, as in an Error
 	Line        int
-	Optional    bool // has a default
+	Optional    bool // has a default, or a value in every app
 	Secret      bool // by its name or by where it stands, or an input that is typed unseen
 }
 

@@ -16,6 +16,8 @@ var editorVariables = []struct{ name, what, hint string }{
 	{"workspaceFolder:", "a folder that is open in the editor", hintRelative},
 	{"workspaceRoot", "the folder that is open in the editor", hintRelative},
 	{"workspacePath", "the folder that is open in the client", hintRelative},
+	{"containerWorkspaceFolder", "the project's folder in a dev container", hintRelative},
+	{"localWorkspaceFolder", "the project's folder behind a dev container", hintRelative},
 	{"workspaceFolderBasename", "the name of the folder that is open in the editor", "write the name itself"},
 	{"userHome", "the home folder of the editor's user", hintRelative},
 	{"pathSeparator", "the path separator of the editor's machine", `write "/"`},

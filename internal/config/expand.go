@@ -102,7 +102,7 @@ func (x *expander) reference(n node, body string) (reference, error) {
 // resolve returns the value of a reference; nothing when there is no lookup.
 func (x *expander) resolve(n node, ref reference) (string, error) {
 	if x.note != nil {
-		x.note(Variable{Name: ref.name, Server: n.server, Key: n.key, Line: n.line(), Optional: ref.defaulted, Secret: ref.secret})
+		x.note(Variable{Name: ref.name, Server: n.server, Key: n.key, Line: n.line(), Optional: ref.defaulted || ref.name == "HOME" || ref.name == "PATH", Secret: ref.secret})
 	}
 	if x.lookup == nil {
 		return "", nil

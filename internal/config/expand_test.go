@@ -165,3 +165,19 @@ func TestVariablesAreSecretsByWhereTheyStand(t *testing.T) {
 		t.Errorf("secrets are %s", secrets)
 	}
 }
+
+// Every process has a home folder and a PATH: nobody has to fill them in.
+func TestVariablesOfTheSystemAreOptional(t *testing.T) {
+	t.Parallel()
+	f, err := one(t, `"command": "${HOME}/x", "args": ["${TOKEN}", "${PATH}"]`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, v := range f.Variables {
+		got[v.Name] = v.Optional
+	}
+	if diff := cmp.Diff(map[string]bool{"HOME": true, "PATH": true, "TOKEN": false}, got); diff != "" {
+		t.Errorf("optional (-want +got):\n%s", diff)
+	}
+}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,29 @@ func (n node) members() ([]member, error) {
 	return fields, nil
 }
 
+// each reads the members of an object, except those that are null. A key that is not one of keys is given to
+// unknown, or is an error if that is nil.
+func (n node) each(keys []string, unknown func(*Error), read func(member) error) error {
+	members, err := n.members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		switch known := slices.Contains(keys, m.name); {
+		case !known && unknown == nil:
+			return unknownKey(m, keys)
+		case m.null():
+		case !known:
+			unknown(unknownKey(m, keys))
+		default:
+			if err := read(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // written returns a string with its variables as they stand.
 func (n node) written() string { return n.val.Value.(hujson.Literal).String() }
 
@@ -112,18 +136,17 @@ func (n node) pending(s string) bool {
 }
 
 // choice reads one of a few words.
-func (n node) choice(words ...string) (string, error) {
+func choice[T ~string](n node, words ...T) (T, error) {
 	s, err := n.text()
-	if err != nil || n.pending(s) {
-		return s, err
+	if err != nil || n.pending(s) || slices.Contains(words, T(s)) {
+		return T(s), err
 	}
-	for _, w := range words {
-		if s == w {
-			return s, nil
-		}
+	known := make([]string, len(words))
+	for i, w := range words {
+		known[i] = string(w)
 	}
-	e := n.fail("must be %s, not %q", enumerate(words), n.written())
-	if w := Nearest(s, words); w != "" {
+	e := n.fail("must be %s, not %q", enumerate(known), n.written())
+	if w := Nearest(s, known); w != "" {
 		e.hint("did you mean %q?", w)
 	}
 	return "", e

@@ -124,11 +124,6 @@ func (p *parser) warn(e *Error) {
 	})
 }
 
-// unknown warns of a key that means nothing here.
-func (p *parser) unknown(m member, known []string) {
-	p.warn(unknownKey(m, known))
-}
-
 func unknownKey(m member, known []string) *Error {
 	e := m.at.fail("is not a known key")
 	if k := Nearest(m.name, known); k != "" {

@@ -10,14 +10,7 @@ var sessionKeys = []string{"idle_seconds", "hibernate_seconds", "max_age_seconds
 
 // sessions reads "sessions" over its defaults.
 func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
-	members, err := n.members()
-	if err != nil {
-		return s, err
-	}
-	for _, m := range members {
-		if m.null() {
-			continue
-		}
+	err := n.each(sessionKeys, p.warn, func(m member) (err error) {
 		switch m.name {
 		case "idle_seconds":
 			s.Idle, err = m.seconds(1, 30*day)
@@ -35,18 +28,14 @@ func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
 			s.Prewarm, err = m.count(0, 1000)
 		case "client_ids":
 			var word string
-			word, err = m.choice("accept", "reject")
+			word, err = choice(m.node, "accept", "reject")
 			s.RejectClientIDs = word == "reject"
 		case "anonymous_session":
 			s.Anonymous, err = m.flag()
-		default:
-			p.unknown(m, sessionKeys)
 		}
-		if err != nil {
-			return s, err
-		}
-	}
-	return s, nil
+		return err
+	})
+	return s, err
 }
 
 // onLost reads one of three words, of which one looks like a number and may be written as one.
@@ -54,8 +43,7 @@ func (n node) onLost() (OnLost, error) {
 	if n.val.Value.Kind() == '0' && n.written() == string(OnLostNotFound) {
 		return OnLostNotFound, nil
 	}
-	word, err := n.choice(string(OnLostResurrect), string(OnLostNotify), string(OnLostNotFound))
-	return OnLost(word), err
+	return choice(n, OnLostResurrect, OnLostNotify, OnLostNotFound)
 }
 
 var runtimeKeys = []string{
@@ -78,14 +66,7 @@ func (p *parser) runtime() error {
 		return nil
 	}
 	top.vars = p.on
-	members, err := top.members()
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		if m.null() {
-			continue
-		}
+	return top.each(runtimeKeys, p.warn, func(m member) (err error) {
 		switch m.name {
 		case "default_server":
 			r.DefaultServer, err = p.defaultServer(m)
@@ -102,19 +83,12 @@ func (p *parser) runtime() error {
 		case "keepalive_seconds":
 			r.Keepalive, err = m.seconds(0, 3600)
 		case "log_level":
-			r.LogLevel, err = m.choice("debug", "info", "warn", "error")
+			r.LogLevel, err = choice(m.node, "debug", "info", "warn", "error")
 		case "audit":
-			var word string
-			word, err = m.choice(string(AuditOff), string(AuditCalls))
-			r.Audit = Audit(word)
-		default:
-			p.unknown(m, runtimeKeys)
+			r.Audit, err = choice(m.node, AuditOff, AuditCalls)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // defaultServer reads the name of a server that is switched on.
@@ -149,25 +123,11 @@ func (p *parser) messageBytes(m member) (err error) {
 		r.MaxResponseBytes = r.MaxRequestBytes
 		return err
 	}
-	members, err := m.members()
-	if err != nil {
+	return m.each([]string{"up", "down"}, p.warn, func(way member) (err error) {
+		limit := map[string]*int64{"up": &r.MaxRequestBytes, "down": &r.MaxResponseBytes}[way.name]
+		*limit, err = way.whole(leastMessageBytes, mostMessageBytes)
 		return err
-	}
-	for _, way := range members {
-		switch {
-		case way.null():
-		case way.name == "up":
-			r.MaxRequestBytes, err = way.whole(leastMessageBytes, mostMessageBytes)
-		case way.name == "down":
-			r.MaxResponseBytes, err = way.whole(leastMessageBytes, mostMessageBytes)
-		default:
-			p.unknown(way, []string{"up", "down"})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // publicURL reads the address that clients see, without what a path can be joined to no more.
@@ -213,25 +173,4 @@ func (n node) hosts() ([]string, error) {
 		}
 	}
 	return list, nil
-}
-
-// audit reads "audit" of a server: the names of the arguments that a line of the audit shows.
-func (p *parser) audit(n node) (arguments []string, err error) {
-	members, err := n.members()
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range members {
-		switch {
-		case m.null():
-		case m.name == "arguments":
-			arguments, err = m.words()
-		default:
-			p.unknown(m, []string{"arguments"})
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return arguments, nil
 }

@@ -57,17 +57,7 @@ func OwnSandbox(value hujson.Value) bool {
 
 // sandbox reads "sandbox". What is not understood of it is an error, as it would not be kept up.
 func (p *parser) sandbox(n node) (s Sandbox, err error) {
-	members, err := n.members()
-	if err != nil {
-		return s, err
-	}
-	for _, m := range members {
-		if !slices.Contains(sandboxKeys, m.name) {
-			return s, unknownKey(m, sandboxKeys)
-		}
-		if m.null() {
-			continue
-		}
+	err = n.each(sandboxKeys, nil, func(m member) (err error) {
 		switch m.name {
 		case "network":
 			s.NoNetwork, s.Ports, err = m.network()
@@ -79,14 +69,12 @@ func (p *parser) sandbox(n node) (s Sandbox, err error) {
 			required, err = m.flag()
 			s.Optional = !required
 		}
-		if err != nil {
-			return s, err
-		}
-	}
-	if !s.NoNetwork && !s.ReadOnly {
+		return err
+	})
+	if err == nil && !s.NoNetwork && !s.ReadOnly {
 		p.warn(n.fail("does not restrict this server").hint(`write "network": "none" or a list of ports, or "write": a list of folders`))
 	}
-	return s, nil
+	return s, err
 }
 
 // network reads "all", "none" or a list of ports. It must be written in the file: what is kept from a server cannot wait for
@@ -97,7 +85,7 @@ func (n node) network() (none bool, ports []int, err error) {
 		if n.val.Value.Kind() != '"' {
 			return false, nil, n.fail(`must be "all", "none" or a list of ports, not %s`, kind(n.val))
 		}
-		word, err := n.choice("all", "none")
+		word, err := choice(n, "all", "none")
 		return word == "none", nil, err
 	}
 	elements, err := n.elements("ports")

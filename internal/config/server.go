@@ -181,24 +181,21 @@ func (d *draft) set(m member) (err error) {
 	case "max_restarts":
 		d.MaxRestarts, err = m.count(0, 100)
 	case "framing":
-		var s string
-		s, err = m.choice(string(FramingAuto), string(FramingNewline), string(FramingContentLength))
-		d.Framing = Framing(s)
+		d.Framing, err = choice(m.node, FramingAuto, FramingNewline, FramingContentLength)
 	case "era":
-		var s string
-		s, err = m.choice(string(EraAuto), string(EraLegacy), string(EraModern), string(EraBoth))
-		d.Era = Era(s)
+		d.Era, err = choice(m.node, EraAuto, EraLegacy, EraModern, EraBoth)
 	case "enabled", "disabled": // see switchedOn
 	case "description":
 		d.Description, err = m.text()
 	case "inherit_env":
 		d.InheritEnv, err = d.inherited(m.node)
 	case "audit":
-		d.AuditArguments, err = d.parser.audit(m.node)
+		err = m.each([]string{"arguments"}, d.parser.warn, func(m member) (err error) {
+			d.AuditArguments, err = m.words()
+			return err
+		})
 	case "trace":
-		var s string
-		s, err = m.choice(string(TracePass), string(TraceInject))
-		d.Trace = Trace(s)
+		d.Trace, err = choice(m.node, TracePass, TraceInject)
 	case "env_from_headers":
 		d.headers = &m
 		d.EnvFromHeaders, err = m.fromCaller(authenv.CheckHeader)
@@ -236,7 +233,7 @@ func (d *draft) set(m member) (err error) {
 			return guarded(m)
 		}
 		d.unknown = append(d.unknown, m)
-		d.parser.unknown(m, serverKeys)
+		d.parser.warn(unknownKey(m, serverKeys))
 	}
 	return err
 }
@@ -244,8 +241,7 @@ func (d *draft) set(m member) (err error) {
 // manifestMode reads "manifest": a switch, or that callers may share answers.
 func manifestMode(m member) (Manifest, error) {
 	if m.val.Value.Kind() == '"' {
-		s, err := m.choice(string(ManifestShared))
-		return Manifest(s), err
+		return choice(m.node, ManifestShared)
 	}
 	on, err := m.flag()
 	if on || err != nil {
@@ -384,7 +380,7 @@ func (d *draft) checkStart() error {
 }
 
 // checkWords complains of a command line where a program should be. A path may hold blanks; the name
-// of a program that is looked for on PATH hardly ever does. It goes by what is written and not by
+// of a program that is looked for on PATH rarely does. It goes by what is written and not by
 // what variables made of it, which may be secret.
 func (d *draft) checkWords() error {
 	written := d.command.written()

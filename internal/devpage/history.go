@@ -125,7 +125,7 @@ func (h *History) wait(ctx context.Context, version uint64) error {
 	return nil
 }
 
-// Close implements watch.Sink: it wakes all who wait, and nobody waits from then on.
+// Close implements watch.Sink: it wakes every waiting goroutine, and later ones do not wait.
 func (h *History) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

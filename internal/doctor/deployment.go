@@ -25,6 +25,7 @@ func (p *Project) Deployment(ctx context.Context) []Finding {
 	all = append(all, p.generated()...)
 	all = append(all, p.host()...)
 	all = append(all, p.stack()...)
+	all = append(all, p.images()...)
 	all = append(all, p.paths()...)
 	all = append(all, p.manifest()...)
 	all = append(all, p.access()...)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // paths finds what servers name and the app will not have: paths of this machine or of another, and
@@ -114,6 +115,8 @@ const (
 var (
 	drive = regexp.MustCompile(`^([A-Za-z]:[\\/]|\\\\[^\\]+\\)`)
 	home  = regexp.MustCompile(`^(~([/\\]|$)|~[a-z][a-z0-9_-]*/|\$(\{(env:)?)?(HOME|USERPROFILE|APPDATA|LOCALAPPDATA)\}?([/\\]|$)|%[A-Za-z_()0-9]+%[/\\])`)
+	// homeVariable is the home folder at the beginning of a path, as shells and clients write it.
+	homeVariable = regexp.MustCompile(`^(\$HOME|\$\{(env:)?HOME\}|%USERPROFILE%)`)
 	// users are the folders of people; /home/site and /home/LogFiles are Azure's own.
 	users = regexp.MustCompile(`^/(Users|home/([^/]+)|root|Volumes)(/|$)`)
 
@@ -146,6 +149,9 @@ func kindOf(word string) pathKind {
 
 // extensions are those of scripts and programs, without which a server does not start.
 var extensions = words(".js .mjs .cjs .ts .mts .cts .tsx .py .pyz .rb .php .jar .sh .csproj .dll .wasm .lua .pl")
+
+// modules are those of scripts that usually need others beside them.
+var modules = words(".js .mjs .cjs .ts .mts .cts .tsx .py .rb .php .dll .lua .pl")
 
 // word looks at one word. needed says that it is a path whatever it looks like.
 func (c *pathCheck) word(key, word string, needed bool) {
@@ -195,15 +201,34 @@ func (c *pathCheck) relative(key, word string, needed bool) {
 }
 
 func (c *pathCheck) fault(key, word, text string) {
-	f := pathFault{key: key, text: fmt.Sprintf(text, word), hint: c.hint(word)}
+	f := pathFault{key: key, text: fmt.Sprintf(text, word), hint: c.hint(key, word)}
 	if !slices.Contains(c.found, f) {
 		c.found = append(c.found, f)
 	}
 }
 
+// secretFile is a file that opens something, by its extension.
+var secretFile = regexp.MustCompile(`(?i)\.(pem|key|p12|pfx|jks|keystore|kdbx|env)$`)
+
+var (
+	// virtual is a program of a virtual environment of Python.
+	virtual = regexp.MustCompile(`(^|/)\.?v?env/(bin|Scripts)/`)
+	// bundled is the folder of an MCP bundle in a project, where the importer has it.
+	bundled = regexp.MustCompile(`^bundles/[^/]+`)
+)
+
 // hint is the command that copies what a word names into the project, and the word to write then.
-func (c *pathCheck) hint(word string) string {
-	slashed := path.Clean(strings.ReplaceAll(word, `\`, "/"))
+func (c *pathCheck) hint(key, word string) string {
+	slashed := path.Clean(homeVariable.ReplaceAllString(strings.ReplaceAll(word, `\`, "/"), "~"))
+	if name, ok := strings.CutPrefix(key, "env."); ok && secret.Named(name) || secretFile.MatchString(slashed) {
+		return "do not copy a secret into the project: let the server use the app's identity, or set what the file contains as an app setting"
+	}
+	if virtual.MatchString(slashed) {
+		return "a virtual environment works only where it was made: start the server with uvx or uv run, or with python and a requirements.txt in the project"
+	}
+	if bundle := bundled.FindString(slashed); bundle != "" {
+		return "copy the files of the bundle to " + filepath.ToSlash(filepath.Join(c.project, bundle))
+	}
 	whole, rest := slashed, "" // what is copied, and the path within
 	switch {
 	case kindOf(word) == pathRelative && !strings.HasPrefix(slashed, "../"):
@@ -213,7 +238,7 @@ func (c *pathCheck) hint(word string) string {
 			from = filepath.ToSlash(filepath.Join(originFolder(c.origin), filepath.FromSlash(whole)))
 		}
 		return fmt.Sprintf("copy it into the project: %s", c.copyCommand(from, whole))
-	case path.Ext(slashed) != "":
+	case slices.Contains(modules, strings.ToLower(path.Ext(slashed))):
 		whole = packageRoot(slashed)
 		rest = strings.TrimPrefix(strings.TrimPrefix(slashed, whole), "/")
 	}
@@ -249,6 +274,9 @@ func originFolder(file string) string {
 	return dir
 }
 
+// shared are folders that hold far more than one server, and so do not belong into a project.
+var shared = regexp.MustCompile(`^(/|\.|~|[A-Za-z]:/?|/root|(/|[A-Za-z]:/)(Users|home)(/[^/]+)?|/(opt|srv|usr|etc|var|mnt|media|tmp|data)|/usr/(local|share|bin|local/bin)|(.*/)?(Desktop|Documents|Downloads|\.local/bin))$`)
+
 // packageRoot is the folder of the package that a script belongs to: the nearest one with its manifest,
 // else the one above the folder of what is built, else the script's own.
 func packageRoot(script string) string {
@@ -263,7 +291,7 @@ func packageRoot(script string) string {
 	if up := path.Dir(dir); slices.Contains([]string{"dist", "build", "src", "out", "bin", "lib"}, path.Base(dir)) && path.Base(up) != "/" && path.Base(up) != "." {
 		return up
 	}
-	if base := path.Base(dir); base == "/" || base == "." || base == "~" || strings.HasSuffix(base, ":") {
+	if shared.MatchString(dir) {
 		return script
 	}
 	return dir

@@ -111,6 +111,14 @@ func TestTheHintOfAPathIsTheCommandThatCopies(t *testing.T) {
 		`"command": "node", "args": ["` + pkg + `/lib/deep/index.js"], "env": {}`: "",
 		`"command": "node", "args": ["dist/index.js"]`:                            "copy it into the project: cp -R repo/dist app/dist",
 		`"command": "npx", "args": ["x@1", "/srv/data"]`:                          "copy it into the project, cp -R /srv/data app/data, and write data; for a folder that is mounted on Azure, write ${NAME} and set NAME to its path",
+		`"command": "uv", "args": ["run", "/Users/me/server.py"]`:                 "copy it into the project, cp -R /Users/me/server.py app/server.py, and write server.py",
+		`"command": "node", "args": ["~/Desktop/server.js"]`:                      "copy it into the project, cp -R ~/Desktop/server.js app/server.js, and write server.js",
+		`"command": "npx", "args": ["x@1", "--db", "/Users/me/data/notes.db"]`:    "copy it into the project, cp -R /Users/me/data/notes.db app/notes.db, and write notes.db",
+		`"command": "${HOME}/go/bin/acme"`:                                        "copy it into the project, cp -R ~/go/bin/acme app/acme, and write acme",
+		`"command": "x", "env": {"GOOGLE_APPLICATION_CREDENTIALS": "C:\\k.json"}`: "do not copy a secret into the project: let the server use the app's identity, or set what the file contains as an app setting",
+		`"command": "x", "args": ["--cert=/Users/me/id.pem"]`:                     "do not copy a secret into the project: let the server use the app's identity, or set what the file contains as an app setting",
+		`"command": ".venv/bin/python"`:                                           "a virtual environment works only where it was made: start the server with uvx or uv run, or with python and a requirements.txt in the project",
+		`"command": "node", "args": ["bundles/acme/server/index.js"]`:             "copy the files of the bundle to app/bundles/acme",
 		`"command": "node", "args": ["~"]`:                                        "copy what it names into the project, and write a path that is relative to the project",
 	} {
 		found := Paths(parsed(t, entry), "app", filepath.Join("repo", ".vscode", "mcp.json"))

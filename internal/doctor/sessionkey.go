@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
@@ -40,13 +41,12 @@ func (p *Project) hasRedis() bool {
 	return err == nil && bytes.Contains(data, []byte(redisSetting))
 }
 
-// azdMakesKey reports whether azure.yaml has a hook that makes a key, and infra/ takes it from there.
+// azdMakesKey reports whether azure.yaml has a hook that makes a key, ours or the user's own, and infra/ takes it
+// from there.
 func (p *Project) azdMakesKey() bool {
-	for _, name := range []string{"azure.yaml", "infra/main.parameters.json"} {
+	contains := func(name string, words ...string) bool {
 		data, err := readFile(p.path(name))
-		if err != nil || !bytes.Contains(data, []byte(generator.SessionKeySetting)) {
-			return false
-		}
+		return err == nil && slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(data, []byte(word)) })
 	}
-	return true
+	return contains("azure.yaml", "azd-preprovision", generator.SessionKeySetting) && contains("infra/main.parameters.json", generator.SessionKeySetting)
 }

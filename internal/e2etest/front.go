@@ -5,30 +5,29 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/mcpfunc/mcpfunc/internal/fronttest"
-	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 )
 
-// Front returns where clients reach the handler of host. It is the host itself, or the HTTP front that
-// is made of the real host's own parts if MCPFUNC_E2E_FRONT names that program, from the repository's
-// root: the same tests then run through both.
-func Front(t testing.TB, host *hostemu.Host, dir string) string {
+// frontProgram returns the HTTP front that is made of the real host's own parts if MCPFUNC_E2E_FRONT names it, from
+// the repository's root, and otherwise "".
+func frontProgram(t testing.TB) string {
 	t.Helper()
 	program := os.Getenv("MCPFUNC_E2E_FRONT")
-	if program == "" {
-		return host.URL()
+	if program == "" || filepath.IsAbs(program) {
+		return program
 	}
-	if !filepath.IsAbs(program) {
-		root, err := repository()
-		if err != nil {
-			t.Fatal(err)
-		}
-		program = filepath.Join(root, program)
-	}
-	_, port, err := net.SplitHostPort(host.HandlerAddress())
+	root, err := repository()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fronttest.Start(t, program, dir, os.Environ(), port)
+	return filepath.Join(root, program)
+}
+
+// known is how clients on this machine know what listens at address.
+func known(t testing.TB, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + net.JoinHostPort("localhost", port)
 }

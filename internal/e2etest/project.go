@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mcpfunc/mcpfunc/internal/fronttest"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
@@ -85,16 +86,23 @@ func Build(t testing.TB, dir string) string {
 }
 
 // Serve starts the built project in dir under the host emulator, with the app settings NAME=value,
-// and waits until its handler listens. The caller closes the host.
-func Serve(t testing.TB, dir string, output *Transcript, settings ...string) *hostemu.Host {
+// and waits until its handler listens. The caller closes the host. Clients connect to url, which is the
+// host's, or that of the real host's own HTTP front if MCPFUNC_E2E_FRONT names it: the same tests then
+// run through both.
+func Serve(t testing.TB, dir string, output *Transcript, settings ...string) (host *hostemu.Host, url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := hostemu.Start(context.Background(), hostemu.Options{
-		Dir: dir, Listener: listener, Env: slices.Concat(Environ(), settings), Output: output, Logf: output.Logf,
-	})
+	opts := hostemu.Options{Dir: dir, Listener: listener, Env: slices.Concat(Environ(), settings), Output: output, Logf: output.Logf}
+	front := frontProgram(t)
+	var address string
+	if front != "" {
+		address = fronttest.Address(t)
+		opts.Public = known(t, address)
+	}
+	host, err = hostemu.Start(context.Background(), opts)
 	if err != nil {
 		t.Fatalf("start %s: %v\n%s", dir, err, output)
 	}
@@ -102,7 +110,15 @@ func Serve(t testing.TB, dir string, output *Transcript, settings ...string) *ho
 		host.Close()
 		t.Fatalf("wait for the handler: %v\n%s", err, output)
 	}
-	return host
+	if front == "" {
+		return host, host.URL()
+	}
+	_, port, err := net.SplitHostPort(host.HandlerAddress())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fronttest.StartAt(t, address, front, dir, os.Environ(), port)
+	return host, "http://" + address
 }
 
 // A Transcript keeps the last of what programs wrote. Its methods may be called from any goroutine.

@@ -44,7 +44,7 @@ var alice = eventlog.Name{Holder: ticket.Holder{Server: "git", Principal: "alice
 
 func event(n int) *message.Message { return sized(n, 0) }
 
-// sized is an event that has so many more bytes.
+// sized is an event with n more bytes.
 func sized(n, size int) *message.Message {
 	m, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"n","params":{"n":%d,"fill":"%s"}}`, n, strings.Repeat("x", size)))
 	if err != nil {

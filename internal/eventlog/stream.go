@@ -140,7 +140,7 @@ func (l *Log) add(e entry) {
 }
 
 // roomLocked reports whether e may be queued. What is queued of one holder's streams is never more than what is
-// left for everyone else's, so that nobody's flood costs others the streams that they could go on with.
+// left for everyone else's, so that a flood of one does not cost others the streams that they could resume.
 func (l *Log) roomLocked(e entry) bool {
 	q := l.queued[e.st.holder]
 	return e.size() <= MaxEvent && q.entries+1 <= maxQueued-len(l.queue)-1 && q.bytes+e.size() <= maxQueuedBytes-l.bytes-e.size()

@@ -21,7 +21,7 @@ func TestT45UnfinishedMessageOfAServerYieldsItsMemory(t *testing.T) {
 		before  time.Duration // between the bytes of the second half
 		headers bool
 	}{
-		{"nobody wants it", false, 20 * time.Minute, false},
+		{"without a use", false, 20 * time.Minute, false},
 		{"others want it", true, 20 * time.Minute, false},
 		{"a byte now and then", true, 3 * time.Second, false},
 		{"with headers", true, 20 * time.Minute, true},

@@ -26,7 +26,7 @@ func (s *said) note(m *message.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == nil {
-		s.seed, s.last = maphash.MakeSeed(), make([]uint64, 0, saidSize)
+		s.seed = maphash.MakeSeed()
 	}
 	var hash maphash.Hash
 	hash.SetSeed(s.seed)

@@ -17,13 +17,26 @@ import (
 // handler that listens on a port of 127.0.0.1, until the test ends. It returns where clients connect.
 func Start(t testing.TB, program, dir string, env []string, handlerPort string, args ...string) string {
 	t.Helper()
+	address := Address(t)
+	StartAt(t, address, program, dir, env, handlerPort, args...)
+	return "http://" + address
+}
+
+// Address returns a free address of 127.0.0.1, as host:port.
+func Address(t testing.TB) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := "http://" + l.Addr().String()
-	l.Close()
-	cmd := exec.Command(program, append([]string{"--listen", url, "--project", dir, "--handler", handlerPort}, args...)...)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// StartAt is Start for a front whose address, host:port, was known before the handler started.
+func StartAt(t testing.TB, address, program, dir string, env []string, handlerPort string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(program, append([]string{"--listen", "http://" + address, "--project", dir, "--handler", handlerPort}, args...)...)
 	cmd.Env = env
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -52,7 +65,6 @@ func Start(t testing.TB, program, dir string, env []string, handlerPort string, 
 	case <-time.After(time.Minute):
 		t.Fatal("start the front: it is not ready after a minute")
 	}
-	return url
 }
 
 // awaitReady reads until the front says that it is ready. What it said before its end is the error.

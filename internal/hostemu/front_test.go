@@ -40,9 +40,10 @@ type reply struct {
 	Length string
 	Challenge,
 	Type string
-	Seen *seen  // what reached the handler
-	Body string // where it is not that
-	Cut  bool   // the answer ended before its end
+	Header http.Header // the others
+	Seen   *seen       // what reached the handler
+	Body   string      // where it is not that
+	Cut    bool        // the answer ended before its end
 }
 
 // askRaw sends a raw request and reads the answer.
@@ -68,6 +69,10 @@ func askRaw(url, request string) reply {
 	}
 	if r.Cut {
 		return reply{Cut: true} // how much of it arrived is chance
+	}
+	r.Header = resp.Header.Clone()
+	for _, name := range []string{"Date", "Server", "Content-Length", "Content-Type", "X-Handler"} {
+		r.Header.Del(name)
 	}
 	words := resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusHTTPVersionNotSupported
 	if resp.StatusCode >= 400 && r.Length == "" && len(body) == 0 || words {
@@ -154,7 +159,7 @@ func probes() map[string]string {
 	for _, n := range []int{97, 98, 99} {
 		get("headers beside two "+strconv.Itoa(n), "/e/x", strings.Split(strings.TrimSuffix(strings.Repeat("A: b\n", n), "\n"), "\n")...)
 	}
-	for _, path := range []string{"/redirect", "/empty", "/broken", "/truncated", "/early"} {
+	for _, path := range []string{"/redirect", "/empty", "/broken", "/truncated", "/early", "/headers/none", "/headers/body", "/unmodified"} {
 		get("answer", path)
 		all["answer to a body "+path] = "POST " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
 	}
@@ -180,7 +185,7 @@ func TestTheEmulatorAnswersAsTheFront(t *testing.T) {
 	for name, text := range map[string]string{
 		"everything": function("e/{*p}", "anonymous"), "keyed": function("k", "function"), "master": function("a", "admin"), "Method": function("m", "anonymous", "get", "POST"),
 		"version": function("v{n:int}/{a}.{b?}", "anonymous"), "number": function("n/{x:int}", "anonymous"), "own": function("admin2/x", "anonymous"),
-		"z-first": function("twice", "function"), "Z_second": function("{x:alpha}", "anonymous", "GET"), "answers": function("{x:regex(^(redirect|empty|broken|truncated|early|drop)$)}/{*p}", "anonymous"),
+		"z-first": function("twice", "function"), "Z_second": function("{x:alpha}", "anonymous", "GET"), "answers": function("{x:regex(^(redirect|empty|broken|truncated|early|drop|headers|unmodified)$)}/{*p}", "anonymous"),
 		"adm": function("{x:regex(^(admin|runtime)$)}/{*p}", "anonymous"),
 	} {
 		files[name+"/function.json"] = text
@@ -217,6 +222,18 @@ func TestTheEmulatorAnswersAsTheFront(t *testing.T) {
 	}
 	asking.Wait()
 	t.Logf("%d requests", len(all))
+	// Where they differ, the emulator answers as the host (docs/host.md).
+	for request, want := range map[string][2]string{
+		"GET /admin/host/status HTTP/1.1\r\nHost: x": {"404", "401"},
+		"GET /runtime/webhooks HTTP/1.1\r\nHost: x":  {"404", "200"},
+		"GET /e/x HTTP/1.1\r\nHost: a..b":            {"200", "500"},
+		"GET /e/x HTTP/1.0":                          {"200", "500"},
+	} {
+		request += "\r\nConnection: close\r\n\r\n"
+		if got := [2]string{askRaw(front, request).Status, askRaw(b.URL(), request).Status}; got != want {
+			t.Errorf("%q: the front and the emulator answer %v, want %v", request, got, want)
+		}
+	}
 	st, _ := b.current()
 	for i := range 6 {
 		var counts [2]string

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
@@ -44,7 +45,7 @@ func handler(kind string) int {
 		return code
 	}
 	if kind == "deaf" {
-		select {}
+		time.Sleep(time.Hour) // a bare select ends a program without cgo: it is a deadlock
 	}
 	if once, ok := strings.CutPrefix(kind, "once "); ok { // an exit code at the first start
 		if starts, _ := os.ReadFile(os.Getenv("STARTS")); bytes.Count(starts, []byte("\n")) == 1 {
@@ -151,6 +152,23 @@ func handlerMux() http.Handler {
 		w.Header().Set("Alt-Svc", "h2")
 		w.Header().Set("X-Kept", "1")
 		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("/headers/", func(w http.ResponseWriter, r *http.Request) {
+		for _, line := range []string{
+			"Set-Cookie: a=b", "Set-Cookie: c=d", "X-Twice: 1", "X-Twice: 2", "X-Empty: ", "Mcp-Session-Id: s", "Cache-Control: no-store", "Content-Language: en",
+			"Proxy-Authenticate: Basic", "Proxy-Connection: close", "Upgrade: h2c", "Via: 1.1 x", "Vary: Accept, Origin", "WWW-Authenticate: Bearer a", "WWW-Authenticate: Basic b",
+		} {
+			name, value, _ := strings.Cut(line, ": ")
+			w.Header().Add(name, value)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		if strings.HasSuffix(r.URL.Path, "/body") {
+			_, _ = io.WriteString(w, "body")
+		}
+	})
+	mux.HandleFunc("/unmodified", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Etag", `"1"`)
+		w.WriteHeader(http.StatusNotModified)
 	})
 	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Set-Cookie", "a=b")

@@ -28,7 +28,7 @@ type Host struct {
 	orders   chan order
 	lines    chan line      // the handler's output
 	workers  sync.WaitGroup // processes and what reads their output
-	calls    sync.WaitGroup // of functions, for which nobody waits
+	calls    sync.WaitGroup // of functions that may continue without a client
 	finished chan struct{}  // closed when every goroutine has ended
 
 	mu      sync.Mutex

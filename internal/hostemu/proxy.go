@@ -43,7 +43,7 @@ func (h *Host) proxy(w http.ResponseWriter, r *http.Request, in invocation) (beg
 		x.body = up
 		stop := context.AfterFunc(ctx, func() {
 			if !up.ended.Load() {
-				_ = control.SetReadDeadline(time.Now()) // nobody waits for the client any more
+				_ = control.SetReadDeadline(time.Now()) // the client is not waited for any more
 			}
 		})
 		defer stop()

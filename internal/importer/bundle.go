@@ -19,7 +19,7 @@ import (
 // A bundle (.mcpb, before .dxt) is a zip of a program and its manifest.json: the manifest's specification
 // in modelcontextprotocol/mcpb, version 0.4.
 
-// What a bundle may hold: it comes from anybody, and is written into a project.
+// Limits of a bundle, which is not trusted and is written into a project.
 const (
 	maxBundleFiles = 50_000
 	maxBundleBytes = 1 << 30
@@ -48,7 +48,7 @@ func openBundle(file string, data []byte) (*source, error) {
 	return openManifest(file, manifest, z)
 }
 
-// checkBundle checks that a zip can be written into a project: plain files inside of it, in bearable number.
+// checkBundle checks that a zip can be written into a project: plain files inside it, within the limits.
 func checkBundle(z *zip.Reader) error {
 	if len(z.File) > maxBundleFiles {
 		return fmt.Errorf("contains more than %d files", maxBundleFiles)

@@ -62,7 +62,7 @@ var geminiTools = strings.Fields(`run_shell_command read_file read_many_files wr
 	list_directory web_fetch google_web_search save_memory write_todos ShellTool ReadFileTool WriteFileTool EditTool`)
 
 // guardedExtension reads which tools of its servers a file keeps from being called at its top: "excludeTools"
-// of a Gemini extension, and "tools" of opencode. It refuses a file of which that cannot be kept up.
+// of a Gemini extension, "tools" of opencode, and "amp.mcpPermissions". It refuses a file of which that cannot be kept up.
 func (s *source) guardedExtension(root *hujson.Object) error {
 	names, _ := asStrings(member(root, "excludeTools"))
 	for _, name := range names {
@@ -81,7 +81,22 @@ func (s *source) guardedExtension(root *hujson.Object) error {
 	if s.dialect.braces {
 		s.opencodeTools(root)
 	}
+	if v := member(root, "amp.mcpPermissions"); v != nil {
+		if list, ok := v.Value.(*hujson.Array); !ok || slices.ContainsFunc(list.Elements, rejects) {
+			return refused(s.path, "remove it, and the servers that it rejects", `has "amp.mcpPermissions" that rejects servers, which mcpfunc does not support, so it does not serve these servers`)
+		}
+	}
 	return nil
+}
+
+// rejects reports whether a rule of Amp is one that rejects.
+func rejects(v hujson.Value) bool {
+	o, ok := v.Value.(*hujson.Object)
+	if !ok {
+		return true
+	}
+	action := member(o, "action")
+	return action == nil || text(*action) != "allow"
 }
 
 // opencodeTools reads which tools are switched off: "tools": {"NAME_*": false}.
@@ -157,8 +172,8 @@ func options(v *hujson.Value) []string {
 	return list
 }
 
-// A state is the file in which Claude Code keeps everything: servers of its user, and of projects
-// beside their history.
+// A state is the file in which Claude Code keeps everything: servers of its user and of projects,
+// and their history.
 type state struct {
 	Servers  json.RawMessage `json:"mcpServers"`
 	Projects map[string]struct {
@@ -167,7 +182,7 @@ type state struct {
 	} `json:"projects"`
 }
 
-// stateOf reports whether text is such a file, whatever it is called.
+// stateOf reports whether text is such a file, under any name.
 func stateOf(text []byte) (state, bool) {
 	var s state
 	if !bytes.Contains(text, []byte(`"mcpServers"`)) || !bytes.Contains(text, []byte(`"projects"`)) {

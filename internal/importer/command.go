@@ -36,7 +36,7 @@ func (c *conversion) remote() *Note {
 		}
 	}
 	address := ""
-	for _, name := range []string{"url", "serverUrl", "httpUrl", "uri", "endpoint"} {
+	for _, name := range []string{"url", "serverUrl", "httpUrl", "baseUrl", "uri", "endpoint"} {
 		if s, ok := c.str(name); ok && address == "" {
 			address = s
 		}
@@ -45,7 +45,7 @@ func (c *conversion) remote() *Note {
 	switch strings.ToLower(strings.ReplaceAll(kind, "_", "-")) {
 	case "http", "sse", "streamable-http", "streamablehttp", "remote", "ws", "websocket":
 		return &Note{Text: remoteReason(address), Hint: hintRemote}
-	case "builtin", "platform", "frontend":
+	case "builtin", "platform", "frontend", "inmemory":
 		return &Note{Text: fmt.Sprintf("is a part of the client itself (%s %q), not a program", key, kind)}
 	case "inline-python":
 		return &Note{Text: fmt.Sprintf("is a script within the client's configuration (%s %q), not a program", key, kind), Hint: "write it to a file of the project and serve that file: uv run FILE"}
@@ -59,8 +59,14 @@ func (c *conversion) remote() *Note {
 	if !hasCommand && address != "" {
 		return &Note{Text: remoteReason(address), Hint: hintRemote}
 	}
-	if s, ok := c.str("source"); ok && s == "extension" && !hasCommand {
+	if s, ok := c.str("uses"); ok && !hasCommand {
+		return &Note{Text: fmt.Sprintf("is %s of Continue's hub, which only Continue can look up", s), Hint: hintProgram}
+	}
+	if s, _ := c.str("source"); !hasCommand && (s == "extension" || c.get("settings") != nil) {
 		return &Note{Text: "is an extension of Zed, which includes its own program", Hint: hintProgram}
+	}
+	if !hasCommand && c.src.dialect.starts { // opencode, Crush
+		return &Note{Text: "is only switched on or off here: another file of the client describes it"}
 	}
 	return nil
 }
@@ -92,8 +98,12 @@ func (c *conversion) program() *Note {
 	if command == "" {
 		return nil
 	}
+	before, argsBefore := command, args
+	if v := c.get("args"); v != nil && args == nil {
+		return cannotRun(command, nil) // config says what is wrong with them
+	}
+	command, args = c.unwrap(command, args)
 	was := command
-	command, args = unwrapCmd(command, args)
 	if windowsEnd.MatchString(command) || strings.ContainsAny(command, `/\`) {
 		slashed := strings.ReplaceAll(command, `\`, "/")
 		base := windowsEnd.ReplaceAllString(path.Base(slashed), "")
@@ -103,17 +113,33 @@ func (c *conversion) program() *Note {
 			command = plain
 		}
 	}
-	switch {
-	case command == was:
-	case isCmd(was):
+	args = c.withoutExe(command, args)
+	if command != before || !slices.Equal(args, argsBefore) {
 		c.setCommand(command, args)
-		c.changed("command", "", "is %s, without cmd, the shell of Windows", command)
-	default:
-		c.setCommand(command, args)
+	}
+	if command != was {
 		c.changed("command", "", "is now %s instead of %s, a path of one machine", command, was)
 	}
 	return cannotRun(command, args)
 }
+
+// withoutExe returns the arguments of a runner of Python with the names of scripts as they are on Linux.
+func (c *conversion) withoutExe(command string, args []string) []string {
+	if !slices.Contains([]string{"uv", "uvx", "pipx"}, command) {
+		return args
+	}
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if toolOfWindows.MatchString(arg) {
+			args[i] = strings.TrimSuffix(arg, ".exe")
+			c.changed("args", "", "names %s, as on Windows: it is %s here", arg, args[i])
+		}
+	}
+	return args
+}
+
+// toolOfWindows is a script of a Python package as Windows calls it.
+var toolOfWindows = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\.exe$`)
 
 // inProject reports whether a path is one below the project: relative, with a folder.
 func inProject(p string) bool {
@@ -196,12 +222,15 @@ func containerIn(name string, args []string) string {
 // bridges are packages that do nothing but speak to a server at a URL.
 var bridges = strings.Fields("mcp-remote mcp-proxy supergateway @modelcontextprotocol/client-proxy fastmcp-remote mcp-remote-client")
 
-// bridge says that a command only leads to a server elsewhere.
+// bridge says that a command only leads to a server elsewhere, or serves a program over HTTP as we do.
 func bridge(name string, args []string) *Note {
 	words := append([]string{name}, args...)
 	i := slices.IndexFunc(words, func(w string) bool { return slices.Contains(bridges, unpinned(w)) })
 	if i < 0 {
 		return nil
+	}
+	if plain := unpinned(words[i]); plain == "supergateway" && slices.Contains(words, "--stdio") {
+		return &Note{Key: "command", Text: fmt.Sprintf("starts %s, which serves another program over HTTP, and mcpfunc does that itself", plain), Hint: "name the program behind --stdio and its arguments"}
 	}
 	for j, w := range words {
 		if strings.HasPrefix(w, "https://") || strings.HasPrefix(w, "http://") {

@@ -64,7 +64,7 @@ func (r *run) convert() error {
 			return r.absent(was)
 		}
 	}
-	// A name that can stay does, whatever comes before it.
+	// A valid name keeps its server, even if an earlier one could get it.
 	var order []int
 	for i, e := range r.src.entries {
 		if config.CheckName(e.name) == nil {
@@ -139,7 +139,7 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	clone := e.value.Clone()
 	o, ok := clone.Value.(*hujson.Object)
 	if !ok {
-		return nil, &Note{Text: errNotObject.Error()}
+		return nil, &Note{Text: "is not an object, so it is not a server"}
 	}
 	c := &conversion{object: &object{Object: o}, src: r.src, from: e.name, found: e}
 	if note := c.shape(); note != nil {
@@ -149,7 +149,9 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	if note := c.remote(); note != nil {
 		return nil, note
 	}
-	c.tools()
+	if note := c.tools(); note != nil && !c.off {
+		return nil, note
+	}
 	if note := c.guards(); note != nil && !c.off {
 		return nil, note
 	}
@@ -177,6 +179,9 @@ func (r *run) one(e found, names *namer) (*conversion, *Note) {
 	}
 	if e.folder != "" && e.files == nil {
 		c.changed("", "", "does not include its program, which is not next to the manifest: copy the bundle's files to %s in the project", e.folder)
+	}
+	for _, text := range e.told {
+		c.changed("", "", "%s", text)
 	}
 	if len(c.dropped) > 0 {
 		slices.Sort(c.dropped)
@@ -253,7 +258,7 @@ func (c *conversion) alone() []byte {
 
 // raw is the entry as it will be written.
 func (c *conversion) raw() []byte {
-	return raw(hujson.Value{Value: c.Object}, c.found.style.indent)
+	return raw(hujson.Value{Value: c.Object}, c.found.indent)
 }
 
 // server is what is known in the end.

@@ -15,7 +15,7 @@ type object struct {
 	changed bool
 }
 
-// get returns the value of a member, or nil; null is as good as absent.
+// get returns the value of a member, or nil; null counts as absent.
 func (o *object) get(name string) *hujson.Value {
 	i := o.index(name)
 	if i < 0 || o.Members[i].Value.Value.Kind() == 'n' {
@@ -121,7 +121,7 @@ func asString(v hujson.Value) (string, bool) {
 	return "", false
 }
 
-// asNumber returns the value of a number, also of one that stands in quotes.
+// asNumber returns the value of a number, also in quotes.
 func asNumber(v hujson.Value) (float64, bool) {
 	l, ok := v.Value.(hujson.Literal)
 	if !ok {

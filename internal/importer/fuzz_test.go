@@ -76,13 +76,13 @@ func FuzzVariables(f *testing.F) {
 		f.Add(s, "env.A")
 	}
 	f.Fuzz(func(t *testing.T, s, key string) {
-		for _, d := range []dialect{{}, {braces: true, anywhere: true}, {secrets: true, users: true, folder: "bundles/x"}} {
+		for _, d := range []dialect{{}, {braces: true, anywhere: true}, {substitutes: true, users: true, folder: "bundles/x"}} {
 			c := &conversion{object: &object{}, src: &source{dialect: d}}
 			once, note := c.variables(key, s)
 			if note != nil {
 				continue
 			}
-			if twice, note := c.variables(key, once); note == nil && !d.anywhere && twice != once && !d.secrets {
+			if twice, note := c.variables(key, once); note == nil && !d.anywhere && twice != once {
 				t.Errorf("%q becomes %q, and that %q", s, once, twice)
 			}
 			_ = c.argument("--x", s)

@@ -1,10 +1,10 @@
 // Package importer reads the configurations of MCP clients and registries, and converts them to entries
 // for mcp_config.json. It recognizes a file by its contents, never by its name:
 //
-//   - JSON with comments: Claude Code and Desktop, Cursor, Windsurf, Cline, Roo, Kilo, Kiro, Copilot,
-//     VS Code, dev containers, Zed, Gemini CLI and its extensions, opencode
+//   - JSON with comments: Claude Code and Desktop, Cursor, Windsurf, Cline, Roo, Kilo, Kiro, Amazon Q, Copilot,
+//     VS Code, dev containers, Zed, Gemini CLI and its extensions, opencode, Crush, Amp, Augment
 //   - TOML: Codex
-//   - YAML: Goose, Continue, LibreChat
+//   - YAML: Goose, Continue, LibreChat, agents of Copilot
 //   - the MCP registry's server.json, alone or in an answer of its API
 //   - MCP bundles (.mcpb, .dxt) and their manifest.json
 //

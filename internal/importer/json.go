@@ -51,7 +51,13 @@ func openJSON(path string, text []byte, opts Options) (*source, error) {
 	if v := member(root, "runtime"); v != nil && place.ours {
 		src.runtime = raw(*v, indentAt(doc.Text, v.StartOffset))
 	}
-	return src, src.addJSON(doc, servers, place)
+	if err := src.addJSON(doc, servers, place); err != nil {
+		return nil, err
+	}
+	if !src.whole && place.ours {
+		src.agentTools(asStrings(member(root, "tools")))
+	}
+	return src, nil
 }
 
 // A place is where a client keeps its servers.
@@ -59,8 +65,9 @@ type place struct {
 	path    []string
 	format  string
 	dialect dialect
-	ours    bool // config reads it as well
-	list    bool // of the opencode kind: the servers stand among other members
+	ours    bool   // config reads it as well
+	list    bool   // of the opencode kind: the servers stand among other members
+	mark    string // that "$schema" holds; empty for any
 }
 
 // places are tried in this order, which begins with config's.
@@ -73,10 +80,12 @@ var places = []place{
 	{path: []string{"mcp_servers"}, format: "a list of servers"},
 	{path: []string{"experimental", "modelContextProtocolServers"}, format: "Continue's config.json"},
 	{path: []string{"mcp.servers"}, format: "VS Code's settings.json"},
-	{path: []string{"amp.mcpServers"}, format: "Amp's settings.json"},
+	{path: []string{"amp.mcpServers"}, format: "Amp's settings.json", dialect: dialect{globs: true}},
+	{path: []string{"augment.advanced", "mcpServers"}, format: "Augment's settings of VS Code"},
 	{path: []string{"customizations", "vscode", "mcp", "servers"}, format: "a devcontainer.json"},
 	{path: []string{"customizations", "vscode", "settings", "mcp", "servers"}, format: "a devcontainer.json"},
 	{path: []string{"settings", "mcp", "servers"}, format: "a workspace of VS Code"},
+	{path: []string{"mcp"}, format: "Crush's configuration", dialect: dialect{timeout: seconds, starts: true, substitutes: true}, list: true, mark: "charm.land/crush"},
 	{path: []string{"mcp"}, format: "opencode's configuration", dialect: dialect{timeout: milliseconds, starts: true, braces: true}, list: true},
 }
 
@@ -88,6 +97,9 @@ func locate(root *hujson.Object) (place, *hujson.Value) {
 			continue
 		}
 		if p.list && !holdsServers(v) {
+			continue
+		}
+		if schema := member(root, "$schema"); p.mark != "" && (schema == nil || !strings.Contains(text(*schema), p.mark)) {
 			continue
 		}
 		return p, v
@@ -133,6 +145,12 @@ func isEntry(v hujson.Value) bool {
 	return false
 }
 
+// isSwitch reports whether a value switches a server on or off that another file of the client describes.
+func isSwitch(v hujson.Value) bool {
+	o, ok := v.Value.(*hujson.Object)
+	return ok && (member(o, "enabled") != nil || member(o, "disabled") != nil)
+}
+
 // onlyOurs reports whether every top-level member is one that an mcp_config.json may have.
 func onlyOurs(root *hujson.Object) bool {
 	for _, m := range root.Members {
@@ -162,7 +180,7 @@ func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) err
 			if isRemark(name, m.Value) || m.Value.Value.Kind() == 'n' {
 				continue
 			}
-			if p.list && !isEntry(m.Value) {
+			if p.list && !isEntry(m.Value) && !isSwitch(m.Value) {
 				continue
 			}
 			if first, twice := lines[name]; twice {
@@ -170,7 +188,7 @@ func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) err
 			}
 			lines[name] = line
 			s.entries = append(s.entries, found{
-				name: name, line: line, value: m.Value, style: style{indentAt(doc.Text, m.Name.StartOffset)},
+				name: name, line: line, value: m.Value, indent: indentAt(doc.Text, m.Name.StartOffset),
 				text:      doc.Text[m.Value.StartOffset:m.Value.EndOffset],
 				nameStart: m.Name.StartOffset, nameAt: m.Name.EndOffset,
 			})
@@ -188,10 +206,14 @@ func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) err
 			if name == "" {
 				name = unnamed(i)
 			}
-			s.entries = append(s.entries, found{name: name, line: doc.Line(e.StartOffset), value: e, style: style{indentAt(doc.Text, e.StartOffset)}})
+			s.entries = append(s.entries, found{name: name, line: doc.Line(e.StartOffset), value: e, indent: indentAt(doc.Text, e.StartOffset)})
 		}
 	default:
-		return &config.Error{Path: s.path, Line: doc.Line(servers.StartOffset), Key: strings.Join(p.path, "."), Err: errors.New("must be an object of servers")}
+		e := &config.Error{Path: s.path, Line: doc.Line(servers.StartOffset), Key: strings.Join(p.path, "."), Err: errors.New("must be an object of servers")}
+		if file, ok := asString(*servers); ok { // a plugin of Claude
+			e.Err, e.Hint = fmt.Errorf("names the file %s, which contains the servers", file), "pass that file instead"
+		}
+		return e
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ func (u unit) String() string {
 	return map[unit]string{seconds: "seconds", milliseconds: "milliseconds"}[u]
 }
 
-// shape brings an entry into config's members, whatever they are called where it comes from.
+// shape renames members of clients to those of config.
 func (c *conversion) shape() *Note {
 	if t := c.get("transport"); t != nil { // Continue's first form
 		if o, ok := t.Value.(*hujson.Object); ok {
@@ -81,7 +80,7 @@ func (c *conversion) shape() *Note {
 			continue
 		}
 		for _, name := range names(*v) {
-			c.setEnv(name, "${"+name+"}")
+			c.setEnv(name, "${"+name+"}", false)
 		}
 		c.drop(key)
 	}
@@ -109,8 +108,8 @@ func names(v hujson.Value) []string {
 	return list
 }
 
-// setEnv sets a variable of "env" that is not set.
-func (c *conversion) setEnv(name, value string) {
+// setEnv sets a variable of "env"; one that is set already only with over.
+func (c *conversion) setEnv(name, value string, over bool) {
 	v := c.get("env")
 	if v == nil {
 		c.drop("env")
@@ -122,8 +121,7 @@ func (c *conversion) setEnv(name, value string) {
 		return
 	}
 	env := &object{Object: o}
-	if env.get(name) == nil {
-		env.drop(name)
+	if over || env.get(name) == nil {
 		env.put(name, hujson.String(value))
 		c.object.changed = true
 	}
@@ -197,7 +195,7 @@ func (c *conversion) timeouts() {
 			c.drop(t.key)
 			continue
 		}
-		if t.unit == bySize { // nobody waits for an hour, or less than four seconds
+		if t.unit == bySize { // no client waits for an hour, or less than four seconds
 			t.unit = seconds
 			if n > 3600 {
 				t.unit = milliseconds
@@ -320,7 +318,7 @@ func (c *conversion) fill() *Note {
 		if o, ok := v.Value.(*hujson.Object); ok {
 			for i := range o.Members {
 				name, value := text(o.Members[i].Name), &o.Members[i].Value
-				if s, ok := asString(*value); ok && unfilled(s) && variableFor(name) != "" {
+				if s, ok := asString(*value); ok && unfilled(s) && variableFor(name) != "" && !(c.src.dialect.users && perUser.MatchString(s)) {
 					variable := name
 					if !validName(name) {
 						variable = variableFor(name)
@@ -343,5 +341,3 @@ func validName(s string) bool {
 	m := dollar.FindString("$" + s)
 	return m == "$"+s
 }
-
-var errNotObject = errors.New("is not an object, so it is not a server")

@@ -14,8 +14,8 @@ import (
 // maxName is how long a server's name may be.
 const maxName = 63
 
-// slug makes of a text what a server's name may hold, in lower case: accents are dropped, and whatever
-// else is no letter or digit becomes one hyphen. It returns "" where nothing is left.
+// slug converts a text to a valid name in lower case: it drops accents, and replaces other characters that are
+// neither letters nor digits with one hyphen. It returns "" if nothing is left.
 func slug(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(s) {

@@ -22,13 +22,32 @@ func (s *source) isRegistry(doc *config.Source, root *hujson.Object) bool {
 	return len(registryServers(doc.Root, root)) > 0
 }
 
+// A listing is a description, and the state that the registry gives it: "" where it gives none.
+type listing struct {
+	value hujson.Value
+	state string // active, deprecated, deleted
+}
+
+const official = "io.modelcontextprotocol.registry/official"
+
+// listed is a listing of a description, and of what the registry's API has around it.
+func listed(v hujson.Value, around *hujson.Object) listing {
+	o := v.Value.(*hujson.Object)
+	for _, state := range []*hujson.Value{member(around, "_meta", official, "status"), member(o, "_meta", official, "status"), member(o, "status")} {
+		if state != nil {
+			return listing{v, text(*state)}
+		}
+	}
+	return listing{value: v}
+}
+
 // registryServers returns the descriptions in a file.
-func registryServers(v hujson.Value, root *hujson.Object) []hujson.Value {
+func registryServers(v hujson.Value, root *hujson.Object) []listing {
 	if one := member(root, "server"); one != nil && isDescription(*one) {
-		return []hujson.Value{*one}
+		return []listing{listed(*one, root)}
 	}
 	if isDescription(v) {
-		return []hujson.Value{v}
+		return []listing{listed(v, root)}
 	}
 	list := member(root, "servers")
 	if list == nil {
@@ -38,15 +57,15 @@ func registryServers(v hujson.Value, root *hujson.Object) []hujson.Value {
 	if !ok {
 		return nil
 	}
-	var found []hujson.Value
+	var found []listing
 	for _, e := range array.Elements {
 		if o, ok := e.Value.(*hujson.Object); ok {
 			if one := member(o, "server"); one != nil && isDescription(*one) {
-				if latest := member(o, "_meta", "io.modelcontextprotocol.registry/official", "isLatest"); !isFalse(latest) {
-					found = append(found, *one)
+				if latest := member(o, "_meta", official, "isLatest"); !isFalse(latest) {
+					found = append(found, listed(*one, o))
 				}
 			} else if isDescription(e) {
-				found = append(found, e)
+				found = append(found, listed(e, o))
 			}
 		}
 	}
@@ -80,15 +99,21 @@ func (s *source) addRegistry(doc *config.Source, root *hujson.Object, opts Optio
 	s.format, s.text = registryFormat, nil
 	list := registryServers(doc.Root, root)
 	seen := map[string]bool{}
-	for _, v := range list {
-		name := text(*member(v.Value.(*hujson.Object), "name"))
+	for _, l := range list {
+		name := text(*member(l.value.Value.(*hujson.Object), "name"))
 		if seen[name] || opts.Only != "" && !sameServer(name, opts.Only) {
 			continue
 		}
 		seen[name] = true
-		f, err := s.described(name, doc.Line(v.StartOffset), v.Value.(*hujson.Object))
+		f, err := s.described(name, doc.Line(l.value.StartOffset), l.value.Value.(*hujson.Object))
 		if err != nil {
 			return err
+		}
+		switch l.state {
+		case "deleted":
+			f.err = &Note{Text: "was deleted from the registry", Hint: "mcpfunc add-server NAME -- COMMAND ARGS... accepts the command itself"}
+		case "deprecated":
+			f.told = append(f.told, "is deprecated in the registry")
 		}
 		s.entries = append(s.entries, f)
 	}
@@ -106,47 +131,42 @@ func sameServer(name, called string) bool {
 // described makes an entry of a description: of its first package that can be served.
 func (s *source) described(name string, line int, o *hujson.Object) (found, error) {
 	f := found{name: name, line: line}
-	note := Note{File: s.path, Line: line, Server: name}
-	var reasons []Note
-	if packages := member(o, "packages"); packages != nil {
-		if array, ok := packages.Value.(*hujson.Array); ok {
-			for _, rank := range []string{"npm", "pypi", "nuget", ""} {
-				for _, e := range array.Elements {
-					p, ok := e.Value.(*hujson.Object)
-					if !ok {
-						continue
-					}
-					d := described{p}
-					kind := d.kind()
-					served := slices.Contains([]string{"npm", "pypi", "nuget"}, kind)
-					if rank != kind && (rank != "" || served) {
-						continue
-					}
-					entry, why := d.entry()
-					if why != nil {
-						why.File, why.Line, why.Server = note.File, note.Line, note.Server
-						reasons = append(reasons, *why)
-						continue
-					}
-					if description := member(o, "description"); description != nil {
-						entry = append(entry, pair{"description", text(*description)})
-					}
-					var err error
-					f.value, err = written(entry)
-					return f, err
-				}
-			}
+	var packages []described
+	all := described{Object: o}.list("packages")
+	for _, kind := range []string{"npm", "pypi", "nuget"} {
+		packages = append(packages, slices.DeleteFunc(slices.Clone(all), func(d described) bool { return d.kind() != kind })...)
+	}
+	for _, d := range all {
+		if !slices.Contains([]string{"npm", "pypi", "nuget"}, d.kind()) {
+			packages = append(packages, d) // for the reason
 		}
 	}
-	switch {
-	case len(reasons) > 0:
-		note = reasons[0]
-	case member(o, "remotes") != nil:
-		note.Text, note.Hint = remoteReason(""), hintRemote
-	default:
-		note.Text = "has no package that mcpfunc can serve"
+	for _, d := range packages {
+		entry, optional, why := d.entry()
+		if why != nil {
+			if f.err == nil {
+				f.err = why
+			}
+			continue
+		}
+		if description := member(o, "description"); description != nil {
+			entry = append(entry, pair{"description", text(*description)})
+		}
+		if len(optional) > 0 {
+			f.told = append(f.told, "does not set what is optional and has no default: "+strings.Join(optional, ", "))
+		}
+		var err error
+		f.value, err = written(entry)
+		f.err = nil
+		return f, err
 	}
-	f.err = &note
+	switch {
+	case f.err != nil:
+	case member(o, "remotes") != nil:
+		f.err = &Note{Text: remoteReason(""), Hint: hintRemote}
+	default:
+		f.err = &Note{Text: "has no package that mcpfunc can serve"}
+	}
 	return f, nil
 }
 
@@ -186,37 +206,44 @@ func (d described) list(names ...string) []described {
 	return list
 }
 
-// entry makes an entry of a package, pinned to its version.
-func (d described) entry() ([]pair, *Note) {
+// entry makes an entry of a package, pinned to its version. optional names what it leaves out.
+func (d described) entry() (e []pair, optional []string, why *Note) {
 	id, version := d.get("identifier", "name"), d.get("version")
 	if t := member(d.Object, "transport", "type"); t != nil && text(*t) != "stdio" {
-		return nil, &Note{Text: fmt.Sprintf("speaks %s, but mcpfunc serves only stdio: it already is an HTTP server", text(*t))}
+		return nil, nil, &Note{Text: fmt.Sprintf("speaks %s, but mcpfunc serves only stdio: it already is an HTTP server", text(*t))}
 	}
 	switch kind := d.kind(); {
 	case kind == "oci" || kind == "docker":
-		return nil, &Note{Text: "is a container image, but an app on Azure Functions cannot start containers", Hint: "serve the program in the image if it is also on npm, PyPI or NuGet"}
+		return nil, nil, &Note{Text: "is a container image, but an app on Azure Functions cannot start containers", Hint: "serve the program in the image if it is also on npm, PyPI or NuGet"}
 	case kind == "mcpb":
-		return nil, &Note{Text: "is an MCP bundle, which is a separate file", Hint: "download it and pass it: --from FILE.mcpb"}
+		return nil, nil, &Note{Text: "is an MCP bundle, which is a separate file", Hint: "pass it instead, as a file or a URL"}
 	case kind != "npm" && kind != "pypi" && kind != "nuget":
-		return nil, &Note{Text: fmt.Sprintf("is a package of %q, which mcpfunc does not support", kind)}
+		return nil, nil, &Note{Text: fmt.Sprintf("is a package of %q, which mcpfunc does not support", kind)}
 	case !d.usualRegistry():
-		return nil, &Note{Text: fmt.Sprintf("comes from %s; a package with that name elsewhere may belong to somebody else", hostOf(d.get("registryBaseUrl", "registry_base_url"))),
+		return nil, nil, &Note{Text: fmt.Sprintf("comes from %s; a package with that name elsewhere may belong to somebody else", hostOf(d.get("registryBaseUrl", "registry_base_url"))),
 			Hint: "mcpfunc add-server NAME -- COMMAND ARGS... accepts a command that names the registry"}
 	case id == "" || strings.ContainsAny(id, " \t\r\n") || strings.HasPrefix(id, "-"):
-		return nil, &Note{Text: "has a package without a valid identifier"}
+		return nil, nil, &Note{Text: "has a package without a valid identifier"}
 	case version == "" || version == "latest" || strings.ContainsAny(version, " \t\r\n^~*|<>="):
-		return nil, &Note{Text: "has a package without an exact version", Hint: "mcpfunc add-server NAME -- COMMAND ARGS... accepts the version that you choose"}
+		return nil, nil, &Note{Text: "has a package without an exact version", Hint: "mcpfunc add-server NAME -- COMMAND ARGS... accepts the version that you choose"}
 	}
-	var e []pair
 	var args []any
-	own := d.arguments("packageArguments", "package_arguments")
+	own, optional := d.arguments("packageArguments", "package_arguments")
 	switch d.kind() {
 	case "npm":
 		e = append(e, pair{"command", "npx"})
 		args = []any{"-y", id + "@" + version}
 	case "pypi":
 		e = append(e, pair{"command", "uvx"})
-		args = append(d.runtimeArguments(), id+"=="+version)
+		args = d.runtimeArguments()
+		if i := slices.Index(args, any("--from")); i >= 0 && i+1 < len(args) { // the package; what comes behind is its script
+			if from, ok := args[i+1].(string); ok && (from == id || strings.HasPrefix(from, id+"[") && strings.HasSuffix(from, "]")) {
+				args[i+1] = from + "==" + version
+			}
+			args = append(args, id)
+		} else {
+			args = append(args, id+"=="+version)
+		}
 	default:
 		e = append(e, pair{"command", "dnx"})
 		args = []any{id + "@" + version, "--yes"}
@@ -230,13 +257,15 @@ func (d described) entry() ([]pair, *Note) {
 		if name := v.get("name"); name != "" {
 			if value, ok := v.value(variableFor(name)); ok {
 				env = append(env, pair{name, value})
+			} else {
+				optional = append(optional, name)
 			}
 		}
 	}
 	if len(env) > 0 {
 		e = append(e, pair{"env", env})
 	}
-	return e, nil
+	return e, optional, nil
 }
 
 // hostOf is what may be shown of a URL.
@@ -259,7 +288,8 @@ func (d described) usualRegistry() bool {
 // that a server needs: what is theirs, "-y" for example, is written anyway.
 func (d described) runtimeArguments() []any {
 	var args []any
-	for _, a := range d.arguments("runtimeArguments", "runtime_arguments") {
+	all, _ := d.arguments("runtimeArguments", "runtime_arguments")
+	for _, a := range all {
 		if s, ok := a.(string); ok && (len(args) > 0 || strings.HasPrefix(s, "--")) {
 			args = append(args, a)
 		}
@@ -268,14 +298,13 @@ func (d described) runtimeArguments() []any {
 }
 
 // arguments renders positional and named arguments. One that may be left out and has no value is left
-// out.
-func (d described) arguments(names ...string) []any {
-	var args []any
+// out, and is among optional.
+func (d described) arguments(names ...string) (args []any, optional []string) {
 	for _, a := range d.list(names...) {
 		name := a.get("name")
 		hint := a.get("valueHint", "value_hint")
 		if hint == "" {
-			hint = strings.TrimLeft(name, "-")
+			hint = strings.Trim(name, "-=")
 		}
 		value, ok := a.value(variableFor(hint))
 		switch {
@@ -285,14 +314,20 @@ func (d described) arguments(names ...string) []any {
 				if isTrue(member(a.Object, "isRequired")) || a.get("value", "default") == "true" {
 					args = append(args, name)
 				}
+			case ok && strings.HasSuffix(name, "="):
+				args = append(args, name+value)
 			case ok:
 				args = append(args, name, value)
+			default:
+				optional = append(optional, name)
 			}
 		case ok:
 			args = append(args, value)
+		case hint != "":
+			optional = append(optional, hint)
 		}
 	}
-	return args
+	return args, optional
 }
 
 // value is what an argument or a variable is to be: what is given, else a variable of the app with the
@@ -315,7 +350,7 @@ func (d described) value(variable string) (string, bool) {
 	return "", false
 }
 
-// filled replaces {name} in a template by the variable of the app that stands for it.
+// filled replaces {name} in a template with the variable of the app for it.
 func (d described) filled(template string) string {
 	v := member(d.Object, "variables")
 	if v == nil {

@@ -34,15 +34,16 @@ type source struct {
 	runtime []byte   // the value of "runtime"
 	guards  []string // globs of tools that the file switches off at its top, as opencode names them
 
-	excluded []string // names of tools that the file switches off at its top
+	excluded []string            // names of tools that the file switches off at its top
+	allowed  map[string][]string // names of the only tools that an agent's file lets be called, by server
 }
 
 // A found is one entry.
 type found struct {
-	name  string
-	line  int
-	value hujson.Value // an object, if the file is sound
-	style style
+	name   string
+	line   int
+	value  hujson.Value // an object, if the file is sound
+	indent string       // of the line that it begins on
 
 	// Where the entry is in the source's text, if that is JSON.
 	text              []byte
@@ -50,17 +51,13 @@ type found struct {
 
 	files  fs.FS // that come with it
 	folder string
-	err    *Note // why it was found to be none that can be served
-}
-
-// A style is how an entry is laid out in its file.
-type style struct {
-	indent string // of the line that it begins on
+	told   []string // what a person should know about it
+	err    *Note    // why it cannot be served
 }
 
 // An input is a value that a client asks its user for.
 type input struct {
-	env      string // the variable that stands for it
+	env      string // the variable that replaces it
 	fallback string
 	options  []string
 	secret   bool
@@ -69,13 +66,14 @@ type input struct {
 
 // A dialect is what the keys of a format mean where formats differ.
 type dialect struct {
-	timeout  unit   // of "timeout"; zero: by its size
-	starts   bool   // "timeout" bounds the start, not a call
-	braces   bool   // {env:NAME} is a variable
-	anywhere bool   // $NAME is a variable wherever it stands
-	secrets  bool   // ${{ secrets.NAME }} is a variable
-	users    bool   // {{NAME}} is filled in for each user
-	folder   string // what ${__dirname} is in the project
+	timeout     unit   // of "timeout"; zero: by its size
+	starts      bool   // "timeout" bounds the start, not a call
+	braces      bool   // {env:NAME} is a variable
+	anywhere    bool   // $NAME is a variable at any place
+	globs       bool   // the names of tools may be globs
+	substitutes bool   // $(COMMAND) is what a command prints
+	users       bool   // {{NAME}} is filled in for each user
+	folder      string // what ${__dirname} is in the project
 }
 
 // open finds out what a file is, and finds its entries.
@@ -139,8 +137,8 @@ var (
 	yamlLine = regexp.MustCompile(`^\s*(-\s|([A-Za-z0-9_.$/ -]+|"[^"]*"|'[^']*')\s*:(\s|$)|---)`)
 )
 
-// format tells the three notations apart by the first line that is no comment of TOML and YAML. What
-// is not one of them is left to the JSON parser, which says what is wrong.
+// format tells the three notations apart by the first line that is not a comment in TOML and YAML. The
+// JSON parser gets everything else, and reports what is wrong.
 func format(text []byte) textFormat {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
@@ -180,7 +178,7 @@ func empty(path string, comments bool) error {
 	return &config.Error{Path: path, Line: 1, Err: errors.New(text), Hint: `a configuration begins with {"mcpServers": {`}
 }
 
-// tooLarge is the error of a text that is no configuration for its size alone.
+// tooLarge is the error of a text that is too large for a configuration.
 func tooLarge(path string, text []byte) error {
 	if len(text) <= config.MaxSize {
 		return nil

@@ -21,7 +21,8 @@ var toolGuards = map[string]bool{
 }
 
 // tools translates the lists of an entry, and those at the top of its file that are about it.
-func (c *conversion) tools() {
+func (c *conversion) tools() *Note {
+	c.approvals()
 	for _, m := range slices.Clone(c.Members) {
 		key := text(m.Name)
 		denies, known := toolGuards[key]
@@ -41,13 +42,69 @@ func (c *conversion) tools() {
 			}
 		}
 		switch {
-		case denies && slices.ContainsFunc(list, qualified), word == "allow" && slices.ContainsFunc(list, wild), !c.rule(key, word, list):
+		case denies && slices.ContainsFunc(list, qualified), word == "allow" && !c.src.dialect.globs && slices.ContainsFunc(list, wild), !c.rule(key, word, list):
 			continue
 		}
 		c.changed(key, "", "%s, which is \"tools\": {%q: ...} here", what, word)
 	}
+	if list := c.src.allowed[c.from]; len(list) > 0 {
+		if !c.rule("tools", "allow", list) {
+			return &Note{Key: "tools", Text: guardReason}
+		}
+		c.changed("", "", `may be called for %s only by "tools" of the agent, which is "tools": {"allow": ...} here`, counted(list))
+	}
 	if list := c.src.deniedOver(c.from); len(list) > 0 && c.rule("tools", "deny", list) {
 		c.changed("", "", "has tools disabled at the top of the file, which is \"tools\": {\"deny\": ...} here")
+	}
+	return nil
+}
+
+// approvals takes out "tools" of Codex, where it says no more than when to ask its user: "tools.NAME.approval_mode".
+func (c *conversion) approvals() {
+	v := c.get("tools")
+	if v == nil {
+		return
+	}
+	o, ok := v.Value.(*hujson.Object)
+	if !ok || len(o.Members) == 0 {
+		return
+	}
+	for _, m := range o.Members {
+		about, ok := m.Value.Value.(*hujson.Object)
+		if !ok || slices.ContainsFunc(about.Members, func(m hujson.ObjectMember) bool { return text(m.Name) != "approval_mode" }) {
+			return
+		}
+	}
+	c.drop("tools")
+	c.dropped = append(c.dropped, "approval_mode")
+}
+
+// agentTools reads "tools" at the top of an agent's file (Amazon Q, Kiro, Copilot): "@NAME" or "NAME/*" for every tool
+// of a server, "@NAME/TOOL" or "NAME/TOOL" for one, "*" for all of all. Other words are tools of the client itself. A
+// file without the list restricts nothing.
+func (s *source) agentTools(list []string, listed bool) {
+	if !listed || slices.Contains(list, "*") {
+		return
+	}
+	s.allowed = map[string][]string{}
+	for _, e := range s.entries {
+		all := false
+		for _, word := range list {
+			server, tool, one := strings.Cut(strings.TrimPrefix(word, "@"), "/")
+			switch {
+			case server != e.name || !one && !strings.HasPrefix(word, "@"):
+			case !one || tool == "*":
+				all = true
+			default:
+				s.allowed[e.name] = append(s.allowed[e.name], tool)
+			}
+		}
+		switch {
+		case all:
+			delete(s.allowed, e.name)
+		case s.allowed[e.name] == nil:
+			s.switchOff(e.name, `"tools" of the agent has none of its tools`)
+		}
 	}
 }
 
@@ -100,7 +157,7 @@ func (c *conversion) rule(key, word string, list []string) bool {
 }
 
 // deniedOver returns globs of tools of a server that the file switches off at its top: in opencode, which
-// calls them NAME_TOOL, and writes "_" for whatever is no letter, digit, "_" or "-"; in an extension of Gemini.
+// calls them NAME_TOOL, and writes "_" for characters other than letters, digits, "_" and "-"; in an extension of Gemini.
 func (s *source) deniedOver(server string) []string {
 	list := slices.Clone(s.excluded)
 	prefix := sanitized(server) + "_"

@@ -101,7 +101,7 @@ func parseNumber(s string) (float64, bool) {
 	return f, err == nil
 }
 
-// number is a number as JSON has it; one that it has not is its text.
+// number is a number as JSON has it; text for one that JSON does not have.
 func number(f float64) any {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return fmt.Sprint(f)

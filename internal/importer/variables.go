@@ -14,7 +14,7 @@ var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 // systemVariables have a value in every app already, which is not what a person would be asked for.
 var systemVariables = strings.Fields("PATH HOME USER LOGNAME SHELL PWD LANG TERM TMPDIR TMP TEMP HOSTNAME")
 
-// variableFor is the environment variable that stands for what a client calls id: in upper case, other
+// variableFor is the environment variable for what a client calls id: in upper case, other
 // characters as "_", as config has it for inputs. It is "" for an id without a letter or digit.
 func variableFor(id string) string {
 	name := strings.Map(func(r rune) rune {
@@ -38,23 +38,25 @@ func variableFor(id string) string {
 }
 
 var (
-	braces    = regexp.MustCompile(`\{env:([A-Za-z_][A-Za-z0-9_]*)\}`)
-	bracesOf  = regexp.MustCompile(`\{file:[^}]*\}`)
-	secretsOf = regexp.MustCompile(`\$\{\{\s*(?:secrets|inputs)\.([A-Za-z0-9_.-]+)\s*\}\}`)
-	perUser   = regexp.MustCompile(`\{\{\s*([A-Za-z0-9_]+)\s*\}\}`)
-	inputsOf  = regexp.MustCompile(`\$\{(input:|user_config\.)([^}:]+)\}`)
-	dollar    = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)`)
-	percent   = regexp.MustCompile(`^%([A-Za-z_][A-Za-z0-9_]*)%$`)
-	percents  = regexp.MustCompile(`(?i)%(APPDATA|LOCALAPPDATA|USERPROFILE|HOMEPATH|HOMEDRIVE|PROGRAMFILES(\(X86\))?|PROGRAMDATA|SYSTEMROOT|WINDIR|TEMP|TMP|USERNAME|CD|COMSPEC)%`)
-	copilot   = regexp.MustCompile(`^\$?(COPILOT_MCP_[A-Z0-9_]+)$`)
-	folders   = regexp.MustCompile(`\$\{(workspaceFolder(?::[^}]*)?|workspaceRoot|workspacePath|extensionPath|CLAUDE_PLUGIN_ROOT|__dirname)\}(?:[/\\]+([^\s:;,]*))?`)
+	braces       = regexp.MustCompile(`\{env:([A-Za-z_][A-Za-z0-9_]*)\}`)
+	bracesOf     = regexp.MustCompile(`\{file:[^}]*\}`)
+	secretsOf    = regexp.MustCompile(`\$\{\{\s*(?:secrets|inputs|vars?|env)\.([A-Za-z0-9_.-]+)\s*\}\}`)         // Continue, Copilot
+	localEnv     = regexp.MustCompile(`\$\{(?:localEnv|containerEnv):([A-Za-z_][A-Za-z0-9_]*)(?::([^{}$]*))?\}`) // dev containers
+	substitution = regexp.MustCompile("\\$\\([^)]*\\)|`[^`]*`")
+	perUser      = regexp.MustCompile(`\{\{\s*([A-Za-z0-9_]+)\s*\}\}`)
+	inputsOf     = regexp.MustCompile(`\$\{(input:|user_config\.)([^}:]+)\}`)
+	dollar       = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)`)
+	percent      = regexp.MustCompile(`^%([A-Za-z_][A-Za-z0-9_]*)%$`)
+	percents     = regexp.MustCompile(`(?i)%(APPDATA|LOCALAPPDATA|USERPROFILE|HOMEPATH|HOMEDRIVE|PROGRAMFILES(\(X86\))?|PROGRAMDATA|SYSTEMROOT|WINDIR|TEMP|TMP|USERNAME|CD|COMSPEC)%`)
+	copilot      = regexp.MustCompile(`^\$?(COPILOT_MCP_[A-Z0-9_]+)$`)
+	folders      = regexp.MustCompile(`\$\{(workspaceFolder(?::[^}]*)?|containerWorkspaceFolder|localWorkspaceFolder|workspaceRoot|workspacePath|extensionPath|CLAUDE_PLUGIN_ROOT|__dirname)\}(?:[/\\]+([^\s:;,]*))?`)
 )
 
 // separators are what clients have for "/" and "\".
 var separators = strings.NewReplacer("${/}", "/", "${pathSeparator}", "/")
 
-// variables rewrites what a client replaces in a string to what config replaces. key is where it
-// stands. A string that the app cannot have is left as it is, with the reason.
+// variables rewrites what a client replaces in a string to what config replaces. key is its
+// member. A string that the app cannot have stays as it is, with the reason.
 func (c *conversion) variables(key, s string) (string, *Note) {
 	if strings.HasPrefix(key, "env.") { // Copilot's coding agent takes the name of a secret for its value
 		s = c.replaced(key, s, copilot, func(m []string) string { return "${" + m[1] + "}" })
@@ -72,9 +74,16 @@ func (c *conversion) variables(key, s string) (string, *Note) {
 	if c.src.dialect.braces {
 		s = c.replaced(key, s, braces, func(m []string) string { return "${" + m[1] + "}" })
 	}
-	if c.src.dialect.secrets {
-		s = c.replaced(key, s, secretsOf, func(m []string) string { return "${" + variableFor(m[1]) + "}" })
+	if c.src.dialect.substitutes && substitution.MatchString(s) {
+		return s, &Note{Key: key, Text: "reads $(...), what a command on the client's machine prints", Hint: "write ${NAME} and set NAME as an app setting"}
 	}
+	s = c.replaced(key, s, secretsOf, func(m []string) string { return "${" + variableFor(m[1]) + "}" })
+	s = c.replaced(key, s, localEnv, func(m []string) string {
+		if m[2] != "" {
+			return "${" + m[1] + ":-" + m[2] + "}"
+		}
+		return "${" + m[1] + "}"
+	})
 	if m := perUser.FindStringSubmatch(s); m != nil && c.src.dialect.users {
 		return s, &Note{Key: key, Text: fmt.Sprintf("has {{%s}}, which the client fills in for each user, but the app's processes get the same value for every caller", m[1]),
 			Hint: "write ${NAME} if one value is right for every caller"}
@@ -210,9 +219,10 @@ var placeholders = regexp.MustCompile(`(?i)^\s*(` + strings.Join([]string{
 	`your(api|access|auth|secret|client|own)?(key|token|secret|password|id|name|email|url|domain)s?(here)?`,
 	`([a-z]:)?[/\\]path[/\\]to([/\\].*)?`,
 	`\{(your|api)[a-z0-9 _-]*\}`,
+	`\{\{\s*[a-z][a-z0-9_]*\s*\}\}`,
 }, "|") + `)\s*$`)
 
-// unfilled reports whether a value is one that its author has not filled in.
+// unfilled reports whether a value is a placeholder.
 func unfilled(value string) bool {
 	if strings.TrimSpace(value) == "" {
 		return true

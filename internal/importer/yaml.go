@@ -19,8 +19,8 @@ const maxNodes = 100_000
 
 var yamlErrorLine = regexp.MustCompile(`line (\d+)`)
 
-// openYAML finds the servers of Goose ("extensions"), LibreChat ("mcpServers", by name) and Continue
-// ("mcpServers", a list).
+// openYAML finds the servers of Goose ("extensions"), LibreChat ("mcpServers", by name), Continue
+// ("mcpServers", a list), and Copilot's agents ("mcp-servers", in front of their text).
 func openYAML(path string, text []byte) (*source, error) {
 	if err := tooLarge(path, text); err != nil {
 		return nil, err
@@ -45,6 +45,7 @@ func openYAML(path string, text []byte) (*source, error) {
 		{"mcpServers", "", "LibreChat's librechat.yaml", dialect{timeout: milliseconds, users: true}},
 		{"extensions", "", "Goose's config.yaml", dialect{timeout: seconds}},
 		{"mcp_servers", "", "a list of servers", dialect{}},
+		{"mcp-servers", "", "an agent of Copilot", dialect{}},
 		{"mcp", "servers", "a list of servers", dialect{}},
 	} {
 		servers := yamlMember(root, place.key)
@@ -56,9 +57,15 @@ func openYAML(path string, text []byte) (*source, error) {
 		}
 		src.format, src.dialect = place.format, place.dialect
 		if servers.Kind == yaml.SequenceNode && place.key == "mcpServers" {
-			src.format, src.dialect = "Continue's config.yaml", dialect{secrets: true}
+			src.format, src.dialect = "Continue's config.yaml", dialect{}
 		}
-		return src, src.addYAML(servers)
+		if err := src.addYAML(servers); err != nil {
+			return nil, err
+		}
+		if place.key == "mcp-servers" {
+			src.agentTools(yamlStrings(yamlMember(root, "tools")))
+		}
+		return src, nil
 	}
 	return nil, refusedYAML(path, root)
 }
@@ -139,6 +146,18 @@ func yamlMember(n *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// yamlStrings returns the strings of a list, and false if it is not a list.
+func yamlStrings(n *yaml.Node) ([]string, bool) {
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil, false
+	}
+	list := make([]string, len(n.Content))
+	for i, e := range n.Content {
+		list[i] = e.Value
+	}
+	return list, true
 }
 
 // A yamlReader makes trees of nodes, and counts what it makes.

@@ -112,14 +112,14 @@ func (s Source) Identity(key string) Identity {
 }
 
 // proven reports whether i is of s with the values that its variables have, as one of the keys shows. What
-// is inherited besides them nobody has written down.
+// is inherited besides them is unknown.
 func (s Source) proven(i Identity, keys []string) bool {
 	return len(s.Inherit) == 0 && (len(s.Values) == 0 || slices.ContainsFunc(keys, func(key string) bool {
 		return key != "" && hmac.Equal([]byte(i.Values), []byte(s.Identity(key).Values))
 	}))
 }
 
-// digest stands for values, by name, without telling them to who does not have the key.
+// digest identifies values, by name, without revealing them to readers who do not have the key.
 func digest(key []byte, values map[string]string) string {
 	mac := hmac.New(sha256.New, key)
 	io.WriteString(mac, "mcpfunc manifest 1\n")
@@ -248,7 +248,7 @@ func readAnswer(text []byte) (said, error) {
 		return said{}, errors.New("is not an answer")
 	}
 	id := bytes.Clone(m.Envelope().ID())
-	// Where the id stands is where the text differs from one with an empty string for it, or an empty one
+	// The position of the ID is where the text differs from one with an empty string for it, or an empty one
 	// with another.
 	other := []byte(`""`)
 	if bytes.Equal(id, other) {

@@ -10,7 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// Known is what one server is known to answer. It stands in for a process until a process answers otherwise,
+// Known is what one server is known to answer. It replaces a process until a process answers otherwise,
 // and again when one answers as it is known. Its methods may be called from any goroutine.
 type Known struct {
 	name   string
@@ -38,7 +38,7 @@ type Talk struct {
 type question struct{ method, cursor string }
 
 // Known returns what f says of a server, or nil if that is nothing or of another one. Without a key of keys by
-// which the values of its variables are seen to be the same, or where doubt is set, it stands in for no process before one has answered as it is known. Large answers are charged to budget.
+// which the values of its variables are seen to be the same, or where doubt is set, it does not replace a process before one has answered as recorded. Large answers are charged to budget.
 func (f *File) Known(name string, from Source, keys []string, doubt bool, log *slog.Logger, budget *message.Budget) *Known {
 	s, ok := f.Servers[name]
 	if !ok || !s.Same(from.Identity("")) {
@@ -124,7 +124,7 @@ func (t *Talk) Pages(method string) (pages [][]byte) {
 	return pages
 }
 
-// Serves reports whether the conversation may stand in for a process now.
+// Serves reports whether the conversation may replace a process now.
 func (t *Talk) Serves() bool { return t.known.serves() }
 
 // Knows reports whether Answer has an answer.
@@ -220,7 +220,7 @@ func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*messag
 	return changed, nil
 }
 
-// Doubt says that a process has not come so far as to be compared. A server that answers lists, and no call,
+// Doubt says that a process could not be compared. A server that answers lists, and no call,
 // would look alive.
 func (t *Talk) Doubt(why string) {
 	k := t.known
@@ -308,7 +308,7 @@ func (s Stateless) Check(discovered *message.Message, ask func(*message.Message)
 	return err
 }
 
-// Doubt says that a process has not come so far as to be compared.
+// Doubt says that a process could not be compared.
 func (s Stateless) Doubt(why string) {
 	if t := s.talk(); t != nil {
 		t.Doubt(why)

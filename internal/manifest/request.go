@@ -146,7 +146,7 @@ func (r *memory) understand(m *message.Message) (asked, bool) {
 	return a, ok
 }
 
-// mentions reports whether word stands in m, or could, by an escape.
+// mentions reports whether word is in m, or could be, by an escape.
 func mentions(m *message.Message, word string) bool {
 	text := m.Small(0)
 	return text == nil || bytes.Contains(text, []byte(word)) || bytes.IndexByte(text, '\\') >= 0 || bytes.Contains(bytes.ToLower(text), []byte(word))

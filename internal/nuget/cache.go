@@ -97,8 +97,8 @@ func (c Cache) temp() (*os.File, error) {
 	return os.CreateTemp(dir, ".download-")
 }
 
-// folder is where notes of a source on a package lie. The address is part of no name: it may be long, and
-// is nobody's affair.
+// folder is the folder with notes of a source on a package. Its name does not contain the address, which may be long
+// and private.
 func (c Cache) folder(s Source, id string) string {
 	sum := sha256.Sum256([]byte(s.URL))
 	return filepath.Join(c.Dir, "sources", hex.EncodeToString(sum[:8]), strings.ToLower(id))

@@ -20,8 +20,8 @@ type entry struct{ module, attr string }
 var reference = regexp.MustCompile(`^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*:\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*(?:\[[^\]]*\])?$`)
 
 // findEntry returns what the console script of that name calls. One of a package that was asked for
-// goes before one of what came with it.
-func findEntry(site, script string, requires []string) (entry, error) {
+// goes before one of what came with it. programs are what else can be started, for the error.
+func findEntry(site, script string, requires, programs []string) (entry, error) {
 	infos, err := filepath.Glob(filepath.Join(site, "*.dist-info", "entry_points.txt"))
 	if err != nil {
 		return entry{}, err
@@ -30,7 +30,7 @@ func findEntry(site, script string, requires []string) (entry, error) {
 	for _, requirement := range requires {
 		asked = append(asked, normalName(requirementName(requirement)))
 	}
-	found, offered := entry{}, []string{}
+	found, offered := entry{}, slices.Clone(programs)
 	for _, path := range infos {
 		data, err := os.ReadFile(path)
 		if err != nil {

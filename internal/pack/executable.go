@@ -3,7 +3,6 @@ package pack
 import (
 	"bytes"
 	"debug/elf"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -59,11 +58,7 @@ func (r *run) executables(j *job) ([]string, error) {
 
 // mustRun says in words what has to be executable.
 func mustRun(files []string) string {
-	text := files[0]
-	if len(files) > 1 {
-		text += fmt.Sprintf(" and %s", plural(len(files)-1, "more file"))
-	}
-	return text + " must be executable"
+	return andMore(files) + " must be executable"
 }
 
 func startsWith(file, magic string) (bool, error) {

@@ -37,12 +37,12 @@ func TestFindEntryPrefersThePackageThatWasAskedFor(t *testing.T) {
 	for script, want := range map[string]entry{
 		"server": {"some.server", "app.run"}, "other": {"some", "other"}, "helper": {"another", "helper"},
 	} {
-		if got, err := findEntry(site, script, []string{"some.server[x]==1.0"}); err != nil || got != want {
+		if got, err := findEntry(site, script, []string{"some.server[x]==1.0"}, nil); err != nil || got != want {
 			t.Errorf("%s: %v, %v, want %v", script, got, err, want)
 		}
 	}
 	for script, want := range map[string]string{"window": `has no script "window"; it has other, server`, "evil": "want module:function"} {
-		if got, err := findEntry(site, script, []string{"some-server"}); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := findEntry(site, script, []string{"some-server"}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want an error with %q", script, got, err, want)
 		}
 	}

@@ -99,13 +99,14 @@ type run struct {
 // A job is one server on its way.
 type job struct {
 	*plan
-	lockDir string // of this server, in the stage
-	treeDir string
-	report  *ServerReport
-	unbuilt []string // packages whose install script was not run
-	module  string   // of Python, that is called or run; empty for a script
-	fork    []byte   // the list of modules that a server which can be forked was tried with
-	noFork  string   // why one cannot
+	lockDir  string // of this server, in the stage
+	treeDir  string
+	report   *ServerReport
+	unbuilt  []string // packages whose install script was not run
+	module   string   // of Python, that is called or run; empty for a script
+	programs []string // in the bin folder of its Python packages
+	fork     []byte   // the list of modules that a server which can be forked was tried with
+	noFork   string   // why one cannot
 }
 
 // Pack packs the project and reports what it did.

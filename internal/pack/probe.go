@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 
 	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
@@ -53,8 +54,8 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 		Name: j.name, Dir: r.stage, Python: r.python, Node: node, Interpreter: start.Interpreter, Unbuilt: j.unbuilt,
 		Launch: func(args []string) (packmanifest.Launch, error) { return starter.Launch(j.name, j.from, args) },
 	}
-	// A script of the standard library alone has nothing to import that takes long.
-	forks := start.Interpreter == packmanifest.Python && j.hasPackages()
+	// A script of the standard library alone has nothing to import that takes long, and a program nothing at all.
+	forks := start.Interpreter == packmanifest.Python && j.hasPackages() && !slices.Contains(j.programs, j.recipe.Script)
 	var imported []string
 	if forks {
 		target.Imported = &imported

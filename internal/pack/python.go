@@ -149,9 +149,8 @@ func (r *run) installWheels(ctx context.Context, j *job, site string) error {
 	if _, err := uv.run(ctx, r.opts.Dir, args...); err != nil {
 		return r.explainBuild(err)
 	}
-	// Scripts begin with a path of this machine, and nothing finds them in a package anyway; the lock
-	// file is uv's own.
-	if err := errors.Join(os.RemoveAll(filepath.Join(site, "bin")), os.RemoveAll(filepath.Join(site, ".lock"))); err != nil {
+	// The lock file is uv's own.
+	if err := errors.Join(r.keepPrograms(j, filepath.Join(site, binFolder)), os.Remove(filepath.Join(site, ".lock"))); err != nil {
 		return err
 	}
 	return r.compile(ctx, j, site)
@@ -285,8 +284,8 @@ if packages not in sys.path:
     site.addsitedir(packages)
 # For processes that it starts itself.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
-
-`, major, minor, r.lock.Python)
+%s
+`, major, minor, r.lock.Python, pathLine(j))
 	} else {
 		b.WriteString("here = os.path.dirname(os.path.abspath(__file__))\nsys.path.pop(0)\n\n")
 	}
@@ -306,8 +305,10 @@ sys.argv[0] = script
 sys.path.insert(0, os.path.dirname(script))
 runpy.run_path(script, run_name="__main__")
 `, strconv.QuoteToASCII(j.script))
+	case slices.Contains(j.programs, j.recipe.Script):
+		fmt.Fprintf(&main, "program = os.path.join(packages, %q, %s)\nos.execv(program, [program] + sys.argv[1:])\n", binFolder, strconv.QuoteToASCII(j.recipe.Script))
 	default:
-		entry, err := findEntry(site, j.recipe.Script, j.recipe.Requires)
+		entry, err := findEntry(site, j.recipe.Script, j.recipe.Requires, j.programs)
 		if err != nil {
 			return "", err
 		}

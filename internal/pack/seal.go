@@ -79,12 +79,15 @@ func (e entryState) same(f entryState) bool {
 
 // A writeError says that a server changed what it cannot change where the app runs.
 func writeError(names []string) error {
-	what := names[0]
-	if len(names) > 1 {
-		what += fmt.Sprintf(" and %s", plural(len(names)-1, "more file"))
+	return refuse(WrittenHint, "it writes next to its code: %s", andMore(names))
+}
+
+// andMore names the first of several files, and how many there are besides.
+func andMore(names []string) string {
+	if len(names) == 1 {
+		return names[0]
 	}
-	return refuse("packed files are read-only where the app runs: give the server another folder, such as one in /tmp, in its options or environment; or use --leave to start it as written",
-		"it writes next to its code: %s", what)
+	return fmt.Sprintf("%s and %s", names[0], plural(len(names)-1, "more file"))
 }
 
 // stateOf returns the state of a stage: of what is packed in it, and of what of the project it is linked to.

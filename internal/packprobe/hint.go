@@ -18,6 +18,9 @@ var (
 	// notBuilt is what loaders say of a module with machine code that was never made.
 	notBuilt = regexp.MustCompile(`(?i)could not locate the bindings file|\.node['"\x60]|node-gyp|prebuild|no native build was found|postinstall|install script`)
 
+	// newLibrary is what the loader says of a program that was built on a newer system.
+	newLibrary = regexp.MustCompile(`version .GLIBC(?:XX)?_[0-9.]+. not found`)
+
 	// wrongPython is what is said in a Python that a package was not written for; the first is the packed server's own.
 	wrongPython = regexp.MustCompile(`packed for Python|requires (?:a different )?Python|Python \d\.\d+ or (?:later|newer|higher)|cannot import name '\w+' from '(?:typing|enum|datetime|tomllib|asyncio)'|No module named '(?:tomllib|distutils|imp)'|SyntaxError`)
 )
@@ -27,6 +30,8 @@ func hintFor(err error, said string, target pack.Target) string {
 	switch {
 	case notPermitted.MatchString(said):
 		return "packed files are read-only where the app runs, and not executable: give the server another folder to write to, such as one in /tmp, in its options or environment; or use --leave " + target.Name + " to start it as written"
+	case newLibrary.MatchString(said):
+		return "the program was built for a newer Linux than this machine; the images of Azure Functions may be older, too: use another release of it, or an image with that Linux (mcpfunc init --docker)"
 	case len(target.Unbuilt) > 0 && notBuilt.MatchString(said):
 		return "use --scripts to run the install script of " + strings.Join(target.Unbuilt, ", ")
 	case target.Python != "" && wrongPython.MatchString(said):

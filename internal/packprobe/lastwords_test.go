@@ -44,6 +44,7 @@ func TestHintsFitTheFault(t *testing.T) {
 		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{Unbuilt: []string{"better-sqlite3"}}, "use --scripts to run the install script of better-sqlite3"},
 		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{}, "local.settings.json"},
 		{ended, "ModuleNotFoundError: No module named 'tomllib'", pack.Target{Python: "/usr/bin/python3"}, "--python"},
+		{ended, "x: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.39' not found (required by x)", pack.Target{}, "built for a newer Linux"},
 		{ended, "ACME_TOKEN is not set", pack.Target{Python: "/usr/bin/python3"}, "local.settings.json"},
 	} {
 		l := newLastWords(nil, nil, "")

@@ -11,7 +11,7 @@ import (
 
 // An Inventory is what is known of the tools of one process: which of them are the pinned ones. Where pins are
 // enforced, a call waits until the process has listed its tools, since it may have others than it lists to
-// someone else. A nil *Inventory is of a process of which nobody wants to know.
+// someone else. A nil *Inventory is of a process without a policy.
 type Inventory struct {
 	listing chan struct{} // holds one value while someone compares
 
@@ -72,7 +72,7 @@ const (
 // Admit says why a call of a client must not reach the process, or nil: its tool is the pinned one there. ask
 // sends tools/list to the process, after the cursor if that is not nil, and returns the answer when it went
 // through Sift, as every answer does; Admit frees it. Of any other message than a call, Admit knows nothing and
-// asks nobody.
+// sends no request.
 func (v *Inventory) Admit(ctx context.Context, m *message.Message, ask func(ctx context.Context, cursor []byte) (*message.Message, error)) *Refusal {
 	if v == nil || m.Envelope().Method() != "tools/call" {
 		return nil

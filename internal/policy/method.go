@@ -10,19 +10,19 @@ import (
 type how uint8
 
 const (
-	unrelated  how = iota // to anything that there are rules for
+	unrelated  how = iota // to anything with rules
 	lists                 // everything that there is
 	byName                // params.name
 	byURI                 // params.uri
 	refers                // params.ref (completion/complete)
 	subscribes            // params.notifications.resourceSubscriptions (2026-07-28, subscriptions/listen)
-	unknown               // it is of a kind that there are rules for, and nobody knows what it does
+	unknown               // there are rules for its kind, and its effect is unknown
 )
 
 // about says of which kind a method is. One that is written in another case, or that no revision of MCP has,
 // is unknown: there may be servers that take it for what it looks like.
 //
-// Tasks are not among them: who has the id of one was allowed the call that made it.
+// Tasks are not among them: a caller with the ID of one was allowed the call that made it.
 func about(method string) (kind, how) {
 	switch method {
 	case "tools/call":

@@ -27,7 +27,7 @@ type Options struct {
 
 	Pin    Pin
 	Pins   map[string]string // digests of the tools that may be served, by name
-	Report func(Drift)       // is told, once, of a tool that is not the pinned one; nil for nobody
+	Report func(Drift)       // is told, once, of a tool that differs from its pin; nil for none
 }
 
 // Rules are of tools, prompts or resources. A glob matches a whole name, or URI: "*" any characters, and none,
@@ -128,7 +128,7 @@ func (r *rules) visible(name string) bool {
 
 // uses calls f with everything that a message of a client uses, as far as there are rules for it, until f
 // returns false. It is not ok if that cannot be told: the message names nothing where it has to, or its method
-// is one of which nobody knows what it does.
+// is one whose effect is unknown.
 func (p *Policy) uses(m *message.Message, f func(kind, string) bool) (k kind, ok bool) {
 	k, how := about(m.Envelope().Method())
 	name, ok := "", true

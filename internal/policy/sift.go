@@ -35,7 +35,7 @@ func (p *Policy) Sifts(method string) bool {
 }
 
 // Sift cuts out of an answer to a list what callers may not know of, and changes no other byte. It may be
-// called only while nobody else holds the answer. seen, which may be nil, learns which tools the process has.
+// called only by the sole owner of the answer. seen, which may be nil, learns which tools the process has.
 //
 // Where an answer has the list twice, or an element its name, by whatever reader's rules, each of them counts:
 // an element stays if all of its names may be known. One without a name does not stay.
@@ -110,7 +110,7 @@ func (p *Policy) stays(text []byte, at message.Span, l list, seen *Inventory) bo
 }
 
 // Mutes reports whether a notification of the process is kept from the client: it is about a resource that
-// nobody may know of.
+// must not be known.
 func (p *Policy) Mutes(m *message.Message) bool {
 	if !p.kinds[resources].active || m.Kind() != message.Notification || m.Envelope().Method() != "notifications/resources/updated" {
 		return false

@@ -28,7 +28,7 @@ type Call struct {
 	logs   bool        // it asked for log messages
 	timer  *time.Timer // nil for none
 
-	of      *calls.Call    // that hears how it ended; nil for nobody
+	of      *calls.Call    // that is told how it ended; nil for none
 	outcome *calls.Outcome // of its answer, once the client has it
 	refused bool           // by the policy
 	failed  *child.Failure // that its answer was made of; guarded by w.mu; nil if it is the server's
@@ -160,7 +160,7 @@ func (c *Call) withdraw() bool {
 
 // Leave says that the HTTP request is over. If the call is not, the client went away, which cancels
 // it (2026-07-28, transports, "Cancellation"): the process is told, and whatever it still says about
-// it reaches nobody.
+// it reaches no client.
 func (c *Call) Leave() {
 	if c.withdraw() {
 		c.cancel("the client closed the connection")

@@ -33,7 +33,7 @@ const (
 	legacyVerdict  = time.Hour        // after which a server may have been replaced by one that speaks both
 	firstPause     = time.Second      // before a server whose era was not found out is asked again
 	longestPause   = 10 * time.Second // to which the pause is doubled
-	laterPatience  = 5 * time.Second  // of who asks after a probe has taken too long
+	laterPatience  = 5 * time.Second  // of a request that comes after a probe has taken too long
 	killedPatience = time.Second      // until a process that is ended for its silence says so
 )
 
@@ -49,7 +49,7 @@ func (e *UndecidedError) Unwrap() error { return e.Why }
 
 // A verdict is what is known of a server's era. Its fields but the first two are guarded by Pools.mu.
 type verdict struct {
-	decided chan struct{} // closed when there is one, or when nobody could find out
+	decided chan struct{} // closed when the era is known, or could not be found
 	began   time.Time     // the probe, or the first of those in a row that took too long
 	modern  bool
 	until   time.Time      // when it must be found out again; zero for never

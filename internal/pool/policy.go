@@ -42,7 +42,7 @@ func (w *Worker) methodOf(answer *message.Message) string {
 	return ""
 }
 
-// muted reports whether a notification goes to nobody, because of the policy.
+// muted reports whether the policy drops a notification.
 func (w *Worker) muted(m *message.Message) bool {
 	if w.server.Policy == nil {
 		return false

@@ -31,7 +31,7 @@ type Server struct {
 	Era     Era
 	Known   Known          // what the server is known to answer; nil for nothing
 	Workers int            // processes that the requests of one caller share; zero for 4
-	Idle    time.Duration  // after which a process that nobody uses ends
+	Idle    time.Duration  // after which an idle process ends
 	Policy  *policy.Policy // what callers see and may use; nil for everything
 }
 
@@ -51,13 +51,13 @@ type Known interface {
 	// Check compares what a process answers with what is known: discovered to server/discover, and the
 	// rest by ask, which takes the request over. It fails with ask's error.
 	Check(discovered *message.Message, ask func(request *message.Message) (*message.Message, error)) error
-	// Doubt says why a process has not come so far as to be compared.
+	// Doubt says why a process could not be compared.
 	Doubt(why string)
 	// Pages returns the answers to a list.
 	Pages(method string) [][]byte
 }
 
-// A Caller is who asks.
+// A Caller is the caller of a request.
 type Caller struct {
 	Principal string
 	Client    string // the program that the principal uses; empty if it is not known
@@ -74,7 +74,7 @@ type Pools struct {
 	log       *slog.Logger
 	starter   *child.Starter
 	admission *admission.Controller
-	watch     *watch.Hub // nil for nobody
+	watch     *watch.Hub // nil for none
 	minters   Minters    // nil: no other instance has processes
 
 	ctx     context.Context // until Close
@@ -202,7 +202,7 @@ func (ps *Pools) queue(ctx context.Context, server *Server, caller Caller, probe
 }
 
 // enter returns a turn, and starts another process if all have plenty to do. When no process runs and none
-// may be started, it says how long to wait until one may, or who has to make room before.
+// may be started, it says how long to wait until one may, or which worker must end first.
 func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, pause time.Duration, victim admission.Tenant, err error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -231,7 +231,7 @@ func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, 
 	return t, 0, nil, nil
 }
 
-// addWorkerLocked starts another worker of p. Without room it returns who has to end first, or an error.
+// addWorkerLocked starts another worker of p. Without room it returns the worker that must end first, or an error.
 func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *verdict) (admission.Tenant, error) {
 	w := newWorker(ps, p, server, caller, probe)
 	if victim, err := ps.admission.Admit(w, w.key, server.Limits); victim != nil || err != nil {

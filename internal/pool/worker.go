@@ -38,7 +38,7 @@ type Worker struct {
 	cancel  context.CancelFunc
 	pid     atomic.Int64
 	outbox  chan *message.Message // what the goroutine that reads has to say
-	tools   *policy.Inventory     // of the process; nil where nobody wants to know
+	tools   *policy.Inventory     // of the process; nil without a policy
 	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
 	settled bool                  // it is known whether calls can be taken; of the goroutine that reads
 	open    bool                  // it takes calls; guarded by Pools.mu
@@ -46,7 +46,7 @@ type Worker struct {
 	mu      sync.Mutex
 	clock   admission.Clock // of HTTP requests inside
 	busy    int             // those that are no subscription
-	retired bool            // it is in its pool no more, and ends when nobody is inside
+	retired bool            // it is in its pool no more, and ends when no caller uses it
 	why     string          // it is retired
 	child   *child.Child    // nil before the process can be talked to
 	calls   map[int64]*Call // by the id that the process knows
@@ -115,7 +115,7 @@ func (w *Worker) Leave() {
 	w.pools.served(w.pool)
 }
 
-// leaveLocked counts one out, and takes care of the worker if nobody is inside.
+// leaveLocked counts one out, and settles the worker if no caller uses it.
 func (w *Worker) leaveLocked() {
 	switch last := w.clock.LeaveLocked(); {
 	case last && w.retired:
@@ -136,7 +136,7 @@ func (w *Worker) onIdleTimerLocked(idle time.Duration) (again time.Duration, do 
 	return 0, func() { w.Retire("it was idle for " + w.server.Idle.String()) }
 }
 
-// Idle reports since when nobody has used the worker, if nobody does.
+// Idle reports since when the worker has been idle, if it is.
 func (w *Worker) Idle() (since time.Time, idle, working bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 // Landlock does not ask about modes and times of files: the owner of a file changes them. So a child that may
 // not write has a seccomp filter by which the kernel passes such a call on to an attendant. It looks for the file
-// itself, as the child means it, and changes it if it lies where the child may write. What it looked at is what
+// itself, as the child means it, and changes it if it is where the child may write. What it looked at is what
 // it changes, so that nothing is won by changing the path in between. An owner can be set to what it is, as programs
 // do that copy; another one, and extended attributes, are refused.
 //
@@ -76,7 +76,7 @@ func (a *attendant) run() {
 			case err == unix.EINTR || n == 0 && err == nil:
 				return err != nil
 			case err != nil || poll[0].Revents&unix.POLLIN == 0:
-				more = false // nobody is left who could ask
+				more = false // no process is left that could ask
 			default:
 				a.answer(fd)
 			}
@@ -113,8 +113,8 @@ func (a *attendant) answer(listener uintptr) {
 	unix.Syscall(unix.SYS_IOCTL, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&v)))
 }
 
-// change does what a call asks for. waits reports whether the process of it still waits, and its number is
-// nobody else's.
+// change does what a call asks for. waits reports whether the process of the call still waits. If it does, no other
+// process has its number.
 func (a *attendant) change(n *notification, waits func() bool) error {
 	t := target{pid: int(n.pid), dir: unix.AT_FDCWD}
 	var mode, user, group uint32
@@ -181,7 +181,7 @@ func keepsOwner(fd int, user, group uint32) error {
 	return nil
 }
 
-// mayChange reports whether a file lies where the child may write.
+// mayChange reports whether a file is where the child may write.
 func (a *attendant) mayChange(fd int) bool {
 	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil {

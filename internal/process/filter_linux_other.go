@@ -2,5 +2,5 @@
 
 package process
 
-// There are no filters where nobody has assembled them.
+// There are no filters for other architectures.
 var childFilter, sandboxFilter, networkFilter, noSocketsFilter, portsFilter, attributesFilter, attendedFilter Filter

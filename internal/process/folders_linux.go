@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folders are those that sandboxed children have to themselves. They are below one folder that nobody else can
+// folders are those that sandboxed children have to themselves. They are in one folder that no other user can
 // write, which goes with the app: by close, or by the guard if the app is killed. Where there is no guard, another app
-// of the same user removes it, since nobody holds its lock any more.
+// of the same user removes it, because its lock is no longer held.
 type folders struct {
 	root string // is made with the first
 
@@ -81,7 +81,7 @@ func (f *folders) close() {
 	}
 }
 
-// lock locks a folder that is nobody else's until the file is closed, or the process is gone.
+// lock locks a folder of this process until the file is closed, or the process ends.
 func lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -69,7 +69,7 @@ done
 rm -rf -- "$folder" 2>/dev/null || { chmod -R u+rwX -- "$folder"; rm -rf -- "$folder"; } 2>/dev/null
 `
 
-// allow says that the process is the app's own, so that a guard may stand by it, from the first child on.
+// allow says that the process is the app's own, so that a guard may watch it, from the first child on.
 func (g *guard) allow() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

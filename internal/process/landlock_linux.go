@@ -50,7 +50,7 @@ func newRuleset(abi int) (fd int, err error) {
 	return fd, nil
 }
 
-// allowFiles allows an access to all files but those below /proc. What lies right in the root folder has
+// allowFiles allows an access to all files but those below /proc. A file directly in the root folder has
 // no folder to be allowed by, and cannot be written.
 func allowFiles(ruleset int, access uint64) error {
 	if refer := access & unix.LANDLOCK_ACCESS_FS_REFER; refer != 0 {

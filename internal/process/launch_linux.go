@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,16 +48,17 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 		}
 		sys.guard.track('+', c.PID())
 		started <- nil
-		<-limited // until then its number is nobody else's
+		<-limited // until then no other process has its number
+		freeSignalStack()
 		c.wait()
 	})
 	if err = <-ready; err == nil {
 		var unstamp func()
-		unstamp, err = sys.marks.stamp(c.mark) // here, since nobody can behind the walls
+		unstamp, err = sys.marks.stamp(c.mark) // here, because it is impossible inside the sandbox
 		start <- err == nil
 		if err == nil {
 			if err = <-started; err == nil {
-				limit(c.PID()) // here, since nobody can behind the walls
+				limit(c.PID()) // here, because it is impossible inside the sandbox
 				close(limited)
 			}
 			unstamp()
@@ -120,7 +122,7 @@ func limit(pid int) {
 // onOwnThread runs f in a goroutine that has a thread to itself. A goroutine that ends while it is
 // locked takes its thread along, so what f does to the thread reaches nothing else.
 //
-// The process's first thread is not for f: it does not end, and it stands for the whole process when
+// The process's first thread is not for f: it does not end, and it represents the whole process when
 // another one wants to signal or trace that, which would find it in its own domain.
 func onOwnThread(f func()) {
 	go func() {
@@ -140,8 +142,21 @@ func onOwnThread(f func()) {
 	}()
 }
 
+// freeSignalStack gives the memory of this thread's signal stack back, until a signal comes. The Go runtime gives each
+// thread one of 32 KiB, often in pages that were in use before.
+func freeSignalStack() {
+	var stack struct { // stack_t
+		base  uintptr
+		flags int32
+		size  uintptr
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SIGALTSTACK, 0, uintptr(unsafe.Pointer(&stack)), 0); errno == 0 && stack.flags == 0 {
+		unix.RawSyscall(unix.SYS_MADVISE, stack.base, stack.size, unix.MADV_DONTNEED)
+	}
+}
+
 // reap waits for the child and takes its group with it. In between it stays a zombie, so that its
-// number is nobody else's.
+// number is not reused.
 func (c *Child) reap() error {
 	if c.fork != nil {
 		return c.fork.reap(c)

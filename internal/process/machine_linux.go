@@ -35,7 +35,7 @@ func (Machine) Total() (int64, bool) {
 	return total, ok
 }
 
-// Used sums what the processes and their descendants use. An orphan counts for nobody: it could have joined the
+// Used sums what the processes and their descendants use. An orphan does not count: it could have joined the
 // group of another one.
 func (m Machine) Used(pids []int) map[int]int64 {
 	used := make(map[int]int64, len(pids))

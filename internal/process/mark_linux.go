@@ -82,7 +82,7 @@ func (m *marks) add() mark {
 	return mark{number, strconv.FormatUint(number, 10)}
 }
 
-// stamping is held by who has given this process the mark of a child that it is about to start.
+// stamping is held while this process has the mark of a child that it is about to start.
 var stamping sync.Mutex
 
 // stamp lets what this process starts from now on have a mark, until unstamp, which must follow unless stamp fails.

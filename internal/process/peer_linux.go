@@ -8,17 +8,16 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// peer finds who has the other end of a connection. It reads what processes have open: a millisecond or so, once
-// for a connection.
+// peer finds the process that has the other end of a connection. It reads what a client that is known has open, or else what all
+// processes have: once per connection, a millisecond or many.
 //
 // Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then a process that is not ours has to be found with it; a socket that nobody is found with is
+// has open. Then a process that is not ours has to be found with it; a socket without a process is
 // someone's who hides it.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !s.marks.any() {
@@ -36,44 +35,47 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if inode == 0 {
 		return 0, true // closed already
 	}
-	held := s.sockets.after(s.heldSockets)
-	if mark := held.by[inode]; mark != 0 {
-		return mark, true
-	}
-	if held.hidden == 0 {
+	socket := []byte("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
+	if s.clients.have(socket) {
 		return 0, false
 	}
-	for _, pid := range held.others {
-		found := false
-		eachSocket(pid, func(other uint32) { found = found || other == inode })
-		if found {
+	held := s.sockets.after(s.heldSockets)
+	if mark := held.by[string(socket)]; mark != 0 {
+		return mark, true
+	}
+	for _, p := range held.others {
+		if hasOpen(p.pid, socket) {
+			if held.foreign(p) {
+				s.clients.add(p)
+			}
 			return 0, false
 		}
 	}
-	return held.hidden, true
+	return held.hidden, held.hidden != 0
 }
 
-// heldSockets are those that what came of children has open.
+// heldSockets are what children, and what came of them, have open.
 type heldSockets struct {
-	by     map[uint32]uint64 // the mark of who has it open, by inode
-	hidden uint64            // the mark of who keeps us from seeing; 0 for nobody
-	others []int             // processes that came of no child
+	by      map[string]uint64  // the mark of the child that has it open, by its name in /proc/pid/fd
+	hidden  uint64             // the mark of a child that hides its files from us; 0 for none
+	others  []process          // that carry no mark
+	foreign func(process) bool // reports whether a process certainly came of no child
 }
 
 func (s *system) heldSockets() (held heldSockets) {
-	held.by = map[uint32]uint64{}
+	held.by = map[string]uint64{}
 	all := processes()
-	foreign := s.foreigners(all)
+	held.foreign = s.foreigners(all)
 	for _, p := range all {
 		mark := uint64(0)
-		if !foreign(p) { // it is dear to read
+		if !held.foreign(p) { // it is dear to read
 			mark = s.marks.of(p.pid)
 		}
 		if mark == 0 {
-			held.others = append(held.others, p.pid)
+			held.others = append(held.others, p)
 			continue
 		}
-		if err := eachSocket(p.pid, func(inode uint32) { held.by[inode] = mark }); errors.Is(err, os.ErrPermission) {
+		if err := eachFile(p.pid, func(file []byte) bool { held.by[string(file)] = mark; return true }); errors.Is(err, os.ErrPermission) {
 			held.hidden = mark
 		}
 	}
@@ -164,31 +166,26 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
 }
 
-// eachSocket calls f with the inode of each socket that a process has open.
-func eachSocket(pid int, f func(inode uint32)) error {
-	path := "/proc/" + strconv.Itoa(pid) + "/fd"
-	dir, err := os.Open(path)
+// eachFile calls f with what each descriptor of a process refers to (proc_pid_fd(5)), until f returns false.
+func eachFile(pid int, f func(file []byte) (more bool)) error {
+	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	var link [64]byte
-	for _, name := range names {
-		n, err := unix.Readlink(path+"/"+name, link[:])
+	fd := int(dir.Fd())
+	var link [64]byte // enough for a socket
+	for {
+		names, err := dir.Readdirnames(64)
 		if err != nil {
-			continue
+			return nil // that was all, or the process has ended
 		}
-		if number, ok := strings.CutPrefix(string(link[:n]), "socket:["); ok {
-			if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 32); err == nil {
-				f(uint32(inode))
+		for _, name := range names {
+			if n, err := unix.Readlinkat(fd, name, link[:]); err == nil && !f(link[:n]) {
+				return nil
 			}
 		}
 	}
-	return nil
 }
 
 // The messages of sock_diag(7) for one TCP connection, in the host's byte order except for addresses and ports.

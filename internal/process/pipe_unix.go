@@ -21,7 +21,7 @@ type pipe struct {
 	mu       sync.Mutex
 	finished bool                  // who could write is dead, and the read deadline is not to be moved
 	deadline time.Time             // of reads, which may come before a read is to give up; zero for none
-	full     func(fd uintptr) bool // told when the pipe is found full, until it reports true; nil for nobody
+	full     func(fd uintptr) bool // told when the pipe is found full, until it reports true; nil for none
 
 	// Of the reader: what a read is for, and what came of it. try is p.attempt, made once.
 	buf   []byte         // to read into; nil for a piece
@@ -123,7 +123,7 @@ func (p *pipe) read(buf []byte, until time.Time) (int, error) {
 		}
 		wait = p.raw.Control(func(fd uintptr) {
 			if !p.attempt(fd) {
-				p.err = nil // nothing is left, and there is nobody to write more
+				p.err = nil // nothing is left, and no writer remains
 			}
 		})
 	}

@@ -26,7 +26,7 @@ type process struct {
 // join the group of another one, but not become its child.
 type descent struct {
 	parents map[int]int
-	of      map[int]int // of whom a process came; 0 for nobody
+	of      map[int]int // which child a process descends from; 0 for none
 }
 
 // descentFrom returns the descent of all processes from the roots.

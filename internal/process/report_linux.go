@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reporter tells a developer what a sandbox refuses, so that they learn what to list. The kernel tells nobody
+// A reporter tells a developer what a sandbox refuses, so that they learn what to list. The kernel does not tell
 // without privileges. So what a sandbox may refuse is passed on to the attendant of the child (attributes_linux.go):
 // it looks, tells, and lets the kernel go on, which refuses or does not. Sockets alone it refuses by itself, in place
 // of a filter, which would not pass on what it refuses.

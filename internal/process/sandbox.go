@@ -15,7 +15,7 @@ type Sandbox struct {
 	Write    []string // absolute
 	Env      func(home, temp string) []string
 
-	// Report is told what the child tried that it may not, in builds for mcpfunc dev; nil for nobody. It is called from
+	// Report is told what the child tried that it may not, in builds for mcpfunc dev; nil for none. It is called from
 	// other goroutines than Start's.
 	Report func(Refusal)
 

@@ -176,7 +176,7 @@ type landlockPort struct{ access, port uint64 }
 const ruleNetPort = 2
 
 // ruleset returns a ruleset of what a sandbox asks for. No port can be bound: a server of MCP over stdio listens
-// to nobody.
+// to no one.
 func (s *Sandbox) ruleset(abi int, write []string) (fd int, err error) {
 	var attr unix.LandlockRulesetAttr
 	if s.ReadOnly {

@@ -20,7 +20,7 @@ func filtersSystemCalls() bool {
 	return errno == unix.EFAULT
 }
 
-// A Filter is a program of seccomp: struct sock_filter (linux/filter.h), 8 bytes an instruction, as a word of a
+// A Filter is a program of seccomp: struct sock_filter (linux/filter.h), 8 bytes per instruction, as a word of a
 // little-endian machine.
 type Filter []uint64
 

@@ -13,7 +13,7 @@ type tier interface {
 	begin(round)
 	// left reports whether p, which runs, came of a child that is gone.
 	left(p process) bool
-	// abandoned reports whether p, a zombie below us, is nobody else's to wait for, and if that cannot be
+	// abandoned reports whether p, a zombie below us, must be waited for by us, and if that cannot be
 	// told yet, whether the next round can.
 	abandoned(p process) (yes, later bool)
 }

@@ -30,6 +30,7 @@ type system struct {
 	once sync.Once     // starts the sweeper
 
 	sockets lookout // for those of connections
+	clients clients // that connections came from
 }
 
 func (s *system) open(sup *Supervisor) {

@@ -35,7 +35,7 @@ func (w *walls) landlock() (int, error) {
 	return w.ruleset, nil
 }
 
-// close gives back what the walls hold. No child may be started afterwards.
+// close gives back what the walls hold. No child may be started after it.
 func (w *walls) close() {
 	w.once.Do(func() {})
 	if w.ruleset >= 0 {

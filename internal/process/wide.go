@@ -7,7 +7,7 @@ package process
 // A user who is not privileged has 64 MiB of room for all pipes together, and of those that are made
 // beyond it each has next to none (pipe(7), pipe-user-pages-soft). That is why few are wide.
 const (
-	usualRoom = 64 << 10  // bytes of a pipe that nobody has widened
+	usualRoom = 64 << 10  // bytes of a pipe by default
 	wideRoom  = 512 << 10 // more, up to the 1 MiB that anyone may ask for, was hardly faster
 	maxWide   = 32        // pipes of an app
 )

@@ -196,6 +196,6 @@ func TestSecretsOfACallerComeOnTop(t *testing.T) {
 	}
 	var none *Redactor
 	if none.And(nil) != nil || none.And(both) != both || both.And(nil) != both {
-		t.Error("nobody's secrets are somebody's")
+		t.Error("secrets of no caller are those of one")
 	}
 }

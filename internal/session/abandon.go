@@ -37,7 +37,7 @@ func (s *Session) abandon(f *child.Failure) {
 }
 
 // goesOn is how long the process of s may go on without a client. One that has not been started
-// yet, since it waits for another's download, is started for nobody.
+// yet, since it waits for another's download, would have no client.
 func goesOn(s *Session) time.Duration {
 	if !s.started.Load() {
 		return 0

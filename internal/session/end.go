@@ -64,7 +64,7 @@ func (s *Session) stop(f *child.Failure, settleLocked func() bool) bool {
 	s.router.failAll(f)
 	s.streams.End()
 	if s.clock.InsideLocked() == 0 {
-		s.streams.Release() // nobody reads any more
+		s.streams.Release() // there are no readers any more
 	}
 	s.changed.notify()
 	return true

@@ -16,7 +16,7 @@ type firstStarts struct {
 
 type failedStart struct {
 	why child.Failure
-	of  ticket.Holder // whose process it was: what it printed is told to nobody else
+	of  ticket.Holder // whose process it was: what it printed is only for this holder
 }
 
 // note keeps f, the end of l's process, if it was a first start that has not answered.

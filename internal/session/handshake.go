@@ -228,7 +228,7 @@ func (l *link) match(a *initializeResult) (different bool, err error) {
 	return l.s.handshake.match(a)
 }
 
-// match compares what a process answers with what the first one did, which it records if there was none,
+// match compares what a process answers with what the first one did, which it records if there was no earlier answer,
 // and reports whether it is or can do other things. Another protocol version is an error.
 func (h *handshake) match(a *initializeResult) (different bool, err error) {
 	h.capabilities = a.Result.Capabilities

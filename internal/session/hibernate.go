@@ -7,7 +7,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 )
 
-// The idle ladder: a session that nobody uses keeps its process for Server.Hibernate, hibernates until
+// The idle ladder: an idle session keeps its process for Server.Hibernate, hibernates until
 // Server.Idle, and is over then. Of one that hibernates nothing is left but a digest of its id, which
 // says the rest; TakeOver wakes it.
 

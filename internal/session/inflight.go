@@ -16,7 +16,7 @@ var errBusy = &admission.BusyError{What: "the session", Limit: maxInFlight}
 // sending is how many messages are on their way to the process, or wait for one.
 type sending struct{ n atomic.Int64 }
 
-// begin counts n messages in, if there may be so many more.
+// begin counts n more messages in flight, if the limit permits.
 func (s *sending) begin(n int) error {
 	if s.n.Add(int64(n)) > maxInFlight {
 		s.end(n)
@@ -27,7 +27,7 @@ func (s *sending) begin(n int) error {
 
 func (s *sending) end(n int) { s.n.Add(-int64(n)) }
 
-// roomFor reports whether so many more requests may be in flight.
+// roomFor reports whether n more requests may be in flight.
 func (x *router) roomFor(messages []*message.Message) bool {
 	n := len(x.pending)
 	for _, m := range messages {

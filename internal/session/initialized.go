@@ -34,7 +34,7 @@ func (l *link) ensureInitialized(m *message.Message) error {
 	return nil
 }
 
-// beginInitialized says whether the caller is the first who has to tell the process that the client is
+// beginInitialized says whether the caller is the first, which must tell the process that the client is
 // initialized, and what is closed when that is done; nil if there is nothing to wait for.
 func (l *link) beginInitialized() (done chan struct{}, first bool) {
 	s := l.s

@@ -37,7 +37,7 @@ func Introduce(s *Session, c *calls.Call) {
 	c.Client = known.client
 }
 
-// ClientOf returns who says initialize; nobody if we say it in the client's place.
+// ClientOf returns the client named in initialize; the zero value if we send it in place of the client.
 func ClientOf(initialize []byte) calls.Client {
 	var r struct {
 		Params struct {

@@ -15,7 +15,7 @@ import (
 // maxLate bounds how many late answers are waited for. Beyond it the oldest is forgotten.
 const maxLate = 1024
 
-// late are the ids, by message.Key, that the process may still answer, and nobody waits for.
+// late are the IDs, by message.Key, that the process may still answer, without a client that waits.
 type late struct {
 	ids   map[string]int // and the number of each
 	order []lateID       // oldest first, with those that were answered since
@@ -27,7 +27,7 @@ type lateID struct {
 	number int
 }
 
-// add says that nobody waits for the answer to the request with this key any more.
+// add says that no client waits for the answer to the request with this key any more.
 func (l *late) add(key string) {
 	if l.ids == nil {
 		l.ids = map[string]int{}
@@ -67,7 +67,7 @@ func (x *router) ofClient(id []byte) (*pending, bool) {
 	return p, ok
 }
 
-// answered returns the request that an answer of the process with this id is for, or nil if nobody waits
+// answered returns the request that an answer of the process with this id is for, or nil if no client waits
 // for it.
 func (x *router) answered(id []byte) *pending {
 	if p := x.pending[string(id)]; p != nil { // as nearly always, without an allocation

@@ -17,7 +17,7 @@ import (
 type link struct {
 	*child.Child // nil where nothing but that is known
 	s            *Session
-	inventory    *policy.Inventory // of its tools; nil where nobody wants to know
+	inventory    *policy.Inventory // of its tools; nil without a policy
 	attached     bool              // the process could be talked to; of the goroutine that reads, and then of who waited for it
 }
 
@@ -276,7 +276,7 @@ func (l *link) takeServerRequest(id []byte) bool {
 	return ok
 }
 
-// afterwards draws the consequences of a notification that has been sent.
+// afterwards applies the effects of a notification that was sent.
 func (l *link) afterwards(m *message.Message) {
 	if m.Kind() != message.Notification {
 		return

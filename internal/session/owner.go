@@ -63,7 +63,7 @@ func (t *Table) Owner(ctx context.Context, o Opening) (string, error) {
 	return owner, nil
 }
 
-// ForgetOwner makes Owner find out again who has the session of o.
+// ForgetOwner makes Owner find the owner of the session of o again.
 func (t *Table) ForgetOwner(o Opening) {
 	if t.sharing.Owners != nil {
 		t.sharing.Owners.Forget(o.OwnerName())

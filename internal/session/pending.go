@@ -22,7 +22,7 @@ type pending struct {
 	method string
 	record func(answer *message.Message) // called, without a lock, before the answer is passed on; nil for nothing
 	timer  *time.Timer                   // nil for none
-	call   *calls.Call                   // that hears how it ended; nil for nobody
+	call   *calls.Call                   // that is told how it ended; nil for none
 }
 
 // fill makes p, which is new, the request with this envelope, whose answer goes to to.

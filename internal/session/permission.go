@@ -34,7 +34,7 @@ const (
 type permissions struct {
 	mu     sync.Mutex
 	known  map[string]permission    // by Spec.ID
-	asking map[string]chan struct{} // held by who asks a process of a server; capacity 1
+	asking map[string]chan struct{} // held while a process of a server is asked; capacity 1
 }
 
 // A permission is good until until; zero for ever.
@@ -65,7 +65,7 @@ func (ps *permissions) of(server *Server) (granted, known bool) {
 }
 
 // acquire returns when the caller may ask a process of server, which one does at a time: a process for
-// each of many sessions would be too many to find out the same. It returns at once if nobody has to ask.
+// each of many sessions would be too many to find out the same. It returns at once if there is nothing to ask.
 // release must be called then. It waits for as long as two processes may take to start and to be asked,
 // so that one that does not answer is not waited for by all, one after the other. It fails with
 // ErrUnknown if the permission is not given, a *child.Failure or ctx's error.
@@ -106,7 +106,7 @@ func (ps *permissions) askingOf(server *Server) chan struct{} {
 	return asking
 }
 
-// ask is of with the help of s, whose process is asked for its tools if nobody has asked before. When it
+// ask is of with the help of s, whose process is asked for its tools unless it was asked before. When it
 // does not say, sessions are not taken over, and the next one asks again. That they may not be is never
 // asked again: finding out costs a process.
 func (ps *permissions) ask(ctx context.Context, s *Session) bool {

@@ -18,7 +18,7 @@ func (l *link) siftLocked(p *pending) {
 	}
 }
 
-// muted reports whether a message of the process goes to nobody, because of the policy.
+// muted reports whether the policy drops a message of the process.
 func (l *link) muted(m *message.Message) bool {
 	if l.s.server.Policy == nil {
 		return false

@@ -9,7 +9,7 @@ import (
 // the text alone, since a Message has room for more than most need, and a session may be idle for hours.
 type record string
 
-// recordBytes bounds a record: what is kept of a session is in nobody's budget. Nobody who means well
+// recordBytes bounds a record: records are not part of any budget. No well-behaved client
 // comes near it.
 const recordBytes = bufpool.Size
 

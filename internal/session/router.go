@@ -23,7 +23,7 @@ type router struct {
 	tasks          map[string]*post    // tasks/result requests in flight, by task
 	serverRequests map[string]*post    // requests of the server that were not answered yet: where they went
 	posts          []*post             // those that wait for answers, oldest first
-	late           late                // answers that nobody waits for
+	late           late                // answers without a client that waits
 	renamed        map[string]*pending // requests in flight under ids of ours, by message.Key of the client's
 	renames        int                 // that there ever were
 	over           []over              // calls that have ended, whose observer is told once the session is not locked
@@ -117,7 +117,7 @@ func (x *router) ended(p *pending, how calls.Outcome) {
 	}
 }
 
-// unlock unlocks the session, and tells of the calls that ended meanwhile.
+// unlock unlocks the session, and reports the calls that ended under the lock.
 func unlock(s *Session) {
 	ended := s.router.over
 	s.router.over = nil
@@ -249,7 +249,11 @@ func (x *router) destination(e *message.Envelope) *post {
 	if e.Kind() == message.Notification {
 		switch method {
 		case "notifications/progress":
-			if _, p, ok := find(x.tokens, e.ProgressOf()); ok && !p.post.plain {
+			p := x.tokens[string(e.ProgressOf())] // as nearly always, without an allocation
+			if p == nil {
+				_, p, _ = find(x.tokens, e.ProgressOf())
+			}
+			if p != nil && !p.post.plain {
 				return p.post
 			}
 			return &x.listener // of a task that outlives its request

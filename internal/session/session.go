@@ -22,7 +22,7 @@ type Server struct {
 	*child.Spec
 	admission.Limits
 	OnLost    OnLost         // what becomes of a session whose process is gone for good
-	Idle      time.Duration  // after which a session that nobody uses is over
+	Idle      time.Duration  // after which an idle session ends
 	Hibernate time.Duration  // of idleness after which a session hibernates, if another process may take it over; zero for never
 	MaxAge    time.Duration  // of a sealed id, after which it is good for nothing but a session that is here; zero for no limit
 	Policy    *policy.Policy // what callers see and may use; nil for everything
@@ -71,7 +71,7 @@ type Session struct {
 	handshake    handshake
 	restarts     child.RestartBudget
 	initializing chan struct{}   // closed when ensureInitialized has told it; nil until it begins
-	proc         *link           // the process, when it can be talked to, or what stands in for it
+	proc         *link           // the process, when it accepts messages, or its substitute
 	why          *child.Failure  // why the session has ended; nil until then
 	changed      broadcast       // of proc and why
 	clock        admission.Clock // of HTTP requests inside
@@ -126,13 +126,13 @@ func (s *Session) Leave() {
 	defer s.mu.Unlock()
 	switch last := s.clock.LeaveLocked(); {
 	case last && s.why != nil:
-		s.streams.Release() // nobody reads any more
+		s.streams.Release() // there are no readers any more
 	case last:
 		s.clock.ArmLocked(s.server.nextCheck(s.idle, 0, s.sealed != ""))
 	}
 }
 
-// Idle reports since when nobody has used the session, if nobody does, and whether it works on a
+// Idle reports since when the session has been idle, if it is, and whether it works on a
 // request all the same.
 func (s *Session) Idle() (since time.Time, idle, working bool) {
 	s.mu.Lock()
@@ -225,14 +225,14 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 	}
 }
 
-// Listen returns a reader of the standalone stream, beginning with what has reached nobody yet.
+// Listen returns a reader of the standalone stream, beginning with the first message that no client has received.
 // The newest listener is served; older ones wait until it leaves.
 func (s *Session) Listen() *stream.Reader { return s.streams.Listen() }
 
 // Resume returns a reader of the stream that gave out this event id, as stream.Set.Resume does.
 func (s *Session) Resume(e stream.EventID) (*stream.Reader, error) { return s.streams.Resume(e) }
 
-// ready returns the process once it can be talked to, or what stands in for it if that can answer messages.
+// ready returns the process once it accepts messages, or its substitute if that can answer messages.
 // It waits for a start as long as a start may take.
 func (s *Session) ready(ctx context.Context, messages []*message.Message) (*link, error) {
 	switch l, _, err := s.state(); {
@@ -286,7 +286,7 @@ func (s *Session) state() (l *link, changed <-chan struct{}, why error) {
 	return s.proc, s.changed.wait(), nil
 }
 
-// A broadcast wakes all who wait for a change. It is guarded by who has it.
+// A broadcast wakes every goroutine that waits for a change. Its owner's lock guards it.
 type broadcast struct{ ch chan struct{} }
 
 // wait returns what is closed at the next change.

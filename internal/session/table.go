@@ -21,7 +21,7 @@ type Options struct {
 	Log       *slog.Logger
 	Starter   *child.Starter
 	Admission *admission.Controller
-	Watch     *watch.Hub // is told what happens; nil for nobody
+	Watch     *watch.Hub // is told what happens; nil for none
 	Sharing   Sharing
 }
 
@@ -45,7 +45,7 @@ type Table struct {
 	mu        sync.Mutex
 	sessions  map[admission.Key]*Session
 	alive     map[*Session]admission.Key                   // those that are here, and those with a process, or on the way from one, and where they are, or were, among sessions
-	awaited   map[admission.Key]map[chan *Session]struct{} // who waits for a client to open a session
+	awaited   map[admission.Key]map[chan *Session]struct{} // callers that wait for a client to open a session
 	takeovers map[admission.Key]*takeover                  // that are going on
 	idle      int                                          // of alive: those that have had no process yet
 	closed    bool

@@ -129,7 +129,7 @@ func (t *Table) findOrTakeOver(o Opening, tk *ticket.Ticket) (*Session, *takeove
 	return nil, to
 }
 
-// takeOver opens the session of tk under an id that nobody knows, and gives it its own once it is
+// takeOver opens the session of tk under an ID that no client knows, and gives it its own once it is
 // known to be what the client takes it for.
 func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 	// Not before held lists the id: what is said of it from now on is heard.

@@ -21,7 +21,7 @@ import (
 // A Talk is what a server is known to answer to a client that begins in one way. Its methods may be called
 // from any goroutine.
 type Talk interface {
-	// Serves reports whether the answers may stand in for a process now.
+	// Serves reports whether the answers may replace a process now.
 	Serves() bool
 	// Begun returns the answer to initialize, which is not changed.
 	Begun() []byte
@@ -34,7 +34,7 @@ type Talk interface {
 	// initialize, and the rest by ask, which takes the request over. It returns the notifications that tell
 	// a client what is otherwise. It fails with ask's error.
 	Check(begun *message.Message, ask func(request *message.Message) (*message.Message, error)) (changed []string, err error)
-	// Doubt says why a process has not come so far as to be compared.
+	// Doubt says why a process could not be compared.
 	Doubt(why string)
 }
 
@@ -118,7 +118,7 @@ func (l *link) takes(messages []*message.Message) bool {
 		case "notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed":
 			return true
 		}
-	case message.Response: // to a question that nobody has asked
+	case message.Response: // to a request that was not sent
 		return true
 	}
 	return false
@@ -254,7 +254,7 @@ func (r *recollection) check(l *link, begun *message.Message) error {
 	return err
 }
 
-// doubt says that a process of the session did not come so far as to take calls, unless we ended it. begun is
+// doubt says that a process of the session never took calls, unless we ended it. begun is
 // what it answered to initialize, if it did.
 func (r *recollection) doubt(f *child.Failure, begun *message.Message) {
 	switch {

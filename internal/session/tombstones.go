@@ -33,7 +33,7 @@ type written struct {
 	number int
 }
 
-// A digest stands for an id. Ids are sealed, so that nobody can look for two with the same digest,
+// A digest represents an ID. IDs are sealed, so that a client cannot search for two with the same digest,
 // and among as many as are remembered they do not come up by chance.
 type digest uint64
 

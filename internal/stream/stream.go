@@ -34,7 +34,7 @@ type Stream struct {
 	shared  *eventlog.Stream   // where other instances read it; nil for nowhere
 	reader  *Reader
 	parked  []*Reader     // standalone only: older connections
-	drained chan struct{} // signals that a reader took something; capacity 1; nil while nobody waits for that
+	drained chan struct{} // signals that a reader took something; capacity 1; nil while no writer waits for that
 	opener  Reader        // the first reader: most have one
 	one     [1]*message.Message
 }

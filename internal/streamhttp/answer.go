@@ -31,7 +31,7 @@ type answer struct {
 	of           []*calls.Call // what the messages are
 }
 
-// write returns errGone if the client has not got everything.
+// write returns errGone if the client did not receive everything.
 func (a *answer) write() error {
 	hold := a.opened && a.initialize // the head has the session's id, which says what the server answers
 	if a.begun || !a.json && !hold {
@@ -162,7 +162,7 @@ func free(events []stream.Event) {
 // body gives the answers as one JSON body.
 func (a *answer) body(answers []stream.Event) error {
 	defer free(answers)
-	if len(answers) == 0 { // the session ended in a way that answered nobody
+	if len(answers) == 0 { // the session ended without an answer to any request
 		a.refuse(http.StatusServiceUnavailable, codeInternal, "the session ended")
 		return errGone
 	}

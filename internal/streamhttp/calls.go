@@ -22,7 +22,7 @@ const (
 // maxArguments bounds the messages whose arguments an observer gets to see.
 const maxArguments = 256 << 10
 
-// observe says that m, a request, has come; it returns nil if nobody observes calls, or if m is not a request.
+// observe says that m, a request, has come; it returns nil without an observer, or if m is not a request.
 func (q *request) observe(m *message.Message, modern bool) *calls.Call {
 	if q.Calls == nil || m.Kind() != message.Request {
 		return nil

@@ -76,7 +76,7 @@ type Endpoint struct {
 	// session.ErrUnknown, which ends the session, or the process that requests share.
 	Refuse func(owner, caller any) (http.Handler, error)
 
-	Calls          calls.Observer // nil for nobody
+	Calls          calls.Observer // nil for none
 	WantsArguments bool           // Calls wants the arguments of tools
 
 	// Forbid, if it is set, is asked of every message of a client: what to answer instead of passing it on,
@@ -87,11 +87,11 @@ type Endpoint struct {
 	timers sync.Pool // of *time.Timer, stopped
 }
 
-// A Caller is who asks.
+// A Caller is the caller of a request.
 type Caller struct {
 	Principal string
 	Client    string    // the program that the principal uses; empty if it is not known
-	Source    string    // where the request comes from, as far as that can be told; stands for a principal that is empty
+	Source    string    // where the request comes from, if known; used instead of an empty principal
 	Value     any       // handed to the server's Launch; may be a child.Renewer and an io.Closer
 	Expires   time.Time // after which no stream may go on; zero for never
 	Token     Token     // which Expires and Again are of; nil for none
@@ -284,7 +284,7 @@ func (q *request) failed(err error, id []byte) {
 	case errors.As(err, &failure):
 		q.refuse(http.StatusServiceUnavailable, codeInternal, failure.Text)
 	case errors.Is(err, context.Canceled):
-		q.over() // otherwise the client is gone; nobody reads this
+		q.over() // otherwise the client is gone and does not read this
 	default:
 		q.Log.Error("request failed", "error", err)
 		q.refuseID(http.StatusInternalServerError, codeInternal, "internal error", id, "")

@@ -53,7 +53,7 @@ const (
 
 // pass passes the request on to the instance that has the session with this id, if another one has it, and
 // reports whether it has answered. m is the body; nil for none. It fails with a *child.Failure if it cannot be
-// found out who has it.
+// found its owner.
 func (q *request) pass(id string, m *message.Message) (answered bool, err error) {
 	if !q.forwards() {
 		return false, nil

@@ -58,7 +58,7 @@ func (q *request) recheck() (stop func()) {
 				refusal = nil
 			}
 			if refusal != nil {
-				q.refusal = refusal // read by who has seen the end of ctx
+				q.refusal = refusal // read after the end of ctx
 				cancel(errRevoked)
 				return
 			}

@@ -16,7 +16,7 @@ import (
 //   - Of the standalone stream: the stream as it is now, after word that lists may have changed. A
 //     refusal would end the session of clients that take any for its end.
 //   - Of a POST with one request: an error as the answer to that, at once. Clients that are refused
-//     would come again, and then wait for an answer that nobody gives.
+//     would reconnect, and then wait for an answer that never comes.
 //   - Of any other: 400, and if the stream has begun, its end, after which the client comes again.
 
 // lastEvent is the event after which the client wants to go on; nil if it begins. It has answered

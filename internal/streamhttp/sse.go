@@ -31,7 +31,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 		return
 	}
 	limit, o := q.MaxStream, q.opening("")
-	if !q.end.IsZero() { // nobody can come back for the rest, so it lasts as long as the host lets it
+	if !q.end.IsZero() { // a client cannot resume it, so it lasts as long as the host permits
 		limit, o.Ends, o.HostLimit = q.HostLimit, q.end, q.HostLimit
 	}
 	s, err := q.Table.Open(q.ctx, o)

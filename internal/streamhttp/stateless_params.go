@@ -16,7 +16,7 @@ import (
 const headerParam = "Mcp-Param-"
 
 // paramsDiffer says how the header fields of a tools/call differ from its arguments, or returns "".
-// Fields that no schema names are nobody's (2026-07-28, transports, "Server Behavior for Custom
+// Fields that no schema names are ignored (2026-07-28, transports, "Server Behavior for Custom
 // Headers").
 func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 	if m.Envelope().Method() != "tools/call" {
@@ -149,7 +149,7 @@ func (a *argument) read(d *json.Decoder) error {
 	return err
 }
 
-// ignored is a value that nobody wants.
+// ignored is a value that is not used.
 type ignored struct{}
 
 // UnmarshalJSON does nothing.

@@ -13,7 +13,7 @@ import (
 // A request brings a session here. A notification is accepted and starts nothing: what it is about,
 // that the client is initialized, that a request is cancelled, that its roots are others, a process
 // that is started later knows without it or never had. The answer to a request of a server is for the
-// process that asked, and is refused, so that nobody takes it for given: with 503, since it may be sent
+// process that asked, and is refused, so that the client does not assume that it succeeded: with 503, because it may be sent
 // again and reach that process then, and because a client takes 400 for the end of its session.
 func (q *request) takeOver(id string, m *message.Message) (*session.Session, error) {
 	o := q.opening(id)

@@ -18,7 +18,7 @@ type Options struct {
 type Sink interface {
 	// Open returns where a new session is reported, or a process without sessions.
 	Open(server, name string, pool bool) SessionSink
-	Close() // the app closes: nobody waits for news any more
+	Close() // the app closes: no one waits for news any more
 }
 
 // A SessionSink takes what happens in one session. Its methods must not wait.

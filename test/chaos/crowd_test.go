@@ -33,7 +33,7 @@ func seed(t *testing.T) uint64 {
 }
 
 // A crowd is many sessions, each with a canary of its own that goes into every call and must come
-// back from nobody else's.
+// back from no other session's.
 func TestNobodySeesAnothersCanary(t *testing.T) {
 	sessions, calls := scale(200, 40), scale(1000, 100)
 	server := fake("server", "server")

@@ -249,7 +249,7 @@ func (h *handler) figures(t *testing.T) figures {
 	return f
 }
 
-// fake is a server of the suite's own, with limits that are in nobody's way.
+// fake is a server of the suite's own, with limits that no test reaches.
 func fake(name, role string) mcpfunc.Server {
 	return mcpfunc.Server{
 		Name: name, Command: self(), Args: []string{role}, MaxRestarts: 1000,

@@ -25,7 +25,7 @@ const (
 )
 
 // Users with a secret of their own each, which their processes say to stderr whenever they can, and which changes now
-// and then: nobody's process has another's, and no output but the answer to its user has any.
+// and then: no process has another user's, and no output but the answer to its user has any.
 func TestNobodyGetsAnothersSecret(t *testing.T) {
 	users, calls := scale(200, 40), scale(1000, 60)
 	server := fake("server", "server")

@@ -15,8 +15,8 @@ type Bridge struct {
 	handler string // the built program
 }
 
-// bridge makes a project of an mcp_config.json and serves it under the host emulator, or the host's
-// own front (e2etest.Front), until the test ends. It then fails the test if anything that the project started is still alive.
+// bridge makes a project of an mcp_config.json and serves it under the host emulator, or the host's own front
+// (e2etest.Serve), until the test ends. It then fails the test if anything that the project started is still alive.
 func bridge(t *testing.T, config string, env ...string) *Bridge {
 	t.Helper()
 	return serve(t, scaffold(t, config), env...)
@@ -28,7 +28,7 @@ func serve(t *testing.T, dir string, env ...string) *Bridge {
 	b := &Bridge{Dir: dir, handler: e2etest.Build(t, dir)}
 
 	output := new(e2etest.Transcript)
-	host := e2etest.Serve(t, dir, output, env...)
+	host, url := e2etest.Serve(t, dir, output, env...)
 	t.Cleanup(func() {
 		alive := processesOf(t, b.handler)
 		if err := host.Close(); err != nil {
@@ -39,7 +39,7 @@ func serve(t *testing.T, dir string, env ...string) *Bridge {
 			t.Logf("the project's output:\n%s", output)
 		}
 	})
-	b.URL = e2etest.Front(t, host, dir)
+	b.URL = url
 	return b
 }
 

@@ -54,7 +54,7 @@ func TestContinuationOfAProcessThatEndedFailsWithTheReason(t *testing.T) {
 func asker(t *testing.T) (url string) {
 	server := filepath.Join(serverDir(t), "asker.py")
 	path := "PATH=" + e2etest.Tool("python2", "bin") + string(os.PathListSeparator) + os.Getenv("PATH")
-	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"asker": {"command": "python", "args": [%q]}}}`, server), path)
+	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"asker": {"command": "python", "args": [%q], "timeout_seconds": 120}}}`, server), path)
 	return b.Endpoint("asker")
 }
 

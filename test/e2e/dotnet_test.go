@@ -96,7 +96,7 @@ func TestServersFromNuGetAnswerFromThePackageAlone(t *testing.T) {
 	}
 
 	output := new(e2etest.Transcript)
-	host := e2etest.Serve(t, deployed, output, "PATH="+interpreters(t), "DOTNET_ROOT=")
+	host, address := e2etest.Serve(t, deployed, output, "PATH="+interpreters(t), "DOTNET_ROOT=")
 	handler := filepath.Join(deployed, "handler")
 	t.Cleanup(func() {
 		alive := processesOf(t, handler)
@@ -110,7 +110,7 @@ func TestServersFromNuGetAnswerFromThePackageAlone(t *testing.T) {
 	})
 	resident := map[string]int{}
 	for _, q := range questions {
-		url := host.URL() + "/api/mcp/" + q.Server
+		url := address + "/api/mcp/" + q.Server
 		known := processesOf(t, handler)
 		p := connect(t, url)
 		p.mustCall(t, q.Tool, q.Args)

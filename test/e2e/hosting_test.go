@@ -6,7 +6,6 @@ import (
 	"archive/zip"
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,7 +67,7 @@ func instructions(dockerfile string) []string {
 // There is no Docker here: the steps of the image are run in folders that stand for its stages.
 func TestDockerfileStepsRun(t *testing.T) {
 	t.Parallel()
-	dir := hosted(t, deployable, "--docker")
+	dir := hosted(t, deployable, "--docker", "--offline")
 	runIn(t, dir, nil, e2etest.Tool("lint", "bin", "hadolint"), "Dockerfile")
 
 	stages := [][]string{}
@@ -183,65 +182,33 @@ func abs(t *testing.T, path string) string {
 	return path
 }
 
-// An environment gets its key when it is first provisioned, and keeps it: azd hands hooks what the
-// environment holds, and so does this.
-func TestSessionKeyIsMadeOnce(t *testing.T) {
+// A hook without a shell runs in sh and in PowerShell: azd ends both with the exit code of the last command.
+func TestHooksOfAZDAreForEveryShell(t *testing.T) {
 	t.Parallel()
 	dir := hosted(t, deployable, "--hosting", "flex", "--azd")
 	out := runIn(t, dir, nil, e2etest.Tool("lint", "bin", "python"), "-c", "import json, yaml; print(json.dumps(yaml.safe_load(open('azure.yaml'))))")
-	var file struct {
-		Name     string
-		Services map[string]struct {
-			Project, Language, Dist, Host string
-			Hooks                         map[string]map[string]struct{ Shell, Run string }
-		}
-		Hooks map[string]map[string]struct{ Shell, Run string }
+	type hooks map[string]map[string]string
+	type service struct {
+		Project, Language, Dist, Host string
+		Hooks                         hooks
 	}
-	if err := json.Unmarshal([]byte(out), &file); err != nil {
+	type azure struct {
+		Name     string
+		Services map[string]service
+		Hooks    hooks
+	}
+	var got azure
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	service := file.Services["mcp"]
-	if file.Name != "app" || service.Host != "function" || service.Language != "custom" || service.Dist != "." || service.Project != "." {
-		t.Errorf("azure.yaml is %+v", file)
+	want := azure{
+		Name:  "app",
+		Hooks: hooks{"preprovision": {"run": "mcpfunc azd-preprovision"}},
+		Services: map[string]service{"mcp": {".", "custom", ".", "function",
+			hooks{"prepackage": {"run": "mcpfunc generate --check && mcpfunc build && mcpfunc pack"}}}},
 	}
-	for _, hook := range []map[string]struct{ Shell, Run string }{service.Hooks["prepackage"], file.Hooks["preprovision"]} {
-		if got := slices.Sorted(maps.Keys(hook)); !slices.Equal(got, []string{"posix", "windows"}) || hook["posix"].Shell != "sh" || hook["windows"].Shell != "pwsh" {
-			t.Errorf("a hook is for %v: %+v", got, hook)
-		}
-	}
-	if run := service.Hooks["prepackage"]["posix"].Run; run != "mcpfunc generate --check && mcpfunc build && mcpfunc pack" {
-		t.Errorf("before the package is made runs %q", run)
-	}
-
-	bin := t.TempDir()
-	set := "#!/bin/sh\n[ \"$1 $2 $3\" = 'env set --file' ] && [ $# = 4 ] && sed -n 's/^MCPFUNC_SESSION_KEY=//p' \"$4\" >>\"$KEYS\"\n"
-	if err := os.WriteFile(filepath.Join(bin, "azd"), []byte(set), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	keys := filepath.Join(bin, "keys")
-	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "KEYS=" + keys}
-	hook := file.Hooks["preprovision"]["posix"].Run
-	runIn(t, dir, env, "sh", "-ec", hook)
-	key := strings.TrimSpace(readFile(t, keys))
-	if raw, err := base64.StdEncoding.DecodeString(key); err != nil || len(raw) != 32 {
-		t.Errorf("the key %q is %d bytes, %v; want 32", key, len(raw), err)
-	}
-	runIn(t, dir, append(env, "MCPFUNC_SESSION_KEY="+key), "sh", "-ec", hook)
-	if again := strings.TrimSpace(readFile(t, keys)); again != key {
-		t.Errorf("a second run made another key")
-	}
-
-	// A vault of the environment that is deleted has the name that the next one is to have.
-	az := "#!/bin/sh\n[ \"$1 $2 $3\" = 'keyvault list-deleted --query' ] && [ \"$4\" = \"[?properties.tags.\\\"azd-env-name\\\"=='prod'].name\" ] && echo kv-gone\n"
-	if err := os.WriteFile(filepath.Join(bin, "az"), []byte(az), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	env = append(env, "MCPFUNC_SESSION_KEY="+key)
-	if said := runIn(t, dir, append(env, "AZURE_ENV_NAME=prod"), "sh", "-ec", hook+" 2>&1"); !strings.Contains(said, "az keyvault purge --name kv-gone") || !strings.Contains(said, "recoverVault") {
-		t.Errorf("of a deleted vault is said %q", said)
-	}
-	if said := runIn(t, dir, append(env, "AZURE_ENV_NAME=other"), "sh", "-ec", hook+" 2>&1"); said != "" {
-		t.Errorf("of another's deleted vault is said %q", said)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("azure.yaml (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// Sessions that nobody uses cost nothing but their id, and the next call wakes them.
+// Idle sessions cost nothing but their id, and the next call wakes them.
 func TestHibernatedSessionsCostNothingAndWake(t *testing.T) {
 	const n = 4
 	s := newStage(t, 1, map[string]server{"python": {

@@ -72,7 +72,7 @@ type instance struct {
 // add starts an instance with the app's settings and lets it have requests.
 func (s *stage) add(t *testing.T, app settings) *instance {
 	t.Helper()
-	host := e2etest.Serve(t, s.dir, s.output, app...)
+	host, _ := e2etest.Serve(t, s.dir, s.output, app...)
 	i := &instance{host: host, url: host.URL()}
 	s.join(i)
 	return i
