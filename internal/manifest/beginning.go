@@ -16,11 +16,8 @@ type beginning struct {
 
 func begin(version, capabilities json.RawMessage) beginning {
 	var b beginning
-	if json.Unmarshal(version, &b.version) != nil {
-		return beginning{}
-	}
 	var all map[string]map[string]any
-	if json.Unmarshal(capabilities, &all) != nil || all == nil {
+	if json.Unmarshal(version, &b.version) != nil || json.Unmarshal(capabilities, &all) != nil || all == nil {
 		return beginning{}
 	}
 	for name, settings := range all {
@@ -33,10 +30,7 @@ func begin(version, capabilities json.RawMessage) beginning {
 			b.names = append(b.names, name)
 		}
 	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		panic("manifest: " + err.Error()) // of what Unmarshal has read
-	}
+	text, _ := json.Marshal(all) // which Unmarshal has read
 	b.capabilities = string(text)
 	return b
 }
@@ -44,9 +38,7 @@ func begin(version, capabilities json.RawMessage) beginning {
 // named reports whether info is the clientInfo of a client, which has a name and a version.
 func named(info json.RawMessage) bool {
 	var client map[string]any
-	if json.Unmarshal(info, &client) != nil {
-		return false
-	}
+	_ = json.Unmarshal(info, &client) // what is not an object does not have a name either
 	_, name := client["name"].(string)
 	_, version := client["version"].(string)
 	return name && version
@@ -56,11 +48,8 @@ var tried = begin(json.RawMessage(`""`), Tried).names
 
 // takes reports whether a client that begins like this is answered as in t.
 func (t *Talk) takes(b beginning) bool {
-	switch {
-	case b.version == "" || b.version != t.of.Version:
-		return false
-	case t.of.Capabilities != nil:
-		return b.capabilities == t.capabilities
+	if b.version != t.of.Version || t.of.Capabilities != nil {
+		return b.version == t.of.Version && b.capabilities == t.capabilities
 	}
 	return !slices.ContainsFunc(b.names, func(name string) bool { return !slices.Contains(tried, name) })
 }

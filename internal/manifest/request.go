@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -66,6 +65,7 @@ type asked struct {
 	method string
 	cursor string
 	begins beginning // of one that begins a conversation, or of any without a session
+	text   []byte    // all of it, where it is kept
 }
 
 // levels are those of logging/setLevel (MCP, server/utilities/logging, "Log Levels").
@@ -120,30 +120,6 @@ func understand(m *message.Message) (a asked, ok bool) {
 		}
 	}
 	return a, a.method != methodSetLevel || r.Params["level"] != nil
-}
-
-// A memory keeps how the last initialize was understood: a client sends the same bytes each time, and each session
-// asks for them more than once. Its methods may be called from any goroutine.
-type memory struct{ last atomic.Pointer[understood] }
-
-type understood struct {
-	text  []byte
-	asked asked
-}
-
-func (r *memory) understand(m *message.Message) (asked, bool) {
-	text := m.Small(0)
-	if text == nil || m.Envelope().Method() != methodInitialize {
-		return understand(m)
-	}
-	if u := r.last.Load(); u != nil && bytes.Equal(u.text, text) {
-		return u.asked, true
-	}
-	a, ok := understand(m)
-	if ok {
-		r.last.Store(&understood{bytes.Clone(text), a})
-	}
-	return a, ok
 }
 
 // mentions reports whether word is in m, or could be, by an escape.

@@ -235,11 +235,9 @@ func (t *Table) closeHere(o Opening) (here bool, created time.Time) {
 	if err != nil {
 		return false, time.Time{}
 	}
-	defer s.Leave()
 	s.Close("the client ended it")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sealed == o.ID {
+	s.Leave()
+	if s.ID != o.ID { // see refile
 		created = s.created
 	}
 	return true, created
