@@ -23,7 +23,7 @@ func choices() []choice {
 		{"progress notifications lost, %", "%.0f", []figure{"progress lost"}, true},
 		{"memory per idle session, of 200: bridge, KiB", "%.0f", []figure{"idle 200 KiB"}, true},
 		{"memory per idle session, of 200: bridge and server (PSS), KiB", "%.0f", []figure{"idle 200 PSS KiB"}, true},
-		{"server processes for 10 sessions", "%.0f", []figure{lists + " processes"}, true},
+		{"processes besides the bridge, for 10 sessions", "%.0f", []figure{lists + " processes"}, true},
 		{"time from start to first answer, ms", "%.0f", []figure{"start ms"}, true},
 		{"new session: `initialize` → `tools/list`, ms", "%.1f", []figure{"churn to tools/list ms"}, true},
 		{"session per call, server in Python: p50, ms", "%.0f", []figure{perCall + " p50 ms"}, true},

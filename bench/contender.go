@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
@@ -56,6 +58,9 @@ type lab struct {
 // newLab builds the programs. They are programs of their own, because their size and their start
 // are measured: neither drags the load generator along.
 func newLab() (*lab, error) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become the reaper of orphans: %w", err)
+	}
 	dir, err := os.MkdirTemp("", "mcpfunc-bench-")
 	if err != nil {
 		return nil, err

@@ -7,10 +7,18 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// A family is a contender's process and its descendants.
+// started are the ids of processes that the benchmark itself started and has not waited for. Every other child of it is
+// an orphan of a contender: newLab makes the benchmark their reaper, so that their processor time is not lost.
+var started sync.Map
+
+// A family is a contender's process, its descendants, and its orphans, which stay zombies until it is stopped. Only one
+// contender runs at a time.
 type family struct {
 	processes int
 	cpu       time.Duration // with that of children that have ended and were waited for
@@ -38,13 +46,21 @@ func (p *proc) family() (f family, err error) {
 			used[pid] += time.Duration(ticks) * time.Second / 100 // USER_HZ
 		}
 	}
-	for all := []int{p.cmd.Process.Pid}; len(all) > 0; all = all[1:] {
+	all := []int{p.cmd.Process.Pid}
+	for _, pid := range children[os.Getpid()] {
+		if _, known := started.Load(pid); !known {
+			all = append(all, pid)
+		}
+	}
+	for ; len(all) > 0; all = all[1:] {
 		all = append(all, children[all[0]]...)
-		f.processes++
 		f.cpu += used[all[0]]
 		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", all[0]))
-		if err != nil && f.processes == 1 {
+		if err != nil && all[0] == p.cmd.Process.Pid {
 			return f, err
+		}
+		if len(rollup) > 0 { // not a zombie
+			f.processes++
 		}
 		for line := range strings.Lines(string(rollup)) {
 			if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "Pss:" {
@@ -57,4 +73,19 @@ func (p *proc) family() (f family, err error) {
 		}
 	}
 	return f, nil
+}
+
+// reapOrphans ends what a contender that was stopped has left.
+func reapOrphans() {
+	tasks, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, file := range tasks {
+		list, _ := os.ReadFile(file)
+		for field := range strings.FieldsSeq(string(list)) {
+			pid, _ := strconv.Atoi(field)
+			if _, known := started.Load(pid); !known {
+				unix.Kill(pid, unix.SIGKILL)
+				unix.Wait4(pid, nil, 0, nil)
+			}
+		}
+	}
 }

@@ -44,7 +44,7 @@ func bench(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "one short round, to see that everything works; without peers unless -peers is given")
 	rounds := flags.Int("rounds", fullScale.rounds, "`number` of rounds")
-	within := flags.Duration("within", 10*time.Minute, "no round is begun that would most likely end later")
+	within := flags.Duration("within", 25*time.Minute, "no round is begun that would most likely end later")
 	load := flags.Duration("load", fullScale.load, "how long one load lasts")
 	only := flags.String("only", "", "`contenders`, separated by commas; "+raw+" and "+floor+" are always there")
 	what := flags.String("measure", "", "`measures` whose name contains one of these, separated by commas")

@@ -70,7 +70,7 @@ func peers() []peer {
 			},
 		},
 		{
-			name: "fastmcp", about: "PyPI `fastmcp` 4.2.3, `fastmcp run mcp_config.json`: one process per session",
+			name: "fastmcp", about: "PyPI `fastmcp` 4.2.3, `fastmcp run`: one process for all sessions",
 			program: "fastmcp/bin/fastmcp", path: "/mcp",
 			command: func(of project, program, port string) []string {
 				return []string{program, "run", filepath.Join(of.dir, "mcp_config.json"), "--transport", "http", "--port", port, "--no-banner", "--log-level", "CRITICAL"}

@@ -37,8 +37,10 @@ func start(dir string, env []string, command string, args ...string) (*proc, err
 		out.Close()
 		return nil, err
 	}
+	started.Store(p.cmd.Process.Pid, true)
 	go func() {
 		p.cmd.Wait()
+		started.Delete(p.cmd.Process.Pid)
 		close(p.gone)
 	}()
 	return p, nil

@@ -49,6 +49,10 @@ func run(l *lab, s scale, contenders []contender, all []measure, progress io.Wri
 				hopeless[key] = !res.once(l, m, c)
 			}
 		}
+		if took := time.Since(begun); round == 0 && s.rounds > 1 {
+			fmt.Fprintf(progress, "\rthe first round took %s; %d rounds take about %s\x1b[K\n",
+				took.Round(time.Second), s.rounds, (time.Duration(s.rounds) * took).Round(time.Second))
+		}
 	}
 	fmt.Fprint(progress, "\r\x1b[K")
 	return res, nil
@@ -62,7 +66,10 @@ func (res *results) once(l *lab, m measure, c contender) bool {
 		complain(err.Error())
 		return false
 	}
-	defer r.stop()
+	defer func() {
+		r.stop()
+		reapOrphans()
+	}()
 	mt := &meter{running: r, scale: res.scale, measure: m.name, figures: map[figure]float64{}, complain: complain}
 	if r.proc != nil {
 		if err := r.proc.forgetPeak(); err != nil {

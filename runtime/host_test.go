@@ -14,8 +14,8 @@ func TestBodyLimitFollowsTheHost(t *testing.T) {
 		if got := a.cfg.MaxRequestBytes; got != want {
 			t.Errorf("%s=%s: at most %d bytes, want %d", bodySetting, setting, got, want)
 		}
-		if got := a.reserve(); got != 4*want {
-			t.Errorf("%s=%s: %d bytes are reserved, want %d", bodySetting, setting, got, 4*want)
+		if got := a.reserve(); got != 6*want {
+			t.Errorf("%s=%s: %d bytes are reserved, want %d", bodySetting, setting, got, 6*want)
 		}
 		if setting == "1000000" {
 			if status, body := inquire(a, http.MethodPost, "/api/mcp/a", strings.Repeat(" ", 1_000_001)); status != http.StatusRequestEntityTooLarge {

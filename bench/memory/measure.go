@@ -23,7 +23,7 @@ import (
 // (internal/admission, runtime/host.go).
 const (
 	appMiB     = 64
-	bodyFactor = 4
+	bodyFactor = 6
 	hostMiB    = 142 // the whole host at rest, of which the front is a part
 )
 
@@ -80,8 +80,11 @@ func measure(ctx context.Context, front, project, server string, size int) (f fi
 
 	// The body comes last, when there is no more room than the app keeps for it.
 	status, err := send(ctx, a.url+"/api/mcp/"+server, limit)
-	if err != nil || status != http.StatusUnsupportedMediaType {
-		return f, fmt.Errorf("a body of %d MiB to a full instance: %d %w", limit>>20, status, err)
+	if err != nil {
+		return f, fmt.Errorf("a body of %d MiB to an instance with %d sessions: %w", limit>>20, f.admitted, err)
+	}
+	if status != http.StatusUnsupportedMediaType {
+		return f, fmt.Errorf("a body of %d MiB to an instance with %d sessions: status %d", limit>>20, f.admitted, status)
 	}
 	f.afterBody = most(a.front.Process.Pid)
 	return f, nil
@@ -100,7 +103,6 @@ func open(ctx context.Context, url string) (*mcp.ClientSession, error) {
 		_ = session.Close()
 		return nil, err
 	}
-	time.Sleep(time.Second) // the app looks at its memory once per second
 	return session, nil
 }
 

@@ -10,25 +10,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// An Identity returns a token for a resource of a managed identity of the app: of its own, or of the one with a
-// client id.
+// An Identity returns a token for a resource, of the app's managed identity: the one with this client ID, or its default
+// one if the client ID is empty.
 type Identity func(ctx context.Context, resource, clientID string) (token string, err error)
 
-// entraResource is for what Azure's Redis takes tokens in place of passwords.
+// entraResource is the audience of the tokens that Azure's Redis accepts in place of passwords.
 const entraResource = "https://redis.azure.com"
 
-// An address is where Redis is, and how to get in. Besides what go-redis knows its URL may say
+// An address is where Redis is, and how to sign in. In addition to the parameters of go-redis, its URL may have
 //
-//	cluster=true  the server is one of a Redis Cluster (clustering policy OSS), of which it knows the others
-//	entra=true    the password is a token of the app's managed identity; the user is that identity's object id
-//	entra=ID      the same, with the identity that has this client id
+//	cluster=true  the server is part of a Redis Cluster (clustering policy OSS)
+//	entra=true    the password is a token of the app's managed identity; the user is that identity's object ID
+//	entra=ID      the same, with the identity that has this client ID
 type address struct {
 	*redis.Options
 	cluster bool
-	token   func(context.Context) (string, error) // what the password is; nil for one of the URL, or none
+	token   func(context.Context) (string, error) // returns the password; nil for that of the URL
 }
 
-// errAddress does not quote what could not be read: that may be of the password.
+// errAddress does not quote the URL, which contains a password.
 var errAddress = errors.New("want a redis:// or rediss:// URL of a server; percent-encode /, ?, # and @ in a password")
 
 func parseAddress(text string, identity Identity) (*address, error) {
@@ -67,10 +67,10 @@ func parseAddress(text string, identity Identity) (*address, error) {
 	return a, nil
 }
 
-// tokenLife is how long a connection is used whose password was a token, which ends after an hour at the earliest.
+// tokenLife is how long a connection is used whose password was a token. Tokens are valid for at least an hour.
 const tokenLife = 45 * time.Minute
 
-// connect returns a client, of which change changes what is not the same for all.
+// connect returns a client. change adapts its options.
 func (a *address) connect(change func(*redis.Options)) client {
 	o := *a.Options
 	if a.token != nil {

@@ -12,20 +12,20 @@ import (
 // A Target is the instance that a call is for, and what is called there.
 type Target struct {
 	Owner   string // what Owner, Claim or Minter returned
-	Session string // the name of the session; empty for a call of none
+	Session string // its name; empty for a call without a session
 	Passed         // the caller
 }
 
-// A Body is that of a call. It may be written several times.
+// A Body is the body of a call. It can be written several times.
 type Body interface {
 	Len() int
 	io.WriterTo
 }
 
-// ErrRefused says that the instance does not own the session any more, and has done nothing.
+// ErrRefused means that the instance does not own the session, and has done nothing.
 var ErrRefused = errors.New("the session is no longer on that instance")
 
-// A LostError says that there is no answer, and why. Unless Unsent is set, the call may have had its effect.
+// A LostError means that a call did not get its whole answer. Unless Unsent is set, it may have had its effect.
 type LostError struct {
 	Unsent bool
 	Err    error
@@ -34,10 +34,10 @@ type LostError struct {
 func (e *LostError) Error() string { return "forward a request to another instance: " + e.Err.Error() }
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Gone reports whether the instance that was to answer has ended.
+// Gone reports whether the reason is that the other instance has ended.
 func (e *LostError) Gone() bool { return errors.Is(e.Err, errPeer) }
 
-// A call is one that another instance answers.
+// A call is a request that another instance answers.
 type call struct {
 	number uint64
 	to     string
@@ -45,9 +45,9 @@ type call struct {
 	body   *valve
 }
 
-// Forward passes r on to another instance with this body, which may be nil, and gives its answer to w as it comes:
-// the head, unless w's is begun already, and what belongs to it. It fails with ErrRefused, a *LostError, or the
-// cause of the end of ctx, which is that r is over; then the other instance is told.
+// Forward sends r to another instance with this body, which may be nil, and writes the answer to w as it arrives. begun
+// means that the head of w was sent, as that of a stream of events, which the answer must then be too. Forward fails with
+// ErrRefused, a *LostError, the cause of ctx's end, which the other instance is told, or an error of w.
 func (i *Instance) Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to Target, body Body, begun bool) error {
 	c, err := i.newCall(to)
 	if err != nil {
@@ -84,7 +84,7 @@ func headOf(r *http.Request, to Target, body Body) []byte {
 	return h.bytes()
 }
 
-// newCall returns a call to an instance.
+// newCall returns a new call, which forget must follow.
 func (i *Instance) newCall(to Target) (*call, error) {
 	peer, _, _ := strings.Cut(to.Owner, "/")
 	if i.down.Load() {
@@ -104,7 +104,7 @@ func (i *Instance) newCall(to Target) (*call, error) {
 	return c, nil
 }
 
-// forget says that no request waits for c any more.
+// forget ends c: what arrives for it from now on is dropped.
 func (i *Instance) forget(c *call) {
 	left := c.answer.close()
 	i.mu.Lock()
@@ -113,7 +113,7 @@ func (i *Instance) forget(c *call) {
 	i.unread -= left
 }
 
-// errAnswered ends the sending of a body when there is an answer already.
+// errAnswered ends the sending of a body whose call has its answer already.
 var errAnswered = errors.New("already answered")
 
 // A callSender sends a call in pieces.
@@ -121,7 +121,7 @@ type callSender struct {
 	i    *Instance
 	ctx  context.Context
 	c    *call
-	head []byte // nil once it is sent
+	head []byte // nil after it was sent
 	buf  []byte
 	part int
 }
@@ -140,7 +140,7 @@ func (s *callSender) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// flush sends what there is when there is room for it.
+// flush sends what was written when the other instance has room for it. end means that nothing follows.
 func (s *callSender) flush(end bool) error {
 	for !s.c.body.take(len(s.buf)) {
 		if s.c.answer.begun() {
@@ -149,7 +149,7 @@ func (s *callSender) flush(end bool) error {
 		select {
 		case <-s.c.body.opened:
 		case <-s.c.answer.ready:
-			rouse(s.c.answer.ready) // it is for relay
+			rouse(s.c.answer.ready) // for relay
 			if s.c.answer.begun() {
 				return errAnswered
 			}
@@ -170,7 +170,7 @@ func (s *callSender) flush(end bool) error {
 	return nil
 }
 
-// begun reports whether there is an answer, or will be none.
+// begun reports whether something has arrived, or nothing will.
 func (in *inlet) begun() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -192,7 +192,7 @@ func (i *Instance) awaitRoom(ctx context.Context) error {
 	}
 }
 
-// relay gives the answer of c to w.
+// relay writes the answer of c to w.
 func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, begun bool) error {
 	wrote, consumed := false, 0
 	flusher := http.NewResponseController(w)
@@ -204,15 +204,18 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 			return err
 		case err != nil:
 			return &LostError{Err: err}
+		}
+		i.count(-len(e.data))
+		switch {
 		case e.kind == kindRefusal && !wrote:
 			return ErrRefused
 		case e.kind == kindRefusal:
-			return &LostError{Err: errors.New("that instance broke it off")}
+			return &LostError{Err: errors.New("the instance ended its answer early")}
 		case e.kind == kindHead && !wrote:
 			status, header, ok := parseAnswerHead(e.head)
 			if !ok || begun && !(status == http.StatusOK && header.Get("Content-Type") == "text/event-stream") {
 				i.post(c.to, &entry{kind: kindCancel, call: c.number})
-				return &LostError{Err: fmt.Errorf("its answer has status %d", status)}
+				return &LostError{Err: fmt.Errorf("the answer has status %d, but the response has begun as a stream of events", status)}
 			}
 			if !begun {
 				for name, values := range header {
@@ -224,7 +227,6 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		case e.kind != kindData || !wrote:
 			return &LostError{Err: errEntry}
 		}
-		i.count(-len(e.data))
 		if len(e.data) > 0 {
 			if _, err = w.Write(e.data); err == nil && !e.end {
 				err = flusher.Flush()
@@ -234,7 +236,7 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		}
 		if err != nil {
 			i.post(c.to, &entry{kind: kindCancel, call: c.number})
-			return fmt.Errorf("the client is gone: %w", err)
+			return fmt.Errorf("write to the client: %w", err)
 		}
 		if e.end {
 			return nil

@@ -4,8 +4,8 @@ package backplane
 
 import "github.com/redis/go-redis/v9"
 
-// A client is of one server or of a cluster. Only builds with the tag mcpfunc_redis_cluster have the latter: it is
-// half a megabyte of a handler.
+// A client is the client of one server or of a cluster. Support for clusters adds half a megabyte to a handler, so only
+// builds with the tag mcpfunc_redis_cluster have it.
 type client = redis.UniversalClient
 
 const clustered = true

@@ -4,7 +4,7 @@ package backplane
 
 import "github.com/redis/go-redis/v9"
 
-// A client is of one server: an interface for it and for a cluster keeps more of the library in a handler.
+// A client is the client of one server. An interface would keep more of the library in a handler.
 type client = *redis.Client
 
 const clustered = false

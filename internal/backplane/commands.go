@@ -10,23 +10,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The commands of owners and mailboxes. Each is about one key, so that a cluster takes them, and they are those
-// of Redis 5.
+// The commands for owners and mailboxes. Each is about one key, as a Redis Cluster requires, and part of Redis 5.
 
 const (
-	ownerPrefix = "mcpfunc:owner:" // and the name of a session; the value is its owner
-	statePrefix = "mcpfunc:state:" // and the name of a requestState; the value is the instance that minted it
-	alivePrefix = "mcpfunc:alive:" // and the name of an instance, while it lives; the value says nothing
-	boxPrefix   = "mcpfunc:box:"   // and the name of an instance: a stream of what others write for it
-	bornKey     = "mcpfunc:born"   // when this Redis, as far as it knows, was first used: Unix milliseconds
+	ownerPrefix = "mcpfunc:owner:" // and the name of a session; the value is the owner
+	statePrefix = "mcpfunc:state:" // and the name of a requestState; the value is the instance that issued it
+	alivePrefix = "mcpfunc:alive:" // and the name of an instance that is alive; the value is empty
+	boxPrefix   = "mcpfunc:box:"   // and the name of an instance; the value is a stream of what others write for it
+	bornKey     = "mcpfunc:born"   // when Redis was first used since it last lost its data: Unix milliseconds; no expiry
 
-	boxLife  = time.Minute // of a mailbox whose instance does not live any more
-	blocking = 2 * time.Second
-	mostMail = 64 // entries that are read at a time
+	boxLife  = time.Minute     // of a mailbox whose instance has ended
+	blocking = 2 * time.Second // for which one read of a mailbox waits
+	mostMail = 64              // entries that are read at a time
 )
 
-// key is where Redis has something by this name. The name is a digest of what may be guessed, such as a short secret of
-// the caller under an id that a client chose; without the app's key, guessing is impossible.
+// key returns the key in Redis for a name. The name is a digest of what may be guessed, such as an id that a client chose.
+// Because the app's secret key is part of the digest here, a reader of Redis cannot test guesses.
 func (s *Store) key(prefix, name string) string { return prefix + s.keys.Name(prefix+name) }
 
 const (
@@ -44,7 +43,7 @@ redis.call('SET', KEYS[1], string.format('%d', now))
 return 0`
 )
 
-// sayAlive says that an instance lives, and reports whether that was known, and for how long Redis has been used.
+// sayAlive reports that an instance is alive. It returns whether Redis knew that, and how long Redis has had its data.
 func (s *Store) sayAlive(ctx context.Context, name string) (was bool, age time.Duration, err error) {
 	var known *redis.IntCmd
 	var born *redis.Cmd
@@ -56,7 +55,7 @@ func (s *Store) sayAlive(ctx context.Context, name string) (was bool, age time.D
 		return nil
 	})
 	if err != nil {
-		return false, 0, fmt.Errorf("tell Redis that this instance is alive: %w", err)
+		return false, 0, fmt.Errorf("tell Redis that this instance is alive: %w", explain(err))
 	}
 	ms, err := born.Int64()
 	return known.Val() > 0, time.Duration(ms) * time.Millisecond, err
@@ -67,7 +66,7 @@ func (s *Store) age(ctx context.Context) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, err
 }
 
-// bury says that an instance lives no more.
+// bury reports that an instance has ended.
 func (s *Store) bury(ctx context.Context, name string) error {
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Del(ctx, alivePrefix+name)
@@ -82,13 +81,13 @@ func (s *Store) alive(ctx context.Context, name string) (bool, error) {
 	return n > 0, err
 }
 
-// claim writes value under name if it has no value, or if that is replace, which may be empty, and returns what is
-// there then.
+// claim sets the owner of a session to value, unless it has an owner other than replace, and returns the owner then.
+// An empty replace replaces none.
 func (s *Store) claim(ctx context.Context, name, value, replace string) (string, error) {
 	return s.client.Eval(ctx, claimScript, []string{s.key(ownerPrefix, name)}, value, claimLife.Milliseconds(), replace).Text()
 }
 
-// renew is claim for many, without replacing any.
+// renew is claim for several sessions, without a replacement.
 func (s *Store) renew(ctx context.Context, all []ownership) (have []string, err error) {
 	answers, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, o := range all {
@@ -119,8 +118,8 @@ func (s *Store) release(ctx context.Context, all []ownership) error {
 	return err
 }
 
-// owners returns what is written under name, by an instance with any of our keys in the first place: while a key is replaced
-// there are instances that call it otherwise. Of each it says what it was called.
+// owners returns the owners of a session, each with its key in Redis. There may be several while the keys of the app are
+// being replaced: each instance derives the key in Redis from its own first key.
 func (s *Store) owners(ctx context.Context, name string) ([]ownership, error) {
 	return s.find(ctx, ownerPrefix, name)
 }
@@ -166,7 +165,7 @@ type mail struct {
 	value     []byte
 }
 
-// post writes mails into mailboxes, in their order. When it fails any of them may be written.
+// post writes mails into mailboxes, in their order. If it fails, any of them may have been written.
 func (s *Store) post(ctx context.Context, mails []mail) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -176,7 +175,7 @@ func (s *Store) post(ctx context.Context, mails []mail) error {
 			p.XAdd(ctx, &redis.XAddArgs{Stream: boxPrefix + m.to, Values: []any{m.field, m.value}})
 			boxes[m.to] = true
 		}
-		for box := range boxes { // which may be of an instance that has ended
+		for box := range boxes { // its instance may have ended
 			p.PExpire(ctx, boxPrefix+box, boxLife)
 		}
 		return nil
@@ -184,11 +183,11 @@ func (s *Store) post(ctx context.Context, mails []mail) error {
 	return err
 }
 
-// A mailbox reads what others write for one instance, over a connection of its own, on which it waits for more.
+// A mailbox reads what others write for one instance. It waits for more on a connection of its own.
 type mailbox struct {
 	client client
 	key    string
-	taken  []string // entries that are to be deleted
+	taken  []string // IDs of entries to delete with the next read
 }
 
 func (s *Store) mailbox(name string) *mailbox {
@@ -198,7 +197,7 @@ func (s *Store) mailbox(name string) *mailbox {
 	return &mailbox{client: client, key: boxPrefix + name}
 }
 
-// receive returns the next entries, none if nothing arrives for 2 s, and deletes those that it has returned before.
+// receive returns the next entries, or none if nothing arrives for 2 s. It deletes those that it returned before.
 func (b *mailbox) receive(ctx context.Context) (mails []mail, err error) {
 	var found *redis.XStreamSliceCmd
 	_, err = b.client.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -10,38 +10,39 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// What instances write into each other's mailboxes. Redis, and anyone who can write there, is trusted with
-// nothing: an entry is sealed with the app's keys about who wrote it to whom, and under a number that only
-// rises. So a reader takes no entry that another instance of the app has not written for it, and none twice.
+// Instances do not trust Redis. An entry in a mailbox is sealed with the app's key, and bound to its sender, its
+// recipient, and a number that only rises. A reader therefore accepts only entries that another instance of the app wrote
+// for it, and none twice. The recipient's name is random and lives as long as its process, so that the highest number per
+// sender is all that a reader must remember.
 
-// A kind says what an entry is. Those in capital letters are of the instance that answers.
+// A kind is the kind of an entry. The instance that answers sends those in capital letters.
 type kind byte
 
 const (
-	kindRequest  kind = 'q' // a call: its head, and the beginning of its body
-	kindBody     kind = 'b' // more of its body
-	kindCancel   kind = 'x' // no request waits for its answer any more
-	kindCredit   kind = 'c' // the receiver accepts n more bytes of the answer
-	kindHead     kind = 'H' // an answer: its head, and the beginning of its body
-	kindData     kind = 'D' // more of its body
-	kindRefusal  kind = 'N' // there is no such session here, and nothing was done
-	kindReceived kind = 'K' // the receiver accepts n more bytes of the call's body
+	kindRequest  kind = 'q' // the head of a call, and the beginning of its body
+	kindBody     kind = 'b' // more of the call's body
+	kindCancel   kind = 'x' // the caller has gone
+	kindCredit   kind = 'c' // room for more bytes of the answer
+	kindHead     kind = 'H' // the head of an answer, and the beginning of its body
+	kindData     kind = 'D' // more of the answer's body
+	kindRefusal  kind = 'N' // before a head: nothing was done; after it: the answer ends here, incomplete
+	kindReceived kind = 'K' // room for more bytes of the call's body
 )
 
 // An entry is one message between instances.
 type entry struct {
 	kind kind
-	call uint64 // a number of the instance that made the call
-	part int    // counts what is sent of a body, the head's being 0, so that none can be missing unnoticed
-	end  bool   // nothing of this body follows
+	call uint64 // a number that the instance that made the call chose
+	part int    // of a body, from 0, so that a missing part is noticed
+	end  bool   // the last part of a body
 	head []byte // of kindRequest and kindHead
 	data []byte // of a body
-	more int    // of kindCredit and kindReceived: bytes
+	more int    // bytes, of kindCredit and kindReceived
 }
 
 var errEntry = errors.New("malformed entry")
 
-// maxEntry bounds what is read of an entry: a piece of a body and a head, which HTTP servers bound.
+// maxEntry is the maximum size of an entry in bytes: a piece of a body, and a head, which HTTP servers bound.
 const maxEntry = pieceSize + 128<<10
 
 func (e *entry) plain() []byte {
@@ -81,7 +82,7 @@ func parseEntry(b []byte) (*entry, error) {
 	return e, nil
 }
 
-// A sealer numbers entries and seals them. It is used by one goroutine at a time.
+// A sealer numbers entries and seals them. Only one goroutine at a time may use it.
 type sealer struct {
 	keys   *ticket.Keys
 	from   string
@@ -89,10 +90,10 @@ type sealer struct {
 	seal   *ticket.Sealer
 }
 
-// sealerLife is how many entries are sealed under one derived key.
+// sealerLife is how many entries are sealed with one derived key.
 const sealerLife = 1 << 20
 
-// next returns the field and the value of the entry that goes to an instance.
+// next returns the field and the value in Redis of the next entry to an instance.
 func (s *sealer) next(to string, e *entry) (field string, value []byte) {
 	if s.number%sealerLife == 0 {
 		s.seal = s.keys.Sealer()
@@ -103,19 +104,19 @@ func (s *sealer) next(to string, e *entry) (field string, value []byte) {
 
 func aboutEntry(from, to string) []byte { return []byte("mcpfunc mailbox\x00" + from + "\x00" + to) }
 
-// An opener opens what others have sealed for one instance. It is used by one goroutine at a time.
+// An opener opens entries to one instance. Only one goroutine at a time may use it.
 type opener struct {
 	keys *ticket.Keys
 	to   string
-	last map[string]uint64 // the highest number taken, by who wrote it: one an instance that ever wrote here
+	last map[string]uint64 // the highest number by sender: one per instance that has sealed an entry to this one
 }
 
 var (
-	errForged   = errors.New("an entry was not sealed for this instance by a key that is known here")
-	errReplayed = errors.New("an entry is repeated")
+	errForged   = errors.New("the entry was not sealed for this instance with a key of this app")
+	errReplayed = errors.New("the entry was repeated")
 )
 
-// open returns an entry and who wrote it. It fails if that is not ours, or not new.
+// open returns an entry and its sender. It fails with errForged, errReplayed, or an error that wraps errEntry.
 func (o *opener) open(field string, value []byte) (from string, e *entry, err error) {
 	from, text, _ := strings.Cut(field, "-")
 	number, err := strconv.ParseUint(text, 36, 64)

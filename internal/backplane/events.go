@@ -13,26 +13,25 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 )
 
-// The events of streams. A log is one Redis stream whose entries have the ids that their numbers give
-// them, so that one that is written twice is refused, and one that is missing is seen. The name of its
-// only field is the writer's, the value is what is sealed. Commands are those of Redis 5: trimming
-// from an id on came later, and since entries have no gaps, counting them from the newest does the same.
+// The log of a stream's events is one Redis stream. An entry's ID is derived from its number, so that Redis refuses an
+// entry that is written twice, and a reader notices a missing one. The name of an entry's only field is the writer's, and
+// its value is the sealed event. The commands are part of Redis 5, which cannot trim from an ID on; because entries do not
+// have gaps, trimming to a length does the same.
 
 const (
 	eventsPrefix = "mcpfunc:events:" // and the key of the log
-	writerPrefix = "mcpfunc:writer:" // and the writer's name, while it lives; the value says nothing
+	writerPrefix = "mcpfunc:writer:" // and the name of a writer that is alive; the value is empty
 )
 
 var _ eventlog.Store = (*Store)(nil)
 
-// Write says that writer is alive for as long as live says, and does what ops say, in one round trip.
-// See eventlog.Store.
+// Write reports that writer is alive for the time live, and performs ops, in one round trip. See eventlog.Store.
 func (s *Store) Write(ctx context.Context, writer string, live time.Duration, ops []eventlog.Op) error {
 	done, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		if live > 0 {
 			p.Set(ctx, writerPrefix+writer, "", live)
 		}
-		fresh := map[string]bool{} // logs that are to be kept from now on
+		fresh := map[string]bool{} // logs whose expiry starts again
 		for _, op := range ops {
 			key := eventsPrefix + op.Log
 			switch op.Do {
@@ -63,7 +62,7 @@ func (s *Store) Write(ctx context.Context, writer string, live time.Duration, op
 	if len(done) == 0 && err != nil {
 		return fmt.Errorf("write events to Redis: %w", err)
 	}
-	if live == 0 && s.server.cluster { // whose nodes do what they are told at the same time
+	if live == 0 && s.server.cluster { // nodes of a cluster work at the same time
 		if err := s.client.Del(ctx, writerPrefix+writer).Err(); err != nil {
 			return fmt.Errorf("write events to Redis: %w", err)
 		}
@@ -71,13 +70,12 @@ func (s *Store) Write(ctx context.Context, writer string, live time.Duration, op
 	return nil
 }
 
-// isThere reports whether an entry was refused because its log has come as far already: it was written
-// by a try whose answer got lost.
+// isThere reports whether Redis refused an entry because its log has it: an earlier attempt wrote it, whose answer was lost.
 func isThere(err error) bool {
 	return strings.Contains(err.Error(), "equal or smaller than the target stream")
 }
 
-// Newest returns the last entry of a log and who writes it. See eventlog.Store.
+// Newest returns the last entry of a log and its writer. See eventlog.Store.
 func (s *Store) Newest(ctx context.Context, log string) (e eventlog.Entry, writer string, err error) {
 	last, err := s.client.XRevRangeN(ctx, eventsPrefix+log, "+", "-", 1).Result()
 	if err != nil {
@@ -89,15 +87,15 @@ func (s *Store) Newest(ctx context.Context, log string) (e eventlog.Entry, write
 	return entryOf(last[0])
 }
 
-// Read returns entries after a number, and whether there is more to come. See eventlog.Store.
+// Read returns entries after a number, and whether more may follow. See eventlog.Store.
 func (s *Store) Read(ctx context.Context, log, writer string, after, most int) (entries []eventlog.Entry, live bool, err error) {
 	var alive, kept *redis.IntCmd
 	var found *redis.XMessageSliceCmd
-	if s.server.cluster { // whose nodes answer at the same time
+	if s.server.cluster { // nodes of a cluster answer at the same time
 		alive = s.client.Exists(ctx, writerPrefix+writer)
 	}
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if alive == nil { // before the entries: an instance that is gone then wrote nothing after them
+		if alive == nil { // before the entries: a writer that is gone then has written nothing after them
 			alive = p.Exists(ctx, writerPrefix+writer)
 		}
 		kept = p.Exists(ctx, eventsPrefix+log)
@@ -117,8 +115,8 @@ func (s *Store) Read(ctx context.Context, log, writer string, after, most int) (
 	return entries, alive.Val()+kept.Val() == 2, nil
 }
 
-// entryID is the id of an entry in its Redis stream. Zero, which Redis gives to none, is the number of
-// the entry that opens most logs, so that it is not the number alone.
+// entryID returns the ID of an entry in its Redis stream. It has a suffix because the first number of most logs is zero,
+// and Redis does not allow the ID 0.
 func entryID(number int) string { return strconv.Itoa(number) + "-1" }
 
 func entryOf(m redis.XMessage) (e eventlog.Entry, writer string, err error) {

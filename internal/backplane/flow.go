@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// Bodies are sent in pieces, at most one window ahead of the reader.
+// Bodies are sent in pieces, and no further ahead of their reader than a window.
 const (
 	pieceSize = 64 << 10  // bytes
-	window    = 128 << 10 // that may be on their way, or wait to be read
+	window    = 128 << 10 // bytes that may be in transit or wait to be read
 )
 
-// A valve lets a body's writer send what its reader has room for.
+// A valve lets the writer of a body send as much as its reader has room for.
 type valve struct {
 	mu     sync.Mutex
 	room   int
@@ -20,8 +20,8 @@ type valve struct {
 
 func newValve() *valve { return &valve{room: window, opened: make(chan struct{}, 1)} }
 
-// pass returns when n bytes, a piece at most, may be sent, and counts them. It is called by one goroutine at a
-// time, and returns the cause of ctx's end.
+// pass waits until n bytes, at most a piece, may be sent, and counts them. It fails with the cause of ctx's end. Only one
+// goroutine at a time may call it.
 func (v *valve) pass(ctx context.Context, n int) error {
 	for {
 		if v.take(n) {
@@ -46,7 +46,7 @@ func (v *valve) take(n int) bool {
 	return true
 }
 
-// open gives room for n bytes more.
+// open makes room for n more bytes.
 func (v *valve) open(n int) {
 	v.mu.Lock()
 	v.room = min(v.room+n, window)
@@ -57,20 +57,19 @@ func (v *valve) open(n int) {
 	}
 }
 
-// An inlet is where what comes of a body, or an answer, waits for its reader.
+// An inlet holds what has arrived of a body until it is read.
 type inlet struct {
 	mu      sync.Mutex
 	entries []*entry
-	parts   int           // that have come
+	parts   int           // that have arrived
 	unread  int           // bytes
-	err     error         // why no more comes; nil while more may
+	err     error         // why no more arrives; nil while more may
 	ready   chan struct{} // capacity 1
 }
 
 func newInlet() *inlet { return &inlet{ready: make(chan struct{}, 1)} }
 
-// add adds an entry. It fails with errEntry if one before it is missing, or if the writer does not mind the
-// window.
+// add adds an entry. It fails with errEntry if an earlier one is missing, or if the writer ignores the window.
 func (in *inlet) add(e *entry) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -87,7 +86,7 @@ func (in *inlet) add(e *entry) error {
 	return nil
 }
 
-// close takes no more, and returns how many bytes of what has come were not read.
+// close makes add fail, and returns the number of bytes that were not read.
 func (in *inlet) close() (unread int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -99,7 +98,7 @@ func (in *inlet) close() (unread int) {
 	return unread
 }
 
-// fail says that no more comes. Only the first call counts.
+// fail makes take return err after the entries that have arrived. Only the first call has an effect.
 func (in *inlet) fail(err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -116,7 +115,7 @@ func (in *inlet) wake() {
 	}
 }
 
-// take returns the next entry, or nil if it has not arrived yet, or why none will come.
+// take returns the next entry, or nil if it has not arrived yet, or the reason why it will not.
 func (in *inlet) take() (*entry, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -130,7 +129,7 @@ func (in *inlet) take() (*entry, error) {
 	return e, nil
 }
 
-// next is take that waits. It fails with the cause of ctx's end, too.
+// next is take, but waits for the entry. It also fails with the cause of ctx's end.
 func (in *inlet) next(ctx context.Context) (*entry, error) {
 	for {
 		if e, err := in.take(); e != nil || err != nil {

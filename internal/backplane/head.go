@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// The heads of calls and answers, as lists of texts with their lengths before them.
+// The heads of calls and answers are lists of texts, each after its length.
 
-// A requestHead is what an instance passes on of an HTTP request, except for its body.
+// A requestHead is what an instance forwards of an HTTP request, except for the body.
 type requestHead struct {
-	session   string // the name of the session; empty for a call of none
-	owner     string // its owner, and the owner's run
+	session   string // its name; empty for a call without a session
+	owner     string // the value of the owner in Redis
 	principal string
 	client    string
 	method    string
 	target    string
 	host      string
 	remote    string
-	length    int64 // of the body; -1 if it is not known
+	length    int64 // of the body; -1 if unknown
 	header    http.Header
 }
 
@@ -39,7 +39,7 @@ func appendHeader(b []byte, h http.Header) []byte {
 	return b
 }
 
-// texts reads a list of texts.
+// texts reads a list of texts. After the first error, bad is set and every text is empty.
 type texts struct {
 	rest []byte
 	bad  bool
@@ -82,7 +82,7 @@ func parseRequestHead(b []byte) (*requestHead, bool) {
 	return h, !t.bad && err == nil
 }
 
-// answerHead is the head of an answer.
+// answerHead returns the head of an answer.
 func answerHead(status int, header http.Header) []byte {
 	return appendHeader(appendText(nil, strconv.Itoa(status)), header)
 }

@@ -14,51 +14,53 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// How soon instances notice what became of each other: one that dies is found dead within 6 s. See SignOfLife.
+// An instance that dies is considered dead within 6 s: SignOfLife after its last report, by the clock of Redis, plus
+// watchPause.
 const (
-	beat       = time.Second     // how often an instance says that it is alive
-	SignOfLife = 5 * time.Second // how long that is good
-	watchPause = 500 * time.Millisecond
-	patience   = time.Second // with a Redis that does not answer, for those who wait for another instance
-	farewell   = 3 * time.Second
+	beat       = time.Second            // between the reports of an instance that it is alive
+	SignOfLife = 5 * time.Second        // how long a report is good
+	watchPause = 500 * time.Millisecond // between questions whether the instances of calls in flight are alive
+	patience   = time.Second            // with a Redis that does not answer, before calls to other instances fail
+	farewell   = 3 * time.Second        // for each of the two steps in which Close waits
 )
 
-// Bounds of what one instance has to do with the others.
+// Bounds of what one instance keeps for the others.
 const (
-	maxCalls   = 4096     // that others answer, and as many that are answered for others
-	maxQueued  = 16 << 20 // bytes that wait to be sent, beyond which senders wait
-	maxUnread  = 64 << 20 // bytes that have come and wait to be read, beyond which calls end
-	maxOwners  = 4096     // that are remembered
-	ownerKnown = 10 * time.Second
-	peerKnown  = time.Second
+	maxCalls    = 4096     // of this instance to others, and as many of others to this one
+	maxQueued   = 16 << 20 // bytes of bodies that wait to be sent; a writer with more waits
+	maxUnread   = 64 << 20 // bytes of bodies that have arrived and were not read; beyond that, calls end
+	maxOwners   = 4096     // that are remembered, with as many instances
+	maxReleases = 4096     // of sessions, that Redis was not told yet
+	ownerKnown  = 10 * time.Second
+	peerKnown   = time.Second
 )
 
 var (
 	errDown   = errors.New("cannot reach Redis")
 	errClosed = errors.New("the app is shutting down")
 	errPeer   = errors.New("the other instance has ended")
-	errUnread = errors.New("too many answers of other instances wait to be read")
+	errUnread = errors.New("too many bytes from other instances wait to be read")
 )
 
-// An Instance is one instance of an app, as the others know it: it owns sessions, passes calls on to the owners
-// of others, and answers those that are passed on to it. Its methods may be called from any goroutine.
+// An Instance is one instance of an app as the others know it. It owns sessions, forwards calls to the owners of other
+// sessions, and answers the calls that others forward to it. Its methods may be called from any goroutine.
 type Instance struct {
 	store *Store
 	log   *slog.Logger
-	name  string // of this process alone
+	name  string // random, of this process only: 80 bits
 	serve func(http.ResponseWriter, *http.Request, Passed)
 
 	ctx     context.Context // until Close
 	cancel  context.CancelFunc
 	loops   sync.WaitGroup
 	serving sync.WaitGroup
-	outgo   chan struct{} // says that there is something to send; capacity 1
-	said    chan struct{} // closed when Redis was first told that this instance lives, or could not be
-	chore   chan struct{} // says that there is a claim to tell or to give back; capacity 1
+	outgo   chan struct{} // there is something to send; capacity 1
+	said    chan struct{} // closed after the first report that this instance is alive, whether it succeeded or not
+	chore   chan struct{} // there is a session to release; capacity 1
 
-	shaky   atomic.Bool // the connection on which mail comes is lost: what was known a moment ago may be so no more
-	down    atomic.Bool // Redis did not answer for longer than patience
-	settled atomic.Bool // Redis has known for long enough who owns what: see settle
+	shaky   atomic.Bool // the mailbox cannot be read: what is remembered of others may be out of date
+	down    atomic.Bool // Redis has not answered for longer than patience
+	settled atomic.Bool // Redis has had its data for long enough: see settle
 
 	forwarded, answered atomic.Int64
 
@@ -75,7 +77,7 @@ type Instance struct {
 	epoch    int
 	releases []ownership
 	owners   map[string]known
-	peers    map[string]time.Time // until when they are known to live
+	peers    map[string]time.Time // until when they are considered alive
 	closed   bool
 }
 
@@ -84,11 +86,11 @@ type outgoing struct {
 	e  *entry
 }
 
-// Passed says of a request that another instance passes on who made it, as that instance has verified. It is to
-// be verified again.
+// Passed is the caller of a request that another instance forwards, as that instance has verified it. The receiver
+// verifies it again.
 type Passed struct{ Principal, Client string }
 
-// NewInstance returns an Instance whose mail is sealed with keys. Start and Close must be called.
+// NewInstance returns an Instance that seals its messages with keys. Start and Close must be called.
 func NewInstance(store *Store, keys *ticket.Keys, log *slog.Logger) *Instance {
 	i := &Instance{
 		store: store, log: log, name: strings.ToLower(rand.Text()[:16]),
@@ -101,7 +103,7 @@ func NewInstance(store *Store, keys *ticket.Keys, log *slog.Logger) *Instance {
 	return i
 }
 
-// Start lets other instances know of this one. What they pass on is given to serve, in goroutines.
+// Start makes this instance known to others. Each request that they forward is given to serve, in a goroutine of its own.
 func (i *Instance) Start(serve func(http.ResponseWriter, *http.Request, Passed)) {
 	i.serve = serve
 	i.loops.Go(i.live)
@@ -110,14 +112,14 @@ func (i *Instance) Start(serve func(http.ResponseWriter, *http.Request, Passed))
 	i.loops.Go(i.watch)
 }
 
-// Close ends the calls that others still answer, waits for those that are answered for others, gives all back
-// that this instance owns, for 3 s at most, and says that it is no more.
+// Close ends the calls that others still answer, waits for those of others for at most 3 s before it ends them, sends what
+// is left for at most 3 s, releases what this instance owns, and tells the others that it has ended.
 func (i *Instance) Close() {
 	if !i.close() {
 		return
 	}
 	i.endCalls(errClosed, func(string) bool { return true })
-	late := time.AfterFunc(farewell, i.endServed) // someone's client does not read
+	late := time.AfterFunc(farewell, i.endServed) // a client may not read
 	i.serving.Wait()
 	late.Stop()
 	for until := time.Now().Add(farewell); i.pending() && !i.down.Load() && time.Now().Before(until); {
@@ -152,21 +154,21 @@ func (i *Instance) pending() bool {
 	return len(i.queue) > 0
 }
 
-// sent returns what is closed when the queue has been taken.
+// sent returns a channel that is closed when the queue is next taken.
 func (i *Instance) sent() <-chan struct{} {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.drained
 }
 
-// Figures are of an Instance.
+// Figures count what an Instance does.
 type Figures struct {
-	Owned     int   // sessions
-	Forwarded int64 // calls that others have answered, since the start
-	Answered  int64 // calls of others
+	Owned     int   // sessions, now
+	Forwarded int64 // calls to other instances, since the start
+	Answered  int64 // calls of other instances, since the start
 }
 
-// Figures returns those of now.
+// Figures returns the current figures.
 func (i *Instance) Figures() Figures {
 	i.mu.Lock()
 	owned := len(i.claims)
@@ -181,14 +183,14 @@ func rouse(c chan struct{}) {
 	}
 }
 
-// live says that this instance is alive, again and again, and sees to what it owns.
+// live reports every beat that this instance is alive, and keeps the record of what it owns.
 func (i *Instance) live() {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	var failing time.Time // since when; zero if it does not
-	told := time.Time{}   // when all claims were told
+	var failing time.Time // since when Redis does not answer; zero if it does
+	told := time.Time{}   // when all claims were last renewed
 	for first := true; ; first = false {
-		ctx, cancel := context.WithTimeout(i.ctx, dialTimeout) // the first one has to connect
+		ctx, cancel := context.WithTimeout(i.ctx, dialTimeout) // the first report has to connect
 		was, age, err := i.store.sayAlive(ctx, i.name)
 		cancel()
 		if first {
@@ -229,7 +231,7 @@ func (i *Instance) live() {
 	}
 }
 
-// lose says that Redis does not answer: what waits for other instances ends.
+// lose ends what waits for other instances, because Redis does not answer.
 func (i *Instance) lose(err error) {
 	if !i.down.Swap(true) {
 		i.log.Warn("cannot reach Redis: calls cannot reach sessions on other instances", "error", err)
@@ -238,7 +240,7 @@ func (i *Instance) lose(err error) {
 	i.endCalls(errDown, func(string) bool { return true })
 }
 
-// watch ends calls whose other instance has ended.
+// watch ends the calls to and from instances that have ended.
 func (i *Instance) watch() {
 	ticker := time.NewTicker(watchPause)
 	defer ticker.Stop()
@@ -261,7 +263,7 @@ func (i *Instance) watch() {
 	}
 }
 
-// busyPeers are the instances that answer calls of ours, or whose calls we answer.
+// busyPeers returns the instances with calls in flight to or from this one.
 func (i *Instance) busyPeers() (peers []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -278,7 +280,7 @@ func (i *Instance) busyPeers() (peers []string) {
 	return peers
 }
 
-// endServed ends what is still answered for others.
+// endServed ends the calls of others.
 func (i *Instance) endServed() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -287,7 +289,7 @@ func (i *Instance) endServed() {
 	}
 }
 
-// endCalls ends calls with the instances that which names.
+// endCalls ends the calls to and from the instances that which selects.
 func (i *Instance) endCalls(why error, which func(peer string) bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -297,7 +299,7 @@ func (i *Instance) endCalls(why error, which func(peer string) bool) {
 		}
 	}
 	if why == errClosed {
-		return // those that we answer are about to be
+		return // Close lets the calls of others finish
 	}
 	for key, s := range i.served {
 		if which(key.from) {

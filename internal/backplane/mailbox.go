@@ -8,7 +8,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// post queues an entry. It does not wait.
+// post queues an entry for another instance. It does not wait; writers of bodies call awaitRoom first.
 func (i *Instance) post(to string, e *entry) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -19,7 +19,7 @@ func (i *Instance) post(to string, e *entry) {
 
 func (e *entry) size() int { return len(e.head) + len(e.data) + ticket.Overhead }
 
-// queueRoom returns what is closed when there is room for more, or nil if there is.
+// queueRoom returns nil if there is room for more, or else a channel that is closed when there may be.
 func (i *Instance) queueRoom() <-chan struct{} {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -29,7 +29,7 @@ func (i *Instance) queueRoom() <-chan struct{} {
 	return i.drained
 }
 
-// takeQueue takes what waits, up to a bound, in its order.
+// takeQueue takes the first entries of the queue, up to 1 MiB.
 func (i *Instance) takeQueue() (batch []outgoing) {
 	const most = 1 << 20
 	i.mu.Lock()
@@ -50,7 +50,7 @@ func (i *Instance) takeQueue() (batch []outgoing) {
 	return batch
 }
 
-// dropQueue forgets what waits, after Redis was away for too long: the callers that wait for it have been told.
+// dropQueue drops what waits when Redis has been away for too long. The calls that it belongs to fail.
 func (i *Instance) dropQueue() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -59,7 +59,7 @@ func (i *Instance) dropQueue() {
 	i.drained = make(chan struct{})
 }
 
-// send writes what is queued into the mailboxes of others.
+// send writes what is queued to the mailboxes of others, until the context ends.
 func (i *Instance) send() {
 	seal := &sealer{keys: i.store.keys, from: i.name}
 	for {
@@ -81,8 +81,8 @@ func (i *Instance) send() {
 	}
 }
 
-// deliver writes mails, again if it is not known whether they were written: a reader takes none twice. It gives
-// up when Redis is lost.
+// deliver writes mails, and writes them again if the first attempt may have failed: a reader takes no entry twice. It
+// gives up when Redis is lost.
 func (i *Instance) deliver(mails []mail) {
 	for since := time.Now(); ; {
 		err := i.store.post(i.ctx, mails)
@@ -93,38 +93,36 @@ func (i *Instance) deliver(mails []mail) {
 			i.lose(err)
 			return
 		}
-		select {
-		case <-time.After(minPause):
-		case <-i.ctx.Done():
+		if wait(i.ctx, jitter(minPause)) != nil {
 			return
 		}
 	}
 }
 
-// receive takes what others have written into our mailbox.
+// receive takes what others have written to the mailbox of this instance, until the context ends.
 func (i *Instance) receive() {
 	open := &opener{keys: i.store.keys, to: i.name, last: map[string]uint64{}}
 	box := i.store.mailbox(i.name)
-	stop := context.AfterFunc(i.ctx, box.close) // reading does not look at the context
+	stop := context.AfterFunc(i.ctx, box.close) // a read ends with its connection, not with the context
 	defer stop()
 	var said time.Time
+	pause := minPause
 	for i.ctx.Err() == nil {
 		mails, err := box.receive(i.ctx)
 		i.shaky.Store(err != nil)
 		if err != nil {
-			select {
-			case <-time.After(minPause):
-			case <-i.ctx.Done():
-			}
+			_ = wait(i.ctx, jitter(pause)) // the loop looks at the context
+			pause = min(2*pause, beat)
 			continue
 		}
+		pause = minPause
 		for _, m := range mails {
 			from, e, err := open.open(m.field, m.value)
 			switch {
 			case err == nil:
 				i.take(from, e)
-			case errors.Is(err, errReplayed): // its first reading was not answered, or someone plays
-			case time.Since(said) >= time.Minute: // anyone who can write to Redis can make many
+			case errors.Is(err, errReplayed): // its sender repeated it after an error, or an attacker did
+			case time.Since(said) >= time.Minute: // anyone with write access to Redis can cause many
 				said = time.Now()
 				i.log.Warn("mailbox entry ignored: no other instance wrote it", "error", err)
 			}
@@ -132,7 +130,7 @@ func (i *Instance) receive() {
 	}
 }
 
-// take gives an entry to whom it is for. It does not block.
+// take gives an entry to its call. It does not block.
 func (i *Instance) take(from string, e *entry) {
 	switch e.kind {
 	case kindRequest:
@@ -154,12 +152,12 @@ func (i *Instance) take(from string, e *entry) {
 		case c != nil && c.to == from:
 			i.deposit(c.answer, e)
 		case c == nil && (e.kind == kindHead || e.kind == kindData) && !e.end:
-			i.post(from, &entry{kind: kindCancel, call: e.call}) // no request waits for it any more
+			i.post(from, &entry{kind: kindCancel, call: e.call}) // the caller has gone
 		}
 	}
 }
 
-// deposit puts what has come into an inlet, unless too much waits to be read. It fails if the call is over by that.
+// deposit adds an entry to an inlet. If too much waits to be read, it fails, and so does the inlet, which ends the call.
 func (i *Instance) deposit(in *inlet, e *entry) error {
 	n := len(e.data)
 	err := errUnread
@@ -173,7 +171,7 @@ func (i *Instance) deposit(in *inlet, e *entry) error {
 	return err
 }
 
-// count counts bytes that wait to be read, or are read, and reports whether there are not too many.
+// count adds n, which may be negative, to the bytes that wait to be read, and reports whether they are within maxUnread.
 func (i *Instance) count(n int) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

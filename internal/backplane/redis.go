@@ -1,24 +1,30 @@
-// Package backplane is what the instances of an app share through a Redis server: which instance owns a session,
-// requests that are forwarded to it, which session ids are over, and the events of streams, so that a client can
-// resume a stream on another instance.
+// Package backplane is what the instances of an app share through Redis: the owners of sessions, the requests that
+// are forwarded to them, the session IDs that have ended, and the events of streams, so that a client can resume a
+// stream on another instance.
 //
-// Redis holds digests of ids and sealed entries: anyone who reads it learns no id and nothing of what is said in
-// a session. The URL of Redis contains a password and appears in no error and no log.
+// Redis holds digests of IDs and sealed entries: read access to it reveals neither IDs nor messages. The URL of Redis
+// contains a password, and appears in no error and no log.
 //
-// When Redis is down:
+// While Redis is away:
 //
-//   - Revoked fails. A caller that was about to take over a session does not, and answers that the call may be
-//     tried again: the session does not have a process there yet, so nothing is lost. Live sessions do not ask at
-//     each call and continue.
-//   - Revoke fails too, but the other instances are told as soon as Redis is back, within bounds. The caller ends
-//     its session either way and need not fail a DELETE.
-//   - Watch tries again, with pauses of up to 15 s, and then asks about every id that is held: a session that was
-//     revoked in the meantime ends late.
+//   - The methods of Instance that ask for an owner fail, Forward fails within a second, and calls of sessions that this
+//     instance owns go on.
+//   - Revoked fails. A caller that was about to take over a session answers that the client may try again: the session
+//     does not have a process there yet, so nothing is lost. Live sessions do not ask, and continue.
+//   - Revoke fails too, but the other instances are told when Redis is back, within bounds. The caller ends its session
+//     either way, and need not fail a DELETE.
+//   - Watch tries again, with pauses of about 15 s, and then asks about every ID that is held: a session that was revoked
+//     in the meantime ends late.
 //   - Write, Newest and Read fail. Package eventlog, which calls them, decides how long to try.
+//
+// While only this instance is cut off from Redis, the others consider it dead after SignOfLife and may start another
+// process for a session that it owns. Until it is back, both processes answer the requests that reach their instances.
+// Then, Redis decides which instance is the owner, and the other one ends its process.
 package backplane
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -30,10 +36,10 @@ import (
 )
 
 const (
-	askTimeout  = 250 * time.Millisecond // of what a request waits for
-	tellTimeout = 5 * time.Second        // of commands without a request that waits
+	askTimeout  = 250 * time.Millisecond // of a command that a request waits for
+	tellTimeout = 5 * time.Second        // of other commands
 	dialTimeout = 2 * time.Second
-	connections = 8 // at a time; there is one more, that listens
+	connections = 8 // at a time, besides one for Watch and one for the mailbox
 )
 
 // A Store is a Redis server, of version 5 or later, or a cluster of them. Its methods may be called from any
@@ -45,29 +51,29 @@ type Store struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	untold []revoked // that Redis does not know, oldest first
+	untold []revoked // that Redis was not told yet, oldest first
 }
 
-// Open returns the store at a URL, as ParseURL of go-redis reads it, with two parameters more: see address. It
-// does not wait for the server. Close must be called.
+// Open returns the store at a URL, as ParseURL of go-redis reads it, with the parameters of address in addition. It does
+// not wait for the server. Close must be called.
 func Open(url string, log *slog.Logger, identity Identity) (*Store, error) {
 	a, err := parseAddress(url, identity)
 	if err != nil {
 		return nil, err
 	}
-	redis.SetLogger(silent{}) // what it has to say comes as an error too
+	redis.SetLogger(silent{}) // every message is an error of a command too
 	s := &Store{server: a, log: log}
 	s.client = s.connect(func(*redis.Options) {})
 	return s, nil
 }
 
-// connect returns a client of the server, with options that change changes.
+// connect returns a client of the server. change adapts its options.
 func (s *Store) connect(change func(*redis.Options)) client {
 	return s.server.connect(func(o *redis.Options) {
 		o.ContextTimeoutEnabled = true
 		o.DialTimeout, o.DialerRetries, o.MaxRetries = dialTimeout, 1, 1
 		o.PoolSize = connections
-		o.Protocol, o.DisableIdentity = 2, true // what every server and proxy knows
+		o.Protocol, o.DisableIdentity = 2, true // as every server and proxy supports
 		o.ReadBufferSize, o.WriteBufferSize = 4<<10, 4<<10
 		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 		change(o)
@@ -78,5 +84,13 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// Close lets go of connections. Watch, all writers and all readers must have returned.
+// explain adds the remedy to an error of Redis that says that it is a cluster.
+func explain(err error) error {
+	if redis.HasErrorPrefix(err, "MOVED") {
+		return fmt.Errorf("this Redis is a cluster: add cluster=true to MCPFUNC_REDIS_URL and build the handler with the tag mcpfunc_redis_cluster, or use Azure's clustering policy EnterpriseCluster: %w", err)
+	}
+	return err
+}
+
+// Close closes all connections. Watch, all writers, and all readers must have returned.
 func (s *Store) Close() error { return s.client.Close() }

@@ -10,13 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Which session ids were given up before their time. An id that any instance can open stays good
-// after DELETE unless those that did not see it remember that it is not. What Redis holds of an id is
-// its SHA-256, for as long as the id would have been good.
+// Any instance can open an ID, also after a DELETE that another instance received. Redis therefore holds the SHA-256 of
+// every ID that ended before its time, for as long as the ID would have been valid.
 
 const (
-	keyPrefix = "mcpfunc:revoked:" // and the digest; the value says nothing
-	channel   = "mcpfunc:revoked"  // on which the digest is said when it is set
+	keyPrefix = "mcpfunc:revoked:" // and the digest; the value is empty
+	channel   = "mcpfunc:revoked"  // to which the digest is published
 
 	maxUntold = 1 << 10
 )
@@ -26,7 +25,7 @@ type revoked struct {
 	until  time.Time
 }
 
-// A digest is all that is kept of an id: it cannot be used as one.
+// A digest of an ID cannot be used as an ID.
 type digest string
 
 func digestOf(id string) digest {
@@ -34,8 +33,8 @@ func digestOf(id string) digest {
 	return digest(base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
-// Revoke makes id revoked until the time given, after which it would not be accepted anyway. It takes
-// 250 ms at most. An error says that other instances do not know yet; it is kept and told later.
+// Revoke revokes id until the time given, when it expires anyway. It takes at most 250 ms. After an error, other instances
+// do not know yet; they are told later.
 func (s *Store) Revoke(ctx context.Context, id string, until time.Time) error {
 	r := revoked{digestOf(id), until}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -47,11 +46,11 @@ func (s *Store) Revoke(ctx context.Context, id string, until time.Time) error {
 	return nil
 }
 
-// publish stores revocations and says them, in one round trip.
+// publish stores and publishes revocations, in one round trip.
 func (s *Store) publish(ctx context.Context, all ...revoked) error {
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, r := range all {
-			if left := time.Until(r.until); left >= time.Millisecond { // the least that Redis counts in
+			if left := time.Until(r.until); left >= time.Millisecond { // the unit of Redis
 				p.Set(ctx, keyPrefix+string(r.digest), "", left)
 				p.Publish(ctx, channel, string(r.digest))
 			}
@@ -61,8 +60,7 @@ func (s *Store) publish(ctx context.Context, all ...revoked) error {
 	return err
 }
 
-// keep holds what Redis must be told later. When there is too much the oldest goes: it has the least
-// time left.
+// keep keeps a revocation for Redis, for later. Beyond maxUntold, the oldest is dropped: it has the least time left.
 func (s *Store) keep(r revoked) {
 	s.mu.Lock()
 	s.untold = append(s.untold, r)
@@ -76,14 +74,13 @@ func (s *Store) keep(r revoked) {
 	}
 }
 
-// Revoked says whether id is revoked. It takes 250 ms at most, and fails when Redis does not answer
-// in that time.
+// Revoked reports whether id is revoked. It fails if Redis does not answer within 250 ms.
 func (s *Store) Revoked(ctx context.Context, id string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	n, err := s.client.Exists(ctx, keyPrefix+string(digestOf(id))).Result()
 	if err != nil {
-		return false, fmt.Errorf("ask Redis whether a session id is revoked: %w", err)
+		return false, fmt.Errorf("ask Redis whether a session id is revoked: %w", explain(err))
 	}
 	return n > 0, nil
 }

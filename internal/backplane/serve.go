@@ -9,13 +9,13 @@ import (
 	"net/url"
 )
 
-// A servedKey names a call of another instance that this one answers.
+// A servedKey identifies a call of another instance.
 type servedKey struct {
 	from string
 	call uint64
 }
 
-// served is such a call.
+// served is a call of another instance that this one answers.
 type served struct {
 	i      *Instance
 	key    servedKey
@@ -27,7 +27,7 @@ type served struct {
 
 var errGone = errors.New("the client has disconnected")
 
-// takeRequest begins to answer a call.
+// takeRequest starts to answer a call, in a goroutine that Close waits for.
 func (i *Instance) takeRequest(from string, e *entry) {
 	h, ok := parseRequestHead(e.head)
 	var target *url.URL
@@ -57,7 +57,7 @@ func (i *Instance) takeRequest(from string, e *entry) {
 	}()
 }
 
-// admit makes s known, unless there are too many or the app shuts down.
+// admit registers s, unless there are too many calls or the app shuts down. dismiss must follow.
 func (i *Instance) admit(s *served) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -78,7 +78,7 @@ func (i *Instance) dismiss(s *served) {
 	i.unread -= left
 }
 
-// take takes what comes later of the call.
+// take takes an entry that follows the request.
 func (s *served) take(e *entry) {
 	switch e.kind {
 	case kindCredit:
@@ -92,13 +92,13 @@ func (s *served) take(e *entry) {
 	}
 }
 
-// run answers the call.
+// run lets serve answer the call. A panic of serve is sent as the end of the answer, and goes on.
 func (s *served) run(h *requestHead, target *url.URL) {
 	w := &answerWriter{s: s, header: http.Header{}}
 	defer func() {
 		if reason := recover(); reason != nil || s.ctx.Err() != nil {
 			s.i.post(s.key.from, &entry{kind: kindRefusal, call: s.key.call, part: w.part, end: true})
-			if reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
+			if reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // never wrapped
 				panic(reason)
 			}
 			return
@@ -115,7 +115,7 @@ func (s *served) run(h *requestHead, target *url.URL) {
 	s.i.serve(w, r, Passed{h.principal, h.client})
 }
 
-// A bodyReader reads the body of a call as it comes.
+// A bodyReader reads the body of a call as it arrives.
 type bodyReader struct {
 	s        *served
 	rest     []byte
@@ -146,7 +146,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 
 func (b *bodyReader) Close() error { return nil }
 
-// An answerWriter sends an answer in pieces: whenever it is flushed, and when a piece is full.
+// An answerWriter sends an answer in pieces: when it is flushed, and when a piece is full.
 type answerWriter struct {
 	s      *served
 	header http.Header
@@ -198,7 +198,7 @@ func (w *answerWriter) end() {
 	}
 }
 
-// send sends what there is when its reader has room for it.
+// send sends what was written when the other instance has room for it. end means that nothing follows.
 func (w *answerWriter) send(end bool) {
 	if w.err != nil {
 		return

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	silence  = 30 * time.Second // after which the connection is tried
+	silence  = 30 * time.Second // after which a PING tests the connection
 	minPause = 250 * time.Millisecond
 	maxPause = 15 * time.Second
-	batch    = 256 // ids that are asked about at a time
+	batch    = 256 // IDs per question
 )
 
-// Watch calls end with each id among those held that another instance revokes, until ctx is done. It
-// is to run in one goroutine. It listens, and listens again when the connection is lost; what was
-// said in between is lost as well, so each time it asks about all ids that are held.
+// Watch calls end with each ID among those held that another instance revokes, until ctx is done. Only one goroutine may
+// call it. It subscribes, and subscribes again when the connection is lost. Because messages in between are lost, it then
+// asks about all IDs that are held.
 func (s *Store) Watch(ctx context.Context, held func() []string, end func(id string)) {
 	pause, down := minPause, false
 	for {
@@ -33,24 +33,22 @@ func (s *Store) Watch(ctx context.Context, held func() []string, end func(id str
 			return
 		}
 		if !down {
-			s.log.Warn("cannot reach Redis: a session that another instance ends continues here", "error", err)
+			s.log.Warn("cannot reach Redis: a session that another instance ends continues here", "error", explain(err))
 		}
 		down = true
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if wait(ctx, jitter(pause)) != nil {
 			return
 		}
 		pause = min(2*pause, maxPause)
 	}
 }
 
-// listen subscribes, catches up, calls heard, and then ends what is revoked. It returns when the
-// connection is lost or ctx is done.
+// listen subscribes, catches up, calls heard, and then ends what is revoked. It returns when the connection is lost or ctx
+// is done.
 func (s *Store) listen(ctx context.Context, held func() []string, end func(id string), heard func()) error {
 	sub := s.client.Subscribe(ctx, channel)
 	defer sub.Close()
-	stop := context.AfterFunc(ctx, func() { sub.Close() }) // reading does not look at ctx
+	stop := context.AfterFunc(ctx, func() { sub.Close() }) // a read ends with its connection, not with ctx
 	defer stop()
 	if _, err := sub.ReceiveTimeout(ctx, tellTimeout); err != nil { // the confirmation
 		return err
@@ -78,7 +76,7 @@ func (s *Store) listen(ctx context.Context, held func() []string, end func(id st
 					end(id)
 				}
 			}
-		case *redis.Subscription: // the client has reconnected by itself
+		case *redis.Subscription: // the client has reconnected
 			if err := s.catchUp(ctx, held, end); err != nil {
 				return err
 			}
@@ -89,7 +87,7 @@ func (s *Store) listen(ctx context.Context, held func() []string, end func(id st
 	}
 }
 
-// catchUp tells Redis what it was not told, and ends what was revoked unheard.
+// catchUp tells Redis what it was not told yet, and ends what was revoked in the meantime.
 func (s *Store) catchUp(ctx context.Context, held func() []string, end func(id string)) error {
 	if err := s.tellUntold(ctx); err != nil {
 		return err
@@ -115,7 +113,7 @@ func (s *Store) catchUp(ctx context.Context, held func() []string, end func(id s
 	return nil
 }
 
-// tellUntold tells Redis what it did not take when it was revoked.
+// tellUntold tells Redis about the revocations that it was not told yet.
 func (s *Store) tellUntold(ctx context.Context) error {
 	s.mu.Lock()
 	untold := s.untold

@@ -3,6 +3,9 @@ package doctor
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
@@ -79,6 +82,31 @@ func TestSessionsNeedWhatTheirServersUsuallyDo(t *testing.T) {
 		p := &Project{File: file}
 		if sessions, mib := p.sessions(); sessions != test.sessions || mib != test.mib {
 			t.Errorf("%s: %d sessions, %d MiB; want %d, %d", test.config, sessions, mib, test.sessions, test.mib)
+		}
+	}
+}
+
+// What the host takes for the largest body is no session's.
+func TestSessionsFitBesideTheHost(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		memory, sessions int
+		fits             bool
+	}{{512, 2, true}, {512, 3, false}, {2048, 18, true}, {2048, 19, false}, {4096, 38, true}, {4096, 39, false}} {
+		file, err := config.Parse("f.json", fmt.Appendf(nil, `{"mcpServers": {"a": {"command": "npx", "sessions": {"max": %d}}}}`, test.sessions), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "infra"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "infra", "app.bicep"), fmt.Appendf(nil, "param instanceMemoryMB int = %d\n", test.memory), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := &Project{Dir: dir, File: file}
+		if found := p.size(); (len(found) == 0) != test.fits {
+			t.Errorf("%d sessions on %d MB: %v", test.sessions, test.memory, found)
 		}
 	}
 }

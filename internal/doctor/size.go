@@ -19,15 +19,18 @@ import (
 // What a process of a server usually takes, in MiB. Servers of Node.js were seen with 70 to 100,
 // those of Python with 40 to 80, or 14 to 21 if they are forked, those of .NET with 35 to 60; binaries are mostly small.
 const (
-	nodeMiB    = 90
-	pythonMiB  = 60
-	forkMiB    = 20
-	dotnetMiB  = 60
-	binaryMiB  = 30
-	platformMB = 272 // that the host and the handler take themselves
+	nodeMiB   = 90
+	pythonMiB = 60
+	forkMiB   = 20
+	dotnetMiB = 60
+	binaryMiB = 30
 
 	defaultInstanceMB = 2048 // Flex Consumption, where nothing else is asked for
 )
+
+// platformMiB is what is no session's, in MiB by the size of the instance: 142 of the host at rest, 14 of the handler,
+// 64 that the app keeps free, and six times the largest body that infra/ lets through, which the host reads whole.
+var platformMiB = map[int]int{512: 220 + 6*8, 2048: 220 + 6*32, 4096: 220 + 6*64}
 
 // size holds the sessions that the configuration allows against the instance that infra/ asks for.
 func (p *Project) size() []Finding {
@@ -39,13 +42,13 @@ func (p *Project) size() []Finding {
 	memory, written := infra.number(instanceMemory)
 	if !written {
 		memory = defaultInstanceMB
-	} else if !slices.Contains([]int{512, 2048, 4096}, memory) {
+	} else if platformMiB[memory] == 0 {
 		all = append(all, failure("memory", "512, 2048 or 4096", "infra/ sets instances of %d MB, a size that Flex Consumption does not have", memory))
 	}
 	sessions, need := p.sessions()
-	if need > 0 && need+platformMB > memory {
+	if need > 0 && need+platformMiB[memory] > memory {
 		all = append(all, warning("memory", "lower sessions.max or runtime.max_sessions, omit them (the app then uses the free memory as its limit), or use a larger instance",
-			"%d sessions usually need about %d MiB with their servers, and an instance has %d MB", sessions, need, memory))
+			"%d sessions usually need about %d MiB with their servers, the host and the app keep %d MiB, and an instance has %d MB", sessions, need, platformMiB[memory], memory))
 	}
 	if limit, ok := infra.number(concurrency); ok && sessions > limit {
 		all = append(all, warning("concurrency", "raise perInstanceConcurrency in infra/, or lower runtime.max_sessions",

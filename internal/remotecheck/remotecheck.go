@@ -169,7 +169,7 @@ func (c *check) readiness() bool {
 			"/api/health answers %d: something in front of the app requires credentials", a.status)
 		return false
 	case a.status == http.StatusServiceUnavailable:
-		c.fail(name, `run "mcpfunc doctor" to find the function.json or host.json that causes this`, "the host itself answers 503: it is in its state Error, or stopped")
+		c.fail(name, `run "mcpfunc doctor" to find the function.json or host.json that causes this; on the Consumption plan, set the app setting AzureFunctionsJobHost__functionTimeout to 00:10:00, the most that it allows`, "the host itself answers 503: it is in its state Error, or stopped")
 		return false
 	case a.status >= 500:
 		c.fail(name, "see the app's log for why the handler does not run; mcpfunc build compiles it for linux/amd64", "the host answers %d after %s, and the handler does not answer", a.status, round(a.took))

@@ -221,6 +221,9 @@ func (l *link) register(ctx context.Context, messages []*message.Message, mode R
 		l.prepareLocked(ctx, p, m)
 		requests = append(requests, p)
 	}
+	if l.known() {
+		l.confirmLocked(messages[0]) // a process that starts from now on is told
+	}
 	if len(requests) == 0 || mode == OnListener {
 		s.known.noticeLocked(&s.router.listener)
 		return nil, requests, true, nil
@@ -285,8 +288,7 @@ func (l *link) afterwards(m *message.Message) {
 	defer l.s.mu.Unlock()
 	switch m.Envelope().Method() {
 	case "notifications/initialized":
-		l.s.handshake.confirm(m)
-		l.s.initialized.Store(true)
+		l.confirmLocked(m)
 	case "notifications/cancelled":
 		p, ok := l.s.router.ofClient(m.Envelope().Cancels())
 		if !ok || p.method == "initialize" {
@@ -299,6 +301,14 @@ func (l *link) afterwards(m *message.Message) {
 		p.timer = time.AfterFunc(child.CancelGrace, func() {
 			l.fail(p, &child.Failure{Text: "the request was canceled", Reason: child.ReasonCanceled})
 		})
+	}
+}
+
+// confirmLocked records that the client has said it is initialized, if m says so.
+func (l *link) confirmLocked(m *message.Message) {
+	if m.Kind() == message.Notification && m.Envelope().Method() == "notifications/initialized" {
+		l.s.handshake.confirm(m)
+		l.s.initialized.Store(true)
 	}
 }
 

@@ -55,11 +55,15 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 		request := recorded(m)
 		l.s.handshake.asked = request
 		if l.known() {
-			break // it is on record
+			break // its answer is on record
 		}
 		p.record = func(answer *message.Message) { child.OnOwnStack(func() { l.recordInitialize(request, answer) }) }
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		request := recorded(m)
+		if l.known() { // it grants a level, and answers no other of these
+			l.s.handshake.level = request
+			break
+		}
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }
 	default:
 		if ctx.Value(unsifted{}) == nil {

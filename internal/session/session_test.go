@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
+	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
@@ -134,12 +135,12 @@ func (b *bench) open(principal string) *Session {
 }
 
 // call sends a request and returns all that comes back.
-func (b *bench) call(s *Session, text string) (got []string, err error) {
+func (b *bench) call(s *Session, text string, of ...*calls.Call) (got []string, err error) {
 	m, err := message.Parse([]byte(text))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r, err := s.Send(b.t.Context(), []*message.Message{m}, OnStream)
+	r, err := s.Send(b.t.Context(), []*message.Message{m}, OnStream, of...)
 	if err != nil {
 		return nil, err
 	}

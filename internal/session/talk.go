@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -145,8 +144,6 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 			return nil, true, &child.Failure{Text: message.ErrNoMemory.Error(), Reason: child.ReasonLarge, Retryable: true}
 		}
 	}
-	l.s.known.telling.Lock()
-	defer l.s.known.telling.Unlock()
 	reader, requests, ok, err := l.register(ctx, messages, mode, of)
 	if !ok || err != nil {
 		if answer != nil {
@@ -164,8 +161,6 @@ func (l *link) tell(ctx context.Context, messages []*message.Message, mode Reply
 		}
 		l.s.rec.Received(answer)
 		l.route(answer)
-	case m.Envelope().Method() == "notifications/initialized":
-		l.afterwards(m)
 	}
 	return reader, true, nil
 }
@@ -216,7 +211,6 @@ func launched(s *Session) bool {
 type recollection struct {
 	Talk
 	s       *Session
-	telling sync.Mutex  // held while something is answered without a process
 	opening atomic.Bool // the initialize that opened the session is still to come, and it is known what answers that
 
 	begun   record   // what a process has answered to initialize, if that is to be compared
@@ -225,8 +219,6 @@ type recollection struct {
 
 // rise notes that the session gets a process, and reports false if it has ended.
 func (r *recollection) rise() bool {
-	r.telling.Lock() // what was answered without one is on record then
-	defer r.telling.Unlock()
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()

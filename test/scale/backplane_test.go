@@ -32,50 +32,6 @@ func sharedBy(redis *e2etest.Redis) settings {
 // stateful is an entry whose processes remember what a session did: another one cannot replace it.
 func stateful(t *testing.T) server { return server{"command": fastServer(t)} }
 
-// Sessions with memory, called by every client on whatever instance: each call finds what the one before left.
-func TestSessionsKeepTheirMemoryOnEveryInstance(t *testing.T) {
-	redis := e2etest.StartRedis(t)
-	s := newStage(t, 3, map[string]server{
-		"counter": stateful(t),
-		"memory":  {"command": "npx", "args": []string{"-y", memoryServer(t)}, "env": map[string]string{"MEMORY_FILE_PATH": filepath.Join(t.TempDir(), "memory.jsonl")}},
-		"sql":     {"command": python, "args": []string{e2etest.File(t, "test", "scale", "server", "sql.py")}},
-	}, sharedBy(redis))
-	jobs := []job{
-		{Server: "counter", Tool: "next", Args: `{}`, Want: "call {n}."},
-		{Server: "sql", Tool: "insert", Args: `{"value": {n}}`, Want: "{n} rows."},
-	}
-	all := play(t, s, jobs, at(60_000, 900), nil)
-	if all.Failed > 0 {
-		t.Errorf("%d of %d calls failed, want none:\n%s", all.Failed, all.Calls, strings.Join(all.Errors, "\n"))
-	}
-	want := len(jobs) * len(clients()) * sessionsPerClient
-	if all.Begun != want {
-		t.Errorf("%d sessions were begun, want %d", all.Begun, want)
-	}
-	opened, forwarded := 0, 0
-	for _, i := range s.up() {
-		m := i.metrics(t)
-		opened += m.Opened
-		forwarded += m.Forwarded
-	}
-	if opened != want || forwarded < all.Calls/2 {
-		t.Errorf("%d processes were started for %d sessions; %d of %d calls were passed on", opened, want, forwarded, all.Calls)
-	}
-
-	// One whose memory is a file would not tell one process from two but for what it is asked about.
-	one := loopGo(t, s.Endpoint("memory"), at(2_000, 60), 1, job{
-		Tool: "create_entities", Args: `{"entities": [{"name": "e{n}", "entityType": "t", "observations": []}]}`, Want: `"e{n}"`,
-	})
-	if one.Failed > 0 || one.Begun != 1 {
-		t.Errorf("server-memory: %+v", one)
-	}
-}
-
-func memoryServer(t *testing.T) string {
-	t.Helper()
-	return e2etest.Pinned(t, "@modelcontextprotocol/server-memory")
-}
-
 // What a server asks its client in the middle of a call is answered wherever the answer arrives.
 func TestQuestionsOfAServerAreAnsweredThroughAnyInstance(t *testing.T) {
 	redis := e2etest.StartRedis(t)

@@ -24,7 +24,7 @@ function note(error) {
 async function open() {
   const client = new Client({ name: "mcpfunc-scale-typescript", version: "1" }, { capabilities: { roots: { listChanged: true } } });
   const transport = new StreamableHTTPClientTransport(new URL(url));
-  await client.connect(transport);
+  await client.connect(transport, { timeout: 300_000 }); // some servers start slowly
   total.begun++;
   return { client, transport };
 }
