@@ -60,7 +60,7 @@ func lines(s scale) []line {
 		line{"beside 5,000 slow connections: echo 1×1, p50 µs", slowConnections + " p50 µs", "%.0f", floor, true},
 		line{"the same: KiB each", slowConnections + " KiB", "%.1f", floor, true})
 	return append(all, line{"start to first answer, ms", "start ms", "%.1f", "", false},
-		line{"program, MB", "start MB", "%.1f", "", false})
+		line{"program file, MB, without the runtime that a script needs", "start MB", "%.1f", "", false})
 }
 
 // allTable shows every figure of every contender, with its share of the reference and its spread.

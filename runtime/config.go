@@ -63,7 +63,7 @@ type Config struct {
 	manifest *manifest.File // what servers are known to answer; nil: nothing
 
 	devKey   string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
-	resolved []string // what was put in place of ${NAME}
+	resolved []string // values that replaced ${NAME}
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that exists. ${NAME}
