@@ -48,8 +48,6 @@ var tried = begin(json.RawMessage(`""`), Tried).names
 
 // takes reports whether a client that begins like this is answered as in t.
 func (t *Talk) takes(b beginning) bool {
-	if b.version != t.of.Version || t.of.Capabilities != nil {
-		return b.version == t.of.Version && b.capabilities == t.capabilities
-	}
-	return !slices.ContainsFunc(b.names, func(name string) bool { return !slices.Contains(tried, name) })
+	untried := func(name string) bool { return !slices.Contains(tried, name) }
+	return b.version == t.of.Version && (b.capabilities == t.capabilities || t.of.Capabilities == nil && !slices.ContainsFunc(b.names, untried))
 }

@@ -48,8 +48,7 @@ func (f *File) Known(name string, from Source, keys []string, doubt bool, log *s
 	proven := !doubt && from.proven(s.Identity, keys)
 	k := &Known{name: name, log: log.With("server", name), budget: budget, era: s.Era, proven: proven, others: map[*Talk]bool{}}
 	for _, c := range s.Conversations {
-		t := &Talk{known: k, of: c, answers: map[question]said{}}
-		t.capabilities = begin(json.RawMessage(`""`), c.Capabilities).capabilities
+		t := &Talk{known: k, of: c, capabilities: begin(json.RawMessage(`""`), c.Capabilities).capabilities, answers: map[question]said{}}
 		for _, a := range c.Answers {
 			q := question{a.Method, a.Cursor}
 			t.answers[q] = f.answers[a.Line]
@@ -151,11 +150,10 @@ func (t *Talk) Knows(m *message.Message) bool {
 // Answer returns the answer to a request, with its id; nil if only a process knows it, or there is no memory
 // for it, which it may wait for.
 func (t *Talk) Answer(m *message.Message, caller string) *message.Message {
-	a, ok := t.known.understand(m)
-	if !ok {
-		return nil
+	if a, ok := t.known.understand(m); ok {
+		return t.reply(a, m, caller)
 	}
-	return t.reply(a, m, caller)
+	return nil
 }
 
 func (t *Talk) answerTo(a asked) said {
@@ -203,13 +201,8 @@ func (t *Talk) Begun() []byte {
 // decided.
 func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*message.Message, error)) (changed []string, err error) {
 	var others []string
-	add := func(method string) {
-		if !slices.Contains(others, method) {
-			others = append(others, method)
-		}
-	}
 	if begun != nil && !same(t.Begun(), begun) {
-		if add(methodInitialize); t.modern {
+		if others = []string{methodInitialize}; t.modern {
 			others[0] = methodDiscover
 		}
 		t.settle(others) // whatever becomes of the process
@@ -223,7 +216,7 @@ func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*messag
 			return nil, err
 		}
 		if !equal {
-			add(q.method)
+			others = append(others, q.method)
 		}
 	}
 	t.settle(others)

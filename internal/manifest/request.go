@@ -103,10 +103,8 @@ func understand(m *message.Message) (a asked, ok bool) {
 		switch {
 		case name == "_meta":
 			var meta map[string]json.RawMessage
-			if json.Unmarshal(value, &meta) != nil {
-				return asked{}, false
-			}
-			if info, ok := meta["io.modelcontextprotocol/clientInfo"]; ok && !named(info) {
+			err := json.Unmarshal(value, &meta)
+			if info, ok := meta["io.modelcontextprotocol/clientInfo"]; err != nil || ok && !named(info) {
 				return asked{}, false
 			}
 			a.begins = begin(meta["io.modelcontextprotocol/protocolVersion"], meta["io.modelcontextprotocol/clientCapabilities"])

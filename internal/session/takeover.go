@@ -206,20 +206,17 @@ func recall(tk *ticket.Ticket) (handshake, error) {
 // Delete ends the session of o for good, wherever it is: here, and where a store says it on other
 // instances too. Without one its id is remembered here alone. It fails with ErrUnknown.
 func (t *Table) Delete(ctx context.Context, o Opening) error {
-	here, created := t.closeHere(o)
-	if created.IsZero() {
-		tk, err := t.ticketOf(o)
-		switch {
-		case err != nil && here:
-			return nil // and was never anywhere else
-		case err != nil || !here && t.tombstones.over(o.ID):
-			return ErrUnknown
-		}
-		created = tk.Created
+	here := t.closeHere(o.key())
+	tk, err := t.ticketOf(o)
+	switch {
+	case err != nil && here:
+		return nil // and was never anywhere else
+	case err != nil || !here && t.tombstones.over(o.ID):
+		return ErrUnknown
 	}
-	until := o.Server.until(created)
+	until := o.Server.until(tk.Created)
 	t.tombstones.write(o.ID, time.Time{}, until)
-	t.closeHere(o) // if it has come back in between
+	t.closeHere(o.key()) // if it has come back in between
 	if t.sharing.Ended == nil {
 		return nil
 	}
@@ -229,16 +226,13 @@ func (t *Table) Delete(ctx context.Context, o Opening) error {
 	return nil
 }
 
-// closeHere ends the session of o, and reports whether it was here, and if o.ID is what was sealed here, of when.
-func (t *Table) closeHere(o Opening) (here bool, created time.Time) {
-	s, err := t.Find(o.key())
+// closeHere ends the session of key, and reports whether it was here.
+func (t *Table) closeHere(key admission.Key) bool {
+	s, err := t.Find(key)
 	if err != nil {
-		return false, time.Time{}
+		return false
 	}
 	s.Close("the client ended it")
 	s.Leave()
-	if s.ID != o.ID { // see refile
-		created = s.created
-	}
-	return true, created
+	return true
 }
