@@ -63,7 +63,7 @@ func (res *results) choiceTable(b *strings.Builder) {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n" + `A bridge with one server process for all sessions needs less memory for the servers, but its sessions share the
-state of that process. "mcpfunc" here is a plain project. `)
+state of that process. Here, "mcpfunc" is a project without a manifest, prewarmed processes, or packed servers. `)
 	for _, option := range []struct {
 		contender, text string
 		figure          figure

@@ -43,7 +43,7 @@ var plotted = []struct {
 // colors are those of the contenders, in their order; ours is the darkest.
 var colors = map[string]string{
 	ours: "#2563eb", host: "#8fb3f9", "supergateway": "#d1495b", "npm mcp-proxy": "#edae49",
-	"PyPI mcp-proxy": "#66a182", "reference adapter": "#8d6a9f", "TBXark": "#7d7d7d",
+	"PyPI mcp-proxy": "#66a182", "reference adapter": "#8d6a9f", "TBXark": "#7d7d7d", "fastmcp": "#2a9d8f",
 }
 
 // plotStyle lets the picture be dark where the page is.

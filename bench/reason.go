@@ -20,9 +20,10 @@ var (
 	whyLarge   = reason{"an answer is sent when it is complete and its JSON is checked, so reading it from the pipe and writing it to the client do not overlap. Raw pipes do not write it a second time. " +
 		"[RATIONALE.md](../RATIONALE.md) says why an answer is not sent earlier", "answers 1 MiB"}
 	whyProgress = reason{"each notification is checked, routed, numbered, kept for a client that reconnects, and written once more", "progress"}
-	whyIdle     = reason{"a session has two goroutines that read stdout and stderr, and a thread in which its process was started: a process dies with the thread that started it, which is how it dies with the handler", ""}
-	whyChurn    = reason{"the kernel makes a thread for each process, confines it, and starts it; raw pipes only start it", ""}
-	whyScan     = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
+	whyIdle     = reason{"a session has two goroutines that read stdout and stderr, and a thread in which its process was started: a process dies with the thread that started it, which is how it dies with the handler. " +
+		"[RATIONALE.md](../RATIONALE.md) has the figures, and says why the thread stays", ""}
+	whyChurn = reason{"the kernel makes a thread for each process, confines it, and starts it; raw pipes only start it. Starts take turns, because a process inherits its mark from the handler", ""}
+	whyScan  = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
 )
 
 // holdTable compares our handler with its holds.

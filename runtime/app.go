@@ -166,7 +166,7 @@ func (a *App) addServers() error {
 	return nil
 }
 
-// check says what is wrong with the configuration as a whole.
+// check returns the errors of the configuration as a whole.
 func (a *App) check() error {
 	if a.cfg.fault != nil {
 		return a.cfg.fault

@@ -170,6 +170,7 @@ func (c *client) tool(name, args string) (string, error) {
 }
 
 func TestFiftySessionsGetTheirOwnAnswers(t *testing.T) {
+	t.Parallel()
 	a, srv := newApp(t, &Config{Servers: []Server{self("fake")}}, nil)
 	var wg sync.WaitGroup
 	var mu sync.Mutex

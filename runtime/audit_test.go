@@ -127,6 +127,7 @@ func TestRefusedAndSlowCallsAreAudited(t *testing.T) {
 	listening := c.begin("GET", "") // so that it is not idle
 	defer listening.Body.Close()
 	c.do("POST", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"sleep","arguments":{"ms":600000}}}`)
+	audited(t, &log, 2) // the line of a call comes after its answer
 	other := &client{t: t, url: c.url}
 	if r := other.do("POST", initialize); r.status != http.StatusServiceUnavailable {
 		t.Errorf("a session too many: %+v", r)

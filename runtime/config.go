@@ -63,7 +63,7 @@ type Config struct {
 	manifest *manifest.File // what servers are known to answer; nil: nothing
 
 	devKey   string   // opens the page of mcpfunc dev, which gave it; empty: there is no page
-	resolved []string // what was put in place of ${NAME}
+	resolved []string // values that replaced ${NAME}
 }
 
 // LoadConfig reads the configuration file at path; empty means the first well-known file that exists. ${NAME}
@@ -249,7 +249,7 @@ func fromEntry(file *config.File, s config.Server, env environment) (Server, err
 		IdleTimeout: s.Sessions.Idle, MaxSessions: s.Sessions.Max, MaxPerCaller: s.Sessions.MaxPerPrincipal, Prewarm: s.Sessions.Prewarm,
 		RejectClientIDs: s.Sessions.RejectClientIDs, RequireSession: !s.Sessions.Anonymous,
 		HibernateAfter: orNever(s.Sessions.Hibernate), MaxAge: orNever(s.Sessions.MaxAge), Stateless: s.Stateless, OnLost: string(s.Sessions.OnLost),
-		Sandbox:        fromSandbox(s.Sandbox),
+		Sandbox:        Sandbox(s.Sandbox),
 		AuditArguments: s.AuditArguments, InjectTrace: s.Trace == config.TraceInject, noFork: s.NoFork,
 		EnvFromHeaders: s.EnvFromHeaders, EnvFromClaims: s.EnvFromClaims,
 		manifest: s.Manifest, method: s.Auth, line: s.Line, public: public, access: s.Access,

@@ -86,7 +86,7 @@ func (s Server) withDefaults() Server {
 	return s
 }
 
-// defaultPrefix is what the paths of a project's functions begin with.
+// defaultPrefix is the prefix of the paths of a project's functions.
 const defaultPrefix = "/api"
 
 // checkPrefix returns a prefix as paths begin with it: without the slash at its end.

@@ -32,6 +32,7 @@ func marked(t *testing.T, variable string) (pids []string) {
 
 // The host ends without a word, or is killed, and its handlers must not live on.
 func TestHandlerAndServersEndWithTheHost(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
-// openPage returns the page and what it is told by.
+// openPage returns the page and its source of events.
 func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 	history := devpage.NewHistory(secrets)
 	o := devpage.Options{

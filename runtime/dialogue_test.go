@@ -44,6 +44,7 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata/dialogu
 // Session ids that we minted read as S1, S2, … in the order in which they appear. Event ids read
 // without what tells the lives of a session apart.
 func TestDialogue(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/dialogue/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no dialogues", err)

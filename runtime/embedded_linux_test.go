@@ -2,8 +2,8 @@ package mcpfunc_test
 
 import (
 	"context"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -12,10 +12,8 @@ import (
 // for, it is not a sub-reaper, its GOMAXPROCS is its own, and nothing is open after Close. ListenAndServe may change
 // it, but only until it returns.
 func TestProgramAroundAnAppIsUntouched(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "embedded")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/embedded").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	t.Parallel()
+	program := os.Args[0]
 	for name, args := range map[string][]string{
 		"in a server of its own": {program},
 		"ListenAndServe":         {program, "serve"},
@@ -27,6 +25,7 @@ func TestProgramAroundAnAppIsUntouched(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, program)
 			cmd.Args = args
+			cmd.Env = append(os.Environ(), "RUNTIME_TEST_EMBEDDED=1")
 			if out, err := cmd.CombinedOutput(); err != nil || string(out) != "untouched\n" {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -46,7 +46,7 @@ type guarded struct {
 
 func (s *server) path() string { return s.base + "/" + s.spec.Name }
 
-// grant says for what the processes of s may have tokens.
+// grant says which tokens the processes of s may have.
 func (s *server) grant(caller func() *authn.Caller) broker.Grant {
 	return broker.Grant{Server: s.spec.Name, Auth: s.spec.method, Env: s.env, Caller: caller}
 }
@@ -244,7 +244,7 @@ func identityOf(spec Server) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// runner returns a key of what a package runner would download, or "" if the command is not one.
+// runner returns a key of the package that a package runner would download, or "" if the command is not one.
 func runner(spec Server) string {
 	switch strings.TrimSuffix(filepath.Base(spec.Command), ".exe") {
 	case "uvx", "uv", "npx", "npm", "pnpm", "yarn", "bunx", "bun", "pipx", "deno", "dnx", "dotnet", "docker", "podman":

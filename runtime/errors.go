@@ -8,7 +8,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
-// A ConfigError says what is wrong with a configuration, and where. LoadConfig and ParseConfig return it for
+// A ConfigError is an error of a configuration, with its place. LoadConfig and ParseConfig return it for
 // errors in a file, New for errors that show only when an App is created.
 type ConfigError struct {
 	File   string // path of the file; "mcp_config.json" from ParseConfig; empty for a Config written in Go
@@ -28,7 +28,7 @@ func (e *ConfigError) Error() string {
 	return text
 }
 
-// Unwrap returns what is wrong, without its place in the configuration.
+// Unwrap returns the error without its place in the configuration.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 // typed makes a ConfigError of an error about a file's contents, and leaves others as they are.

@@ -83,7 +83,7 @@ func (p *personal) client(program string) string {
 	return program + "\x00" + p.digest
 }
 
-// Secrets knows what is this caller's alone. It implements child.Secretive.
+// Secrets returns the redactor of this caller's own secrets. It implements child.Secretive.
 func (id *identity) Secrets() *secret.Redactor {
 	if id.own == nil {
 		return nil

@@ -40,7 +40,7 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 	return guarded{g, m}, nil
 }
 
-// authEnv is what a guard of a path needs to know of the app.
+// authEnv is the app as a guard of a path needs to know it.
 func (a *App) authEnv(path string) authn.Env {
 	env := authn.Env{
 		Development: a.cfg.development, AuthorityHost: a.cfg.authorityHost, TenantID: a.cfg.tenantID,

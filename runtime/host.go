@@ -21,7 +21,7 @@ func hostBodyLimit(getenv func(string) string) int64 {
 // took 5.1 to 5.4 times that of 8 to 99 MiB, its temporary file included (bench/memory), and collects garbage late.
 const hostBodyFactor = 6
 
-// reserve is the memory in bytes that is no session's: what the host takes for the largest body, on top of
+// reserve is the memory in bytes that sessions cannot have: what the host takes for the largest body, on top of
 // what it has at rest, which is used already when we measure what is left.
 func (a *App) reserve() int64 {
 	if !a.cfg.hosted {

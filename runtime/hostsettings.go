@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// An environment is variables as NAME=value: what the app settings are told by.
+// An environment is variables as NAME=value, which contain the app settings.
 type environment []string
 
 // get returns the value of a variable, or "". A variable that overrides a key of host.json may be written in other ways.

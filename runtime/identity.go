@@ -92,7 +92,7 @@ func (id *identity) Close() error {
 	return nil
 }
 
-// environ returns what the process sees of its caller, on top of the server's own env: what the caller brings
+// environ returns the caller's variables for the process, on top of the server's own env: what the caller brings
 // is below what the auth method grants.
 func (id *identity) environ(ctx context.Context) (map[string]string, error) {
 	granted, err := id.granted(ctx)

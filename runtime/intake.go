@@ -13,7 +13,7 @@ const (
 	intakeTime  = time.Minute
 )
 
-// takeIn reads what is left of a request's body and throws it away. The Functions host reads no answer
+// takeIn reads and discards the rest of a request's body. The Functions host reads no answer
 // before it has sent all of the body: what refuses a large request and closes is never seen, and the
 // client gets 500 in its place. Meanwhile, the request occupies only its connection. deadline
 // is that of the whole request, and rest is room for what is read by.

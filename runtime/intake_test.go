@@ -64,6 +64,7 @@ func sendAllThenRead(t *testing.T, url, method, path string, header http.Header,
 
 // The Functions host makes 500 of an answer that comes before the body was read and ends the connection.
 func TestARefusalTakesTheBodyIn(t *testing.T) {
+	t.Parallel()
 	_, srv := newApp(t, &Config{
 		Servers:         []Server{self("fake"), {Name: "closed", Command: "none"}, {Name: "busy", Command: "none"}, {Name: "away", Command: "none"}},
 		MaxRequestBytes: 1 << 20,

@@ -40,7 +40,7 @@ func (a *App) root(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, a.landing())
 }
 
-// landing is the page for a browser: what the app is called, and where its endpoints are.
+// landing is the page for a browser: the name of the app, and its endpoints.
 func (a *App) landing() string {
 	name, version := "", "" // of the program; empty if the build does not say
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path != "" {

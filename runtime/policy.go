@@ -66,7 +66,7 @@ func (s *server) forbid(caller any, m *message.Message) http.Handler {
 	return answer
 }
 
-// grants are what a caller has.
+// grants are the scopes, roles, and groups of a caller.
 type grants struct {
 	guard authn.Guard
 	*authn.Caller

@@ -32,10 +32,6 @@ type Sandbox struct {
 	Optional bool // skip what the kernel cannot enforce, and log it
 }
 
-func fromSandbox(s config.Sandbox) Sandbox {
-	return Sandbox{NoNetwork: s.NoNetwork, Ports: s.Ports, ReadOnly: s.ReadOnly, Write: s.Write, Optional: s.Optional}
-}
-
 // own is the sandbox as a process gets it, with its environment.
 func (s Server) own(env []string) (process.Sandbox, []string) {
 	box := process.Sandbox{NoNetwork: s.Sandbox.NoNetwork, ReadOnly: s.Sandbox.ReadOnly, Optional: s.Sandbox.Optional, Report: s.refused}

@@ -6,7 +6,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
-// redactor returns what knows the secrets of the app: of its settings, of what was put in place of ${NAME},
+// redactor returns the redactor of the app's secrets: of its settings, of values that replaced ${NAME},
 // of its servers, and of environ, of which a server may be given anything by inherit_env.
 func (c *Config) redactor(environ []string) *secret.Redactor {
 	var v secret.Values

@@ -73,7 +73,7 @@ type Server struct {
 	line   int         // of the file
 
 	manifest   config.Manifest
-	source     manifest.Source // what the manifest knows it by
+	source     manifest.Source // its identity in the manifest
 	lock, tree string          // of what was packed, where it starts from that
 
 	// What the file says about the server's tools, prompts and resources, and what pack has pinned; nil where

@@ -11,7 +11,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/printable"
 )
 
-// A severity is a log handler that writes what an operator must act on to another stream than the rest.
+// A severity is a log handler that writes records that need an operator's action to a stream of their own.
 // The Functions host files a line by its stream: stdout is information, stderr an error, or a warning
 // when "warn" is in the line, in any case.
 type severity struct{ rest, grave slog.Handler }

@@ -61,6 +61,7 @@ func (h heard) Write(b []byte) (int, error) {
 
 // What the host would end, with the whole handler, is ended before.
 func TestNothingOutlastsTheFunctionTimeout(t *testing.T) {
+	t.Parallel()
 	const limit = 2 * time.Second
 	var lines lockedLines
 	start := LauncherFunc(func(ctx context.Context, s Server, env []string) (Process, error) {

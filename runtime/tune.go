@@ -60,7 +60,7 @@ type idleTrimmer struct {
 	clock   *time.Timer // nil while it is not set
 	next    time.Time   // before which memory is not given back again
 	ended   bool
-	running sync.WaitGroup // what the clock has begun
+	running sync.WaitGroup // work that the clock has begun
 }
 
 // giveBack collects the heap twice, since what is in pools outlives one collection: the buffers of
@@ -113,7 +113,7 @@ func (t *idleTrimmer) rest() {
 	}
 }
 
-// end stops the clock and waits for what it has begun. Nothing is given back from then on.
+// end stops the clock and waits for the work that it has begun. No memory is returned from then on.
 func (t *idleTrimmer) end() {
 	t.mu.Lock()
 	t.ended = true

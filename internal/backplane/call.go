@@ -64,13 +64,14 @@ func (i *Instance) Forward(ctx context.Context, w http.ResponseWriter, r *http.R
 	}
 	switch {
 	case err == nil, errors.Is(err, errAnswered):
-	case ctx.Err() != nil:
-		i.post(c.to, &entry{kind: kindCancel, call: c.number})
-		return err
-	default:
-		return &LostError{Err: err}
+		err = i.relay(ctx, w, c, begun)
+	case ctx.Err() == nil:
+		err = &LostError{Err: err}
 	}
-	return i.relay(ctx, w, c, begun)
+	if err != nil && !errors.Is(err, ErrRefused) {
+		i.post(c.to, &entry{kind: kindCancel, call: c.number}) // it may wait for the rest of the body, or for room
+	}
+	return err
 }
 
 func headOf(r *http.Request, to Target, body Body) []byte {
@@ -200,7 +201,6 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		e, err := c.answer.next(ctx)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			i.post(c.to, &entry{kind: kindCancel, call: c.number})
 			return err
 		case err != nil:
 			return &LostError{Err: err}
@@ -214,7 +214,6 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		case e.kind == kindHead && !wrote:
 			status, header, ok := parseAnswerHead(e.head)
 			if !ok || begun && !(status == http.StatusOK && header.Get("Content-Type") == "text/event-stream") {
-				i.post(c.to, &entry{kind: kindCancel, call: c.number})
 				return &LostError{Err: fmt.Errorf("the answer has status %d, but the response has begun as a stream of events", status)}
 			}
 			if !begun {
@@ -235,7 +234,6 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 			err = flusher.Flush()
 		}
 		if err != nil {
-			i.post(c.to, &entry{kind: kindCancel, call: c.number})
 			return fmt.Errorf("write to the client: %w", err)
 		}
 		if e.end {

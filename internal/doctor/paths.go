@@ -120,6 +120,9 @@ var (
 	// users are the folders of people; /home/site and /home/LogFiles are Azure's own.
 	users = regexp.MustCompile(`^/(Users|home/([^/]+)|root|Volumes)(/|$)`)
 
+	// example is a path that documentation has where its readers write their own.
+	example = regexp.MustCompile(`(?i)^([a-z]:)?[/\\](path|absolute|full|your|some)([-_ ]?path)?[/\\]|[/\\]path[/\\]to[/\\]`)
+
 	// roots are what the first folder of a path on somebody's machine is called.
 	roots = words("Users home root srv opt var mnt media Volumes usr etc private Applications Library workspace workspaces data")
 	// anywhere are paths that any app on Azure has, or that its programs are looked for in.
@@ -163,6 +166,10 @@ func (c *pathCheck) word(key, word string, needed bool) {
 		word = value
 	}
 	word = strings.TrimPrefix(word, "file://")
+	if example.MatchString(word) {
+		c.fault(key, word, "names %s, which is a placeholder for a path")
+		return
+	}
 	switch kindOf(word) {
 	case pathOfUser:
 		c.fault(key, word, "names %s, a path of one machine, which does not exist in the app")
@@ -228,6 +235,9 @@ func (c *pathCheck) hint(key, word string) string {
 	}
 	if bundle := bundled.FindString(slashed); bundle != "" {
 		return "copy the files of the bundle to " + filepath.ToSlash(filepath.Join(c.project, bundle))
+	}
+	if example.MatchString(word) {
+		return "write the path of a file or folder of the project, and copy it there if it is elsewhere"
 	}
 	whole, rest := slashed, "" // what is copied, and the path within
 	switch {

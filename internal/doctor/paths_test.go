@@ -119,6 +119,8 @@ func TestTheHintOfAPathIsTheCommandThatCopies(t *testing.T) {
 		`"command": "x", "args": ["--cert=/Users/me/id.pem"]`:                     "do not copy a secret into the project: let the server use the app's identity, or set what the file contains as an app setting",
 		`"command": ".venv/bin/python"`:                                           "a virtual environment works only where it was made: start the server with uvx or uv run, or with python and a requirements.txt in the project",
 		`"command": "node", "args": ["bundles/acme/server/index.js"]`:             "copy the files of the bundle to app/bundles/acme",
+		`"command": "node", "args": ["/path/to/server.js"]`:                       "write the path of a file or folder of the project, and copy it there if it is elsewhere",
+		`"command": "x", "args": ["--db", "/Users/me/path/to/x.db"]`:              "write the path of a file or folder of the project, and copy it there if it is elsewhere",
 		`"command": "node", "args": ["~"]`:                                        "copy what it names into the project, and write a path that is relative to the project",
 	} {
 		found := Paths(parsed(t, entry), "app", filepath.Join("repo", ".vscode", "mcp.json"))

@@ -23,6 +23,9 @@ var (
 
 	// wrongPython is what is said in a Python that a package was not written for; the first is the packed server's own.
 	wrongPython = regexp.MustCompile(`packed for Python|requires (?:a different )?Python|Python \d\.\d+ or (?:later|newer|higher)|cannot import name '\w+' from '(?:typing|enum|datetime|tomllib|asyncio)'|No module named '(?:tomllib|distutils|imp)'|SyntaxError`)
+
+	// wrongRelease is what Python says of a package that has changed since a server was written for it.
+	wrongRelease = regexp.MustCompile(`(?m)^(?:AttributeError: .* has no attribute|ImportError: cannot import name|ModuleNotFoundError:|TypeError: .* unexpected keyword argument)`)
 )
 
 // hintFor returns what may help with a server that did not answer: err, and what it said.
@@ -36,6 +39,8 @@ func hintFor(err error, said string, target pack.Target) string {
 		return "use --scripts to run the install script of " + strings.Join(target.Unbuilt, ", ")
 	case target.Python != "" && wrongPython.MatchString(said):
 		return "use --python to pack for another version of Python, which must match the app's stack"
+	case target.Python != "" && wrongRelease.MatchString(said):
+		return "a package that it depends on may have a newer release than it was written for: ask for an older one in its arguments, such as --with 'mcp<2' before the package"
 	case errors.Is(err, errLate):
 		return "if the server is slow, raise its timeout_seconds in mcp_config.json; or use --no-probe to pack without starting the servers"
 	}

@@ -83,10 +83,31 @@ func (l *lastWords) explain(err error, target pack.Target) error {
 	}
 	text = strings.TrimSpace(text[max(0, len(text)-lastWordsBytes):])
 	help := hintFor(err, text, target)
-	if text != "" {
+	if text = lastFrame(text); text != "" {
 		err = fmt.Errorf("%w; it said: %s", err, text)
 	}
 	return hint.With(err, help)
+}
+
+// lastFrame is text without what comes before the last frame of Python's last traceback: the place of the error, and
+// the error itself. A server that was started twice has said all of it twice.
+func lastFrame(text string) string {
+	_, trace, found := cutLast(text, "Traceback (most recent call last)")
+	if !found {
+		return text
+	}
+	if _, frame, found := cutLast(trace, "\n  File "); found {
+		return "File " + frame
+	}
+	return text
+}
+
+// cutLast is strings.Cut at the last sep.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 // shown is text without secrets and the folder of the trial.

@@ -45,12 +45,28 @@ func TestHintsFitTheFault(t *testing.T) {
 		{ended, "Error: Could not locate the bindings file. Tried:", pack.Target{}, "local.settings.json"},
 		{ended, "ModuleNotFoundError: No module named 'tomllib'", pack.Target{Python: "/usr/bin/python3"}, "--python"},
 		{ended, "x: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.39' not found (required by x)", pack.Target{}, "built for a newer Linux"},
+		{ended, "Traceback (most recent call last):\n  File \"a.py\", line 1, in m\nAttributeError: 'Server' object has no attribute 'list_resources'", pack.Target{Python: "/usr/bin/python3"}, "--with 'mcp<2'"},
 		{ended, "ACME_TOKEN is not set", pack.Target{Python: "/usr/bin/python3"}, "local.settings.json"},
 	} {
 		l := newLastWords(nil, nil, "")
 		l.Write([]byte(c.said))
 		if got := hint.Of(l.explain(c.err, c.target)); !strings.Contains(got, c.want) {
 			t.Errorf("%v, %q: the hint is %q, want %q in it", c.err, c.said, got, c.want)
+		}
+	}
+}
+
+func TestTracebackIsItsLastFrame(t *testing.T) {
+	t.Parallel()
+	trace := "Traceback (most recent call last):\n  File \"start.py\", line 25, in <module>\n    sys.exit(main())\n  File \"server.py\", line 173, in main\n    @server.x()\nAttributeError: no x"
+	for text, want := range map[string]string{
+		"":                                       "",
+		"a token is missing":                     "a token is missing",
+		"starting\n" + trace + trace:             "File \"server.py\", line 173, in main\n    @server.x()\nAttributeError: no x",
+		"Traceback (most recent call last): cut": "Traceback (most recent call last): cut",
+	} {
+		if got := lastFrame(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -43,9 +44,10 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if mark := held.by[string(socket)]; mark != 0 {
 		return mark, true
 	}
-	for _, p := range held.others {
-		if hasOpen(p.pid, socket) {
-			if held.foreign(p) {
+	for _, p := range slices.Backward(held.others) { // a client that is new here is most likely new
+		foreign := held.foreign(p)
+		if (foreign || held.hidden != 0) && hasOpen(p.pid, socket) {
+			if foreign {
 				s.clients.add(p)
 			}
 			return 0, false

@@ -23,7 +23,7 @@ func (o Opening) key() admission.Key {
 	return admission.Key{Server: o.Server.Name, Principal: o.Principal, Client: o.Client, ID: o.ID}
 }
 
-// holder is who an id of key is good for.
+// holder is the caller for whom an ID of key is valid.
 func holder(key admission.Key) ticket.Holder {
 	return ticket.Holder{Server: key.Server, Principal: key.Principal, Client: key.Client}
 }

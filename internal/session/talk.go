@@ -37,7 +37,7 @@ type Talk interface {
 	Doubt(why string)
 }
 
-// opened is what is known of a Talk's answer to initialize, found out once.
+// opened is the known answer of a Talk to initialize, found once.
 type opened struct {
 	version      string
 	capabilities []byte

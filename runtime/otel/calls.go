@@ -84,7 +84,7 @@ func (o *Observer) Started(server string, took time.Duration, traceParent string
 	o.starts.Record(ctx, took.Seconds(), metric.WithAttributes(attribute.String("mcpfunc.server", server)))
 }
 
-// errorType is what the semantic conventions want for what went wrong; empty if nothing did, or the client gave up.
+// errorType is the error.type of the semantic conventions; empty without an error, or if the client gave up.
 func errorType(c *mcpfunc.Call) string {
 	switch c.Outcome {
 	case "ok", "cancelled", "passed":
@@ -95,7 +95,7 @@ func errorType(c *mcpfunc.Call) string {
 	return c.Outcome
 }
 
-// name is what a span is called: few things, since spans are grouped by it.
+// name is the name of a span. There are few names, because spans are grouped by them.
 func name(c *mcpfunc.Call) string {
 	if c.Target != "" && (c.Method == "tools/call" || c.Method == "prompts/get") {
 		return c.Method + " " + short(c.Target)
@@ -114,7 +114,7 @@ func known(method string) string {
 	return "other"
 }
 
-// short bounds what a client chose.
+// short bounds a value that a client chose.
 func short(text string) string {
 	const most = 64
 	if len(text) > most {

@@ -64,7 +64,7 @@ func New(ctx context.Context) (*Observer, error) {
 // bounds are those that the semantic conventions of MCP advise.
 var bounds = []float64{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
 
-// export makes the providers of what is to be exported.
+// export makes the providers of traces and metrics.
 func (o *Observer) export(ctx context.Context) error {
 	traces, metrics := wanted("TRACES"), wanted("METRICS")
 	if !traces && !metrics {
@@ -106,7 +106,7 @@ func wanted(signal string) bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
 }
 
-// Close exports what is left, for at most five seconds.
+// Close exports the remaining spans and metrics, for at most five seconds.
 func (o *Observer) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()

@@ -96,7 +96,7 @@ func TestServersFromNuGetAnswerFromThePackageAlone(t *testing.T) {
 	}
 
 	output := new(e2etest.Transcript)
-	host, address := e2etest.Serve(t, deployed, output, "PATH="+interpreters(t), "DOTNET_ROOT=")
+	host, address := e2etest.Serve(t, deployed, output, "PATH="+interpreters(t, basePython(t)), "DOTNET_ROOT=")
 	handler := filepath.Join(deployed, "handler")
 	t.Cleanup(func() {
 		alive := processesOf(t, handler)

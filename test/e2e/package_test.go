@@ -185,8 +185,24 @@ func chmod(t *testing.T, dir string, folders fs.FileMode, files func(fs.FileMode
 // On PATH are the interpreters of a stack, and these programs of this machine.
 func askSealed(t *testing.T, dir string, questions []question, programs ...string) []packedAnswer {
 	t.Helper()
+	return askSealedWith(t, basePython(t), dir, questions, programs...)
+}
+
+// basePython is the interpreter behind the tools' own environment, whose packages would hide what is missing.
+func basePython(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command(python, "-c", "import sys; print(sys._base_executable)").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// askSealedWith is askSealed with another Python.
+func askSealedWith(t *testing.T, python, dir string, questions []question, programs ...string) []packedAnswer {
+	t.Helper()
 	env := []string{
-		"PATH=" + interpreters(t, programs...), "FUNCTIONS_WORKER_RUNTIME=custom", "AZURE_FUNCTIONS_ENVIRONMENT=Production", "FUNCTIONS_EXTENSION_VERSION=~4",
+		"PATH=" + interpreters(t, python, programs...), "FUNCTIONS_WORKER_RUNTIME=custom", "AZURE_FUNCTIONS_ENVIRONMENT=Production", "FUNCTIONS_EXTENSION_VERSION=~4",
 		"WEBSITE_SITE_NAME=app", "WEBSITE_POD_NAME=pod-1", "WEBSITE_SKU=FlexConsumption", "LEGION_SERVICE_HOST=1",
 		"AzureWebJobsStorage=" + planted, "IDENTITY_ENDPOINT=http://127.0.0.1:9/" + planted, "IDENTITY_HEADER=" + planted,
 		"APPLICATIONINSIGHTS_CONNECTION_STRING=" + planted, "WEBSITE_AUTH_ENCRYPTION_KEY=" + planted,
@@ -221,7 +237,7 @@ func ask(t *testing.T, cmd *exec.Cmd, env []string, questions []question) []pack
 
 // interpreters is a PATH with what a stack brings, programs that a server runs, and nothing else: no package
 // runner, no shell.
-func interpreters(t *testing.T, programs ...string) string {
+func interpreters(t *testing.T, python string, programs ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range programs {
@@ -233,12 +249,7 @@ func interpreters(t *testing.T, programs ...string) string {
 			t.Fatal(err)
 		}
 	}
-	// The one behind the tools' own environment, whose packages would hide what is missing.
-	out, err := exec.Command(python, "-c", "import sys; print(sys._base_executable)").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{"python3": strings.TrimSpace(string(out)), "node": node} {
+	for name, target := range map[string]string{"python3": python, "node": node} {
 		real, err := filepath.EvalSymlinks(target)
 		if err != nil {
 			t.Fatal(err)

@@ -41,8 +41,8 @@ func popular(t *testing.T) map[string]any {
 	return servers
 }
 
-// Popular servers answer from the package alone, in their sandbox: one that writes, one that runs git, one that is a program in an
-// npm package, which is not executable where it lies.
+// Popular servers answer from the package alone, in their sandbox: one that writes, one that runs git, and two that are
+// programs in a package of npm and of PyPI, which are not executable where they lie.
 func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
 	t.Parallel()
 	dir := scaffold(t, asJSON(t, map[string]any{"mcpServers": popular(t)}))
@@ -64,7 +64,8 @@ func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
 		{question{"modelcontextprotocol-server-memory", "read_graph", map[string]any{}}, "entities", 5},
 		{question{"mcp-server-time", "get_current_time", map[string]any{"timezone": "UTC"}}, `"timezone": "UTC"`, 2},
 		{question{"mcp-server-git", "git_status", map[string]any{"repo_path": "/no/such/repository"}}, "/no/such/repository", 10},
-		{question{"azure-mcp", "storage", map[string]any{}}, "learn", 10}, // which it wants as an argument
+		{question{"cnb-rs-mcp", "cnb_get_current_repository", map[string]any{"remote_url": "https://cnb.cool/acme/notes.git"}}, "/acme/notes", 30}, // a program in a wheel, whose error names the repository
+		{question{"azure-mcp", "storage", map[string]any{}}, "learn", 10},                                                                          // which it wants as an argument
 	}
 	var questions []question
 	for _, w := range wants {

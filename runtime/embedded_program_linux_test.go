@@ -1,7 +1,4 @@
-// Command embedded is a program with work of its own, and processes of its own, that has an App in it. It says
-// what the App did to it: a line for each, or "untouched". With the argument "serve" it lets the App serve, which
-// may change the process, but only until it returns.
-package main
+package mcpfunc_test
 
 import (
 	"context"
@@ -31,7 +28,17 @@ read -r line
 echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"x","version":"1"}}}'
 cat >/dev/null`
 
-func main() {
+func init() {
+	if os.Getenv("RUNTIME_TEST_EMBEDDED") != "" {
+		embed()
+		os.Exit(0)
+	}
+}
+
+// embed is a program with work of its own, and processes of its own, that has an App in it. It prints what the App
+// did to it: a line for each change, or "untouched". With the argument "serve" it lets the App serve, which may
+// change the process, but only until it returns.
+func embed() {
 	serve := len(os.Args) > 1 && os.Args[1] == "serve"
 	warmUp()
 	before := look()

@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -31,5 +33,31 @@ func TestAnswerThatDoesNotFitIsDropped(t *testing.T) {
 	}
 	if b.unread != 0 {
 		t.Errorf("%d bytes are counted as unread", b.unread)
+	}
+}
+
+// The owner hears that nobody reads its answer any more, even if it would not send anything else.
+func TestOwnerHearsThatItsAnswerIsDropped(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	over := make(chan struct{})
+	a, b := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, _ Passed) {
+		defer close(over)
+		io.WriteString(w, "the beginning")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		<-r.Context().Done()
+	}), redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	b.count(maxUnread) // as if calls that nobody reads had filled it
+	w, err := b.pass(t.Context(), t, "s", "x")
+	if !errors.Is(err, errUnread) || w.Body.Len() > 0 {
+		t.Errorf("%v, and the client got %q", err, w.Body)
+	}
+	select {
+	case <-over:
+	case <-time.After(testlimit.Wait()):
+		t.Error("the owner goes on with the call")
 	}
 }
