@@ -134,6 +134,35 @@ func TestForkedServersAnswerAsOthers(t *testing.T) {
 	}
 }
 
+// A forked server plays every scenario as another does: with all clients if MCPFUNC_E2E_FORK is set, else with one.
+func TestForkedServerPlaysEveryScenario(t *testing.T) {
+	t.Parallel()
+	dir := scaffold(t, `{"mcpServers": {"everything": {"command": "python", "args": ["everything.py"], "timeout_seconds": 120, "era": "legacy"}}}`)
+	write(t, filepath.Join(dir, "everything.py"), readFile(t, pythonServer(t)))
+	for line := range strings.Lines(readFile(t, e2etest.File(t, "test", "e2e", "tools", "requirements-v1.in"))) {
+		if strings.HasPrefix(line, "mcp==") {
+			write(t, filepath.Join(dir, "requirements.txt"), line)
+		}
+	}
+	pack := exec.Command(mcpfunc(t), "pack", "--python", pythonVersion(t))
+	pack.Dir, pack.Env = dir, e2etest.Environ()
+	if out, err := pack.CombinedOutput(); err != nil || !strings.Contains(string(out), "everything: is started as a fork") {
+		t.Fatalf("mcpfunc pack: %v\n%s", err, out)
+	}
+	b := serve(t, dir)
+	p := connect(t, b.Endpoint("everything"))
+	p.mustCall(t, "echo", map[string]any{"message": "is there"})
+	if !slices.ContainsFunc(processesOf(t, b.handler), func(p e2etest.Process) bool { return strings.Contains(p.Command, "<fork server>") }) {
+		t.Error("the server is not forked")
+	}
+	p.end(t)
+	clients := sdks()
+	if os.Getenv("MCPFUNC_E2E_FORK") == "" {
+		clients = clients[:1]
+	}
+	play(t, b, clients)
+}
+
 // costOf returns the processor time of a process, and its memory in MiB: its own, and that which it shares.
 func costOf(t *testing.T, pid int) (cpu float64, private, shared int) {
 	t.Helper()

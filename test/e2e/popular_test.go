@@ -64,8 +64,8 @@ func TestPopularServersAnswerFromThePackageAlone(t *testing.T) {
 		{question{"modelcontextprotocol-server-memory", "read_graph", map[string]any{}}, "entities", 5},
 		{question{"mcp-server-time", "get_current_time", map[string]any{"timezone": "UTC"}}, `"timezone": "UTC"`, 2},
 		{question{"mcp-server-git", "git_status", map[string]any{"repo_path": "/no/such/repository"}}, "/no/such/repository", 10},
-		{question{"cnb-rs-mcp", "cnb_get_current_repository", map[string]any{}}, "", 30}, // a program in a wheel
-		{question{"azure-mcp", "storage", map[string]any{}}, "learn", 10},                // which it wants as an argument
+		{question{"cnb-rs-mcp", "cnb_get_current_repository", map[string]any{"remote_url": "https://cnb.cool/acme/notes.git"}}, "/acme/notes", 30}, // a program in a wheel, whose error names the repository
+		{question{"azure-mcp", "storage", map[string]any{}}, "learn", 10},                                                                          // which it wants as an argument
 	}
 	var questions []question
 	for _, w := range wants {
