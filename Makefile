@@ -5,7 +5,7 @@ LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME = 20000x
 SERVERS = NuGet.Mcp.Server Azure.Mcp
 
-.PHONY: help demo test unit e2e e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden site release-dry-run bench bench-fork bench-memory bench-go
+.PHONY: help demo test unit e2e e2e-starts e2e-front servers fork-servers scale chaos chaos-short fuzz deadcode lint generate golden site release-dry-run bench bench-fork bench-memory bench-go
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,11 @@ servers: ## pack popular servers of npm and PyPI and list their tools: ONLY="WOR
 
 fork-servers: ## pack and fork popular servers of PyPI: ONLY="WORD ..."
 	LIST=fork-servers.txt test/e2e/tools/popular-servers.sh $(ONLY)
+
+e2e-starts: ## run the same tests, and chaos, with recorded answers and with forks
+	test/e2e/tools/install.sh
+	MCPFUNC_E2E_MANIFEST=1 MCPFUNC_E2E_FORK=1 go test -tags e2e -v -timeout 60m ./test/e2e
+	MCPFUNC_E2E_MANIFEST=1 go test -tags chaos -v -timeout 120m ./test/chaos
 
 FRONT = ../shared/tools/front/front
 

@@ -22,6 +22,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/hostemu"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
 	"github.com/mcpfunc/mcpfunc/internal/packprobe"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A contender is something that is measured.
@@ -135,6 +136,7 @@ func (l *lab) project() error {
 		prewarmed:              `,"sessions":{"prewarm":4}`,
 		slow:                   `,"args":["` + slowStart.String() + `"]`,
 		known:                  ``,
+		sandboxed:              `,"sandbox":{"network":"none","write":[]}`,
 		slow + "/" + prewarmed: `,"args":["` + slowStart.String() + `"],"sessions":{"prewarm":4}`,
 		python:                 ``,
 	} {
@@ -191,6 +193,7 @@ const (
 	against   = "other"
 	prewarmed = "prewarmed"
 	known     = "manifest"
+	sandboxed = "sandboxed"
 )
 
 // ourContenders are those that need nothing installed.
@@ -216,6 +219,9 @@ func ourContenders() []contender {
 		{name: known, about: "the same handler with `mcp_manifest.jsonl`: lists are answered without a process", only: []string{lists, inCrowdName(few), inCrowdName(crowd)}, start: func(l *lab, measure string) (*running, error) {
 			return l.serveIn(filepath.Join(l.dir, known), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
+		{name: sandboxed, about: "the same handler with `sandbox`: its servers have no network, and write only to folders of their own", only: []string{"echo 8×4", "churn"}, absent: withoutSandbox(), start: func(l *lab, measure string) (*running, error) {
+			return l.serveIn(filepath.Join(l.dir, sandboxed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
+		}},
 		forkedContender,
 		elsewhereContender,
 		frontContender(),
@@ -223,6 +229,14 @@ func ourContenders() []contender {
 			return l.serve(measure, "/api/mcp", func(port string) []string { return []string{l.self, host, "127.0.0.1:" + port} })
 		}},
 	}
+}
+
+// withoutSandbox is why there can be no sandbox here; empty if there can.
+func withoutSandbox() string {
+	if tier, whole := process.SandboxTier(); !whole {
+		return "this kernel enforces " + tier
+	}
+	return ""
 }
 
 // otherHandler is ours as another build, unless path is empty, and with more variables in its environment.

@@ -41,6 +41,7 @@ func lines(s scale) []line {
 		line{"churn, four at a time, sessions/s", "churn 4× sessions/s", "%.1f", raw, false},
 		line{"initialize → tools/list, ms", "churn to tools/list ms", "%.1f", raw, true},
 		line{"list-only sessions: initialize → tools/list, p50 µs", lists + " p50 µs", "%.0f", floor, true},
+		line{"list-only sessions: CPU per session, from initialize to DELETE, µs", lists + " CPU µs", "%.0f", floor, true},
 		line{"list-only sessions: processes besides the bridge, for ten", lists + " processes", "%.0f", "", false},
 		line{"session per call, server in Python: p50 ms", perCall + " p50 ms", "%.0f", "", false},
 		line{"session per call, server in Python: CPU ms with the server's", perCall + " CPU ms", "%.0f", "", false},

@@ -257,6 +257,10 @@ const lists = "list-only sessions"
 // after another, and how many processes serve ten of them.
 func listOnly(m *meter) error {
 	var r record
+	before, err := m.usage()
+	if err != nil {
+		return err
+	}
 	for begun := time.Now(); len(r.latencies) < m.lists && time.Since(begun) < m.scale.churn; {
 		first := time.Now()
 		if err := once(m, func() { r.latencies = append(r.latencies, time.Since(first)) }); err != nil {
@@ -273,6 +277,13 @@ func listOnly(m *meter) error {
 	}
 	m.set(lists, "p50 µs", micros(quantile(r.latencies, 0.5)))
 	m.set(lists, "p99 µs", micros(quantile(r.latencies, 0.99)))
+	if m.proc != nil {
+		after, err := m.usage()
+		if err != nil {
+			return err
+		}
+		m.set(lists, "CPU µs", micros(after.cpu-before.cpu)/float64(len(r.latencies)))
+	}
 	open, err := m.openAll(10)
 	if err != nil {
 		return err

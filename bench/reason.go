@@ -22,8 +22,9 @@ var (
 	whyProgress = reason{"each notification is checked, routed, numbered, kept for a client that reconnects, and written once more", "progress"}
 	whyIdle     = reason{"a session has two goroutines that read stdout and stderr, and a thread in which its process was started: a process dies with the thread that started it, which is how it dies with the handler. " +
 		"[RATIONALE.md](../RATIONALE.md) has the figures, and says why the thread stays", ""}
-	whyChurn = reason{"the kernel makes a thread for each process, confines it, and starts it; raw pipes only start it. Starts take turns, because a process inherits its mark from the handler", ""}
-	whyScan  = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
+	whyChurn   = reason{"the kernel makes a thread for each process, confines it, and starts it; raw pipes only start it. Starts take turns, because a process inherits its mark from the handler", ""}
+	whySandbox = reason{"each system call of a sandboxed server passes the filters; entering the sandbox makes two folders and a rule of Landlock per folder and port before the server starts", ""}
+	whyScan    = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
 )
 
 // holdTable compares our handler with its holds.

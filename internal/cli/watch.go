@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/mcpfunc/mcpfunc/internal/manifest"
 )
 
 // quietTime is how long files must rest before a change counts: editors write in several steps,
@@ -138,7 +140,7 @@ func (w *watcher) ignores(dir string) bool {
 func isSource(path string) bool {
 	name := filepath.Base(path)
 	switch name {
-	case "go.mod", "go.sum", configName, "host.json", "function.json", "local.settings.json":
+	case "go.mod", "go.sum", configName, manifest.Name, "host.json", "function.json", "local.settings.json":
 		return true
 	}
 	return strings.HasSuffix(name, ".env") || filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go")

@@ -13,13 +13,15 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/nuget"
 	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // What a process of a server usually takes, in MiB. Servers of Node.js were seen with 70 to 100,
-// those of Python with 40 to 80, those of .NET with 35 to 60; binaries are mostly small.
+// those of Python with 40 to 80, or 14 to 21 if they are forked, those of .NET with 35 to 60; binaries are mostly small.
 const (
 	nodeMiB   = 90
 	pythonMiB = 60
+	forkMiB   = 20
 	dotnetMiB = 60
 	binaryMiB = 30
 
@@ -60,7 +62,7 @@ func (p *Project) size() []Finding {
 func (p *Project) sessions() (sessions, mib int) {
 	largest := 0
 	for _, s := range p.File.Enabled() {
-		size := usual(s)
+		size := p.usual(s)
 		largest = max(largest, size)
 		sessions += s.Sessions.Max
 		mib += s.Sessions.Max * size
@@ -73,7 +75,10 @@ func (p *Project) sessions() (sessions, mib int) {
 }
 
 // usual is what a process of a server takes, in MiB.
-func usual(s config.Server) int {
+func (p *Project) usual(s config.Server) int {
+	if p.forks(s) {
+		return forkMiB
+	}
 	switch generator.StackFor(s) {
 	case generator.StackNode:
 		return nodeMiB
@@ -84,6 +89,16 @@ func usual(s config.Server) int {
 		return dotnetMiB
 	}
 	return binaryMiB
+}
+
+// forks reports whether the processes of a server are forked where the app runs.
+func (p *Project) forks(s config.Server) bool {
+	file, err := packmanifest.Load(p.Dir)
+	if err != nil || s.NoFork || s.Sandbox.ReadOnly {
+		return false
+	}
+	server := file.Servers[s.Name]
+	return server.Start.Fork != "" && server.From.Equal(p.written(s.Name))
 }
 
 // infra is the text of the project's infra/, by path. It is read as text: Bicep has no parser in Go,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -18,6 +19,7 @@ type Known struct {
 	budget *message.Budget // of large answers
 	era    string
 	convs  []*Talk
+	last   atomic.Pointer[asked] // initialize: clients send the same bytes each time, and each session asks for them twice
 
 	mu     sync.Mutex
 	proven bool           // what is known is of this server, with the values that its variables have
@@ -26,11 +28,12 @@ type Known struct {
 
 // A Talk is a Conversation whose answers are at hand.
 type Talk struct {
-	known   *Known
-	of      Conversation
-	modern  bool
-	answers map[question]said
-	lists   []question // in the order in which they were asked
+	known        *Known
+	of           Conversation
+	modern       bool
+	capabilities string // of the clients whose conversation it is, as a beginning has them; "" for any that were tried
+	answers      map[question]said
+	lists        []question // in the order in which they were asked
 }
 
 type question struct{ method, cursor string }
@@ -45,7 +48,7 @@ func (f *File) Known(name string, from Source, keys []string, doubt bool, log *s
 	proven := !doubt && from.proven(s.Identity, keys)
 	k := &Known{name: name, log: log.With("server", name), budget: budget, era: s.Era, proven: proven, others: map[*Talk]bool{}}
 	for _, c := range s.Conversations {
-		t := &Talk{known: k, of: c, answers: map[question]said{}}
+		t := &Talk{known: k, of: c, capabilities: begin(json.RawMessage(`""`), c.Capabilities).capabilities, answers: map[question]said{}}
 		for _, a := range c.Answers {
 			q := question{a.Method, a.Cursor}
 			t.answers[q] = f.answers[a.Line]
@@ -78,16 +81,30 @@ func (k *Known) serves() bool {
 
 // Talk returns the conversation that a client begins with this initialize, or nil if it is not known.
 func (k *Known) Talk(initialize *message.Message) *Talk {
-	a, ok := understand(initialize)
+	a, ok := k.understand(initialize)
 	if !ok || a.method != methodInitialize {
 		return nil
 	}
 	return k.find(a.begins, false)
 }
 
+// understand reads a request, or remembers how it was read.
+func (k *Known) understand(m *message.Message) (asked, bool) {
+	text := m.Small(0)
+	if last := k.last.Load(); last != nil && bytes.Equal(last.text, text) {
+		return *last, true
+	}
+	a, ok := understand(m)
+	if ok && a.method == methodInitialize && text != nil {
+		a.text = bytes.Clone(text)
+		k.last.Store(&a)
+	}
+	return a, ok
+}
+
 func (k *Known) find(b beginning, modern bool) (any *Talk) {
 	for _, t := range k.convs {
-		if t.modern != modern || t.of.Version != b.version || !takes(t.of.Capabilities, b.capabilities) {
+		if t.modern != modern || !t.takes(b) {
 			continue
 		}
 		if t.of.Capabilities != nil {
@@ -126,22 +143,21 @@ func (t *Talk) Serves() bool { return t.known.serves() }
 
 // Knows reports whether Answer has an answer.
 func (t *Talk) Knows(m *message.Message) bool {
-	a, ok := understand(m)
+	a, ok := t.known.understand(m)
 	return ok && t.answerTo(a).text != nil
 }
 
 // Answer returns the answer to a request, with its id; nil if only a process knows it, or there is no memory
 // for it, which it may wait for.
 func (t *Talk) Answer(m *message.Message, caller string) *message.Message {
-	a, ok := understand(m)
-	if !ok {
-		return nil
+	if a, ok := t.known.understand(m); ok {
+		return t.reply(a, m, caller)
 	}
-	return t.reply(a, m, caller)
+	return nil
 }
 
 func (t *Talk) answerTo(a asked) said {
-	if a.method == methodInitialize && (a.begins.version != t.of.Version || !takes(t.of.Capabilities, a.begins.capabilities)) {
+	if a.method == methodInitialize && !t.takes(a.begins) {
 		return said{}
 	}
 	return t.answers[question{a.method, a.cursor}]
@@ -185,13 +201,8 @@ func (t *Talk) Begun() []byte {
 // decided.
 func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*message.Message, error)) (changed []string, err error) {
 	var others []string
-	add := func(method string) {
-		if !slices.Contains(others, method) {
-			others = append(others, method)
-		}
-	}
 	if begun != nil && !same(t.Begun(), begun) {
-		if add(methodInitialize); t.modern {
+		if others = []string{methodInitialize}; t.modern {
 			others[0] = methodDiscover
 		}
 		t.settle(others) // whatever becomes of the process
@@ -205,7 +216,7 @@ func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*messag
 			return nil, err
 		}
 		if !equal {
-			add(q.method)
+			others = append(others, q.method)
 		}
 	}
 	t.settle(others)
@@ -297,12 +308,11 @@ type Stateless struct{ *Known }
 
 // Check compares what a process answers to a client without capabilities, as Talk.Check does.
 func (s Stateless) Check(discovered *message.Message, ask func(*message.Message) (*message.Message, error)) error {
-	t := s.talk()
-	if t == nil {
-		return nil
+	if t := s.talk(); t != nil {
+		_, err := t.Check(discovered, ask)
+		return err
 	}
-	_, err := t.Check(discovered, ask)
-	return err
+	return nil
 }
 
 // Doubt says that a process could not be compared.
@@ -314,11 +324,10 @@ func (s Stateless) Doubt(why string) {
 
 // Pages returns the answers to a list.
 func (s Stateless) Pages(method string) [][]byte {
-	t := s.talk()
-	if t == nil {
-		return nil
+	if t := s.talk(); t != nil {
+		return t.Pages(method)
 	}
-	return t.Pages(method)
+	return nil
 }
 
-func (s Stateless) talk() *Talk { return s.find(beginning{version: StatelessVersion}, true) }
+func (s Stateless) talk() *Talk { return s.find(beginning{StatelessVersion, "{}", nil}, true) }

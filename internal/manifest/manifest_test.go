@@ -58,10 +58,13 @@ func read(t *testing.T, text string) *message.Message {
 	return m
 }
 
+// client is who initializes.
+const client = `"clientInfo":{"name":"t","version":"1"}`
+
 // Every byte of an answer is the server's except for the id, which is the client's.
 func TestAnswersAreTheServersBytes(t *testing.T) {
 	t.Parallel()
-	talk := known(t).Talk(read(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"roots":{}}}}`))
+	talk := known(t).Talk(read(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"roots":{}},`+client+`}}`))
 	if talk == nil || !talk.Serves() {
 		t.Fatal("the conversation is not known")
 	}
@@ -71,7 +74,7 @@ func TestAnswersAreTheServersBytes(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":"x","method":"tools/list","params":{"cursor":"c2"}}`, strings.Replace(more, "7", `"x"`, 1)},
 		{`{"jsonrpc":"2.0","id":"abc","method":"ping"}`, strings.Replace(empty, `""`, `"abc"`, 1)},
 		{`{"jsonrpc":"2.0","id":5,"method":"logging/setLevel","params":{"level":"error"}}`, strings.Replace(empty, `""`, "5", 1)},
-		{`{"jsonrpc":"2.0","id":6,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}}`, strings.Replace(begun, `"mcpfunc-manifest"`, "6", 1)},
+		{`{"jsonrpc":"2.0","id":6,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},` + client + `}}`, strings.Replace(begun, `"mcpfunc-manifest"`, "6", 1)},
 
 		{`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"c3"}}`, ""},
 		{`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"c2","filter":"x"}}`, ""},
@@ -81,7 +84,7 @@ func TestAnswersAreTheServersBytes(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{}}`, ""},
 		{`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}`, ""},
 		{`{"jsonrpc":"2.0","id":1,"method":"prompts/list"}`, ""},
-		{`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`, ""},
+		{`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},` + client + `}}`, ""},
 	} {
 		m := read(t, tt.ask)
 		answer := talk.Answer(m, "u")
@@ -101,11 +104,36 @@ func TestBeginningsAreTakenExactly(t *testing.T) {
 	k := known(t)
 	for capabilities, want := range map[string]bool{
 		`{"sampling":{}}`: true, `{"sampling":{},"experimental":{}}`: true, `{"sampling":null}`: false,
-		`{}`: false, `{"sampling":{"tools":{}}}`: false, `{"sampling":{},"roots":{}}`: false, `[]`: false,
+		`{}`: false, `{"sampling":{"tools":{}}}`: false, `{"sampling":{},"roots":{}}`: false, `[]`: false, `null`: false, `{"sampling":true}`: false,
 	} {
-		m := read(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":`+capabilities+`}}`)
+		m := read(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":`+capabilities+`,`+client+`}}`)
 		if got := k.Talk(m) != nil; got != want {
 			t.Errorf("with %s: %v, want %v", capabilities, got, want)
+		}
+	}
+}
+
+// A server may refuse a client that leaves out what the specification wants.
+func TestIncompleteBeginningsAreForTheServer(t *testing.T) {
+	t.Parallel()
+	k := known(t)
+	const version, capabilities = `"protocolVersion":"2025-06-18"`, `"capabilities":{}`
+	for params, want := range map[string]bool{
+		version + "," + capabilities + "," + client: true, version + "," + capabilities: false, version + "," + client: false, capabilities + "," + client: false,
+		version + "," + capabilities + `,"clientInfo":{"name":"x"}`: false, version + "," + capabilities + `,"clientInfo":{"name":"x","version":1}`: false,
+	} {
+		if got := k.Talk(read(t, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{`+params+`}}`)) != nil; got != want {
+			t.Errorf("initialize with %s is known: %v, want %v", params, got, want)
+		}
+	}
+	const stateless = `"io.modelcontextprotocol/protocolVersion":"2026-07-28"`
+	const able, info = `,"io.modelcontextprotocol/clientCapabilities":{}`, `,"io.modelcontextprotocol/clientInfo":`
+	for meta, want := range map[string]bool{
+		stateless + able: true, stateless: false, able[1:]: false, stateless + `,"io.modelcontextprotocol/clientCapabilities":null`: false,
+		stateless + able + info + `{"name":"x","version":"1"}`: true, stateless + able + info + `{"name":"x"}`: false,
+	} {
+		if got := k.Answer(read(t, `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{`+meta+`}}}`), "u") != nil; got != want {
+			t.Errorf("tools/list with %s is known: %v, want %v", meta, got, want)
 		}
 	}
 }
@@ -155,7 +183,7 @@ func answering(t *testing.T, answers map[string]string) func(*message.Message) (
 func TestManifestRestsUntilItFits(t *testing.T) {
 	t.Parallel()
 	k := known(t)
-	talk := k.find(beginning{"2025-06-18", nil}, false)
+	talk := k.find(beginning{version: "2025-06-18"}, false)
 	fits := map[string]string{"tools/list": tools, "tools/listc2": strings.Replace(more, "7", `"mcpfunc-manifest"`, 1)}
 	other := map[string]string{"tools/list": more, "tools/listc2": more}
 	for i, tt := range []struct {

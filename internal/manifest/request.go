@@ -65,12 +65,7 @@ type asked struct {
 	method string
 	cursor string
 	begins beginning // of one that begins a conversation, or of any without a session
-}
-
-// A beginning is how a client begins.
-type beginning struct {
-	version      string
-	capabilities json.RawMessage
+	text   []byte    // all of it, where it is kept
 }
 
 // levels are those of logging/setLevel (MCP, server/utilities/logging, "Log Levels").
@@ -100,21 +95,19 @@ func understand(m *message.Message) (a asked, ok bool) {
 		return asked{}, false
 	}
 	if a.method == methodInitialize {
-		a.begins.capabilities = r.Params["capabilities"]
-		return a, json.Unmarshal(r.Params["protocolVersion"], &a.begins.version) == nil
+		a.begins = begin(r.Params["protocolVersion"], r.Params["capabilities"])
+		return a, named(r.Params["clientInfo"])
 	}
 	for name, value := range r.Params {
 		var text string
 		switch {
 		case name == "_meta":
-			var meta struct {
-				Version      string          `json:"io.modelcontextprotocol/protocolVersion"`
-				Capabilities json.RawMessage `json:"io.modelcontextprotocol/clientCapabilities"`
-			}
-			if json.Unmarshal(value, &meta) != nil {
+			var meta map[string]json.RawMessage
+			err := json.Unmarshal(value, &meta)
+			if info, ok := meta["io.modelcontextprotocol/clientInfo"]; err != nil || ok && !named(info) {
 				return asked{}, false
 			}
-			a.begins = beginning{meta.Version, meta.Capabilities}
+			a.begins = begin(meta["io.modelcontextprotocol/protocolVersion"], meta["io.modelcontextprotocol/clientCapabilities"])
 		case name == "cursor" && Lists[a.method] != "":
 			if json.Unmarshal(value, &a.cursor) != nil {
 				return asked{}, false
@@ -131,49 +124,4 @@ func understand(m *message.Message) (a asked, ok bool) {
 func mentions(m *message.Message, word string) bool {
 	text := m.Small(0)
 	return text == nil || bytes.Contains(text, []byte(word)) || bytes.IndexByte(text, '\\') >= 0 || bytes.Contains(bytes.ToLower(text), []byte(word))
-}
-
-// canonical returns capabilities in a form in which equal ones are equal, without those that say nothing.
-func canonical(capabilities json.RawMessage) (text []byte, names []string, ok bool) {
-	var all map[string]any
-	if len(capabilities) > 0 && json.Unmarshal(capabilities, &all) != nil {
-		return nil, nil, false
-	}
-	for name, value := range all {
-		object, isObject := value.(map[string]any)
-		if value == nil || (name == "experimental" || name == "extensions") && isObject && len(object) == 0 {
-			delete(all, name)
-			continue
-		}
-		names = append(names, name)
-	}
-	if len(all) == 0 {
-		return []byte("{}"), nil, true
-	}
-	text, err := json.Marshal(all)
-	return text, names, err == nil
-}
-
-var triedNames = func() []string {
-	_, names, _ := canonical(Tried)
-	return names
-}()
-
-// takes reports whether a client that declares these capabilities is answered as in a conversation that
-// names those.
-func takes(recorded, declared json.RawMessage) bool {
-	want, names, ok := canonical(declared)
-	if !ok {
-		return false
-	}
-	if recorded == nil {
-		for _, name := range names {
-			if !slices.Contains(triedNames, name) {
-				return false
-			}
-		}
-		return true
-	}
-	is, _, ok := canonical(recorded)
-	return ok && bytes.Equal(is, want)
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
@@ -94,13 +93,17 @@ func (t *forkTrial) why(err error, text string) error {
 	return err
 }
 
-// An importList takes from what Python complains of with -X importtime which modules it has imported.
+// An importList takes from what Python says with -v which modules it has imported. (-X importtime leaves out those of
+// importlib.import_module.)
 type importList struct {
 	modules *[]string
 	part    []byte // of a line
 }
 
-const importTime = "import time:"
+var (
+	verbose  = []string{"-q", "-v"}                    // the first leaves out who speaks
+	imported = regexp.MustCompile(`^import '(.+)' # `) // once the module is there
+)
 
 // take returns what else is in p.
 func (l *importList) take(p []byte) []byte {
@@ -111,12 +114,9 @@ func (l *importList) take(p []byte) []byte {
 		if !whole {
 			break
 		}
-		// import time: self [us] | cumulative | imported package
-		if text, ok := strings.CutPrefix(string(line), importTime); ok {
-			if columns := strings.Split(text, "|"); len(columns) == 3 {
-				*l.modules = append(*l.modules, strings.TrimSpace(columns[2]))
-			}
-		} else {
+		if m := imported.FindSubmatch(line); m != nil {
+			*l.modules = append(*l.modules, string(m[1]))
+		} else if !bytes.HasPrefix(line, []byte("# ")) {
 			rest = append(append(rest, line...), '\n')
 		}
 		l.part = after

@@ -49,7 +49,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 		said.trial = &forkTrial{flags: flags, found: target.Fork}
 		defer said.trial.close()
 	} else if target.Imported != nil {
-		server.Args = slices.Insert(slices.Clone(server.Args), flags, "-X", "importtime")
+		server.Args = slices.Insert(slices.Clone(server.Args), flags, verbose...)
 		said.imports = &importList{modules: target.Imported}
 	}
 	app, err := mcpfunc.New(&mcpfunc.Config{Servers: []mcpfunc.Server{server}}, &mcpfunc.Options{

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"os"
 	"slices"
 	"sync"
 )
@@ -34,15 +35,19 @@ func (l *clients) have(socket []byte) bool {
 	var buf [statBytes]byte
 	return slices.ContainsFunc(known[:], func(p process) bool {
 		now, ok := inspect(p.pid, buf[:])
-		return ok && now.started == p.started && hasOpen(p.pid, socket)
+		return ok && now.started == p.started && hasOpen(p.pid, socket) == nil
 	})
 }
 
-// hasOpen reports whether a process that lets us look has a file open.
-func hasOpen(pid int, file []byte) (found bool) {
-	eachFile(pid, func(other []byte) bool {
+// hasOpen returns nil if a process has a file open, os.ErrPermission if it does not let us look, or another error.
+func hasOpen(pid int, file []byte) error {
+	found := false
+	err := eachFile(pid, func(other []byte) bool {
 		found = bytes.Equal(other, file)
 		return !found
 	})
-	return found
+	if err == nil && !found {
+		err = os.ErrNotExist
+	}
+	return err
 }

@@ -20,7 +20,7 @@ func TestClientsAreKnownByTheirSockets(t *testing.T) {
 	}
 	local, _ := addrPort(c.LocalAddr())
 	remote, _ := addrPort(c.RemoteAddr())
-	inode, err := inodeOf(local, remote)
+	inode, _, err := socketOf(local, remote)
 	if err != nil || inode == 0 {
 		t.Fatalf("inode %d, %v", inode, err)
 	}

@@ -21,8 +21,8 @@ func landlockABI() int {
 //
 // The domain itself is the point: a process can only trace, and so read the environment and memory of,
 // what is in its own domain or below (landlock(7), "Ptrace restrictions"), and from ABI 6 on only signal
-// that. Of files it closes /proc for writing, where the same user id is all that it takes to change how
-// the kernel treats another process (oom_score_adj, autogroup, timerslack_ns).
+// that. Of files it closes /proc and /sys for writing, where the same user id is all that it takes to change how
+// the kernel treats another process (oom_score_adj, autogroup, timerslack_ns, control groups).
 //
 // Whatever access to files a ruleset handles, it then refuses to move and link files from one folder to
 // another, which breaks uv, git and many a server, unless a rule allows that (LANDLOCK_ACCESS_FS_REFER).
@@ -50,7 +50,7 @@ func newRuleset(abi int) (fd int, err error) {
 	return fd, nil
 }
 
-// allowFiles allows an access to all files but those below /proc. A file directly in the root folder has
+// allowFiles allows an access to all files but those below /proc and /sys. A file directly in the root folder has
 // no folder to be allowed by, and cannot be written.
 func allowFiles(ruleset int, access uint64) error {
 	if refer := access & unix.LANDLOCK_ACCESS_FS_REFER; refer != 0 {
@@ -65,7 +65,7 @@ func allowFiles(ruleset int, access uint64) error {
 	for _, e := range entries {
 		path := "/" + e.Name()
 		info, err := os.Stat(path) // through links
-		if err != nil || !info.IsDir() || isProc(path) {
+		if err != nil || !info.IsDir() || isKernels(path) {
 			continue
 		}
 		if err := allowBelow(ruleset, path, access); err != nil {
@@ -75,10 +75,11 @@ func allowFiles(ruleset int, access uint64) error {
 	return nil
 }
 
-// isProc reports whether a path is a folder of the kernel's process file system.
-func isProc(path string) bool {
+// isKernels reports whether a path is a folder in which files are ways to set something of the kernel or of a process.
+func isKernels(path string) bool {
 	var fs unix.Statfs_t
-	return unix.Statfs(path, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
+	err := unix.Statfs(path, &fs)
+	return err == nil && (fs.Type == unix.PROC_SUPER_MAGIC || fs.Type == unix.SYSFS_MAGIC || fs.Type == unix.CGROUP_SUPER_MAGIC || fs.Type == unix.CGROUP2_SUPER_MAGIC)
 }
 
 // allowBelow adds a rule to a ruleset that allows an access to all files below a folder.

@@ -1,8 +1,10 @@
 package process
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -17,24 +19,23 @@ import (
 // peer finds the process that has the other end of a connection. It reads what a client that is known has open, or else what all
 // processes have: once per connection, a millisecond or many.
 //
-// Nobody but the kernel knows who holds a socket, and a process can keep others of its user from reading what it
-// has open. Then a process that is not ours has to be found with it; a socket without a process is
-// someone's who hides it.
+// Only the kernel knows who holds a socket. A process can keep others of its user from reading what it has open, and can
+// hold a socket that is not among its files: in a message that nobody has taken, in io_uring, in a thread with files of its
+// own. So a socket has to be found with a process that is not ours.
 func (s *system) peer(c net.Conn) (child uint64, ours bool) {
-	if !s.marks.any() {
-		return 0, false
-	}
 	remote, ok1 := addrPort(c.RemoteAddr())
 	local, ok2 := addrPort(c.LocalAddr())
-	if !ok1 || !ok2 || !remote.Addr().IsLoopback() && remote.Addr() != local.Addr() {
-		return 0, false // it comes from another machine
+	if !ok1 || !ok2 || !s.marks.any() {
+		return 0, false
 	}
-	inode, err := inodeOf(remote, local)
-	if err != nil {
-		return 0, false // without sock_diag(7) nothing can be told
-	}
-	if inode == 0 {
+	inode, user, err := socketOf(remote, local)
+	switch self := uint32(os.Geteuid()); {
+	case err == unix.ENOENT: // it is on another machine, or reset already
+		return 0, remote.Addr().IsLoopback() || local.Addr().IsLoopback() || remote.Addr() == local.Addr()
+	case err == nil && inode == 0:
 		return 0, true // closed already
+	case err != nil, user != self && self != 0:
+		return 0, false // without sock_diag(7) nothing can be told, and only root makes sockets of another user
 	}
 	socket := []byte("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
 	if s.clients.have(socket) {
@@ -44,16 +45,26 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if mark := held.by[string(socket)]; mark != 0 {
 		return mark, true
 	}
+	// A handler is called by the host that started it. An app that is part of another program may be called by processes
+	// that it cannot see, such as those of another container that shares the network with it.
+	_, unsure := s.currentTier().(*marked)
 	for _, p := range slices.Backward(held.others) { // a client that is new here is most likely new
-		foreign := held.foreign(p)
-		if (foreign || held.hidden != 0) && hasOpen(p.pid, socket) {
-			if foreign {
+		err := hasOpen(p.pid, socket)
+		if err == nil {
+			if held.foreign(p) {
 				s.clients.add(p)
 			}
 			return 0, false
 		}
+		unsure = unsure || errors.Is(err, os.ErrPermission) && runsAs(p.pid, user)
 	}
-	return held.hidden, held.hidden != 0
+	return held.hidden, held.hidden != 0 || !unsure
+}
+
+// runsAs reports whether a process that cannot be looked into is one of this user.
+func runsAs(pid int, user uint32) bool {
+	status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status") // empty if it has ended
+	return bytes.Contains(status, fmt.Appendf(nil, "\nUid:\t%d\t", user))
 }
 
 // heldSockets are what children, and what came of them, have open.
@@ -194,18 +205,19 @@ func eachFile(pid int, f func(file []byte) (more bool)) error {
 const (
 	diagRequestBytes = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
 	diagAnswerBytes  = 16 + 72 // struct nlmsghdr, struct inet_diag_msg
+	diagUser         = 16 + 64 // of idiag_uid
 	diagInode        = 16 + 68 // of idiag_inode
 	sockDiagByFamily = 20
 	anyState         = ^uint32(0)
 	noCookie         = ^uint32(0)
 )
 
-// inodeOf returns the number of the socket at one end of a connection whose other end is far; 0 if no process
-// has it any more.
-func inodeOf(end, far netip.AddrPort) (uint32, error) {
+// socketOf returns the number of the socket at one end of a connection whose other end is far, 0 if no process has it any
+// more, and its user. The error is ENOENT if this machine does not have it.
+func socketOf(end, far netip.AddrPort) (inode, user uint32, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer unix.Close(fd)
 	families := []byte{unix.AF_INET, unix.AF_INET6} // a socket of the latter takes connections of the former
@@ -213,16 +225,14 @@ func inodeOf(end, far netip.AddrPort) (uint32, error) {
 		families = families[1:]
 	}
 	for _, family := range families {
-		inode, err := askDiag(fd, family, end, far)
-		if err == unix.ENOENT {
-			continue
+		if inode, user, err = askDiag(fd, family, end, far); err != unix.ENOENT {
+			break
 		}
-		return inode, err
 	}
-	return 0, nil
+	return inode, user, err
 }
 
-func askDiag(fd int, family byte, end, far netip.AddrPort) (uint32, error) {
+func askDiag(fd int, family byte, end, far netip.AddrPort) (inode, user uint32, err error) {
 	native := binary.NativeEndian
 	m := make([]byte, diagRequestBytes)
 	native.PutUint32(m, diagRequestBytes)
@@ -239,20 +249,20 @@ func askDiag(fd int, family byte, end, far netip.AddrPort) (uint32, error) {
 	native.PutUint32(id[40:], noCookie)
 	native.PutUint32(id[44:], noCookie)
 	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	answer := make([]byte, 4<<10)
 	n, _, err := unix.Recvfrom(fd, answer, 0)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if n >= 20 && native.Uint16(answer[4:]) == unix.NLMSG_ERROR {
-		return 0, unix.Errno(-int32(native.Uint32(answer[16:])))
+		return 0, 0, unix.Errno(-int32(native.Uint32(answer[16:])))
 	}
 	if n < diagAnswerBytes || native.Uint16(answer[4:]) != sockDiagByFamily {
-		return 0, unix.EPROTO
+		return 0, 0, unix.EPROTO
 	}
-	return native.Uint32(answer[diagInode:]), nil
+	return native.Uint32(answer[diagInode:]), native.Uint32(answer[diagUser:]), nil
 }
 
 func putAddr(to []byte, family byte, a netip.Addr) {

@@ -92,6 +92,16 @@ func low(n uint32, value uint32) (all []seccomp.Condition) {
 	return append(all, arg(n, seccomp.BitsNotSet, uint64(^value)))
 }
 
+// ofType is met by the operations of ioctl(2) of a type, which is the second byte of the number.
+func ofType(kind byte) (all []seccomp.Condition) {
+	for bit := uint64(0x100); bit < 0x10000; bit <<= 1 {
+		if uint64(kind)<<8&bit != 0 {
+			all = append(all, arg(1, seccomp.BitsSet, bit))
+		}
+	}
+	return append(all, arg(1, seccomp.BitsNotSet, 0xff00&^(uint64(kind)<<8)))
+}
+
 // sandboxRules are of every sandbox: a ring does by itself what system calls are refused, and what System V and
 // POSIX share by user id is neither a file nor a socket.
 func sandboxRules() []rule {
@@ -109,9 +119,8 @@ const (
 	datagramBit   = unix.SOCK_DGRAM // and of SOCK_RAW, which is a datagram's to AF_UNIX
 	tcpULP        = 31
 	fastOpen      = unix.MSG_FASTOPEN
-	setFlags      = 0x40086602 // FS_IOC_SETFLAGS
-	setFlags32    = 0x40046602
-	setAttributes = 0x401c5820 // FS_IOC_FSSETXATTR
+	getFlags      = 1    // the number of FS_IOC_GETFLAGS among those of type 'f'; others set flags, verity or encryption
+	setAttributes = 0x20 // a bit of the number of FS_IOC_FSSETXATTR among those of type 'X', which FS_IOC_FSGETXATTR does not have
 )
 
 // pairRule leaves pairs of sockets that can reach nobody but each other: a datagram could be sent to an address.
@@ -178,7 +187,14 @@ func attributesRules() []rule {
 		{errno(unix.EOPNOTSUPP), []string{
 			"setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat",
 		}, nil},
-		{errno(unix.EPERM), []string{"ioctl"}, [][]seccomp.Condition{low(1, setFlags), low(1, setFlags32), low(1, setAttributes)}},
+		{errno(unix.EOPNOTSUPP), []string{"ioctl"}, [][]seccomp.Condition{
+			append(ofType('X'), arg(1, seccomp.BitsSet, setAttributes)),
+			append(ofType('f'), arg(1, seccomp.BitsSet, 0xff&^getFlags)),
+			// btrfs creates subvolumes in a folder that is only read. Shared copies of files (FICLONE) are of this type, too:
+			// programs then make full ones.
+			ofType(0x94),
+		}},
+		{errno(unix.EACCES), []string{"fcntl"}, [][]seccomp.Condition{low(1, unix.F_SETLEASE)}}, // others wait while they open the file
 	}
 }
 

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +86,30 @@ func hostile(args []string) {
 	try("timerslack of another", write(fmt.Sprintf("/proc/%d/timerslack_ns", pid), "1"))
 	try("autogroup of another", write(fmt.Sprintf("/proc/%d/autogroup", pid), "10"))
 	try("signal to another", syscall.Kill(pid, syscall.SIGCONT))
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		panic(err)
+	}
+	info := siginfo(syscall.SIGCONT)
+	try("signal to a thread of another", unix.Tgkill(pid, pid, syscall.SIGCONT))
+	try("signal with a value to another", raw(unix.SYS_RT_SIGQUEUEINFO, uintptr(pid), uintptr(syscall.SIGCONT), uintptr(unsafe.Pointer(&info))))
+	try("signal by a descriptor of another", unix.PidfdSendSignal(pidfd, syscall.SIGCONT, nil, 0))
+	signalByFile(pid)
+	try("ptrace of another", unix.PtraceAttach(pid))
+	try("a descriptor of another", descriptorOf(pid))
+	try("memory of another by descriptor", raw(unix.SYS_PROCESS_MADVISE, uintptr(pidfd), uintptr(unsafe.Pointer(&unix.Iovec{Base: new(byte), Len: 1})), 1, unix.MADV_COLD, 0))
+	try("memory of another moved", raw(unix.SYS_MIGRATE_PAGES, uintptr(pid), 8, uintptr(unsafe.Pointer(new(uint64))), uintptr(unsafe.Pointer(new(uint64)))))
+	try("memory of another written", vmWrite(pid))
+	try("files of another compared", raw(unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(pid), 2, 0, 0))
+	try("locks of another", raw(unix.SYS_GET_ROBUST_LIST, uintptr(pid), uintptr(unsafe.Pointer(new(uintptr))), uintptr(unsafe.Pointer(new(uintptr)))))
+	try("events of another", func() error {
+		_, err := unix.PerfEventOpen(&unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{}))}, pid, -1, -1, 0)
+		return err
+	}())
+	try("core scheduling with another", unix.Prctl(unix.PR_SCHED_CORE, unix.PR_SCHED_CORE_SHARE_TO, uintptr(pid), 0, 0))
+	for _, path := range cgroups {
+		try("control group of another: "+path, write(path, strconv.Itoa(pid)))
+	}
 	try("memory of another", func() error {
 		f, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
 		if err == nil {
@@ -112,6 +139,41 @@ func hostile(args []string) {
 	os.Remove(os.TempDir() + "/walls-" + strconv.Itoa(os.Getpid()))
 }
 
+// cgroups are files that take the number of a process into a control group, as systems mount them. That of the root
+// does so without effect.
+var cgroups = []string{
+	"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs", "/sys/fs/cgroup/freezer/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs",
+}
+
+// siginfo is a siginfo_t of sigqueue(3).
+func siginfo(sig syscall.Signal) (info [128]byte) {
+	const queued = -1
+	*(*int32)(unsafe.Pointer(&info[0])) = int32(sig)
+	code := int32(queued)
+	*(*int32)(unsafe.Pointer(&info[8])) = code
+	return info
+}
+
+// signalByFile has the kernel send SIGIO, which ends a process that does not expect it.
+func signalByFile(pid int) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		panic(err)
+	}
+	unix.FcntlInt(uintptr(pair[0]), unix.F_SETOWN, pid)
+	unix.FcntlInt(uintptr(pair[0]), unix.F_SETFL, unix.O_ASYNC)
+	unix.Write(pair[1], []byte("x"))
+}
+
+// vmWrite succeeds where process_vm_writev lets the caller in.
+func vmWrite(pid int) error {
+	local, remote := []unix.Iovec{{Base: &one[0], Len: 1}}, []unix.RemoteIovec{{Base: 1 << 20, Len: 1}}
+	if _, err := unix.ProcessVMWritev(pid, local, remote, 0); err != unix.EFAULT {
+		return err
+	}
+	return nil
+}
+
 // join starts a daemon that hides in the process group of another process, as far as it can.
 func join(group string) {
 	if len(group) > 0 && group[0] != '+' {
@@ -130,12 +192,73 @@ func join(group string) {
 	select {}
 }
 
+// hides are ways to hold a connection without its being among the open files of a process.
+var hides = map[string]func(fd int) error{
+	"in a message that nobody takes": func(fd int) error {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		return unix.Sendmsg(pair[0], []byte("x"), unix.UnixRights(fd), nil, 0)
+	},
+	"in io_uring": func(fd int) error {
+		var params [120]byte
+		ring, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&params)), 0)
+		if errno != 0 {
+			return errno
+		}
+		const registerFiles = 2
+		files := [1]int32{int32(fd)}
+		return call(unix.SYS_IO_URING_REGISTER, ring, registerFiles, uintptr(unsafe.Pointer(&files)), 1)
+	},
+	"in a thread": func(fd int) error { // which keeps it when all others close it
+		ready := make(chan error)
+		var keep func()
+		keep = func() {
+			runtime.LockOSThread()
+			if unix.Gettid() == os.Getpid() { // whose files are those of the process
+				go keep()
+			} else {
+				ready <- unix.Unshare(unix.CLONE_FILES)
+			}
+			select {}
+		}
+		go keep()
+		return <-ready
+	},
+}
+
 // dial connects to addr and says hello, hidden from others of its user or gone before it is looked for.
 func dial(addr, how string) {
-	if how == "hidden" {
-		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	if hide := hides[how]; hide != nil {
+		to := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err == nil {
+			err = unix.Connect(fd, &unix.SockaddrInet4{Port: to.Port, Addr: [4]byte(to.IP.To4())})
+		}
+		if err == nil {
+			_, err = unix.Write(fd, []byte("hello"))
+		}
+		if err == nil {
+			err = hide(fd)
+		}
+		unix.Close(fd)
+		fmt.Println("said", err)
+		io.Copy(io.Discard, os.Stdin)
+		return
 	}
-	c, err := net.Dial("tcp", addr)
+	dialer := net.Dialer{}
+	switch how {
+	case "hidden":
+		unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	case "by MPTCP":
+		dialer.SetMultipathTCP(true)
+	default:
+		if ip := net.ParseIP(how); ip != nil {
+			dialer.LocalAddr = &net.TCPAddr{IP: ip}
+		}
+	}
+	c, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		panic(err)
 	}
@@ -178,21 +301,48 @@ func TestPeerIsKnown(t *testing.T) {
 		}
 	}
 	own("before there is a child")
-	for _, how := range []string{"plain", "gone", "hidden"} {
+	ways := append([]string{"plain", "gone", "hidden", "by MPTCP"}, slices.Sorted(maps.Keys(hides))...)
+	if ip := elsewhere(t); ip != "" {
+		ways = append(ways, ip)
+	}
+	for _, how := range ways {
 		c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "dial", addr, how}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		line(t, c)
+		said := line(t, c)
+		if hides[how] != nil && said != "said <nil>" {
+			t.Logf("%s: not tried: %s", how, said)
+			c.Kill()
+			if _, err := listener.Accept(); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		child, ours := accept()
-		if !ours || how != "gone" && child != c.mark.number {
+		if !ours || how != "gone" && hides[how] == nil && child != c.mark.number {
 			t.Errorf("%s: of child %d, ours %t; want child %d", how, child, ours, c.mark.number)
 		}
 		own("beside one that is " + how)
 	}
 }
 
-// Who is certainly none of ours is not asked for a mark; where anything is in doubt it is.
+// elsewhere returns an address of this machine that is not a loopback address; empty if it has no other.
+func elsewhere(t *testing.T) string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if ip := a.(*net.IPNet).IP; ip.To4() != nil && ip.IsGlobalUnicast() {
+			return ip.String()
+		}
+	}
+	t.Log("this machine has only loopback addresses")
+	return ""
+}
+
+// Who certainly did not come of us is not asked for a mark; where anything is in doubt it is.
 func TestForeignersAreCertain(t *testing.T) {
 	self := os.Getpid()
 	all := []process{
@@ -294,6 +444,9 @@ func TestChildrenCannotHarmOthers(t *testing.T) {
 		did, _ := io.ReadAll(c)
 		if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(string(did)), "\n")); diff != "" {
 			t.Errorf("a child did to the %s (-want +got):\n%s", name, diff)
+		}
+		if !alive(victim.PID()) {
+			t.Errorf("the sibling has ended, after a child tried to harm the %s", name)
 		}
 	}
 }

@@ -69,6 +69,9 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 			l.siftLocked(p)
 		}
 	}
+	if l.known() {
+		return // it is answered at once
+	}
 	if !l.s.ends.IsZero() {
 		ctx = child.Ending(ctx, l.s.ends, l.s.hostLimit)
 	}
@@ -94,9 +97,6 @@ func (l *link) withdraw(ctx context.Context, requests []*pending, sent int) {
 
 // onTimeout is called when a request has not been answered in time, of which f tells.
 func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
-	if l.known() {
-		return // it is being answered
-	}
 	if p.method == "initialize" {
 		l.s.abandon(l.startTimeout(limit))
 		return

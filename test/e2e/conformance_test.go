@@ -22,17 +22,23 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// suites are the runs of the official conformance suite that have to pass in full: package as
-// tools/package.json names it, and arguments.
-var suites = []struct {
+// A suite is a run of the official conformance suite: package as tools/package.json names it, and arguments.
+type suite struct {
 	name, pkg string
 	args      []string
-}{
+}
+
+// suites are those that have to pass in full.
+var suites = []suite{
 	{"2025-11-25", "conformance-current", []string{"--requirements", "2025-11-25"}},
 	{"2025-06-18", "conformance-current", []string{"--spec-version", "2025-06-18", "--suite", "all"}},
 	{"2025-03-26", "conformance-current", []string{"--spec-version", "2025-03-26", "--suite", "all"}},
 	{"0.1.16", "conformance-latest", []string{"--suite", "all"}},
 }
+
+// stateless is the run of the revision without sessions. It has scenarios that do not count (extensions among them), which
+// the reference server does not pass over its own HTTP either.
+var stateless = suite{"2026-07-28", "conformance-current", []string{"--requirements", "2026-07-28"}}
 
 // The suite runs twice: against the Go SDK's reference server over its own HTTP, and against the same
 // server as a stdio child of the bridge. The bridge must not lose a single passed check.

@@ -19,15 +19,12 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// The set of 2026-07-28 has scenarios that do not count (extensions among them), which the reference
-// server does not pass over its own HTTP either. The suite's exit code says whether all that count
-// passed; of the others the bridge must not lose one.
+// The suite's exit code says whether all scenarios that count passed; of the others the bridge must not lose one.
 func TestConformanceSuiteOfTheRevisionWithoutSessionsPasses(t *testing.T) {
 	child := conformanceServer(t)
 	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q}}}`, child))
-	args := []string{"--requirements", "2026-07-28"}
-	direct := conform(t, serveHTTP(t, child, "-stateless=true"), "conformance-current", args)
-	bridged := conform(t, b.Endpoint("everything"), "conformance-current", args)
+	direct := conform(t, serveHTTP(t, child, "-stateless=true"), stateless.pkg, stateless.args)
+	bridged := conform(t, b.Endpoint("everything"), stateless.pkg, stateless.args)
 
 	d, g := direct.total(), bridged.total()
 	t.Logf("2026-07-28: %d passed and %d failed over the server's own HTTP, %d and %d over the bridge; they differ in:\n%s",

@@ -171,6 +171,33 @@ func TestInfrastructureHolds(t *testing.T) {
 			t.Errorf("the Bicep compiler says:\n%s", said)
 		}
 	})
+
+	// Of the versions of an API, the newest stable one that this compiler knows: an answer that no day changes.
+	t.Run("versions", func(t *testing.T) {
+		tools := e2etest.File(t, "..", "shared", "tools", "bicep")
+		graph, err := os.ReadFile(filepath.Join(tools, "graph.tgz"))
+		if err != nil {
+			t.Skip("the Bicep compiler is not here: ../shared/tools/bicep")
+		}
+		const config = `{"extensions": {"microsoftGraphV1": "../graph.tgz"},
+			"analyzers": {"core": {"enabled": true, "rules": {"use-recent-api-versions": {"level": "warning", "maxAgeInDays": 0}}}}}`
+		for _, project := range projects {
+			dir := t.TempDir()
+			infra := filepath.Join(dir, "infra")
+			if err := os.CopyFS(infra, os.DirFS(filepath.Join(project, "infra"))); err != nil {
+				t.Fatal(err)
+			}
+			for name, data := range map[string][]byte{filepath.Join(dir, "graph.tgz"): graph, filepath.Join(infra, "bicepconfig.json"): []byte(config)} {
+				if err := os.WriteFile(name, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			said := runIn(t, infra, []string{"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1"}, filepath.Join(tools, "bicep"), "build", "main.bicep", "--outfile", filepath.Join(dir, "main.json"))
+			if strings.Contains(said, "use-recent-api-versions") {
+				t.Errorf("the Bicep compiler says:\n%s", said)
+			}
+		}
+	})
 }
 
 func abs(t *testing.T, path string) string {

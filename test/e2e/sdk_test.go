@@ -24,10 +24,12 @@ func TestEveryClientPlaysEveryScenarioOnThePythonServer(t *testing.T) {
 	playAll(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q, "args": [%q]}}}`, python, pythonServer(t)))
 }
 
-func playAll(t *testing.T, config string) {
-	b := bridge(t, config)
+func playAll(t *testing.T, config string) { play(t, bridge(t, config), sdks()) }
+
+// play has clients play what they know with the server "everything".
+func play(t *testing.T, b *Bridge, clients []sdk) {
 	t.Run("client", func(t *testing.T) { // the group waits for its parallel tests before the bridge is taken down
-		for _, client := range sdks() {
+		for _, client := range clients {
 			for _, scenario := range slices.Sorted(maps.Keys(scenarios)) {
 				if !client.knows(scenario) {
 					continue
