@@ -221,8 +221,8 @@ func (b bother) trouble(t *testing.T, h *handler, counts *tally) (peakKB int, to
 // once bothers in one session for as long as it lasts, tells the tries, and ends the session.
 func (b bother) once(ctx context.Context, s *session, url string, tell func(tries), counts *tally) {
 	patience := b.lasts
-	if b.pad > 0 || b.tells || b.again {
-		patience += 20 * time.Second // an answer is waited for
+	if b.want != "" || b.tells {
+		patience += 40 * time.Second // an answer is waited for
 	}
 	enough, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
