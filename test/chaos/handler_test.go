@@ -32,7 +32,7 @@ type setup struct {
 	Config mcpfunc.Config
 	Grace  time.Duration
 	Drain  time.Duration
-	Dir    string // of a project with a manifest; empty for none
+	Dir    string // of a project, with a manifest or packed; empty for none
 }
 
 // figures are what a handler tells of itself.
@@ -128,7 +128,7 @@ func startHandler(t *testing.T, cfg mcpfunc.Config) *handler {
 }
 
 // newHandler is startHandler for any goroutine.
-func newHandler(t *testing.T, cfg mcpfunc.Config) (h *handler, err error) {
+func newHandler(t *testing.T, cfg mcpfunc.Config) (*handler, error) {
 	dir := ""
 	if os.Getenv("MCPFUNC_E2E_MANIFEST") != "" {
 		dir = t.TempDir()
@@ -136,6 +136,11 @@ func newHandler(t *testing.T, cfg mcpfunc.Config) (h *handler, err error) {
 			return nil, err
 		}
 	}
+	return newProjectHandler(t, cfg, dir)
+}
+
+// newProjectHandler is newHandler for a project in dir, over which cfg is set. An empty dir is no project.
+func newProjectHandler(t *testing.T, cfg mcpfunc.Config, dir string) (h *handler, err error) {
 	for range 5 { // its port may be given to somebody else in between
 		if h, err = tryHandler(cfg, dir); err == nil {
 			t.Cleanup(func() { h.stop(t) })

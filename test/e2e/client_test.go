@@ -38,7 +38,6 @@ func sdks() []sdk {
 	python2 := script{e2etest.Tool("python2", "bin", "python"), filepath.Join("clients", "python2", "client.py")}
 	rust := script{e2etest.Tool("rust", "debug", "client"), ""}
 	mcpgo := script{e2etest.Tool("mcpgo", "client"), ""}
-	langchain := script{e2etest.Tool("langchain", "bin", "python"), filepath.Join("clients", "langchain", "client.py")}
 	usual := []string{"basics", "concurrent", "progress", "logging"}
 	return []sdk{
 		{"go", callOnce, func(t *testing.T, url, scenario string) { scenarios[scenario](t, url) }, nil},
@@ -47,8 +46,12 @@ func sdks() []sdk {
 		{"python2", python2.call, nil, nil},
 		{"rust", rust.call, rust.play, append(usual, "subscription")},
 		{"mcp-go", mcpgo.call, mcpgo.play, append(usual, "subscription")},
-		{"langchain", langchain.call, langchain.play, usual},
+		{"langchain", langchain().call, langchain().play, usual},
 	}
+}
+
+func langchain() script {
+	return script{e2etest.Tool("langchain", "bin", "python"), filepath.Join("clients", "langchain", "client.py")}
 }
 
 func callOnce(t *testing.T, url, tool, args, want string) {

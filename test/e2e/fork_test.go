@@ -150,12 +150,7 @@ func TestForkedServerPlaysEveryScenario(t *testing.T) {
 		t.Fatalf("mcpfunc pack: %v\n%s", err, out)
 	}
 	b := serve(t, dir)
-	p := connect(t, b.Endpoint("everything"))
-	p.mustCall(t, "echo", map[string]any{"message": "is there"})
-	if !slices.ContainsFunc(processesOf(t, b.handler), func(p e2etest.Process) bool { return strings.Contains(p.Command, "<fork server>") }) {
-		t.Error("the server is not forked")
-	}
-	p.end(t)
+	t.Run("a session per call", func(t *testing.T) { callInSessions(t, b) })
 	clients := sdks()
 	if os.Getenv("MCPFUNC_E2E_FORK") == "" {
 		clients = clients[:1]
@@ -163,21 +158,33 @@ func TestForkedServerPlaysEveryScenario(t *testing.T) {
 	play(t, b, clients)
 }
 
+// callInSessions has an agent that opens a session per call list tools, for which nothing starts, and call one, which
+// costs a fork each.
+func callInSessions(t *testing.T, b *Bridge) {
+	const sessions = "25"
+	url, agent := b.Endpoint("everything"), langchain()
+	agent.run(t, url, "lists", sessions)
+	forkServers := func() []e2etest.Process {
+		return slices.DeleteFunc(processesOf(t, b.handler), func(p e2etest.Process) bool { return !strings.Contains(p.Command, "<fork server>") })
+	}
+	if started := forkServers(); len(started) != 0 {
+		t.Errorf("%s sessions that only list tools have started %v", sessions, started)
+	}
+	agent.run(t, url, "calls", sessions, "start", "<fork server>")
+	var left []e2etest.Process
+	if !testlimit.Eventually(func() bool { left = forkServers(); return len(left) == 1 }) {
+		t.Fatalf("%v are left, want the fork server", left)
+	}
+	t.Logf("%s sessions with a call each took %.2f s of processor time besides the fork server's", sessions, ticksOf(t, left[0].PID, 13))
+	if m := b.metrics(t); m.ActiveSessions != 0 || m.TotalProcesses != 0 {
+		t.Errorf("%+v are left", m)
+	}
+}
+
 // costOf returns the processor time of a process, and its memory in MiB: its own, and that which it shares.
 func costOf(t *testing.T, pid int) (cpu float64, private, shared int) {
 	t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	for _, f := range fields[11:13] {
-		ticks, err := strconv.ParseFloat(f, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cpu += ticks / 100 // USER_HZ
-	}
+	cpu = ticksOf(t, pid, 11)
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		t.Fatal(err)
@@ -194,4 +201,23 @@ func costOf(t *testing.T, pid int) (cpu float64, private, shared int) {
 		}
 	}
 	return cpu, private >> 10, shared >> 10
+}
+
+// ticksOf returns the processor time of a process, in seconds: its own (field 11 after its name), or that of the children
+// it has waited for (13).
+func ticksOf(t *testing.T, pid, field int) (seconds float64) {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	for _, f := range fields[field : field+2] {
+		ticks, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seconds += ticks / 100 // USER_HZ
+	}
+	return seconds
 }

@@ -61,6 +61,13 @@ def pid() -> str:
 
 
 @app.tool()
+def start() -> str:
+    """Tells the number of this process, and the command line by which it was started."""
+    with open("/proc/self/cmdline", encoding="utf-8") as f:
+        return f"{os.getpid()} {f.read()}"
+
+
+@app.tool()
 def crash() -> str:
     """Ends this process in the middle of a call, as a segmentation fault would."""
     os.kill(os.getpid(), signal.SIGKILL)

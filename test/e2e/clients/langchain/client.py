@@ -120,7 +120,21 @@ async def call(url, tool, args, expected):
         check(f"{tool} answers", expected in text, text)
 
 
-SCENARIOS = {f.__name__: f for f in (basics, concurrent, progress, logging, call)}
+async def lists(url, count):
+    client = MultiServerMCPClient({"server": {"transport": "streamable_http", "url": url}})
+    got = [[tool.name for tool in await client.get_tools()] for _ in range(int(count))]
+    check(f"{count} sessions list the same tools", got[0] and all(names == got[0] for names in got), got)
+
+
+async def calls(url, count, tool, expected):
+    client = MultiServerMCPClient({"server": {"transport": "streamable_http", "url": url}})
+    tools = {tool.name: tool for tool in await client.get_tools()}
+    got = [str(await tools[tool].ainvoke({})) for _ in range(int(count))]
+    check(f"{count} sessions have processes of their own", len(set(got)) == int(count), got)
+    check(f"{tool} answers", all(expected in text for text in got), got)
+
+
+SCENARIOS = {f.__name__: f for f in (basics, concurrent, progress, logging, call, lists, calls)}
 
 
 async def main(url, name, *args):
