@@ -31,8 +31,8 @@ func fakeFunc() {
 	end()
 }
 
-// fakeAz is the Azure CLI likewise: it knows one app, which is in $FAKE_GROUP and whose settings are the
-// object in the file $FAKE_SETTINGS, and lists what is in the package that it gets.
+// fakeAz is the Azure CLI likewise: it knows one app, which is in $FAKE_GROUP, at $FAKE_HOST, and whose settings are
+// the object in the file $FAKE_SETTINGS, and lists what is in the package that it gets.
 func fakeAz() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == "version" {
@@ -43,8 +43,12 @@ func fakeAz() {
 	record("az", args)
 	switch command {
 	case "functionapp list":
-		if group := os.Getenv("FAKE_GROUP"); group != "" {
-			fmt.Println(group)
+		answer := "FAKE_GROUP"
+		if slices.ContainsFunc(args, func(a string) bool { return strings.HasSuffix(a, ".defaultHostName") }) {
+			answer = "FAKE_HOST"
+		}
+		if text := os.Getenv(answer); text != "" {
+			fmt.Println(text)
 		}
 	case "functionapp config appsettings list":
 		const query = "[?name=='MCPFUNC_SESSION_KEY'].name" // the only one that it understands

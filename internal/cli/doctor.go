@@ -41,7 +41,8 @@ honored, which programs, PATH and isolation its instances have, which route
 requires which credential, whether large refusals and streams arrive, how long
 the first tool takes, and how many instances answer. Most of these checks need a
 key: pass it in $MCPFUNC_KEY or as a header. The command opens one session at a
-time, ends it, and does not call any tool.`,
+time, ends it, and does not call any tool. If az is on PATH, it is asked for the
+hostname of an app that is given by its name.`,
 		Example: `  mcpfunc doctor
   mcpfunc doctor myapp --json
   mcpfunc doctor --strict     in CI

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,14 +49,22 @@ func (o *remoteOptions) check(cmd *cobra.Command, args []string) error {
 	if o.Hold < 0 {
 		return misusef("invalid --hold %s: want 0 or more", o.Hold)
 	}
-	_, err := o.app()
+	if publish.ValidApp(o.Target) {
+		return nil
+	}
+	_, err := parseHTTPURL(o.Target)
 	return err
 }
 
 // app returns where the app is.
-func (o *remoteOptions) app() (*url.URL, error) {
+func (o *remoteOptions) app(ctx context.Context, env *Env) (*url.URL, error) {
 	if publish.ValidApp(o.Target) {
-		return &url.URL{Scheme: "https", Host: strings.ToLower(o.Target) + ".azurewebsites.net"}, nil
+		app := &url.URL{Scheme: "https"}
+		err := env.during("looking for the app", func() error {
+			app.Host = publish.Host(ctx, publish.Streams{Environ: env.Environ}, o.Target)
+			return ctx.Err()
+		})
+		return app, err
 	}
 	u, err := parseHTTPURL(o.Target)
 	if err != nil {
@@ -67,7 +74,7 @@ func (o *remoteOptions) app() (*url.URL, error) {
 }
 
 func (o *remoteOptions) ask(ctx context.Context, env *Env) ([]doctor.Finding, error) {
-	app, err := o.app()
+	app, err := o.app(ctx, env)
 	if err != nil {
 		return nil, err
 	}

@@ -47,15 +47,19 @@ func StartAt(t testing.TB, address, program, dir string, env []string, handlerPo
 	}
 	ready := make(chan error, 1)
 	ended := make(chan struct{})
+	var said lines
 	go func() {
 		defer close(ended)
 		ready <- awaitReady(stderr)
-		_, _ = io.Copy(io.Discard, stderr)
+		said.keep(stderr)
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-ended
 		_ = cmd.Wait() // it was killed
+		if t.Failed() && len(said) > 0 {
+			t.Logf("the front said:\n%s", strings.Join(said, "\n"))
+		}
 	})
 	select {
 	case err := <-ready:
@@ -78,4 +82,13 @@ func awaitReady(stderr io.Reader) error {
 		said.WriteString(lines.Text() + "\n")
 	}
 	return errors.New(said.String())
+}
+
+// lines are the last lines of a program: 100 at most.
+type lines []string
+
+func (l *lines) keep(r io.Reader) {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		*l = append((*l)[max(0, len(*l)-99):], s.Text())
+	}
 }

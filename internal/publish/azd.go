@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -44,17 +43,8 @@ func KeepAZDKey(ctx context.Context, streams Streams) (err error) {
 // DeletedVaults returns the names of vaults of the azd environment name that are deleted but not purged: for up to
 // 90 days, no new vault can have such a name. It returns none if az is not on PATH or cannot tell.
 func DeletedVaults(ctx context.Context, streams Streams, name string) []string {
-	az, err := process.Find(process.Spec{Command: "az", Env: streams.Environ})
-	if err != nil || strings.ContainsRune(name, '\'') {
+	if strings.ContainsRune(name, '\'') {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, az, "keyvault", "list-deleted", "--query",
-		`[?properties.tags."azd-env-name"=='`+name+`'].name`, "--output", "tsv")
-	cmd.Env, cmd.WaitDelay = streams.Environ, patience
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	if cmd.Run() != nil {
-		return nil
-	}
-	return strings.Fields(out.String())
+	return lookUp(ctx, streams, "keyvault", "list-deleted", "--query", `[?properties.tags."azd-env-name"=='`+name+`'].name`)
 }

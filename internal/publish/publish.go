@@ -32,6 +32,16 @@ var (
 // no hyphen at either end.
 func ValidApp(name string) bool { return appName.MatchString(name) }
 
+// Host returns the default hostname of a function app, for which az is asked: that of an app with a unique one is
+// NAME-HASH.REGION-01.azurewebsites.net. If az is not on PATH or cannot tell, it is NAME.azurewebsites.net. The name must be valid.
+func Host(ctx context.Context, streams Streams, app string) string {
+	hosts := lookUp(ctx, streams, "functionapp", "list", "--query", "[?name=='"+app+"'].defaultHostName")
+	if len(hosts) != 1 {
+		return strings.ToLower(app) + ".azurewebsites.net"
+	}
+	return hosts[0]
+}
+
 // ValidSlot reports whether a deployment slot can have this name.
 func ValidSlot(name string) bool { return slotName.MatchString(name) }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/generator"
+	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
 // A ToolError is a tool that ended with an exit code of its own, other than 0.
@@ -46,6 +47,22 @@ func (p *Publisher) ask(ctx context.Context, what string, in io.Reader, args []s
 		return "", err
 	}
 	return out.String(), nil
+}
+
+// lookUp returns the words that az prints; none if it is not on PATH or cannot tell. Its complaints are not shown.
+func lookUp(ctx context.Context, streams Streams, args ...string) []string {
+	az, err := process.Find(process.Spec{Command: "az", Env: streams.Environ})
+	if err != nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, az, append(args, "--output", "tsv")...)
+	cmd.Env, cmd.WaitDelay = streams.Environ, patience
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if cmd.Run() != nil {
+		return nil
+	}
+	return strings.Fields(out.String())
 }
 
 func toolError(name string, err error) error {

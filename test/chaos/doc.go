@@ -12,5 +12,5 @@
 //
 // Under -race memory is not compared: the race detector's own never shrinks. With the tag e2e
 // besides, the servers of test/e2e/tools/install.sh die too. CHAOS_SEED repeats the dice of an earlier
-// run, which prints its own.
+// run, which prints its own. TestNeighboursNoticeNothing needs all walls: seccomp and Linux 6.12.
 package chaos

@@ -35,6 +35,8 @@ func play(role string, args []string) int {
 		return stand()
 	case "fork":
 		return fork(args)
+	case "daemons", "bomb":
+		return increase(role, args)
 	}
 	fmt.Fprintf(os.Stderr, "no role is called %s\n", role)
 	return 2

@@ -45,6 +45,7 @@ type arguments struct {
 	N      int           `json:"n,omitempty"`
 	Delay  time.Duration `json:"delay,omitempty"`
 	Pad    string        `json:"pad,omitempty"` // only there to be large
+	URL    string        `json:"url,omitempty"` // of the handler
 }
 
 func newServer(in, out *os.File) *server {

@@ -151,7 +151,7 @@ func (s *server) misbehave(r request) {
 		s.text(r, fmt.Sprint(len(keep)))
 		return
 	default:
-		s.message(map[string]any{"id": r.ID, "error": map[string]any{"code": -32602, "message": "no such tool"}})
+		s.attack(r)
 		return
 	}
 	os.Exit(1)

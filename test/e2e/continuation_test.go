@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,10 +26,10 @@ var continuations = flag.Int("continuations", 100, "calls at once that ask for i
 type answered struct{ Processes, Failures map[string]int }
 
 // The Python SDK 2 seals a requestState with a key of its process, so that each has to come back to the
-// process that minted it, of the several that a caller has.
+// process that minted it, of the several that a caller has. Here two have a question before any is asked.
 func TestContinuationsOfOneCallerReachTheProcessesThatAsked(t *testing.T) {
 	calls := *continuations
-	got := elicit(t, asker(t), strconv.Itoa(calls), "2")
+	got := elicit(t, asker(t, map[string]string{"ASKERS": t.TempDir(), "PROCESSES": "2"}), strconv.Itoa(calls))
 	total := 0
 	for _, n := range got.Processes {
 		total += n
@@ -45,16 +44,18 @@ func TestContinuationsOfOneCallerReachTheProcessesThatAsked(t *testing.T) {
 }
 
 func TestContinuationOfAProcessThatEndedFailsWithTheReason(t *testing.T) {
-	got := elicit(t, asker(t), "1", "0", "crash")
+	got := elicit(t, asker(t, map[string]string{}), "1", "crash")
 	if diff := cmp.Diff(map[string]int{"continuation_lost": 1}, got.Failures); diff != "" || len(got.Processes) > 0 {
 		t.Errorf("failures (-want +got):\n%s%v", diff, got.Processes)
 	}
 }
 
-func asker(t *testing.T) (url string) {
+// asker serves asker.py with the variables env.
+func asker(t *testing.T, env map[string]string) (url string) {
 	server := filepath.Join(serverDir(t), "asker.py")
 	path := "PATH=" + e2etest.Tool("python2", "bin") + string(os.PathListSeparator) + os.Getenv("PATH")
-	b := bridge(t, fmt.Sprintf(`{"mcpServers": {"asker": {"command": "python", "args": [%q], "timeout_seconds": 120}}}`, server), path)
+	config := map[string]any{"command": "python", "args": []string{server}, "env": env, "timeout_seconds": 200}
+	b := bridge(t, asJSON(t, map[string]any{"mcpServers": map[string]any{"asker": config}}), path)
 	return b.Endpoint("asker")
 }
 

@@ -259,7 +259,7 @@ func TestContinuationsReachTheProcessOnAnotherInstance(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), testlimit.Wait())
 	defer cancel()
 	script := e2etest.File(t, "test", "e2e", "clients", "python2", "elicit.py")
-	cmd := exec.CommandContext(ctx, python2, script, s.Endpoint("asker"), fmt.Sprint(calls), "2")
+	cmd := exec.CommandContext(ctx, python2, script, s.Endpoint("asker"), fmt.Sprint(calls))
 	cmd.Env, cmd.Stderr = e2etest.Environ(), os.Stderr
 	out, err := cmd.Output()
 	var got struct{ Processes, Failures map[string]int }

@@ -1,6 +1,11 @@
-"""A server on the Python SDK 2 whose tool asks for input. Only the process that asked can read what comes back."""
+"""A server on the Python SDK 2 whose tool asks for input. Only the process that asked can read what comes back.
+
+With the variables ASKERS, a folder, and PROCESSES, no process asks before that many have something to ask: which
+process takes a call is up to the app, so that a test cannot wait for it otherwise.
+"""
 
 import os
+import pathlib
 import signal
 from typing import Annotated
 
@@ -17,18 +22,16 @@ class Where(BaseModel):
 
 
 async def where() -> Elicit[Where]:
+    if folder := os.environ.get("ASKERS"):
+        pathlib.Path(folder, str(os.getpid())).touch()
+        while len(os.listdir(folder)) < int(os.environ["PROCESSES"]):
+            await anyio.sleep(0.02)
     return Elicit("Which room?", Where)
 
 
 @app.tool()
 def book(when: str, place: Annotated[Where, Resolve(where)]) -> str:
     return f"{when} in {place.room}, by {os.getpid()}"
-
-
-@app.tool()
-async def nap(seconds: float) -> str:
-    await anyio.sleep(seconds)
-    return "slept"
 
 
 @app.tool()

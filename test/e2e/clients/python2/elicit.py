@@ -1,10 +1,11 @@
-"""Calls a tool that asks for input, many times at once, and answers after a while. Before that it keeps
-the server busy for as long, so that it gets more than one process.
+"""Calls a tool that asks for input, many times at once, and answers.
 
-    python elicit.py URL CALLS SECONDS [crash]
+    python elicit.py URL CALLS [crash]
 
-With crash, the server's process is ended before the answers. Prints one JSON object: the processes that
-answered, with how often each did, and what was raised instead, with how often that was.
+The first calls come without the others, and these follow the first question: a server that keeps its questions
+until it has several processes keeps only as many connections. With crash, the server's process is ended before the
+answers. Prints one JSON object: the processes that answered, with how often each did, and what was raised instead,
+with how often that was.
 """
 
 import collections
@@ -17,12 +18,16 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
 
-async def main(url: str, calls: str, seconds: str, crash: str = "") -> None:
+FIRST = 40  # enough for several processes, and fewer than the connections of the client
+
+
+async def main(url: str, calls: str, crash: str = "") -> None:
     processes: collections.Counter[str] = collections.Counter()
     failures: collections.Counter[str] = collections.Counter()
+    settled = anyio.Event()  # a question came, or a call has ended
 
     async def answer(context, params) -> ElicitResult:
-        await anyio.sleep(float(seconds))
+        settled.set()
         if crash:
             try:
                 await client.call_tool("crash", {})
@@ -41,13 +46,14 @@ async def main(url: str, calls: str, seconds: str, crash: str = "") -> None:
         except MCPError as error:
             reason = (error.data or {}).get("reason", "") if isinstance(error.data, dict) else ""
             failures[reason or str(error)] += 1
+        finally:
+            settled.set()
 
     async with Client(url, mode="2026-07-28", elicitation_callback=answer) as client:
         async with anyio.create_task_group() as group:
-            for _ in range(min(int(calls), 40)):
-                group.start_soon(client.call_tool, "nap", {"seconds": float(seconds)})
-        async with anyio.create_task_group() as group:
             for i in range(int(calls)):
+                if i == FIRST:
+                    await settled.wait()
                 group.start_soon(book, i)
     print(json.dumps({"processes": processes, "failures": failures}))
 
