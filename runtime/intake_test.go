@@ -164,3 +164,34 @@ func TestABodyWithoutEndIsNotTakenIn(t *testing.T) {
 		t.Errorf("waited %v for a sender that stopped", took)
 	}
 }
+
+// After a request that took longer than a body may take, the next one on its connection is as any other.
+func TestALongRequestLeavesItsConnectionGood(t *testing.T) {
+	ended := make(chan error, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ended <- r.Context().Err()
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+		runtime.Gosched() // to net/http, which reads on
+		takeIn(w, r, time.Now().Add(-time.Second), new(io.LimitedReader))
+	}))
+	defer srv.Close()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	for i := range 20 {
+		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if err := <-ended; err != nil {
+			t.Fatalf("request %d begins with an ended context: %v", i, err)
+		}
+	}
+}

@@ -18,10 +18,14 @@ func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 	if n := len(a.faultTexts()); n > 0 {
 		body["status"], body["reason"] = "degraded", fmt.Sprintf("%d of %d servers cannot be served", n, len(a.cfg.Servers))
 	}
-	if len(a.servers) == 0 {
+	var servers []string
+	for _, server := range a.servers {
+		servers = append(servers, server.spec.Name)
+	}
+	if len(servers) == 0 {
 		body["status"], body["reason"] = "unavailable", a.reason("").Error()
 		status = http.StatusServiceUnavailable
-	} else if err := a.admission.Room(); err != nil {
+	} else if err := a.admission.Room(servers); err != nil {
 		body["status"], body["reason"] = "unavailable", err.Error()
 		status = http.StatusServiceUnavailable
 	}

@@ -98,6 +98,7 @@ func TestSlowClientsAreHungUpOn(t *testing.T) {
 // The time that a head has to come is not a limit of what follows.
 func TestStreamsOutliveTheDeadlineOfTheirHead(t *testing.T) {
 	t.Parallel()
+	const patience = time.Second // a client on a slow machine needs some for its head
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -88,6 +90,8 @@ type Reserve interface {
 	// Shed ends one of them, and returns the server that it was of; ok is false if there are no such processes. It
 	// does not wait, and may be called with a Controller's lock held.
 	Shed() (server string, ok bool)
+	// Holds reports whether there are any.
+	Holds() bool
 }
 
 // New returns a Controller of an app that may have max tenants; zero means no limit. Without a source of
@@ -191,10 +195,7 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 		{limits.Max, c.counts.servers[key.Server], false, "this server has reached its limit", func(k Key) bool { return k.Server == key.Server }},
 		{c.max, c.counts.all, false, whatApp, everybody},
 	} {
-		if limit.max <= 0 || limit.known && key.Principal == "" {
-			continue
-		}
-		if limit.count < limit.max {
+		if limit.max <= 0 || limit.count < limit.max || limit.known && key.Principal == "" {
 			continue
 		}
 		if victim = c.idlestLocked(limit.of, false); victim != nil {
@@ -208,7 +209,7 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 // memoryLocked returns nil if there is memory for a process of server, else whose process must go first, or a
 // *FullError. Unused processes are ended at once.
 func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
-	for !c.memory.fits(server) {
+	for !c.memory.fits(server, 1) {
 		if c.shed() {
 			continue
 		}
@@ -216,7 +217,7 @@ func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 			c.memory.ended(c.tenants[victim].key.Server)
 			return victim, nil
 		}
-		return nil, &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
+		return nil, errNoMemory
 	}
 	return nil, nil
 }
@@ -247,15 +248,17 @@ func (c *Controller) shed() bool {
 	return ok
 }
 
-// HasRoom reports whether a process of server fits without another's end, for who starts one ahead.
+// HasRoom reports whether a process of server, started in advance, would leave room for another one.
 func (c *Controller) HasRoom(server string) bool {
 	c.Measure()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.closed && c.memory.fitsTwice(server)
+	return !c.closed && c.memory.fits(server, 2)
 }
 
 const whatApp = "the app has reached its limit"
+
+var errNoMemory = &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
 
 func everybody(Key) bool { return true }
 
@@ -300,15 +303,20 @@ func (c *Controller) Remove(t Tenant) {
 	delete(c.tenants, t)
 }
 
-// Room returns an error while no caller could be admitted.
-func (c *Controller) Room() error {
+// Room returns an error while nobody could be admitted to any of these servers, at whatever price to others.
+func (c *Controller) Room(servers []string) error {
+	c.Measure()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	switch {
+	case c.closed:
 		return ErrClosed
-	}
-	if c.max > 0 && c.counts.all >= c.max && c.idlestLocked(everybody, false) == nil {
+	case c.idlestLocked(everybody, false) != nil:
+		return nil
+	case c.max > 0 && c.counts.all >= c.max:
 		return &FullError{What: whatApp, Limit: c.max}
+	case !slices.ContainsFunc(servers, func(s string) bool { return c.memory.fits(s, 1) }) && (c.spare == nil || !c.spare.Holds()):
+		return errNoMemory
 	}
 	return nil
 }
@@ -318,11 +326,7 @@ func (c *Controller) Used() (sum int64) {
 	if c.memory.source == nil {
 		return 0
 	}
-	var all []int
-	for _, pids := range c.pids() {
-		all = append(all, pids...)
-	}
-	for _, used := range c.memory.source.Used(all) {
+	for _, used := range c.memory.source.Used(slices.Concat(slices.Collect(maps.Values(c.pids()))...)) {
 		sum += used
 	}
 	return sum

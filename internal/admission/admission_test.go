@@ -76,7 +76,7 @@ func TestWhoMakesRoom(t *testing.T) {
 		if err != nil || victim != want {
 			t.Fatalf("%v must go, %v; want %s", victim, err, want.name)
 		}
-		if err := c.Room(); err != nil {
+		if err := c.Room(nil); err != nil {
 			t.Errorf("while %s can go: %v", want.name, err)
 		}
 		want.since = time.Time{} // in use from now on
@@ -84,7 +84,7 @@ func TestWhoMakesRoom(t *testing.T) {
 	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err == nil {
 		t.Errorf("while all are in use: %v", victim)
 	}
-	if c.Room() == nil {
+	if c.Room(nil) == nil {
 		t.Error("there is room while all are in use")
 	}
 	c.Vacate(used)
@@ -99,8 +99,8 @@ func TestWhoMakesRoom(t *testing.T) {
 		t.Errorf("%d processes, want 4", n)
 	}
 	c.Refuse()
-	if _, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err != ErrClosed || c.Room() != ErrClosed {
-		t.Errorf("after Refuse: %v, %v", err, c.Room())
+	if _, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err != ErrClosed || c.Room(nil) != ErrClosed {
+		t.Errorf("after Refuse: %v, %v", err, c.Room(nil))
 	}
 }
 
@@ -268,12 +268,53 @@ func TestReserveIsNoTenants(t *testing.T) {
 // reserve is processes that were started ahead.
 type reserve struct{ left int }
 
+func (r *reserve) Holds() bool { return r.left > 0 }
+
 func (r *reserve) Shed() (string, bool) {
 	if r.left == 0 {
 		return "", false
 	}
 	r.left--
 	return "s", true
+}
+
+func TestThereIsNoRoomWhileNoServerFits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{free: 1 << 30, used: map[int]int64{1: 100 << 20, 2: 200 << 20}}
+		spare := &reserve{}
+		c := New(0, m, 0, spare)
+		defer c.Close()
+		small, large := &tenant{pid: 1}, &tenant{pid: 2}
+		for server, tn := range map[string]*tenant{"small": small, "large": large} {
+			if _, err := c.Admit(tn, key(server, "u"), Limits{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Measure()
+		both := []string{"large", "small"}
+		for _, tt := range []struct {
+			free    int64
+			servers []string
+			held    int
+			idle    time.Time
+			room    bool
+		}{
+			{free: 300 << 20, servers: both, room: true},
+			{free: spareBytes + 100<<20, servers: both, room: true},
+			{free: spareBytes + 100<<20, servers: []string{"large"}},
+			{free: spareBytes + 99<<20, servers: both},
+			{free: spareBytes + 99<<20, servers: both, held: 1, room: true},
+			{free: spareBytes + 99<<20, servers: both, idle: time.Now(), room: true},
+		} {
+			m.set(tt.free)
+			spare.left, large.since = tt.held, tt.idle
+			time.Sleep(measureEvery)
+			if err := c.Room(tt.servers); (err == nil) != tt.room || spare.left != tt.held {
+				t.Errorf("%+v: %v, with %d processes left", tt, err, spare.left)
+			}
+		}
+	})
 }
 
 // Who has no process needs the memory of none until it gets one, and makes no room by going.

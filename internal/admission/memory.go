@@ -59,19 +59,11 @@ func (m *memory) stale() bool {
 	return true
 }
 
-// fits reports whether a process of server fits.
-func (m *memory) fits(server string) bool {
+// fits reports whether so many processes of server fit.
+func (m *memory) fits(server string, processes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !m.known || m.free >= m.need[server]+spareBytes+m.reserve
-}
-
-// fitsTwice reports whether two processes of server fit, so that one that is started ahead takes the room of
-// none that is wanted.
-func (m *memory) fitsTwice(server string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return !m.known || m.free >= 2*m.need[server]+spareBytes+m.reserve
+	return !m.known || m.free >= processes*m.need[server]+spareBytes+m.reserve
 }
 
 // short reports whether the app itself is about to lack memory.
@@ -83,11 +75,7 @@ func (m *memory) short() bool {
 
 func (m *memory) measure(byServer map[string][]int) {
 	free, ok := m.source.Free()
-	var all []int
-	for _, pids := range byServer {
-		all = append(all, pids...)
-	}
-	used := m.source.Used(all)
+	used := m.source.Used(slices.Concat(slices.Collect(maps.Values(byServer))...))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.free, m.known = free, ok

@@ -99,14 +99,15 @@ func (i *Instance) deliver(mails []mail) {
 	}
 }
 
-// receive takes what others have written to the mailbox of this instance, until the context ends.
+// receive takes what others have written to the mailbox of this instance, until the context ends. After a time in which
+// others considered it dead, it answers none of the requests that wait: their callers were told that they are lost.
 func (i *Instance) receive() {
 	open := &opener{keys: i.store.keys, to: i.name, last: map[string]uint64{}}
 	box := i.store.mailbox(i.name)
 	stop := context.AfterFunc(i.ctx, box.close) // a read ends with its connection, not with the context
 	defer stop()
 	var said time.Time
-	pause := minPause
+	pause, heard, late := minPause, time.Now(), false
 	for i.ctx.Err() == nil {
 		mails, err := box.receive(i.ctx)
 		i.shaky.Store(err != nil)
@@ -115,10 +116,13 @@ func (i *Instance) receive() {
 			pause = min(2*pause, beat)
 			continue
 		}
-		pause = minPause
+		late = late || time.Since(heard) >= SignOfLife-beat
+		pause, heard = minPause, time.Now()
 		for _, m := range mails {
 			from, e, err := open.open(m.field, m.value)
 			switch {
+			case err == nil && late && e.kind == kindRequest:
+				i.refuse(from, e)
 			case err == nil:
 				i.take(from, e)
 			case errors.Is(err, errReplayed): // its sender repeated it after an error, or an attacker did
@@ -127,6 +131,7 @@ func (i *Instance) receive() {
 				i.log.Warn("mailbox entry ignored: no other instance wrote it", "error", err)
 			}
 		}
+		late = late && len(mails) == mostMail // there may be more
 	}
 }
 

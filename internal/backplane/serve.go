@@ -30,15 +30,9 @@ var errGone = errors.New("the client has disconnected")
 // takeRequest starts to answer a call, in a goroutine that Close waits for.
 func (i *Instance) takeRequest(from string, e *entry) {
 	h, ok := parseRequestHead(e.head)
-	var target *url.URL
-	if ok {
-		var err error
-		target, err = url.ParseRequestURI(h.target)
-		ok = err == nil
-	}
-	refuse := func() { i.post(from, &entry{kind: kindRefusal, call: e.call}) }
-	if !ok || !i.owns(h) {
-		refuse()
+	target, err := url.ParseRequestURI(h.target)
+	if !ok || err != nil || !i.owns(h) {
+		i.refuse(from, e)
 		return
 	}
 	s := &served{i: i, key: servedKey{from, e.call}, body: newInlet(), answer: newValve()}
@@ -46,7 +40,7 @@ func (i *Instance) takeRequest(from string, e *entry) {
 	if i.deposit(s.body, &entry{data: e.data, end: e.end}) != nil || !i.admit(s) {
 		s.cancel(errClosed)
 		i.count(-s.body.close())
-		refuse()
+		i.refuse(from, e)
 		return
 	}
 	i.answered.Add(1)
@@ -55,6 +49,11 @@ func (i *Instance) takeRequest(from string, e *entry) {
 		defer i.dismiss(s)
 		s.run(h, target)
 	}()
+}
+
+// refuse answers a request of which nothing was done.
+func (i *Instance) refuse(from string, e *entry) {
+	i.post(from, &entry{kind: kindRefusal, call: e.call})
 }
 
 // admit registers s, unless there are too many calls or the app shuts down. dismiss must follow.

@@ -287,11 +287,14 @@ func TestProcessesStartedAheadMakeRoom(t *testing.T) {
 		synctest.Wait()
 		short.Store(true)
 		for i := range 2 {
+			if held := s.Holds(); !held {
+				t.Errorf("%d: none is held", i)
+			}
 			if server, ok := s.Shed(); server != "fake" || !ok {
 				t.Errorf("%d: %q, %v", i, server, ok)
 			}
 		}
-		if _, ok := s.Shed(); ok {
+		if _, ok := s.Shed(); ok || s.Holds() {
 			t.Error("there is one more than were started")
 		}
 		ctx, cancel := context.WithCancel(t.Context())

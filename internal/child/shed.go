@@ -26,6 +26,9 @@ func (s *Starter) Shed() (server string, ok bool) {
 	return sp.spec.Name, true
 }
 
+// Holds reports whether there is a process that Shed would end.
+func (s *Starter) Holds() bool { return s.fullest() != nil }
+
 // fullest returns the spares of the server that has the most; nil if no server has any.
 func (s *Starter) fullest() (fullest *spares) {
 	most := 0

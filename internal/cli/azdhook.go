@@ -26,7 +26,7 @@ before azd creates resources.`,
 }
 
 func runAZDPreprovision(ctx context.Context, env *Env) error {
-	streams := publish.Streams{Environ: env.Environ, In: env.Stdin, Out: raw(env.Stdout), Err: env.Stderr}
+	streams := publish.Streams{Environ: env.Environ, In: env.Stdin, Out: env.Stdout, Err: env.Stderr}
 	if err := publish.KeepAZDKey(ctx, streams); err != nil {
 		return err
 	}

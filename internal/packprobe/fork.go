@@ -103,6 +103,9 @@ type importList struct {
 var (
 	verbose  = []string{"-q", "-v"}                    // the first leaves out who speaks
 	imported = regexp.MustCompile(`^import '(.+)' # `) // once the module is there
+
+	// talk is what else Python says then, of modules and, by its module site, of where it looks for them.
+	talk = regexp.MustCompile(`^(?:# |import _\w+ # (?:builtin|frozen)$|Processing (?:(?:global|user) site-packages$|\.pth file: ')|Adding directory: ')`)
 )
 
 // take returns what else is in p.
@@ -116,7 +119,7 @@ func (l *importList) take(p []byte) []byte {
 		}
 		if m := imported.FindSubmatch(line); m != nil {
 			*l.modules = append(*l.modules, string(m[1]))
-		} else if !bytes.HasPrefix(line, []byte("# ")) {
+		} else if !talk.Match(line) {
 			rest = append(append(rest, line...), '\n')
 		}
 		l.part = after

@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
@@ -231,8 +232,9 @@ func (h *handler) stop(t *testing.T) {
 		if h.stderr.Len() > 0 {
 			t.Errorf("the handler said: %s", &h.stderr)
 		}
-		for _, p := range below {
-			if now := commandLine(p.pid); now != "" && now == p.name {
+		for _, p := range below { // the guard ends after the handler
+			gone := func() bool { now := commandLine(p.pid); return now == "" || now != p.name }
+			if !testlimit.Eventually(gone) {
 				t.Errorf("%v outlived its handler", p)
 			}
 		}

@@ -76,9 +76,8 @@ func TestNeighboursNoticeNothing(t *testing.T) {
 		neighbours.Go(func() { neighbour(ctx, h, fmt.Sprintf("canary-%d", i), ready.Done, times, counts) })
 	}
 	ready.Wait()
-	memory := residentKB(h.pid())
+	memory, before := residentKB(h.pid()), played()
 	for _, b := range bothers() {
-		before := played()
 		times.next()
 		logged := h.figures(t).LogBytes
 		began := time.Now()
@@ -98,8 +97,7 @@ func TestNeighboursNoticeNothing(t *testing.T) {
 }
 
 // strangers returns, after a hostile server is gone, what it has left, and what of the processes before it did not
-// outlive it. It looks twice: process numbers start over, so that a parent may die and its child be born behind a look
-// that goes by number.
+// outlive it. It looks three times: a parent may die and its child be born behind one look.
 func strangers(before []process) (found []string) {
 	clean := 0
 	eventually(deadline, 50*time.Millisecond, func() bool {
@@ -118,7 +116,7 @@ func strangers(before []process) (found []string) {
 		if clean++; len(found) > 0 {
 			clean = 0
 		}
-		return clean == 2
+		return clean == 3
 	})
 	return found
 }
@@ -221,8 +219,8 @@ func (b bother) trouble(t *testing.T, h *handler, counts *tally) (peakKB int, to
 // once bothers in one session for as long as it lasts, tells the tries, and ends the session.
 func (b bother) once(ctx context.Context, s *session, url string, tell func(tries), counts *tally) {
 	patience := b.lasts
-	if b.pad > 0 || b.tells || b.again {
-		patience += 20 * time.Second // an answer is waited for
+	if b.want != "" || b.tells {
+		patience += 40 * time.Second // an answer is waited for
 	}
 	enough, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
