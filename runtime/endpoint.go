@@ -166,13 +166,15 @@ func (a *App) connect(s *server) {
 		MaxBody: a.cfg.MaxRequestBytes, Budget: a.budget, Keepalive: a.cfg.Keepalive, MaxStream: a.opts.StreamLimit, HostLimit: a.cfg.functionTimeout,
 		Calls: a.observer(s), WantsArguments: len(spec.AuditArguments) > 0 && a.audited(spec),
 		ClientIDs: !spec.RejectClientIDs, Anonymous: !spec.RequireSession,
-		Refuse: func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) },
 		Server: &session.Server{
 			Spec: run, Limits: limits, Idle: spec.IdleTimeout,
 			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge, Policy: s.policy,
 		},
 		Pool:   &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era), Policy: s.policy},
 		Strict: s.policy.Strict(),
+	}
+	if s.anyone == nil {
+		s.endpoint.Refuse = func(owner, caller any) (http.Handler, error) { return owner.(*identity).refuse(caller) }
 	}
 	if s.policy.Requires() {
 		s.endpoint.Forbid = s.forbid
@@ -190,7 +192,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 	spec.refused = a.learner(spec)
 	return func(ctx context.Context, caller any) (process.Process, error) {
 		var granted map[string]string
-		if id, ok := caller.(*identity); ok { // otherwise the process is started in advance, for no caller yet
+		if id, ok := caller.(*identity); ok && id != id.server.anyone { // otherwise it is nobody's, or started in advance
 			var err error
 			if granted, err = id.environ(ctx); err != nil {
 				return nil, err

@@ -37,9 +37,6 @@ type identity struct {
 }
 
 func (a *App) identify(s *server, guard authn.Guard, caller *authn.Caller, own *personal) *identity {
-	if s.anyone != nil {
-		return s.anyone
-	}
 	id := &identity{app: a, server: s, guard: guard, own: own}
 	id.newest.Store(caller)
 	return id
@@ -117,9 +114,6 @@ func (id *identity) environ(ctx context.Context) (map[string]string, error) {
 }
 
 func (id *identity) granted(ctx context.Context) (map[string]string, error) {
-	if id == id.server.anyone {
-		return nil, nil
-	}
 	spec, caller := id.server.spec, id.newest.Load()
 	if custom := id.app.opts.Auth; custom != nil {
 		info, _ := caller.Claims[infoClaim].(*auth.TokenInfo)
@@ -146,9 +140,6 @@ func (id *identity) granted(ctx context.Context) (map[string]string, error) {
 // process whose environment is not true any more is of no use: its session is unknown then, which
 // makes the client begin another.
 func (id *identity) refuse(later any) (http.Handler, error) {
-	if id == id.server.anyone {
-		return nil, nil
-	}
 	id.mu.Lock()
 	lease, exported := id.lease, id.exported
 	id.mu.Unlock()
