@@ -192,7 +192,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 	spec.refused = a.learner(spec)
 	return func(ctx context.Context, caller any) (process.Process, error) {
 		var granted map[string]string
-		if id, ok := caller.(*identity); ok && id != id.server.anyone { // otherwise no caller differs, or there is none yet
+		if id, ok := caller.(*identity); ok && id != id.server.anyone { // otherwise callers are all alike, or yet to come
 			var err error
 			if granted, err = id.environ(ctx); err != nil {
 				return nil, err
