@@ -47,7 +47,7 @@ func (res *results) method() string {
 	return fmt.Sprintf(`## How it is measured
 
 Each contender is a process on the loopback interface, and is started again for each measure. Every round runs each
-measure once with each contender. This run had %d rounds, with loads of %s. Figures are medians over the rounds. "±" is the
+measure once with each contender. Rounds: %d, with loads of %s each. Figures are medians over the rounds. "±" is the
 largest difference of a round from the median. All contenders have the same load generator, which checks every byte.
 "8×4" is eight sessions with four calls in flight in each. Without such a pair, it is one session with one call in flight.
 CPU and memory are those of the process between client and server, without the server, unless a figure says so. The client
