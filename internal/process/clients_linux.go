@@ -1,8 +1,6 @@
 package process
 
 import (
-	"bytes"
-	"os"
 	"slices"
 	"sync"
 )
@@ -14,40 +12,37 @@ import (
 // A socket is open in two processes if one has started the other, or given it to the other. A client is below no child, and
 // no child is below a client but by way of the app. So a client's connection is a child's as well only if both agree on it.
 type clients struct {
+	look  lookout[map[string]bool]
 	mu    sync.Mutex
 	known [4]process
 	next  int // to be replaced
 }
 
-// add remembers a process, in place of the oldest one.
+// add remembers a process, in place of the oldest one, unless it is there.
 func (l *clients) add(p process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if slices.ContainsFunc(l.known[:], func(k process) bool { return k.pid == p.pid && k.started == p.started }) {
+		return
+	}
 	l.known[l.next] = p
 	l.next = (l.next + 1) % len(l.known)
 }
 
-// have reports whether one of the clients has a socket open. One that has ended has none: its number may be another's.
-func (l *clients) have(socket []byte) bool {
+// have reports whether one of the clients has a socket open.
+func (l *clients) have(socket []byte) bool { return l.look.after(l.sockets)[string(socket)] }
+
+// sockets are what the clients have open. One that has ended has none: its number may be another's.
+func (l *clients) sockets() map[string]bool {
 	l.mu.Lock()
 	known := l.known
 	l.mu.Unlock()
+	open := map[string]bool{}
 	var buf [statBytes]byte
-	return slices.ContainsFunc(known[:], func(p process) bool {
-		now, ok := inspect(p.pid, buf[:])
-		return ok && now.started == p.started && hasOpen(p.pid, socket) == nil
-	})
-}
-
-// hasOpen returns nil if a process has a file open, os.ErrPermission if it does not let us look, or another error.
-func hasOpen(pid int, file []byte) error {
-	found := false
-	err := eachFile(pid, func(other []byte) bool {
-		found = bytes.Equal(other, file)
-		return !found
-	})
-	if err == nil && !found {
-		err = os.ErrNotExist
+	for _, p := range known {
+		if now, ok := inspect(p.pid, buf[:]); ok && now.started == p.started {
+			_ = eachSocket(p.pid, func(socket []byte) { open[string(socket)] = true }) // it has none if we cannot look
+		}
 	}
-	return err
+	return open
 }

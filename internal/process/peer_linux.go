@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -42,23 +41,25 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 		return 0, false
 	}
 	held := s.sockets.after(s.heldSockets)
-	if mark := held.by[string(socket)]; mark != 0 {
-		return mark, true
+	switch h, found := held.by[string(socket)]; {
+	case h.mark != 0:
+		return h.mark, true
+	case found:
+		if held.foreign(h.process) {
+			s.clients.add(h.process)
+		}
+		return 0, false
 	}
 	// A handler is called by the host that started it. An app that is part of another program may be called by processes
 	// that it cannot see, such as those of another container that shares the network with it.
 	_, unsure := s.currentTier().(*marked)
-	for _, p := range slices.Backward(held.others) { // a client that is new here is most likely new
-		err := hasOpen(p.pid, socket)
-		if err == nil {
-			if held.foreign(p) {
-				s.clients.add(p)
-			}
-			return 0, false
+	for _, h := range held.closed {
+		if h.mark != 0 {
+			return h.mark, true
 		}
-		unsure = unsure || errors.Is(err, os.ErrPermission) && runsAs(p.pid, user)
+		unsure = unsure || runsAs(h.process.pid, user)
 	}
-	return held.hidden, held.hidden != 0 || !unsure
+	return 0, !unsure
 }
 
 // runsAs reports whether a process that cannot be looked into is one of this user.
@@ -67,77 +68,85 @@ func runsAs(pid int, user uint32) bool {
 	return bytes.Contains(status, fmt.Appendf(nil, "\nUid:\t%d\t", user))
 }
 
-// heldSockets are what children, and what came of them, have open.
+// heldSockets are the sockets that processes have open.
 type heldSockets struct {
-	by      map[string]uint64  // the mark of the child that has it open, by its name in /proc/pid/fd
-	hidden  uint64             // the mark of a child that hides its files from us; 0 for none
-	others  []process          // that carry no mark
+	by      map[string]holder  // by their names in /proc/pid/fd
+	closed  []holder           // that do not let us look
 	foreign func(process) bool // reports whether a process certainly came of no child
 }
 
+// holder is a child, or what came of it, if one of those that have a socket open is one.
+type holder struct {
+	process process
+	mark    uint64 // 0 for none
+}
+
 func (s *system) heldSockets() (held heldSockets) {
-	held.by = map[string]uint64{}
+	held.by = map[string]holder{}
 	all := processes()
 	held.foreign = s.foreigners(all)
 	for _, p := range all {
-		mark := uint64(0)
+		h := holder{process: p}
 		if !held.foreign(p) { // it is dear to read
-			mark = s.marks.of(p.pid)
+			h.mark = s.marks.of(p.pid)
 		}
-		if mark == 0 {
-			held.others = append(held.others, p)
-			continue
-		}
-		if err := eachFile(p.pid, func(file []byte) bool { held.by[string(file)] = mark; return true }); errors.Is(err, os.ErrPermission) {
-			held.hidden = mark
+		err := eachSocket(p.pid, func(socket []byte) {
+			if held.by[string(socket)].mark == 0 {
+				held.by[string(socket)] = h
+			}
+		})
+		if errors.Is(err, os.ErrPermission) {
+			held.closed = append(held.closed, h)
 		}
 	}
 	return held
 }
 
 // A lookout does what takes long once for all who wait for it.
-type lookout struct {
-	turn chan struct{} // held by who looks; capacity 1
+type lookout[T any] struct {
 	mu   sync.Mutex
-	next *sighting // that has not begun; nil for none
+	last chan struct{} // closed once the look that began last is over; nil for none
+	next *sighting[T]  // that has not begun; nil for none
 }
 
-type sighting struct {
-	done chan struct{} // closed once held is there
-	held heldSockets
+type sighting[T any] struct {
+	done chan struct{} // closed once seen is there
+	seen T
 }
 
 // after returns what f does, which is called after the call of after has begun: for one connection, or for all that
 // have come while f was busy with those before.
-func (l *lookout) after(f func() heldSockets) heldSockets {
-	mine, first := l.join()
-	if !first {
-		<-mine.done
-		return mine.held
+func (l *lookout[T]) after(f func() T) T {
+	mine, last := l.join()
+	if last != nil {
+		<-last
 	}
-	l.turn <- struct{}{}
-	runtime.Gosched() // who has come as well joins: a look takes no break in which they could
-	l.begin()
-	mine.held = f()
-	<-l.turn
-	close(mine.done)
-	return mine.held
+	if mine.done != last {
+		runtime.Gosched() // who has come as well joins: a look takes no break in which they could
+		l.begin()
+		mine.seen = f()
+		close(mine.done)
+	}
+	return mine.seen
 }
 
-func (l *lookout) join() (next *sighting, first bool) {
+// join returns the next sighting, and what is closed once the caller may go on: with the sighting's own channel another
+// caller looks, else this one does.
+func (l *lookout[T]) join() (next *sighting[T], last chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if first = l.next == nil; first {
-		l.next = &sighting{done: make(chan struct{})}
+	if l.next != nil {
+		return l.next, l.next.done
 	}
-	return l.next, first
+	l.next = &sighting[T]{done: make(chan struct{})}
+	return l.next, l.last
 }
 
 // begin makes who joins from now on wait for the next look.
-func (l *lookout) begin() {
+func (l *lookout[T]) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.next = nil
+	l.last, l.next = l.next.done, nil
 }
 
 // foreigners returns what tells of which processes it is certain that they did not come of this one, since where this
@@ -179,8 +188,8 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
 }
 
-// eachFile calls f with what each descriptor of a process refers to (proc_pid_fd(5)), until f returns false.
-func eachFile(pid int, f func(file []byte) (more bool)) error {
+// eachSocket calls f with the name of each socket that a process has open (proc_pid_fd(5)).
+func eachSocket(pid int, f func(socket []byte)) error {
 	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
 		return err
@@ -194,8 +203,8 @@ func eachFile(pid int, f func(file []byte) (more bool)) error {
 			return nil // that was all, or the process has ended
 		}
 		for _, name := range names {
-			if n, err := unix.Readlinkat(fd, name, link[:]); err == nil && !f(link[:n]) {
-				return nil
+			if n, err := unix.Readlinkat(fd, name, link[:]); err == nil && bytes.HasPrefix(link[:n], []byte("socket:")) {
+				f(link[:n])
 			}
 		}
 	}

@@ -9,19 +9,19 @@ import (
 // A caller that comes while others look gets what is seen after that, and all who come then share it.
 func TestWhoComesLaterSharesTheNextLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := lookout{turn: make(chan struct{}, 1)}
+		var l lookout[uint64]
 		looks := uint64(0)
 		gate := make(chan struct{})
-		look := func() heldSockets {
+		look := func() uint64 {
 			looks++
 			mine := looks
 			<-gate
-			return heldSockets{hidden: mine}
+			return mine
 		}
 		var all sync.WaitGroup
 		saw := make([]uint64, 10)
 		for i := range saw {
-			all.Go(func() { saw[i] = l.after(look).hidden })
+			all.Go(func() { saw[i] = l.after(look) })
 			synctest.Wait()
 		}
 		close(gate)

@@ -29,8 +29,8 @@ type system struct {
 	done chan struct{} // the sweeper has returned
 	once sync.Once     // starts the sweeper
 
-	sockets lookout // for those of connections
-	clients clients // that connections came from
+	sockets lookout[heldSockets] // for those of connections
+	clients clients              // that connections came from
 }
 
 func (s *system) open(sup *Supervisor) {
@@ -38,7 +38,6 @@ func (s *system) open(sup *Supervisor) {
 	s.walls = newWalls()
 	s.terminal = hasTerminal()
 	s.marks = newMarks()
-	s.sockets.turn = make(chan struct{}, 1)
 	s.folders = newFolders(s.marks.prefix())
 	s.guard = guard{shell: guardShell, nonce: s.marks.prefix(), folder: s.folders.root, log: sup.log, groups: map[int]bool{}}
 	s.tier = &marked{marks: s.marks}
