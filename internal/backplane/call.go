@@ -207,7 +207,7 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		}
 		i.count(-len(e.data))
 		switch {
-		case e.kind == kindRefusal && !wrote:
+		case e.kind == kindRefusal && !e.end:
 			return ErrRefused
 		case e.kind == kindRefusal:
 			return &LostError{Err: errors.New("the instance ended its answer early")}

@@ -25,7 +25,7 @@ const (
 	kindCredit   kind = 'c' // room for more bytes of the answer
 	kindHead     kind = 'H' // the head of an answer, and the beginning of its body
 	kindData     kind = 'D' // more of the answer's body
-	kindRefusal  kind = 'N' // before a head: nothing was done; after it: the answer ends here, incomplete
+	kindRefusal  kind = 'N' // nothing was done; with end: the answer ends here, incomplete
 	kindReceived kind = 'K' // room for more bytes of the call's body
 )
 
