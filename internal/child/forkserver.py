@@ -1,6 +1,7 @@
 # Imports what a server needs, once, and is forked for each of its sessions. The handler starts it, and
 # speaks with it as package process says (ForkServer). Nothing here may start a thread, and nothing of a
 # caller may come into this process: a child reads its environment itself.
+import atexit
 import builtins
 import ctypes
 import gc
@@ -237,6 +238,25 @@ def become(talk, changed):
         os.write(talk, b"ok\n")
 
 
+def end(status):
+    """Ends this process as the interpreter would, but does not take apart what it has imported: that would write to, and
+    so copy, all that it shares. It returns where something is left of which that would be the end, such as a file."""
+    threading = sys.modules.get("threading")
+    if threading:
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    gc.collect()  # of what this process has made itself
+    if any(hasattr(kind, "__del__") for kind in set(map(type, gc.get_objects()))):
+        return
+    try:
+        for file in (sys.stdout, sys.stderr):
+            if not file.closed:
+                file.flush()
+    except Exception:
+        return
+    os._exit(status & 0xFF)
+
+
 def main(control):
     os.set_inheritable(control.fileno(), False)
     ruleset = None
@@ -263,7 +283,14 @@ def main(control):
     module = sys.modules["__main__"].__dict__
     module.clear()
     module.update(__name__="__main__", __file__=plan["script"], __builtins__=builtins, __doc__=None, __package__=None, __spec__=None, __loader__=None)
-    exec(code, module)
+    try:
+        exec(code, module)
+        status = 0
+    except SystemExit as e:
+        status = 0 if e.code is None else e.code
+    if type(status) is int:
+        end(status)
+    sys.exit(status)
 
 
 main(control)
