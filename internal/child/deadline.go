@@ -59,6 +59,18 @@ func (e endless) Value(key any) any {
 	return e.Limited.Value(key)
 }
 
+// ends returns what is closed when ctx ends, unless at a time that it returns as well, zero for none: to who waits often
+// and has a timer.
+func ends(ctx context.Context) (done <-chan struct{}, at time.Time) {
+	switch l := ctx.(type) {
+	case *Limited:
+		return l.Context.Done(), l.at
+	case endless:
+		return l.Context.Done(), l.at
+	}
+	return ctx.Done(), time.Time{}
+}
+
 // Deadline returns the time at which l ends.
 func (l *Limited) Deadline() (at time.Time, ok bool) { return l.at, true }
 
