@@ -162,25 +162,15 @@ func (c *Child) Read() (*message.Message, error) {
 			c.speaks()
 			return c.brokenAnswer(broken), nil
 		case errors.As(err, &large):
-			e := m.Envelope()
-			c.log.Warn("server message exceeds the limit", "kind", e.Kind().String(), "limit", large.Limit)
-			if e.Kind() == message.Response {
-				f := &Failure{Text: "the server's answer is too large: " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
-				answer := f.Answer(e.ID())
-				m.Free()
+			f := &Failure{Text: "the server's answer is too large: " + err.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
+			if answer := c.dropped(m, f, err); answer != nil {
 				return answer, nil
 			}
-			m.Free()
 		case errors.Is(err, message.ErrNoMemory):
-			e := m.Envelope()
-			c.log.Warn("no memory for a large message of the server", "kind", e.Kind().String(), "why", err)
-			if e.Kind() == message.Response {
-				f := &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
-				answer := f.Answer(e.ID())
-				m.Free()
+			f := &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
+			if answer := c.dropped(m, f, err); answer != nil {
 				return answer, nil
 			}
-			m.Free()
 		case errors.Is(err, framing.ErrRunaway):
 			c.Kill(&Failure{Text: "the server wrote an endless message and was stopped", Reason: ReasonFlood})
 			return nil, err
@@ -188,6 +178,17 @@ func (c *Child) Read() (*message.Message, error) {
 			return nil, err
 		}
 	}
+}
+
+// dropped frees m, of which no more than its beginning was read. If it is an answer, it returns f in its place.
+func (c *Child) dropped(m *message.Message, f *Failure, why error) *message.Message {
+	defer m.Free()
+	e := m.Envelope()
+	c.log.Warn("server message dropped", "kind", e.Kind().String(), "why", why)
+	if e.Kind() != message.Response {
+		return nil
+	}
+	return f.Answer(e.ID())
 }
 
 // speaks notes that the process has answered.

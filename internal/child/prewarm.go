@@ -93,7 +93,11 @@ func (sp *spares) fill(pause time.Duration) {
 		case <-time.After(pause):
 		case <-sp.starter.ctx.Done():
 		}
-		for sp.wantMore() && sp.fits() && sp.start() {
+		for sp.wantMore() {
+			if !sp.starter.room(sp.spec.Name) || !sp.start() {
+				sp.stopFilling() // until one is taken
+				return
+			}
 		}
 	})
 }
@@ -114,15 +118,10 @@ func (sp *spares) wantedLocked() int {
 	return max(sp.spec.Prewarm, min(sp.spec.Prewarm+sp.demand.during(time.Now()), sp.spec.MostPrewarm))
 }
 
-// fits reports whether there is memory for another one; if not, filling is over until one is taken.
-func (sp *spares) fits() bool {
-	if sp.starter.room(sp.spec.Name) {
-		return true
-	}
+func (sp *spares) stopFilling() {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	sp.filling = false
-	return false
 }
 
 // timed notes how long a process has taken from its start to its first message.
@@ -171,17 +170,15 @@ func (sp *spares) excess() (excess []*spare, calm bool) {
 	return excess, calm
 }
 
-// start starts one. It reports false, and filling is over, if that fails: the next session will say
-// why.
+// start starts one. It reports false if that fails: the next session will say why.
 func (sp *spares) start() bool {
 	s, err := sp.launch()
-	sp.mu.Lock()
-	defer sp.mu.Unlock()
 	if err != nil {
-		sp.filling = false
 		sp.starter.log.Warn("cannot prewarm a process", "server", sp.spec.Name, "error", err)
 		return false
 	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
 	sp.ready = append(sp.ready, s)
 	return true
 }
