@@ -228,7 +228,7 @@ func TestImportsThatCannotBeSharedAreNotTriedAgain(t *testing.T) {
 	})
 }
 
-// A process that nobody waits for stays among those of the system, and of the app's figures.
+// Without a wait for its end, a process stays among those of the system, and of the app's figures.
 func TestForkServerThatIsOfNoUseIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, report := range []string{`{"problem":"imports start a thread","reads":[]}`, `no JSON`} {
@@ -237,7 +237,7 @@ func TestForkServerThatIsOfNoUseIsWaitedFor(t *testing.T) {
 				t.Errorf("%s: a process was forked", report)
 			}
 			if synctest.Wait(); !(*all)[0].waited.Load() {
-				t.Errorf("%s: nobody waited for the fork server", report)
+				t.Errorf("%s: its end was not waited for", report)
 			}
 		}
 	})

@@ -15,17 +15,10 @@ type spares struct {
 	spec    *Spec
 
 	mu       sync.Mutex
-	ready    []*spare
+	ready    []*running
 	filling  bool
 	trimming bool
 	demand   demand
-}
-
-// A spare is a process that waits for its session.
-type spare struct {
-	p      process.Process
-	stderr *stderrTail
-	dead   chan struct{} // closed when it has ended by itself
 }
 
 // Prewarm keeps spec.Prewarm processes started ahead, from now on and whenever one is taken; more of them, up
@@ -56,7 +49,7 @@ func (s *Starter) sparesOf(spec *Spec) *spares {
 const refillAfter = 100 * time.Millisecond
 
 // take returns a process that is ready, or nil, and sees to the next.
-func (sp *spares) take() *spare {
+func (sp *spares) take() *running {
 	if sp == nil {
 		return nil
 	}
@@ -69,7 +62,7 @@ func (sp *spares) take() *spare {
 		s := sp.ready[0]
 		sp.ready = sp.ready[1:]
 		select {
-		case <-s.dead:
+		case <-s.gone:
 		default:
 			return s
 		}
@@ -147,7 +140,7 @@ func (sp *spares) trimLocked() {
 			}
 			excess, calm := sp.excess()
 			for _, s := range excess {
-				process.Stop(s.p, s.dead, sp.spec.Grace)
+				process.Stop(s.p, s.gone, sp.spec.Grace)
 			}
 			if calm {
 				return
@@ -157,7 +150,7 @@ func (sp *spares) trimLocked() {
 }
 
 // excess takes out those that are more than are wanted. calm says that no more can be, and trimming is over.
-func (sp *spares) excess() (excess []*spare, calm bool) {
+func (sp *spares) excess() (excess []*running, calm bool) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	wanted := sp.wantedLocked()
@@ -183,7 +176,7 @@ func (sp *spares) start() bool {
 	return true
 }
 
-func (sp *spares) launch() (*spare, error) {
+func (sp *spares) launch() (*running, error) {
 	slot, err := sp.starter.slots.acquire(sp.starter.ctx, sp.spec.Name, sp.spec.Runner)
 	if err != nil {
 		return nil, err
@@ -193,12 +186,8 @@ func (sp *spares) launch() (*spare, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spare{p: p, dead: make(chan struct{})}
-	s.stderr = tailOf(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.secrets)
-	go func() {
-		p.Wait()
-		close(s.dead)
-	}()
+	s := newRunning(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.secrets)
+	s.await() // it may end before a session takes it
 	return s, nil
 }
 
@@ -207,7 +196,7 @@ func (sp *spares) close(wg *sync.WaitGroup) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	for _, s := range sp.ready {
-		wg.Go(func() { process.Stop(s.p, s.dead, sp.spec.Grace) })
+		wg.Go(func() { process.Stop(s.p, s.gone, sp.spec.Grace) })
 	}
 	sp.ready = nil
 }
