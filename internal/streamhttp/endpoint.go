@@ -193,8 +193,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 		return
 	}
 	if q.postOnly() {
-		w.Header().Set("Allow", "POST")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not allowed in this protocol version: use POST")
+		q.methodNotAllowed("POST", "method "+r.Method+" is not allowed in this protocol version: use POST")
 		return
 	}
 	switch r.Method {
@@ -205,9 +204,14 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 	case http.MethodDelete:
 		q.delete()
 	default:
-		w.Header().Set("Allow", "GET, POST, DELETE")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not allowed here")
+		q.methodNotAllowed("GET, POST, DELETE", "method "+r.Method+" is not allowed here")
 	}
+}
+
+// methodNotAllowed refuses the method of the request, and names those that it could have.
+func (q *request) methodNotAllowed(allow, text string) {
+	q.w.Header().Set("Allow", allow)
+	q.refuse(http.StatusMethodNotAllowed, codeInvalid, text)
 }
 
 // refuse answers with a JSON-RPC error that belongs to no request.

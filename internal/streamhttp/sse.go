@@ -23,8 +23,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	q.enter()
 	defer q.leave()
 	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", "GET")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE accepts only GET")
+		q.methodNotAllowed("GET", "this endpoint of HTTP with SSE accepts only GET")
 		return
 	}
 	if _, stream := q.accepts(); !stream {
@@ -74,8 +73,7 @@ func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller C
 	q.enter()
 	defer q.leave()
 	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE accepts only POST")
+		q.methodNotAllowed("POST", "this endpoint of HTTP with SSE accepts only POST")
 		return
 	}
 	sid := r.URL.Query().Get("sessionId")
