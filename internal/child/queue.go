@@ -37,7 +37,7 @@ type queue struct {
 // A waiting is a caller that waits with a message.
 type waiting struct {
 	m    *message.Message
-	told chan error // that m was written, or why not, or errTurn; capacity 1
+	told chan error  // that m was written, or why not, or errTurn; capacity 1
 	late *time.Timer // its own, stopped
 }
 
