@@ -77,7 +77,7 @@ func (l *Limited) Deadline() (at time.Time, ok bool) { return l.at, true }
 // Done returns what is closed when l has ended.
 func (l *Limited) Done() <-chan struct{} { return l.timed(true).Done() }
 
-// Err says why l has ended; nil if it has not.
+// Err says why l has ended, or returns nil.
 func (l *Limited) Err() error { return l.timed(!time.Now().Before(l.at)).Err() }
 
 // Value returns what the request's context has at key. context.Cause finds OutOfTime by it.
