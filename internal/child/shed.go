@@ -18,7 +18,7 @@ func (s *Starter) Shed() (server string, ok bool) {
 	if spare == nil {
 		return "", false
 	}
-	stop := func() { process.Stop(spare.p, spare.dead, sp.spec.Grace) }
+	stop := func() { process.Stop(spare.p, spare.gone, sp.spec.Grace) }
 	if !s.background(stop) {
 		spare.p.Kill() // the app ends
 	}
@@ -53,7 +53,7 @@ func (sp *spares) count() int {
 }
 
 // drop takes the newest out, or returns nil.
-func (sp *spares) drop() *spare {
+func (sp *spares) drop() *running {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	n := len(sp.ready)

@@ -41,10 +41,8 @@ func (c *Child) write(ctx context.Context, m *message.Message) error {
 	}
 	messages := c.queue.take(m)
 	c.stall.begin()
-	if c.rec != nil {
-		for _, m := range messages {
-			c.rec.Sent(m) // before the answer to it can be received
-		}
+	for _, m := range messages {
+		c.rec.Sent(m) // before the answer to it can be received
 	}
 	err := c.pipes.Write(messages...)
 	c.stall.end()

@@ -116,29 +116,6 @@ func TestContinuationThatCannotGoBackIsRefusedWithAReason(t *testing.T) {
 	})
 }
 
-func TestStatesAreBounded(t *testing.T) {
-	var s states
-	w := &Worker{}
-	now := time.Now()
-	for i := range maxStates + 10 {
-		s.add(digestOf(fmt.Sprint(i)), w, now)
-	}
-	s.add(digestOf("20"), w, now) // again
-	if len(s.by) != maxStates || s.order.Len() != maxStates {
-		t.Errorf("%d and %d are remembered, want %d", len(s.by), s.order.Len(), maxStates)
-	}
-	if _, known := s.minter(digestOf("9"), now); known {
-		t.Error("the oldest is remembered")
-	}
-	s.ended(w)
-	if got, known := s.minter(digestOf("20"), now); got != nil || !known {
-		t.Errorf("of a process that ended: %v, %t", got, known)
-	}
-	if _, known := s.minter(digestOf("20"), now.Add(stateLife)); known || len(s.by) > 0 {
-		t.Errorf("after %v %d are remembered", stateLife, len(s.by))
-	}
-}
-
 // registry is what instances tell each other of requestStates, in memory.
 type registry struct {
 	mu   sync.Mutex

@@ -12,6 +12,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/policy"
+	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
@@ -109,8 +110,8 @@ type pool struct {
 	queue    []*turn   // the longest wait first
 	restarts child.RestartBudget
 	tools    map[string][]ParamHeader
-	states   states
-	arriving int // requests in Share
+	states   recent.Map[digest, *mint] // requestStates, and who issued them
+	arriving int                       // requests in Share
 
 	subscriptions atomic.Int32 // not guarded
 }
@@ -234,11 +235,11 @@ func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, 
 // addWorkerLocked starts another worker of p. Without room it returns the worker that must end first, or an error.
 func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *verdict) (admission.Tenant, error) {
 	w := newWorker(ps, p, server, caller, probe)
-	if victim, err := ps.admission.Admit(w, w.key, server.Limits); victim != nil || err != nil {
+	if victim, err := ps.admission.Admit(w, w.key, server.Limits, true); victim != nil || err != nil {
 		w.cancel()
 		return victim, err
 	}
-	w.rec = ps.watch.Open(server.Name, w.alias, true, child.SecretsOf(w.caller))
+	w.rec = ps.watch.Open(server.Name, w.Alias, true, child.SecretsOf(w.Caller))
 	p.workers = append(p.workers, w)
 	ps.workers[w] = struct{}{}
 	ps.running.Go(w.live)
@@ -251,7 +252,7 @@ func (ps *Pools) poolLocked(server *Server, caller Caller) *pool {
 	p := ps.pools[key]
 	if p == nil {
 		ps.sweepLocked()
-		p = &pool{restarts: child.NewRestartBudget(server.Spec)}
+		p = &pool{restarts: child.NewRestartBudget(server.Spec), states: recent.Map[digest, *mint]{Max: maxStates}}
 		ps.pools[key] = p
 	}
 	return p
@@ -287,7 +288,7 @@ func (ps *Pools) forget(w *Worker) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	delete(ps.workers, w)
-	w.pool.states.ended(w)
+	w.mint.w = nil
 }
 
 // Refuse makes Share fail with admission.ErrClosed from now on, and ends subscriptions, which have no end

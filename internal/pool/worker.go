@@ -26,11 +26,11 @@ var ErrRetired = errors.New("the process accepts no more calls")
 type Worker struct {
 	key     admission.Key
 	server  *Server
-	caller  any
+	Caller  any    // with whom the process was started
+	Alias   string // of the process in the log
 	pools   *Pools
 	pool    *pool
 	probe   *verdict // that its first answer decides; nil if the era is known
-	alias   string   // in the log
 	log     *slog.Logger
 	rec     *watch.Recorder // nil for none
 	streams *stream.Set     // of the calls
@@ -42,6 +42,7 @@ type Worker struct {
 	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
 	settled bool                  // it is known whether calls can be taken; of the goroutine that reads
 	open    bool                  // it takes calls; guarded by Pools.mu
+	mint    *mint                 // what it has issued refers to; guarded by Pools.mu
 
 	mu      sync.Mutex
 	clock   admission.Clock // of HTTP requests inside
@@ -59,25 +60,17 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	key := caller.key(server)
 	alias := ps.admission.Alias(key)
 	w := &Worker{
-		key: key, server: server, caller: caller.Value, pools: ps, pool: p, probe: probe, alias: alias,
+		key: key, server: server, Caller: caller.Value, Alias: alias, pools: ps, pool: p, probe: probe,
 		log:    ps.log.With("server", server.Name, "pool", alias),
 		outbox: make(chan *message.Message, 16), calls: map[int64]*Call{}, tools: server.Policy.NewInventory(),
 	}
+	w.mint = &mint{w}
 	w.streams = stream.NewSet(w.log)
 	w.ctx, w.cancel = context.WithCancel(ps.ctx)
 	w.clock = admission.NewClock(&w.mu, w.onIdleTimerLocked)
 	w.clock.EnterLocked() // until it is settled: who starts is not idle
 	return w
 }
-
-// Alias is what the log calls the process.
-func (w *Worker) Alias() string { return w.alias }
-
-// Caller returns the value with which the process was started.
-func (w *Worker) Caller() any { return w.caller }
-
-// Renew tells the worker's caller of a later request of the same principal.
-func (w *Worker) Renew(later any) { child.Renew(w.caller, later) }
 
 // enter counts a request in.
 func (w *Worker) enter() {
@@ -193,10 +186,10 @@ func (w *Worker) retire(why string) bool {
 func (w *Worker) live() {
 	defer w.over()
 	defer w.cancel()
-	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.caller, w.log, w.rec)
+	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.Caller, w.log, w.rec)
 	if err != nil {
 		w.close()
-		w.gone(w.pools.starter.StartFailure(w.caller, err), false)
+		w.gone(w.pools.starter.StartFailure(w.Caller, err), false)
 		return
 	}
 	w.pid.Store(int64(c.PID()))
@@ -221,7 +214,7 @@ func (w *Worker) live() {
 
 // over lets go of all that the worker holds.
 func (w *Worker) over() {
-	child.CloseCaller(w.caller)
+	child.CloseCaller(w.Caller)
 	w.pools.forget(w)
 	w.pools.admission.Remove(w)
 	w.mu.Lock()

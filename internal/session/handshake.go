@@ -213,7 +213,7 @@ func (l *link) compare(answer *message.Message) error {
 		return &child.Failure{Text: "invalid answer to initialize: " + err.Error(), Reason: child.ReasonStart}
 	}
 	if a.Error != nil {
-		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.caller, a.Error.Message), Reason: child.ReasonStart}
+		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.Caller, a.Error.Message), Reason: child.ReasonStart}
 	}
 	different, err := l.match(&a)
 	if different {

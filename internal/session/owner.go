@@ -2,9 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -31,21 +28,10 @@ type ElsewhereError struct{ Owner string }
 func (e *ElsewhereError) Error() string { return "the session is on another instance" }
 
 // ownerName is what the session of key is called among instances.
-func ownerName(key admission.Key) string {
-	b := []byte("mcpfunc session owner")
-	for _, part := range []string{key.Server, key.Principal, key.Client, key.ID} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	sum := sha256.Sum256(b)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+func ownerName(key admission.Key) string { return key.Name("mcpfunc session owner") }
 
 // OwnerName is what the session of o is called among instances.
 func (o Opening) OwnerName() string { return ownerName(o.key()) }
-
-// Shares reports whether instances tell each other which of them has a session.
-func (t *Table) Shares() bool { return t.sharing.Owners != nil }
 
 // Owner returns which other instance has the session of o; "" if none that lives does. It fails with a
 // *child.Failure if that cannot be found out.
@@ -55,7 +41,7 @@ func (t *Table) Owner(ctx context.Context, o Opening) (string, error) {
 	}
 	owner, err := t.sharing.Owners.Owner(ctx, o.OwnerName())
 	switch {
-	case err != nil && t.tombstones.over(o.ID):
+	case err != nil && t.tombstones.isOver(o.ID):
 		return "", nil // it has ended here, and another one that has it would be news
 	case err != nil:
 		return "", t.unsure(ctx, o.Server, err)

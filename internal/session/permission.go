@@ -161,13 +161,10 @@ const codeNoMethod = -32601 // JSON-RPC 2.0, "Error object"
 // announce any either: what it has then, prompts and resources, is read.
 func harmless(ctx context.Context, s *Session) (bool, error) {
 	announced := announcesTools(s)
-	cursor, some := "{}", !announced
-	for page := range maxPages {
-		request, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-tools-%d","method":"tools/list","params":%s}`, page, cursor))
-		if err != nil {
-			return false, err
-		}
-		answer, err := query(ctx, s, request)
+	var cursor []byte
+	some := !announced
+	for range maxPages {
+		answer, err := s.listTools(ctx, cursor)
 		if err != nil {
 			return false, err
 		}
@@ -180,7 +177,7 @@ func harmless(ctx context.Context, s *Session) (bool, error) {
 		case got.Error != nil && got.Error.Code == codeNoMethod:
 			return !announced, nil
 		case got.Error != nil:
-			return false, fmt.Errorf("list of tools: %s", s.table.starter.Redact(s.caller, got.Error.Message))
+			return false, fmt.Errorf("list of tools: %s", s.table.starter.Redact(s.Caller, got.Error.Message))
 		}
 		for _, tool := range got.Result.Tools {
 			if !tool.Annotations.ReadOnlyHint && !tool.Annotations.IdempotentHint {
@@ -191,8 +188,7 @@ func harmless(ctx context.Context, s *Session) (bool, error) {
 		if got.Result.NextCursor == "" {
 			return some, nil
 		}
-		next, _ := json.Marshal(got.Result.NextCursor)
-		cursor = `{"cursor":` + string(next) + `}`
+		cursor, _ = json.Marshal(got.Result.NextCursor) // a string
 	}
 	return false, nil
 }

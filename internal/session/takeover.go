@@ -28,7 +28,7 @@ func (t *Table) CanTakeOver(ctx context.Context, o Opening) error {
 // takeoverTicket is CanTakeOver as far as it is known here.
 func (t *Table) takeoverTicket(o Opening) (*ticket.Ticket, error) {
 	tk, err := t.ticketOf(o)
-	if err != nil || t.tombstones.over(o.ID) {
+	if err != nil || t.tombstones.isOver(o.ID) {
 		return nil, ErrUnknown
 	}
 	if granted, known := t.permissions.of(o.Server); known && !granted {
@@ -175,7 +175,7 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 	if !t.refile(s, o.ID) {
 		return ErrUnknown
 	}
-	if t.tombstones.wake(o.ID); t.tombstones.over(o.ID) {
+	if t.tombstones.wake(o.ID); t.tombstones.isOver(o.ID) {
 		s.Close("it ended while it was being taken over")
 		return ErrUnknown
 	}
@@ -211,7 +211,7 @@ func (t *Table) Delete(ctx context.Context, o Opening) error {
 	switch {
 	case err != nil && here:
 		return nil // and was never anywhere else
-	case err != nil || !here && t.tombstones.over(o.ID):
+	case err != nil || !here && t.tombstones.isOver(o.ID):
 		return ErrUnknown
 	}
 	until := o.Server.until(tk.Created)

@@ -134,6 +134,15 @@ func (q *request) sessionID() (string, bool) {
 	return id, true
 }
 
+// namedSession is sessionID where there must be one.
+func (q *request) namedSession() (id string, ok bool) {
+	if id, ok = q.sessionID(); ok && id == "" {
+		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send the header Mcp-Session-Id")
+		return "", false
+	}
+	return id, ok
+}
+
 // chosen reports whether id may name a session that its client opens by using it.
 func (q *request) chosen(id string) bool {
 	return id != "" && q.ClientIDs && !session.Minted(id)
