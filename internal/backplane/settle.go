@@ -33,8 +33,8 @@ func (i *Instance) isSettled(ctx context.Context) (bool, error) {
 	return up >= settle, err // live records it
 }
 
-// unsettle is called when this instance has connected to Redis, which may be another server now: a replica that has not
-// received what was written last.
+// unsettle is called when this instance has connected to Redis, which may be another server now: a replica without what was
+// written last.
 func (i *Instance) unsettle() {
 	i.settled.Store(false)
 	i.doubt()
