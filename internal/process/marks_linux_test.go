@@ -6,8 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A daemon that hides in the process group of a sibling, or in the app's, dies with the child that it came of, and
@@ -48,6 +51,30 @@ func TestJoinedGroupsDoNotHelp(t *testing.T) {
 				t.Error("the sibling was killed")
 			}
 		})
+	}
+}
+
+// A child that has joined another group is killed all the same, and nobody else of that group.
+func TestChildThatLeftItsGroupIsKilled(t *testing.T) {
+	s := open(t)
+	sibling := shell(t, s, `echo ready; cat`)
+	line(t, sibling)
+	c, err := launchers[current](s, Spec{Command: "/proc/self/exe", Args: []string{"hostile", "join", fmt.Sprint("+", sibling.PID())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := line(t, c); !s.sys.terminal && !strings.HasSuffix(said, "true") {
+		t.Errorf("it did not join the group: the test shows nothing: %q", said)
+	}
+	c.Kill()
+	select {
+	case <-c.gone:
+	case <-time.After(testlimit.Wait()):
+		unix.Kill(c.PID(), unix.SIGKILL)
+		t.Error("it lives")
+	}
+	if !alive(sibling.PID()) {
+		t.Error("the sibling was killed")
 	}
 }
 
