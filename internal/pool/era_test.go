@@ -54,8 +54,8 @@ func TestProbeIsAwaitedForAsLongAsTheHostAllows(t *testing.T) {
 		b := newBench(t, 0, nil)
 		b.server.Launch = b.launch(silent)
 		const limit = 5 * time.Second
-		ctx, cancel := child.Until(t.Context(), time.Now().Add(limit), limit)
-		defer cancel()
+		ctx := child.Until(t.Context(), time.Now().Add(limit), limit)
+		defer ctx.Stop()
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {

@@ -20,7 +20,8 @@ import (
 // for POSTs.
 func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Caller, messages string) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
-	defer q.within()()
+	q.enter()
+	defer q.leave()
 	if r.Method != http.MethodGet {
 		q.methodNotAllowed("GET", "this endpoint of HTTP with SSE accepts only GET")
 		return
@@ -69,7 +70,8 @@ func key(query url.Values) string {
 // ServeMessage answers a POST of one message to a session that ServeSSE opened.
 func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
-	defer q.within()()
+	q.enter()
+	defer q.leave()
 	if r.Method != http.MethodPost {
 		q.methodNotAllowed("POST", "this endpoint of HTTP with SSE accepts only POST")
 		return
