@@ -58,8 +58,8 @@ func (t *Table) ForgetOwner(o Opening) {
 
 const noOwner = "cannot find the instance that owns this session"
 
-// unsure is the failure of what cannot be done before other instances have said something of a session: text says
-// what, and err why they have not.
+// unsure is the failure of what cannot be done before something is found out about a session: text says what, and
+// err why it cannot be.
 func (t *Table) unsure(ctx context.Context, server *Server, text string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
