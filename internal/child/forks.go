@@ -295,7 +295,7 @@ func (f *Forks) run(p *forking) {
 	}
 }
 
-// ended notes that a fork server has ended. last says that it died, and that there is none until after a pause.
+// ended notes that a fork server has ended. last says that it died, and that the next one comes after a pause.
 func (f *Forks) ended(p *forking, died bool) (pause time.Duration, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
