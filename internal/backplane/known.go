@@ -39,7 +39,15 @@ func (i *Instance) lives(ctx context.Context, peer string) (bool, error) {
 	if known && !i.shaky.Load() {
 		return true, nil
 	}
-	alive, err := ask(ctx, func(ctx context.Context) (bool, error) { return i.store.alive(ctx, peer) })
+	alive, settled, err := false, false, error(nil)
+	for !alive && !settled && err == nil {
+		if settled, err = i.isSettled(ctx); err == nil { // before the question: it may report in between
+			alive, err = ask(ctx, func(ctx context.Context) (bool, error) { return i.store.alive(ctx, peer) })
+		}
+		if !alive && !settled && err == nil {
+			err = wait(ctx, settlePause)
+		}
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.peers.Delete(peer); alive {
