@@ -251,19 +251,34 @@ func TestForkedChildrenDrawOtherNumbers(t *testing.T) {
 	if python() == "" {
 		t.Skip("there is no Python here")
 	}
-	f, err := startForkServer(open(t), "import random, uuid, tempfile, ssl\n"+talker)
+	f, err := startForkServer(open(t), `
+if __name__ != "__main__": # before the fork
+    import builtins, random, uuid, tempfile, secrets, ssl
+    class Own(random.Random):
+        __hash__ = None
+        def seed(self, a=None, version=2): super().seed(a, version)
+    for name, it in dict(random=random, uuid=uuid, tempfile=tempfile, secrets=secrets, ssl=ssl, made=random.Random(), own=Own(),
+                         seeded=random.Random(42), again=random.Random()).items():
+        setattr(builtins, name, it)
+    again.seed(42)
+    secrets.token_bytes(8)
+`+talker)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	a, b := fork(t, f), fork(t, f)
-	for _, draw := range []string{`random.random()`, `uuid.uuid4()`, `tempfile.mktemp()`, `ssl.RAND_bytes(8)`, `os.urandom(8)`} {
-		draw = strings.Replace(draw, "random.random", `__import__("random").random`, 1)
-		for _, name := range []string{"uuid", "tempfile", "ssl"} {
-			draw = strings.Replace(draw, name+".", `__import__("`+name+`").`, 1)
-		}
+	for _, draw := range []string{
+		`random.random()`, `made.random()`, `own.random()`, `random.Random().random()`, `uuid.uuid4()`, `uuid.uuid1()`, `tempfile.mktemp()`,
+		`secrets.token_bytes(8)`, `ssl.RAND_bytes(8)`, `os.urandom(8)`,
+	} {
 		if x, y := ask(t, a, draw), ask(t, b, draw); x == y {
 			t.Errorf("%s gives both %s", draw, x)
+		}
+	}
+	for _, draw := range []string{`seeded.random()`, `again.random()`} { // as without a fork
+		if x := ask(t, a, draw); x != "0.6394267984578837" {
+			t.Errorf("%s gives %s, want what the seed 42 gives", draw, x)
 		}
 	}
 }
