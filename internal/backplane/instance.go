@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -79,8 +80,8 @@ type Instance struct {
 	claiming map[string]chan struct{} // names that are being claimed; closed when that is over
 	epoch    int
 	releases []ownership
-	owners   map[string]known
-	peers    map[string]time.Time // until when they are considered alive
+	owners   recent.Map[string, string]   // of sessions, as Redis has named them
+	peers    recent.Map[string, struct{}] // that were alive a moment ago
 	closed   bool
 }
 
@@ -99,7 +100,7 @@ func NewInstance(store *Store, keys *ticket.Keys, log *slog.Logger) *Instance {
 		store: store, log: log, name: strings.ToLower(rand.Text()[:16]),
 		outgo: make(chan struct{}, 1), chore: make(chan struct{}, 1), said: make(chan struct{}), drained: make(chan struct{}),
 		calls: map[uint64]*call{}, served: map[servedKey]*served{}, claims: map[string]*claim{}, claiming: map[string]chan struct{}{},
-		owners: map[string]known{}, peers: map[string]time.Time{},
+		owners: recent.Map[string, string]{Max: maxOwners}, peers: recent.Map[string, struct{}]{Max: maxOwners},
 	}
 	store.keys = keys
 	i.ctx, i.cancel = context.WithCancel(context.Background())

@@ -176,7 +176,7 @@ func (i *Instance) add(name, value string, told bool, lost func()) (release func
 	if c == nil {
 		c = &claim{ownership: ownership{name, value}, told: told, holders: map[*func()]struct{}{}}
 		i.claims[name] = c
-		delete(i.owners, name)
+		i.owners.Delete(name)
 	}
 	return i.holderLocked(c, lost)
 }

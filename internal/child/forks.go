@@ -290,12 +290,20 @@ func (f *Forks) run(p *forking) {
 		p.fork.Close()
 		<-gone
 	}
+	if pause, last := f.ended(p, err != nil); last {
+		f.log.Warn("no fork server: starts take longer", "error", err, "pause", pause)
+	}
+}
+
+// ended notes that a fork server has ended. last says that it died, and that the next one comes after a pause.
+func (f *Forks) ended(p *forking, died bool) (pause time.Duration, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err != nil && f.current == p {
-		f.log.Warn("no fork server: starts take longer", "error", err, "pause", f.diedLocked())
+	if last = died && f.current == p; last {
+		pause = f.diedLocked()
 	}
 	f.endLocked(p)
+	return pause, last
 }
 
 // start starts a fork server, and returns when it is ready.

@@ -311,18 +311,26 @@ func isJSON(contentType string) bool {
 	return err == nil && kind == "application/json"
 }
 
-// body reads and checks the message of a POST. It has answered when it returns nil.
-func (q *request) body() *message.Message {
+// takesContent reports whether the body of a POST is of a kind that is read. It has answered when it is not.
+func (q *request) takesContent() bool {
 	if !isJSON(q.r.Header.Get("Content-Type")) {
 		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
-		return nil
+		return false
 	}
 	for _, coding := range q.r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
 			q.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
 			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity or omitted")
-			return nil
+			return false
 		}
+	}
+	return true
+}
+
+// body reads and checks the message of a POST. It has answered when it returns nil.
+func (q *request) body() *message.Message {
+	if !q.takesContent() {
+		return nil
 	}
 	if q.r.ContentLength > q.MaxBody {
 		q.tooLarge()
