@@ -87,8 +87,9 @@ type poster struct {
 	answer sink
 }
 
-func newPoster(tb testing.TB) *poster {
-	app, err := New(&Config{Servers: []Server{{Name: "echo", Command: "echo", Era: "legacy"}}},
+// newPoster returns a poster to an App whose requests the Functions host ends after limit; zero for never.
+func newPoster(tb testing.TB, limit time.Duration) *poster {
+	app, err := New(&Config{Servers: []Server{{Name: "echo", Command: "echo", Era: "legacy"}}, functionTimeout: limit},
 		&Options{Launcher: echoLauncher{}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
@@ -126,7 +127,7 @@ func (p *poster) post(tb testing.TB) {
 
 // BenchmarkPost is one call through the whole App, without HTTP and without a process.
 func BenchmarkPost(b *testing.B) {
-	p := newPoster(b)
+	p := newPoster(b, 30*time.Minute)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.post(b)
@@ -138,11 +139,13 @@ func TestPostAllocatesWithinItsBudget(t *testing.T) {
 		t.Log("counted without the race detector, which allocates")
 		return
 	}
-	p := newPoster(t)
 	// What session makes for a POST, and the text of the id, which is that of the progress token as well. Each may
 	// outlive the POST, for a late answer, so that none is used again.
 	const budget = 2
-	if n := testing.AllocsPerRun(200, func() { p.post(t) }); n > budget {
-		t.Errorf("a POST makes %v allocations, and %d are its budget", n, budget)
+	for limit, budget := range map[time.Duration]float64{0: budget, 30 * time.Minute: budget + 1} { // a child.Limited
+		p := newPoster(t, limit)
+		if n := testing.AllocsPerRun(200, func() { p.post(t) }); n > budget {
+			t.Errorf("with a limit of %v, a POST makes %v allocations, and %v are its budget", limit, n, budget)
+		}
 	}
 }

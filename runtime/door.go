@@ -14,13 +14,11 @@ func (a *App) gate(w http.ResponseWriter, r *http.Request, path string) bool {
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		w.Header().Set("Allow", "GET, POST, DELETE, OPTIONS")
-		writeJSON(w, http.StatusMethodNotAllowed, map[string]any{
-			"error": map[string]string{"code": "method_not_allowed", "message": "The method " + r.Method + " is not allowed here"},
-		})
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "The method "+r.Method+" is not allowed here")
 	case !a.hostsAllowed(r) && !a.probed(path):
-		forbid(w, "host_not_allowed", "The host of this request is not allowed")
+		refuse(w, http.StatusForbidden, "host_not_allowed", "The host of this request is not allowed")
 	case crossSite(r) && !(path == "/" && byLink(r)):
-		forbid(w, "cross_site_request", "A page of another site made the browser send this request")
+		refuse(w, http.StatusForbidden, "cross_site_request", "A page of another site made the browser send this request")
 	default:
 		return true
 	}
@@ -67,7 +65,7 @@ func (a *App) door(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if len(origins) > 1 || !a.originAllowed(origins[0]) {
-		forbid(w, "origin_not_allowed", "The origin of this request is not allowed")
+		refuse(w, http.StatusForbidden, "origin_not_allowed", "The origin of this request is not allowed")
 		return false
 	}
 	h := w.Header()
@@ -93,10 +91,6 @@ func (a *App) door(w http.ResponseWriter, r *http.Request) bool {
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 	return false
-}
-
-func forbid(w http.ResponseWriter, code, message string) {
-	writeJSON(w, http.StatusForbidden, map[string]any{"error": map[string]string{"code": code, "message": message}})
 }
 
 // hostsAllowed reports whether all hosts that a request names, here and where a proxy took it, may be meant.

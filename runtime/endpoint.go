@@ -170,7 +170,7 @@ func (a *App) connect(s *server) {
 			Spec: run, Limits: limits, Idle: spec.IdleTimeout,
 			OnLost: session.OnLost(spec.OnLost), Hibernate: spec.HibernateAfter, MaxAge: spec.MaxAge, Policy: s.policy,
 		},
-		Pool:   &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era), Policy: s.policy},
+		Pool:   &pool.Server{Spec: run, Limits: limits, Idle: spec.IdleTimeout, Era: pool.Era(spec.Era), Workers: poolWorkers, Policy: s.policy},
 		Strict: s.policy.Strict(),
 	}
 	if s.anyone == nil {
@@ -227,6 +227,9 @@ func (a *App) prewarm(spec Server) int {
 	}
 	return spec.Prewarm
 }
+
+// poolWorkers is how many processes the requests of one caller without a session share, at most.
+const poolWorkers = 4
 
 // prewarmFactor bounds how far arrivals raise the number of processes started ahead.
 const prewarmFactor = 8

@@ -71,9 +71,7 @@ func (a *App) faultTexts() map[string]string {
 // shows no value of a variable.
 func answerFault(w http.ResponseWriter, reason error) {
 	w.Header().Set("Retry-After", strconv.Itoa(faultRetry))
-	writeJSON(w, http.StatusServiceUnavailable, map[string]any{
-		"error": map[string]string{"code": "invalid_configuration", "message": reason.Error()},
-	})
+	refuse(w, http.StatusServiceUnavailable, "invalid_configuration", reason.Error())
 }
 
 // withoutValues is an error about the values of variables, without the values, so that any caller may see it.

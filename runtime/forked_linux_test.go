@@ -21,11 +21,12 @@ import (
 // forkedServer answers tools/call with who it is: its process, the one in which its module was imported, what that
 // found, and what it finds itself.
 const forkedServer = `
-import os, sys
+import os, site, sys
 here = os.path.dirname(os.path.abspath(__file__))
 packages = os.path.join(here, "site-packages")
 if packages not in sys.path:
     sys.path[0] = packages
+    site.addsitedir(packages)
 if __name__ == "__main__":
     import json, heavy
     print("hello", sys.argv[1:], file=sys.stderr, flush=True)
@@ -38,6 +39,11 @@ if __name__ == "__main__":
             r = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "f", "version": "1"}}
         elif m["method"] == "tools/call" and m["params"]["name"] == "exit":
             sys.exit(m["params"]["code"])
+        elif m["method"] == "tools/call" and m["params"]["name"] == "processes":
+            import multiprocessing
+            for way in "fork", "spawn", "forkserver":
+                with multiprocessing.get_context(way).Pool(1) as pool:
+                    r[way] = pool.apply(heavy.double, (21,))
         elif m["method"] == "tools/call":
             r = {"pid": os.getpid(), "born": heavy.BORN, "read": heavy.READ, "token": os.environ.get("TOKEN"), "args": sys.argv[1:], "group": os.getpgid(0)}
         print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
@@ -77,8 +83,9 @@ type forkLab struct {
 	log *syncBuffer
 }
 
-// newForkLab packs a server whose dependency is the module heavy. more is of its entry in the configuration.
-func newForkLab(t *testing.T, heavy, more string) *forkLab {
+// newForkLab packs a server whose dependency is the module heavy. more is of its entry in the configuration. Besides there is
+// a .pth file, whose lines Python runs where it looks for modules.
+func newForkLab(t *testing.T, heavy, more string, pth ...string) *forkLab {
 	t.Helper()
 	python, err := exec.LookPath("/usr/bin/python3")
 	if err != nil {
@@ -104,7 +111,8 @@ func newForkLab(t *testing.T, heavy, more string) *forkLab {
 	}
 	write("packed/py/start.py", forkedServer)
 	write("packed/py/fork.txt", "json\nheavy\nnone_of_that_name\n")
-	write("packed/py/site-packages/heavy.py", "import os\nBORN = os.getpid()\nREAD = None\n"+heavy+"\n")
+	write("packed/py/site-packages/heavy.py", "import os\nBORN = os.getpid()\nREAD = None\ndef double(x): return 2 * x\n"+heavy+"\n")
+	write("packed/py/site-packages/lines.pth", strings.Join(pth, "\n"))
 	write("mcp_config.json", fmt.Sprintf(`{"mcpServers":{"py":{"command":"uvx","args":["heavy","--option"]%s}}}`, more))
 	sum, err := packmanifest.TreeSum(tree)
 	if err != nil {
@@ -220,6 +228,10 @@ func TestForkIsGivenUpWhereImportsDoNotAllowIt(t *testing.T) {
 		"an event loop":       {"import asyncio\nkept = asyncio.new_event_loop()", "left open by an import: anon_inode:"},
 		"a process":           {"import subprocess\nkept = subprocess.Popen(['/bin/true'])", "imports: a process, started by an import"},
 		"a working directory": {"os.chdir('/')", "an import changes the working directory"},
+		"shared memory":       {"import mmap\nkept = mmap.mmap(-1, 4096)", "shares memory with the processes that it forks: /dev/zero"},
+		"a lock of processes": {"import multiprocessing\nkept = multiprocessing.Lock()", "shares memory with the processes that it forks: /dev/shm/"},
+		"ends of processes":   {"import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)", "an import handles the end of processes (SIGCHLD)"},
+		"a timer":             {"import signal\nsignal.setitimer(signal.ITIMER_REAL, 3600)", "an import sets a timer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab := newForkLab(t, tt.heavy, "")
@@ -240,12 +252,14 @@ func TestCallersVariablesAreNotThoseOfAnother(t *testing.T) {
 	for name, tt := range map[string]struct {
 		heavy  string
 		forked bool
+		pth    string
 	}{
-		"not read": {"", true}, "read by name": {"READ = os.environ.get('TOKEN')", false}, "all are read": {"READ = dict(os.environ).get('TOKEN')", false},
-		"another is read": {"os.getenv('OTHER'); os.get_exec_path()", true}, "set": {"os.environ.setdefault('TOKEN', 'by default')", false},
+		"not read": {"", true, ""}, "read by name": {"READ = os.environ.get('TOKEN')", false, ""}, "all are read": {"READ = dict(os.environ).get('TOKEN')", false, ""},
+		"another is read": {"os.getenv('OTHER'); os.get_exec_path()", true, ""}, "set": {"os.environ.setdefault('TOKEN', 'by default')", false, ""},
+		"read by a .pth file": {"", false, "import os; os.environ.get('TOKEN')"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lab := newForkLab(t, tt.heavy, `,"env_from_headers":{"TOKEN":"X-Token"}`)
+			lab := newForkLab(t, tt.heavy, `,"env_from_headers":{"TOKEN":"X-Token"}`, tt.pth)
 			for i := range 2 {
 				token := "token-of-caller-" + strconv.Itoa(i)
 				c := &client{t: t, url: lab.url, header: map[string][]string{"X-Token": {token}}}
@@ -290,5 +304,24 @@ func TestImportsMaySetVariables(t *testing.T) {
 	lab := newForkLab(t, "os.environ['TOKEN'] = 'by imports'", "")
 	if s := connect(t, lab.url).self(t); !s.forked() || s.Token == nil || *s.Token != "by imports" {
 		t.Errorf("it is %+v", s)
+	}
+}
+
+// A dependency may look at the script that it is imported for.
+func TestImportsSeeTheScript(t *testing.T) {
+	lab := newForkLab(t, "import __main__\nREAD = __main__.__file__", "")
+	if s := connect(t, lab.url).self(t); !s.forked() || s.Read == nil || filepath.Base(*s.Read) != "start.py" {
+		t.Errorf("it is %+v, and has read %v", s, s.Read)
+	}
+}
+
+// A forked server may start processes in every way of Python, which run its script and import its modules again.
+func TestForkedServerStartsProcesses(t *testing.T) {
+	c := connect(t, newForkLab(t, "", "").url)
+	if s := c.self(t); !s.forked() {
+		t.Fatalf("it is %+v", s)
+	}
+	if got, err := c.send("tools/call", `{"name":"processes"}`); err != nil || got != `{"fork": 42, "spawn": 42, "forkserver": 42}` {
+		t.Errorf("it answers %s, %v", got, err)
 	}
 }

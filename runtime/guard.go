@@ -106,7 +106,5 @@ func (a *App) refuseUnauthorized(w http.ResponseWriter, r *http.Request, err err
 		return
 	}
 	a.log.Error("cannot verify the caller", "path", r.URL.Path, "error", err)
-	writeJSON(w, http.StatusInternalServerError, map[string]any{
-		"error": map[string]string{"code": "internal_error", "message": "The caller could not be verified"},
-	})
+	refuse(w, http.StatusInternalServerError, "internal_error", "The caller could not be verified")
 }

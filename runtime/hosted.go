@@ -28,26 +28,21 @@ type hosting struct {
 const previewFlag = "EnableMcpCustomHandlerPreview"
 
 // hostedBy returns nil where no Functions host has started us.
-func hostedBy(dir string, getenv func(string) string) *hosting {
-	if getenv("FUNCTIONS_CUSTOMHANDLER_PORT") == "" {
+func hostedBy(dir string, env environment) *hosting {
+	if env.get(portSetting) == "" {
 		return nil
 	}
-	id := getenv("WEBSITE_INSTANCE_ID")
+	id := env.get("WEBSITE_INSTANCE_ID")
 	if id == "" {
 		id = rand.Text() // of this process alone
 	}
 	name := sha256.Sum256([]byte(id))
-	var host struct{ ConfigurationProfile string }
-	readSettings(filepath.Join(dir, "host.json"), &host)
-	if v := getenv("AzureFunctionsJobHost__configurationProfile"); v != "" {
-		host.ConfigurationProfile = v
-	}
-	flags := strings.Split(getenv("AzureWebJobsFeatureFlags"), ",")
+	flags := strings.Split(env.get("AzureWebJobsFeatureFlags"), ",")
 	return &hosting{
 		instance: hex.EncodeToString(name[:6]),
-		profile:  host.ConfigurationProfile,
+		profile:  hostSettingsOf(filepath.Join(dir, "host.json"), env)["configurationprofile"],
 		preview:  slices.ContainsFunc(flags, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), previewFlag) }),
-		stack:    getenv("FUNCTIONS_WORKER_RUNTIME"),
+		stack:    env.get("FUNCTIONS_WORKER_RUNTIME"),
 	}
 }
 

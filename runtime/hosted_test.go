@@ -14,13 +14,11 @@ func TestOnlyUnderTheHostAnAppTellsOfItsMachine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "host.json"), []byte(`{"configurationProfile": "mcp-custom-handler" /* ours */}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{"WEBSITE_INSTANCE_ID": "id", "AzureWebJobsFeatureFlags": "Other, enablemcpcustomhandlerpreview", "FUNCTIONS_WORKER_RUNTIME": "python"}
-	getenv := func(name string) string { return vars[name] }
-	if h := hostedBy(dir, getenv); h != nil {
+	env := environment{"WEBSITE_INSTANCE_ID=id", "AzureWebJobsFeatureFlags=Other, enablemcpcustomhandlerpreview", "FUNCTIONS_WORKER_RUNTIME=python"}
+	if h := hostedBy(dir, env); h != nil {
 		t.Errorf("without a host: %+v", h)
 	}
-	vars["FUNCTIONS_CUSTOMHANDLER_PORT"] = "1"
-	h := hostedBy(dir, getenv)
+	h := hostedBy(dir, append(env, "FUNCTIONS_CUSTOMHANDLER_PORT=1"))
 	want := &hosting{instance: "a56145270ce6", profile: "mcp-custom-handler", preview: true, stack: "python"}
 	if diff := cmp.Diff(want, h, cmp.AllowUnexported(hosting{})); diff != "" {
 		t.Error(diff)

@@ -1,43 +1,111 @@
 package mcpfunc
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/tailscale/hujson"
 )
 
 // An environment is variables as NAME=value, which contain the app settings.
 type environment []string
 
-// get returns the value of a variable, or "". A variable that overrides a key of host.json may be written in other ways.
+// get returns the value of a variable, or "".
 func (e environment) get(name string) string {
-	key := hostKey(name)
 	for _, entry := range e {
-		n, value, _ := strings.Cut(entry, "=")
-		if n == name || key != "" && hostKey(n) == key {
+		if n, value, _ := strings.Cut(entry, "="); n == name {
 			return value
 		}
 	}
 	return ""
 }
 
-// overrides are the app settings that beat host.json, by the path of the key, as hostKey has it.
-func (e environment) overrides() map[string]string {
-	all := map[string]string{}
-	for _, entry := range e {
+// hostSettings are the values of host.json, by their paths: in small letters, with a colon between segments, of
+// which an index of a list is one. An app setting beats the file. .NET, which binds both, minds neither case
+// nor whether a colon or "__" separates the segments of a setting's name.
+type hostSettings map[string]string
+
+// hostSettingsOf reads the host.json at file. Without one the app settings alone count.
+func hostSettingsOf(file string, env environment) hostSettings {
+	settings := hostSettings{}
+	var host any
+	readSettings(file, &host)
+	settings.add("", host)
+	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
-		if key := hostKey(name); key != "" {
-			all[key] = value
+		path := strings.ToLower(strings.ReplaceAll(name, "__", ":"))
+		if key, ok := strings.CutPrefix(path, "azurefunctionsjobhost:"); ok {
+			settings[key] = value
 		}
 	}
-	return all
+	return settings
 }
 
-// hostKey returns the path of the key of host.json that an app setting of this name beats, in small letters and
-// with a colon between its segments, or "". .NET, which binds them, minds neither case nor which separator it is.
-func hostKey(name string) string {
-	path := strings.ToLower(strings.ReplaceAll(name, "__", ":"))
-	key, _ := strings.CutPrefix(path, "azurefunctionsjobhost:")
-	if key == path {
-		return ""
+// add adds what is in a value of the file, whose path this is.
+func (s hostSettings) add(path string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			s.add(strings.TrimPrefix(path+":"+strings.ToLower(name), ":"), value[name])
+		}
+	case []any:
+		for i, inner := range value {
+			s.add(path+":"+strconv.Itoa(i), inner)
+		}
+	case nil:
+	default:
+		s[path] = fmt.Sprint(value)
 	}
-	return key
+}
+
+// routing returns the prefix of routes, and the routes of customHandler.http.routes, of which any at all exclude
+// function.json. The custom-handler profiles have a default: one route that takes everything.
+func (s hostSettings) routing() (prefix string, routes []route) {
+	profile := strings.HasSuffix(strings.ToLower(s["configurationprofile"]), "-custom-handler")
+	prefix, ok := s["extensions:http:routeprefix"]
+	if !ok && !profile {
+		prefix = "api"
+	}
+	level := s["customhandler:http:defaultauthorizationlevel"]
+	const list = "customhandler:http:routes:"
+	indexes := map[string]bool{} // which a setting may make up
+	for path := range s {
+		if rest, ok := strings.CutPrefix(path, list); ok {
+			index, _, field := strings.Cut(rest, ":")
+			indexes[index] = indexes[index] || field
+		}
+	}
+	for index, used := range indexes {
+		if used {
+			routes = append(routes, routeOf(prefix, s[list+index+":route"], cmp.Or(s[list+index+":authorizationlevel"], level)))
+		}
+	}
+	if profile && len(routes) == 0 {
+		routes = append(routes, routeOf(prefix, "{*route}", level))
+	}
+	return prefix, routes
+}
+
+// readSettings reads a JSON file of the host, which takes comments in them, names in any case, a byte order mark,
+// and values of other types: what can be read counts.
+func readSettings(file string, into any) bool {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	data, err = hujson.Standardize(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
+		return false
+	}
+	err = json.Unmarshal(data, into)
+	_, other := errors.AsType[*json.UnmarshalTypeError](err)
+	return err == nil || other
 }

@@ -18,18 +18,24 @@ func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 	if n := len(a.faultTexts()); n > 0 {
 		body["status"], body["reason"] = "degraded", fmt.Sprintf("%d of %d servers cannot be served", n, len(a.cfg.Servers))
 	}
-	var servers []string
-	for _, server := range a.servers {
-		servers = append(servers, server.spec.Name)
+	err := a.reason("")
+	if names := a.names(); len(names) > 0 {
+		err = a.admission.Room(names)
 	}
-	if len(servers) == 0 {
-		body["status"], body["reason"] = "unavailable", a.reason("").Error()
-		status = http.StatusServiceUnavailable
-	} else if err := a.admission.Room(servers); err != nil {
+	if err != nil {
 		body["status"], body["reason"] = "unavailable", err.Error()
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, body)
+}
+
+// names are those of the servers that are served, sorted.
+func (a *App) names() (names []string) {
+	for _, server := range a.servers {
+		names = append(names, server.spec.Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // sessionMetrics gives the figures under the names of the reference adapter's page, and more.
@@ -75,11 +81,7 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	gauge("processes", "Server processes that are running.", s.Processes)
 	gauge("processes_memory_bytes", "Memory of the processes of sessions and pools; shared pages count once.", s.Memory)
 	fmt.Fprint(w, "# TYPE mcpfunc_sessions gauge\n# HELP mcpfunc_sessions Sessions that clients can reach.\n")
-	names := make([]string, 0, len(a.servers))
-	for _, server := range a.servers {
-		names = append(names, server.spec.Name)
-	}
-	slices.Sort(names)
+	names := a.names()
 	for _, name := range names {
 		fmt.Fprintf(w, "mcpfunc_sessions{server=%q} %d\n", name, s.Servers[name])
 	}
@@ -110,4 +112,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(body)
+}
+
+// refuse answers with an error in the form of the reference adapter.
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	writeJSON(w, status, map[string]any{"error": map[string]string{"code": code, "message": message}})
 }

@@ -55,7 +55,5 @@ func (a *App) answerPanic(w *headed, r *http.Request) {
 	if w.written {
 		panic(http.ErrAbortHandler)
 	}
-	writeJSON(w, http.StatusInternalServerError, map[string]any{
-		"error": map[string]string{"code": "internal_error", "message": "The request failed"},
-	})
+	refuse(w, http.StatusInternalServerError, "internal_error", "The request failed")
 }

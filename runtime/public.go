@@ -1,19 +1,14 @@
 package mcpfunc
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/tailscale/hujson"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
@@ -50,14 +45,14 @@ func isPublic(dir string, s config.Server, prefix string, isDefault bool, env en
 		functions = append(functions, "mcp", "sse", "message")
 		paths = append(paths, base)
 	}
-	host := readHostFile(filepath.Join(dir, "host.json"), env.overrides())
-	for _, f := range openFunctions(dir, host.routePrefix) {
+	routePrefix, routes := hostSettingsOf(filepath.Join(dir, "host.json"), env).routing()
+	for _, f := range openFunctions(dir, routePrefix) {
 		ours := func(name string) bool { return strings.EqualFold(name, f.name) }
 		if slices.ContainsFunc(functions, ours) || slices.ContainsFunc(paths, f.serves) {
 			return fmt.Errorf("would let anyone in: the function %s requires no key, and the method requires no token", f.name)
 		}
 	}
-	for _, r := range host.routes {
+	for _, r := range routes {
 		if r.level == "anonymous" && slices.ContainsFunc(paths, r.serves) {
 			return errors.New("would let anyone in: the route in host.json requires no key, and the method requires no token")
 		}
@@ -99,71 +94,6 @@ func openFunctions(dir, prefix string) (open []openFunction) {
 	return open
 }
 
-// A hostFile is what host.json says of routes, as the host would have it.
-type hostFile struct {
-	routePrefix string
-	routes      []route // of customHandler.http.routes; any at all exclude function.json
-}
-
-// readHostFile reads host.json with the app settings that beat it, and with what the custom-handler profiles set
-// by default: one route that takes everything.
-func readHostFile(file string, settings map[string]string) hostFile {
-	var host struct {
-		ConfigurationProfile string
-		Extensions           struct {
-			HTTP struct{ RoutePrefix *string }
-		}
-		CustomHandler struct {
-			HTTP struct {
-				DefaultAuthorizationLevel string
-				Routes                    []struct{ Route, AuthorizationLevel string }
-			}
-		}
-	}
-	readSettings(file, &host) // without one the settings alone count
-	set := func(value *string, key string) {
-		if v, ok := settings[key]; ok {
-			*value = v
-		}
-	}
-	http := &host.CustomHandler.HTTP
-	set(&host.ConfigurationProfile, "configurationprofile")
-	set(&http.DefaultAuthorizationLevel, "customhandler:http:defaultauthorizationlevel")
-	type entry struct{ route, level string }
-	const list = "customhandler:http:routes:"
-	entries := map[string]entry{} // by the index, which a setting may make up
-	for i, r := range http.Routes {
-		entries[strconv.Itoa(i)] = entry{r.Route, r.AuthorizationLevel}
-	}
-	for key := range settings {
-		if index, field, ok := strings.Cut(strings.TrimPrefix(key, list), ":"); ok && strings.HasPrefix(key, list) {
-			e := entries[index]
-			switch field {
-			case "route":
-				e.route = settings[key]
-			case "authorizationlevel":
-				e.level = settings[key]
-			}
-			entries[index] = e
-		}
-	}
-	made := hostFile{routePrefix: "api"}
-	if strings.HasSuffix(strings.ToLower(host.ConfigurationProfile), "-custom-handler") {
-		made.routePrefix = ""
-		if len(entries) == 0 {
-			entries["0"] = entry{route: "{*route}"}
-		}
-	}
-	if p := host.Extensions.HTTP.RoutePrefix; p != nil {
-		made.routePrefix = *p
-	}
-	set(&made.routePrefix, "extensions:http:routeprefix")
-	for _, e := range entries {
-		made.routes = append(made.routes, routeOf(made.routePrefix, e.route, cmp.Or(e.level, http.DefaultAuthorizationLevel)))
-	}
-	return made
-}
-
 // A route is what a function, or an entry of customHandler.http.routes, takes.
 type route struct {
 	template []string // its segments
@@ -195,20 +125,4 @@ func (r route) serves(path []string) bool {
 		}
 	}
 	return len(r.template) == len(path)
-}
-
-// readSettings reads a JSON file of the host, which takes comments in them, names in any case, a byte order mark,
-// and values of other types: what can be read counts.
-func readSettings(file string, into any) bool {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return false
-	}
-	data, err = hujson.Standardize(bytes.TrimPrefix(data, []byte("\ufeff")))
-	if err != nil {
-		return false
-	}
-	err = json.Unmarshal(data, into)
-	_, other := errors.AsType[*json.UnmarshalTypeError](err)
-	return err == nil || other
 }

@@ -61,9 +61,7 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 func reads(r *http.Request) bool { return r.Method == http.MethodGet }
 
 func notFound(w http.ResponseWriter) {
-	writeJSON(w, http.StatusNotFound, map[string]any{
-		"error": map[string]string{"code": "not_found", "message": "There is nothing at this path"},
-	})
+	refuse(w, http.StatusNotFound, "not_found", "There is nothing at this path")
 }
 
 // mcp serves what is below mcpPath, in small letters: "", a server, or the two endpoints of HTTP with SSE of either.

@@ -1,7 +1,6 @@
 package mcpfunc
 
 import (
-	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -10,14 +9,11 @@ import (
 // functionTimeout is after how long the Functions host ends a request, and the handler with it, by the
 // host.json at file, which an app setting beats; zero if it never does. Where neither says, it goes by the
 // plan: 5 minutes on Consumption, else 30.
-func functionTimeout(file string, getenv func(string) string) time.Duration {
-	var host struct{ FunctionTimeout string }
-	readSettings(file, &host)
-	text := cmp.Or(getenv("AzureFunctionsJobHost__functionTimeout"), host.FunctionTimeout)
-	if d, ok := parseTimeSpan(text); ok {
+func functionTimeout(file string, env environment) time.Duration {
+	if d, ok := parseTimeSpan(hostSettingsOf(file, env)["functiontimeout"]); ok {
 		return max(0, d) // -1 means no limit
 	}
-	if strings.EqualFold(getenv("WEBSITE_SKU"), "Dynamic") {
+	if strings.EqualFold(env.get("WEBSITE_SKU"), "Dynamic") {
 		return 5 * time.Minute
 	}
 	return 30 * time.Minute

@@ -16,18 +16,18 @@ import (
 func TestFunctionTimeoutIsTheOneInForce(t *testing.T) {
 	for name, c := range map[string]struct {
 		host string
-		env  map[string]string
+		env  environment
 		want time.Duration
 	}{
 		"file":               {host: `{"functionTimeout": /* as planned */ "00:10:00"}`, want: 10 * time.Minute},
-		"setting":            {host: `{"functionTimeout": "00:10:00"}`, env: map[string]string{"AzureFunctionsJobHost__functionTimeout": "00:01:30"}, want: 90 * time.Second},
+		"setting":            {host: `{"functionTimeout": "00:10:00"}`, env: environment{"AzureFunctionsJobHost__functionTimeout=00:01:30"}, want: 90 * time.Second},
 		"no limit":           {host: `{"functionTimeout": "-1"}`, want: 0},
 		"days":               {host: `{"functionTimeout": "1.02:00:00"}`, want: 26 * time.Hour},
 		"a fraction":         {host: `{"functionTimeout": "00:00:01.5"}`, want: 1500 * time.Millisecond},
 		"hours and minutes":  {host: `{"FunctionTimeout": "2:30"}`, want: 150 * time.Minute},
 		"neither":            {host: `{}`, want: 30 * time.Minute},
 		"no file":            {want: 30 * time.Minute},
-		"Consumption":        {host: `{}`, env: map[string]string{"WEBSITE_SKU": "Dynamic"}, want: 5 * time.Minute},
+		"Consumption":        {host: `{}`, env: environment{"WEBSITE_SKU=Dynamic"}, want: 5 * time.Minute},
 		"no duration":        {host: `{"functionTimeout": "soon"}`, want: 30 * time.Minute},
 		"no duration either": {host: `{"functionTimeout": "1:2:3:4"}`, want: 30 * time.Minute},
 	} {
@@ -36,8 +36,7 @@ func TestFunctionTimeoutIsTheOneInForce(t *testing.T) {
 			files["host.json"] = c.host
 		}
 		project(t, files)
-		got := functionTimeout("host.json", func(name string) string { return c.env[name] })
-		if got != c.want {
+		if got := functionTimeout("host.json", c.env); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

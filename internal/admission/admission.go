@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -42,6 +44,17 @@ func (e *BusyError) Error() string {
 // other's. What has no id of its own, as a process that requests share, leaves ID empty.
 type Key struct{ Server, Principal, Client, ID string }
 
+// Name is what k is called among instances: it says nothing of it. purpose tells names of different things apart.
+func (k Key) Name(purpose string) string {
+	b := []byte(purpose)
+	for _, part := range []string{k.Server, k.Principal, k.Client, k.ID} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // A Tenant holds a process, or may come to. Its methods may be called from any goroutine, and call none
 // of a Controller but Evict.
 type Tenant interface {
@@ -65,9 +78,9 @@ type Limits struct {
 // A Controller admits tenants. Its methods may be called from any goroutine, though never while a lock is
 // held that a method of a Tenant takes.
 type Controller struct {
-	max    int     // of all servers
-	spare  Reserve // nil for none
-	memory *memory
+	max    int      // of all servers
+	spare  Reserve  // nil for none
+	source Memory   // nil: everything fits
 	secret [16]byte // of Alias
 	cancel context.CancelFunc
 	done   sync.WaitGroup // of who watches the memory
@@ -75,6 +88,7 @@ type Controller struct {
 	mu      sync.Mutex
 	tenants map[Tenant]*place
 	counts  counts // of tenants, but those that have vacated their place
+	memory  memory
 	closed  bool
 }
 
@@ -101,7 +115,7 @@ type Reserve interface {
 // spare, which may be nil, gives up processes before a tenant has to go for want of memory.
 func New(max int, source Memory, reserve int64, spare Reserve) *Controller {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controller{max: max, spare: spare, memory: newMemory(source, reserve), cancel: cancel, tenants: map[Tenant]*place{}, counts: newCounts()}
+	c := &Controller{max: max, spare: spare, source: source, memory: newMemory(reserve), cancel: cancel, tenants: map[Tenant]*place{}, counts: counts{}}
 	rand.Read(c.secret[:])
 	if source != nil {
 		c.done.Go(func() { c.watchMemory(ctx) })
@@ -127,42 +141,35 @@ func (c *Controller) Close() {
 // first, after which Admit is called again, or fails with a *FullError or ErrClosed. What memory there
 // is it knows from Measure. It does not wait, so that it may be called with a lock held that no method of
 // a Tenant takes.
-func (c *Controller) Admit(t Tenant, key Key, limits Limits) (victim Tenant, err error) {
+//
+// process says that t has a process, or is about to. One that has none calls Start before it gets one. It counts
+// for every limit but that of memory, of which it needs next to none.
+func (c *Controller) Admit(t Tenant, key Key, limits Limits, process bool) (victim Tenant, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil, ErrClosed
 	}
-	if victim, err = c.roomLocked(key, limits); victim == nil && err == nil {
+	victim, err = c.roomLocked(key, limits)
+	switch {
+	case victim != nil || err != nil:
+	case process:
 		victim, err = c.memoryLocked(key.Server)
-	}
-	if victim == nil && err == nil {
-		c.tenants[t] = &place{key: key, process: true}
-		c.counts.add(key, 1)
-		c.memory.opened(key.Server)
-	}
-	return victim, err
-}
-
-// AdmitIdle is Admit for a tenant that has no process, and calls Start before it gets one. It counts for
-// every limit but that of memory, of which it needs next to none.
-func (c *Controller) AdmitIdle(t Tenant, key Key, limits Limits) (victim Tenant, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, ErrClosed
-	}
-	if victim, err = c.roomLocked(key, limits); victim == nil && err == nil {
+	default:
 		victim, err = c.ownMemoryLocked()
 	}
-	if victim == nil && err == nil {
-		c.tenants[t] = &place{key: key}
-		c.counts.add(key, 1)
+	if victim != nil || err != nil {
+		return victim, err
 	}
-	return victim, err
+	c.tenants[t] = &place{key: key, process: process}
+	c.counts.add(key, 1)
+	if process {
+		c.memory.opened(key.Server)
+	}
+	return nil, nil
 }
 
-// Start is Admit for the process of a tenant that AdmitIdle has admitted. A tenant that has one, or is not
+// Start is Admit for the process of a tenant that was admitted without one. A tenant that has one, or is not
 // there any more, needs no room.
 func (c *Controller) Start(t Tenant) (victim Tenant, err error) {
 	c.mu.Lock()
@@ -183,22 +190,22 @@ func (c *Controller) Start(t Tenant) (victim Tenant, err error) {
 
 // roomLocked returns nil if there is room for key by number, else who must go first, or a *FullError.
 func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err error) {
+	if key.Principal == "" {
+		limits.MaxPerPrincipal = 0 // callers are not known
+	}
 	for _, limit := range []struct {
 		max   int
-		count int
-		known bool // counts only where callers are known
+		whose Key
 		what  string
-		of    func(Key) bool
 	}{
-		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has reached its limit on this server",
-			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
-		{limits.Max, c.counts.servers[key.Server], false, "this server has reached its limit", func(k Key) bool { return k.Server == key.Server }},
-		{c.max, c.counts.all, false, whatApp, everybody},
+		{limits.MaxPerPrincipal, Key{Server: key.Server, Principal: key.Principal}, "this caller has reached its limit on this server"},
+		{limits.Max, Key{Server: key.Server}, "this server has reached its limit"},
+		{c.max, Key{}, whatApp},
 	} {
-		if limit.max <= 0 || limit.count < limit.max || limit.known && key.Principal == "" {
+		if limit.max <= 0 || c.counts[limit.whose] < limit.max {
 			continue
 		}
-		if victim = c.idlestLocked(limit.of, false); victim != nil {
+		if victim = c.idlestLocked(limit.whose, false); victim != nil {
 			return victim, nil
 		}
 		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
@@ -210,10 +217,10 @@ func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err erro
 // *FullError. Unused processes are ended at once.
 func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 	for !c.memory.fits(server, 1) {
-		if c.shed() {
+		if c.shedLocked() {
 			continue
 		}
-		if victim = c.idlestLocked(everybody, true); victim != nil {
+		if victim = c.idlestLocked(Key{}, true); victim != nil {
 			c.memory.ended(c.tenants[victim].key.Server)
 			return victim, nil
 		}
@@ -224,10 +231,10 @@ func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 
 // ownMemoryLocked is memoryLocked for a tenant without a process, for which the app's own memory must do.
 func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
-	if !c.memory.short() || c.shed() {
+	if !c.memory.short() || c.shedLocked() {
 		return nil, nil
 	}
-	if victim = c.idlestLocked(everybody, false); victim == nil {
+	if victim = c.idlestLocked(Key{}, false); victim == nil {
 		return nil, &FullError{What: "the instance does not have enough memory for it", RetryAfter: 10 * time.Second}
 	}
 	if c.tenants[victim].process {
@@ -236,8 +243,8 @@ func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
 	return victim, nil
 }
 
-// shed ends an unused process, and reports whether there was one.
-func (c *Controller) shed() bool {
+// shedLocked ends an unused process, and reports whether there was one.
+func (c *Controller) shedLocked() bool {
 	if c.spare == nil {
 		return false
 	}
@@ -260,16 +267,14 @@ const whatApp = "the app has reached its limit"
 
 var errNoMemory = &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
 
-func everybody(Key) bool { return true }
-
-// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use; with
-// process, of those that have one. One that still works on a request, whose client may come back for the
+// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use, of those
+// that count for a limit; with process, of those of them that have one. One that still works on a request, whose client may come back for the
 // answer, is taken after all others.
-func (c *Controller) idlestLocked(of func(Key) bool, process bool) Tenant {
+func (c *Controller) idlestLocked(whose Key, process bool) Tenant {
 	var oldest, working Tenant
 	var since, sinceWorking time.Time
 	for t, p := range c.tenants {
-		if p.vacated || process && !p.process || !of(p.key) {
+		if p.vacated || process && !p.process || !whose.has(p.key) {
 			continue
 		}
 		switch left, idle, works := t.Idle(); {
@@ -311,9 +316,9 @@ func (c *Controller) Room(servers []string) error {
 	switch {
 	case c.closed:
 		return ErrClosed
-	case c.idlestLocked(everybody, false) != nil:
+	case c.idlestLocked(Key{}, false) != nil:
 		return nil
-	case c.max > 0 && c.counts.all >= c.max:
+	case c.max > 0 && c.counts[Key{}] >= c.max:
 		return &FullError{What: whatApp, Limit: c.max}
 	case !slices.ContainsFunc(servers, func(s string) bool { return c.memory.fits(s, 1) }) && (c.spare == nil || !c.spare.Holds()):
 		return errNoMemory
@@ -323,17 +328,14 @@ func (c *Controller) Room(servers []string) error {
 
 // Used is how many bytes the processes use; zero where that is not known.
 func (c *Controller) Used() (sum int64) {
-	if c.memory.source == nil {
+	if c.source == nil {
 		return 0
 	}
-	for _, used := range c.memory.source.Used(slices.Concat(slices.Collect(maps.Values(c.pids()))...)) {
+	for _, used := range c.source.Used(slices.Collect(maps.Keys(c.byPID()))) {
 		sum += used
 	}
 	return sum
 }
-
-// Measure finds out what memory there is, unless that was done a moment ago.
-func (c *Controller) Measure() { c.memory.refresh(c.pids) }
 
 // Alias names a tenant in the log. Who reads the log cannot use it as an id.
 func (c *Controller) Alias(k Key) string {
@@ -341,15 +343,15 @@ func (c *Controller) Alias(k Key) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// pids lists the processes that are alive, by server.
-func (c *Controller) pids() map[string][]int {
+// byPID returns the tenants whose processes are alive.
+func (c *Controller) byPID() map[int]Tenant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pids := map[string][]int{}
-	for t, p := range c.tenants {
+	tenants := map[int]Tenant{}
+	for t := range c.tenants {
 		if pid := t.PID(); pid > 0 {
-			pids[p.key.Server] = append(pids[p.key.Server], pid)
+			tenants[pid] = t
 		}
 	}
-	return pids
+	return tenants
 }

@@ -48,10 +48,10 @@ func TestLimitsAreOfPrincipalServerAndApp(t *testing.T) {
 	} {
 		c := New(tt.app, nil, 0, nil)
 		defer c.Close()
-		if victim, err := c.Admit(&tenant{}, tt.there, tt.limits); victim != nil || err != nil {
+		if victim, err := c.Admit(&tenant{}, tt.there, tt.limits, true); victim != nil || err != nil {
 			t.Fatalf("%s: the first: %v, %v", name, victim, err)
 		}
-		_, err := c.Admit(&tenant{}, tt.comes, tt.limits)
+		_, err := c.Admit(&tenant{}, tt.comes, tt.limits, true)
 		full, isFull := errors.AsType[*FullError](err)
 		if isFull != (tt.full != "") || isFull && (!strings.Contains(full.What, tt.full) || full.Limit != 1 || full.RetryAfter == 0) {
 			t.Errorf("%s: %v, want %q", name, err, tt.full)
@@ -67,12 +67,12 @@ func TestWhoMakesRoom(t *testing.T) {
 	c := New(4, nil, 0, nil)
 	defer c.Close()
 	for _, tn := range []*tenant{used, short, works, longest} {
-		if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
+		if _, err := c.Admit(tn, key("s", "u"), Limits{}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, want := range []*tenant{longest, short, works} {
-		victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{})
+		victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}, true)
 		if err != nil || victim != want {
 			t.Fatalf("%v must go, %v; want %s", victim, err, want.name)
 		}
@@ -81,14 +81,14 @@ func TestWhoMakesRoom(t *testing.T) {
 		}
 		want.since = time.Time{} // in use from now on
 	}
-	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err == nil {
+	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}, true); err == nil {
 		t.Errorf("while all are in use: %v", victim)
 	}
 	if c.Room(nil) == nil {
 		t.Error("there is room while all are in use")
 	}
 	c.Vacate(used)
-	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); victim != nil || err != nil {
+	if victim, err := c.Admit(&tenant{}, key("s", "v"), Limits{}, true); victim != nil || err != nil {
 		t.Errorf("in the place of one that has gone: %v, %v", victim, err)
 	}
 	if n := len(c.tenants); n != 5 {
@@ -99,7 +99,7 @@ func TestWhoMakesRoom(t *testing.T) {
 		t.Errorf("%d processes, want 4", n)
 	}
 	c.Refuse()
-	if _, err := c.Admit(&tenant{}, key("s", "v"), Limits{}); err != ErrClosed || c.Room(nil) != ErrClosed {
+	if _, err := c.Admit(&tenant{}, key("s", "v"), Limits{}, true); err != ErrClosed || c.Room(nil) != ErrClosed {
 		t.Errorf("after Refuse: %v, %v", err, c.Room(nil))
 	}
 }
@@ -141,7 +141,7 @@ func TestMemoryIsALimit(t *testing.T) {
 		first := &tenant{pid: 1}
 		admit := func(tn *tenant) (Tenant, error) {
 			c.Measure()
-			return c.Admit(tn, key("s", "u"), Limits{})
+			return c.Admit(tn, key("s", "u"), Limits{}, true)
 		}
 		if _, err := admit(first); err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestLargestProcessGoesBeforeMemoryRunsOut(t *testing.T) {
 		var all []*tenant
 		for pid := range 4 { // the first has no process
 			all = append(all, &tenant{pid: pid})
-			c.Admit(all[pid], key("s", "u"), Limits{})
+			c.Admit(all[pid], key("s", "u"), Limits{}, true)
 		}
 		time.Sleep(2*watchEvery + time.Second) // between two looks
 		m.set(lastBytes)
@@ -257,7 +257,7 @@ func TestReserveIsNoTenants(t *testing.T) {
 			time.Sleep(measureEvery)
 			c.Measure()
 			tn := &tenant{pid: 1}
-			_, err := c.Admit(tn, key("s", "u"), Limits{})
+			_, err := c.Admit(tn, key("s", "u"), Limits{}, true)
 			if (err == nil) != free.fits {
 				t.Errorf("%d MiB free: %v", free.bytes>>20, err)
 			}
@@ -287,7 +287,7 @@ func TestThereIsNoRoomWhileNoServerFits(t *testing.T) {
 		defer c.Close()
 		small, large := &tenant{pid: 1}, &tenant{pid: 2}
 		for server, tn := range map[string]*tenant{"small": small, "large": large} {
-			if _, err := c.Admit(tn, key(server, "u"), Limits{}); err != nil {
+			if _, err := c.Admit(tn, key(server, "u"), Limits{}, true); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -325,7 +325,7 @@ func TestIdleTenantsNeedNoMemory(t *testing.T) {
 		c := New(0, m, 0, spare)
 		defer c.Close()
 		first := &tenant{pid: 1}
-		if _, err := c.Admit(first, key("s", "u"), Limits{}); err != nil {
+		if _, err := c.Admit(first, key("s", "u"), Limits{}, true); err != nil {
 			t.Fatal(err)
 		}
 		c.Measure()
@@ -334,7 +334,7 @@ func TestIdleTenantsNeedNoMemory(t *testing.T) {
 		c.Measure()
 		idle, other := &tenant{since: time.Now()}, &tenant{}
 		for _, tn := range []*tenant{idle, other} {
-			if victim, err := c.AdmitIdle(tn, key("s", "u"), Limits{}); victim != nil || err != nil {
+			if victim, err := c.Admit(tn, key("s", "u"), Limits{}, false); victim != nil || err != nil {
 				t.Fatalf("without a process: %v, %v", victim, err)
 			}
 		}
@@ -342,7 +342,7 @@ func TestIdleTenantsNeedNoMemory(t *testing.T) {
 			t.Errorf("with one that was started ahead to go: %v, %v, %d left", victim, err, spare.left)
 		}
 		third := &tenant{}
-		if _, err := c.AdmitIdle(third, key("s", "u"), Limits{}); err != nil {
+		if _, err := c.Admit(third, key("s", "u"), Limits{}, false); err != nil {
 			t.Fatal(err)
 		}
 		if victim, err := c.Start(third); victim != nil || err == nil {
@@ -359,7 +359,7 @@ func TestIdleTenantsNeedNoMemory(t *testing.T) {
 		if victim, err := c.Start(third); victim != nil || err != nil {
 			t.Errorf("once more: %v, %v", victim, err)
 		}
-		if victim, err := c.AdmitIdle(&tenant{}, key("s", "u"), Limits{Max: 3}); victim != idle || err != nil {
+		if victim, err := c.Admit(&tenant{}, key("s", "u"), Limits{Max: 3}, false); victim != idle || err != nil {
 			t.Errorf("by number: %v, %v, want the one that is idle", victim, err)
 		}
 		c.Refuse()
@@ -378,7 +378,7 @@ func TestProcessesStartedAheadGoFirst(t *testing.T) {
 			c := New(0, m, 0, spare)
 			defer c.Close()
 			tn := &tenant{pid: 1}
-			if _, err := c.Admit(tn, key("s", "u"), Limits{}); err != nil {
+			if _, err := c.Admit(tn, key("s", "u"), Limits{}, true); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(watchEvery)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -24,80 +23,58 @@ const (
 )
 
 // memory says whether there is memory for another process of a server, by what its processes were
-// found to use. Of a server that has none yet nothing is known, and it may start.
+// found to use. Of a server that has none yet nothing is known, and it may start. Its owner's lock guards it.
 type memory struct {
-	source  Memory // nil: everything fits
-	reserve int64  // bytes that stay for others than the app
-
-	mu    sync.Mutex
-	at    time.Time // of the last measurement
-	free  int64     // then, less what was started since
-	known bool
-	need  map[string]int64 // the most that a process of a server was found to use
+	reserve int64     // bytes that stay for others than the app
+	at      time.Time // of the last measurement
+	free    int64     // then, less what was started since
+	known   bool
+	need    map[string]int64 // the most that a process of a server was found to use
 }
 
-func newMemory(source Memory, reserve int64) *memory {
-	return &memory{source: source, reserve: reserve, need: map[string]int64{}}
-}
-
-// refresh measures what there is, unless that was done a moment ago. pids lists the processes by server;
-// it is called without a lock.
-func (m *memory) refresh(pids func() map[string][]int) {
-	if m.source != nil && m.stale() {
-		m.measure(pids())
-	}
-}
-
-// stale reports whether it is time to measure. It says so to one.
-func (m *memory) stale() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if time.Since(m.at) < measureEvery {
-		return false
-	}
-	m.at = time.Now()
-	return true
-}
+func newMemory(reserve int64) memory { return memory{reserve: reserve, need: map[string]int64{}} }
 
 // fits reports whether so many processes of server fit.
 func (m *memory) fits(server string, processes int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	return !m.known || m.free >= processes*m.need[server]+spareBytes+m.reserve
 }
 
 // short reports whether the app itself is about to lack memory.
-func (m *memory) short() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.known && m.free < spareBytes/2
-}
+func (m *memory) short() bool { return m.known && m.free < spareBytes/2 }
 
-func (m *memory) measure(byServer map[string][]int) {
-	free, ok := m.source.Free()
-	used := m.source.Used(slices.Concat(slices.Collect(maps.Values(byServer))...))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.free, m.known = free, ok
-	for server, pids := range byServer {
-		for _, pid := range pids {
-			m.need[server] = max(m.need[server], used[pid])
+// opened takes what a process of server will use from what is free, until it is measured again.
+func (m *memory) opened(server string) { m.free -= m.need[server] }
+
+// ended gives it back.
+func (m *memory) ended(server string) { m.free += m.need[server] }
+
+// Measure finds out what memory there is, unless that was done a moment ago.
+func (c *Controller) Measure() {
+	if c.source == nil || !c.stale() {
+		return
+	}
+	tenants := c.byPID()
+	free, known := c.source.Free()
+	used := c.source.Used(slices.Collect(maps.Keys(tenants)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory.free, c.memory.known = free, known
+	for pid, t := range tenants {
+		if p := c.tenants[t]; p != nil {
+			c.memory.need[p.key.Server] = max(c.memory.need[p.key.Server], used[pid])
 		}
 	}
 }
 
-// opened takes what a process of server will use from what is free, until it is measured again.
-func (m *memory) opened(server string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.free -= m.need[server]
-}
-
-// ended gives it back.
-func (m *memory) ended(server string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.free += m.need[server]
+// stale reports whether it is time to measure. It says so to one.
+func (c *Controller) stale() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.memory.at) < measureEvery {
+		return false
+	}
+	c.memory.at = time.Now()
+	return true
 }
 
 // watchMemory ends the process that uses the most, with its tenant, when the machine is about to run out,
@@ -111,7 +88,7 @@ func (c *Controller) watchMemory(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if free, ok := c.memory.source.Free(); !ok || free > lastBytes {
+		if free, ok := c.source.Free(); !ok || free > lastBytes {
 			continue
 		}
 		if c.shed() {
@@ -123,17 +100,17 @@ func (c *Controller) watchMemory(ctx context.Context) {
 	}
 }
 
+// shed is shedLocked without the lock.
+func (c *Controller) shed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shedLocked()
+}
+
 // largest returns the tenant whose process uses the most memory, and how much that is.
 func (c *Controller) largest() (largest Tenant, most int64) {
-	tenants := map[int]Tenant{}
-	c.mu.Lock()
-	for t := range c.tenants {
-		if pid := t.PID(); pid > 0 {
-			tenants[pid] = t
-		}
-	}
-	c.mu.Unlock()
-	for pid, used := range c.memory.source.Used(slices.Collect(maps.Keys(tenants))) {
+	tenants := c.byPID()
+	for pid, used := range c.source.Used(slices.Collect(maps.Keys(tenants))) {
 		if used > most {
 			largest, most = tenants[pid], used
 		}

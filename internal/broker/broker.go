@@ -135,10 +135,8 @@ func (b *Broker) Lease(g Grant) (*Lease, error) {
 		pace:   pace.Bucket{Burst: burst, Rate: rate},
 	}
 	l.live, l.end = context.WithCancel(context.Background())
-	if g.Caller != nil {
-		if c := g.Caller(); c != nil {
-			l.principal = c.Principal
-		}
+	if c := l.caller(); c != nil {
+		l.principal = c.Principal
 	}
 	if g.Auth.Method == config.AuthAzureOBO && l.principal == "" {
 		return nil, errNoUser
@@ -185,6 +183,7 @@ func (b *Broker) register(l *Lease) (origin string, err error) {
 	return b.origin, nil
 }
 
+// lease returns the one at a path, or nil.
 func (b *Broker) lease(path string) *Lease {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -35,17 +35,17 @@ const (
 // be called from many goroutines at once.
 type Lease struct {
 	broker    *Broker
-	log       *slog.Logger // nil when there are no tokens to give: nothing asks then
+	grant     Grant
 	principal string
-	origin    string
-	live      context.Context
+	live      context.Context // until Close
 	end       context.CancelFunc
 
+	// Zero when there are no tokens to give: nothing asks then.
+	log                  *slog.Logger
+	source               source
+	origin, path, secret string
+
 	mu        sync.Mutex
-	grant     Grant
-	source    source // nil when there are no tokens to give
-	path      string
-	secret    string
 	pace      pace.Bucket
 	challenge *challenge
 }
@@ -64,26 +64,20 @@ type challenge struct {
 // The user's token and tenant are those of the newest caller, so it is asked again for each start of
 // a process.
 func (l *Lease) Environ(env map[string]string) (map[string]string, error) {
-	l.mu.Lock()
-	grant, path, secret := l.grant, l.path, l.secret
-	l.mu.Unlock()
 	if l.live.Err() != nil {
 		return nil, errClosed
 	}
-	var caller *authn.Caller
-	if grant.Caller != nil {
-		caller = grant.Caller()
-	}
+	caller := l.caller()
 	if caller != nil && caller.Principal != l.principal {
 		return nil, errOtherUser
 	}
-	vars, err := Variables(grant.Auth, caller, l.broker.lookup)
+	vars, err := Variables(l.grant.Auth, caller, l.broker.lookup)
 	if err != nil {
 		return nil, err
 	}
-	if path != "" {
-		vars["IDENTITY_ENDPOINT"] = l.origin + "/" + path + tokenPath
-		vars["IDENTITY_HEADER"] = secret
+	if l.path != "" {
+		vars["IDENTITY_ENDPOINT"] = l.origin + "/" + l.path + tokenPath
+		vars["IDENTITY_HEADER"] = l.secret
 		passProxyBy(vars, env, l.broker.lookup)
 		if vars[tokenCredentials] == "" {
 			// Without it the SDKs prefer AZURE_CLIENT_SECRET, where it is set, and the process would
@@ -95,6 +89,14 @@ func (l *Lease) Environ(env map[string]string) (map[string]string, error) {
 		delete(vars, tokenCredentials)
 	}
 	return vars, nil
+}
+
+// caller returns the session's user with the newest token, or nil.
+func (l *Lease) caller() *authn.Caller {
+	if l.grant.Caller == nil {
+		return nil
+	}
+	return l.grant.Caller()
 }
 
 // Challenge returns what to answer to a request of c, the session's user: the interaction that the
@@ -125,25 +127,15 @@ func (l *Lease) demand(e *interactionError) {
 	}
 }
 
-// Close ends the lease: requests under way fail, later ones are refused, and the secrets are
-// dropped.
+// Close ends the lease: requests under way fail, and later ones are refused.
 func (l *Lease) Close() {
 	l.end()
-	l.mu.Lock()
-	path := l.path
-	l.grant, l.source, l.path, l.secret, l.challenge = Grant{}, nil, "", "", nil
-	l.mu.Unlock()
-	if path != "" {
-		l.broker.forget(path)
-	}
+	l.broker.forget(l.path)
 }
 
 // admits reports whether header is the lease's secret.
 func (l *Lease) admits(header string) bool {
-	l.mu.Lock()
-	secret := l.secret
-	l.mu.Unlock()
-	return secret != "" && subtle.ConstantTimeCompare([]byte(header), []byte(secret)) == 1
+	return l.live.Err() == nil && subtle.ConstantTimeCompare([]byte(header), []byte(l.secret)) == 1
 }
 
 // hurries reports whether the process asks for more than its share.
@@ -155,16 +147,10 @@ func (l *Lease) hurries(now time.Time) bool {
 
 // token gets a token for resource, which takes at most answerTimeout.
 func (l *Lease) token(ctx context.Context, resource string) (*token, error) {
-	l.mu.Lock()
-	src := l.source
-	l.mu.Unlock()
-	if src == nil {
-		return nil, errClosed
-	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	defer context.AfterFunc(l.live, cancel)()
-	t, err := src.token(ctx, l.newest, resource)
+	t, err := l.source.token(ctx, l.newest, resource)
 	if l.live.Err() != nil {
 		return nil, errClosed // although a token may have come: no process can use it
 	}
@@ -173,13 +159,7 @@ func (l *Lease) token(ctx context.Context, resource string) (*token, error) {
 
 // newest returns the caller if their token is one to be exchanged now.
 func (l *Lease) newest() (*authn.Caller, error) {
-	l.mu.Lock()
-	newest := l.grant.Caller
-	l.mu.Unlock()
-	if newest == nil {
-		return nil, errNoUser
-	}
-	switch c := newest(); {
+	switch c := l.caller(); {
 	case c == nil:
 		return nil, errNoUser
 	case c.Principal != l.principal:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,11 +18,10 @@ import (
 // A Child is one process of a server, from its start to its end. One goroutine reads; any may call the
 // other methods.
 type Child struct {
+	*running
 	ctx     context.Context // until the process has to end
 	grace   time.Duration
-	p       process.Process
 	pipes   *framing.Stream
-	stderr  *stderrTail
 	log     *slog.Logger
 	secrets *secret.Redactor
 	slot    *startSlot            // released at its first message, at its end, or when it is late
@@ -38,11 +38,32 @@ type Child struct {
 	queue queue // of what is to be written
 	stall stall // kills a process that does not read
 
-	gone   chan struct{}           // closed when the process has been waited for
-	exit   error                   // of that wait; set before gone is closed
 	killed atomic.Pointer[Failure] // why we ended it, if we did
 
 	stopped atomic.Bool // it was there when the context of its start ended
+}
+
+// A running process, with what it writes to its stderr.
+type running struct {
+	p      process.Process
+	stderr *stderrTail
+	once   sync.Once     // of the wait for its end
+	gone   chan struct{} // closed after that
+	exit   error         // of it; set before gone is closed
+}
+
+func newRunning(p process.Process, log *slog.Logger, secrets *secret.Redactor) *running {
+	return &running{p: p, stderr: tailOf(p, log, secrets), gone: make(chan struct{})}
+}
+
+// await begins to wait for the end of the process, unless that was begun.
+func (r *running) await() {
+	r.once.Do(func() {
+		go func() {
+			r.exit = r.p.Wait()
+			close(r.gone)
+		}()
+	})
 }
 
 // Run calls serve, which reads until Read fails, and returns once the process is gone: by itself, or
@@ -70,10 +91,7 @@ func (c *Child) Run(serve func()) *Failure {
 // wait waits for the process after it has said its last. One that only closed its stdout is ended,
 // unless it is on the ladder already.
 func (c *Child) wait() {
-	go func() {
-		c.exit = c.p.Wait()
-		close(c.gone)
-	}()
+	c.await()
 	late := time.NewTimer(time.Second)
 	defer late.Stop()
 	select {
@@ -162,25 +180,15 @@ func (c *Child) Read() (*message.Message, error) {
 			c.speaks()
 			return c.brokenAnswer(broken), nil
 		case errors.As(err, &large):
-			e := m.Envelope()
-			c.log.Warn("server message exceeds the limit", "kind", e.Kind().String(), "limit", large.Limit)
-			if e.Kind() == message.Response {
-				f := &Failure{Text: "the server's answer is too large: " + large.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
-				answer := f.Answer(e.ID())
-				m.Free()
+			f := &Failure{Text: "the server's answer is too large: " + err.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
+			if answer := c.dropped(m, f, err); answer != nil {
 				return answer, nil
 			}
-			m.Free()
 		case errors.Is(err, message.ErrNoMemory):
-			e := m.Envelope()
-			c.log.Warn("no memory for a large message of the server", "kind", e.Kind().String(), "why", err)
-			if e.Kind() == message.Response {
-				f := &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
-				answer := f.Answer(e.ID())
-				m.Free()
+			f := &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
+			if answer := c.dropped(m, f, err); answer != nil {
 				return answer, nil
 			}
-			m.Free()
 		case errors.Is(err, framing.ErrRunaway):
 			c.Kill(&Failure{Text: "the server wrote an endless message and was stopped", Reason: ReasonFlood})
 			return nil, err
@@ -188,6 +196,17 @@ func (c *Child) Read() (*message.Message, error) {
 			return nil, err
 		}
 	}
+}
+
+// dropped frees m, of which no more than its beginning was read. If it is an answer, it returns f in its place.
+func (c *Child) dropped(m *message.Message, f *Failure, why error) *message.Message {
+	defer m.Free()
+	e := m.Envelope()
+	c.log.Warn("server message dropped", "kind", e.Kind().String(), "why", why)
+	if e.Kind() != message.Response {
+		return nil
+	}
+	return f.Answer(e.ID())
 }
 
 // speaks notes that the process has answered.

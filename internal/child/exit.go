@@ -1,7 +1,6 @@
 package child
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -82,44 +81,4 @@ func OutOfTime(limit time.Duration) *Failure {
 		Text: "the call took too long: the Functions host allows a request " + limit.String(), Reason: ReasonSlow, Retryable: true,
 		Hint: "raise functionTimeout in host.json",
 	}
-}
-
-// A deadline is the key of what Until keeps in a context.
-type deadline struct{}
-
-type until struct {
-	at    time.Time
-	limit time.Duration
-}
-
-// Until returns a context for a request that the Functions host ends after limit, so that we have to have
-// ended it at this time: to wait with it fails with OutOfTime, as does a call that is sent with it. cancel
-// must be called.
-func Until(ctx context.Context, at time.Time, limit time.Duration) (within context.Context, cancel func()) {
-	return context.WithDeadlineCause(Ending(ctx, at, limit), at, OutOfTime(limit))
-}
-
-// Ending returns ctx for a call whose answer goes to a request that the Functions host ends after limit, which
-// another request is: the call has to have ended at this time.
-func Ending(ctx context.Context, at time.Time, limit time.Duration) context.Context {
-	return context.WithValue(ctx, deadline{}, until{at, limit})
-}
-
-// Endless returns ctx for a call whose answer may come when its request is over: its client comes back.
-func Endless(ctx context.Context) context.Context {
-	return context.WithValue(ctx, deadline{}, nil)
-}
-
-// CallLimit is how long a call may take that is sent with ctx and has a limit of its own, zero for none,
-// and what makes the failure of one that took longer; that is nil if there is no limit.
-func CallLimit(ctx context.Context, own time.Duration) (limit time.Duration, failure func() *Failure) {
-	if u, ok := ctx.Value(deadline{}).(until); ok {
-		if left := time.Until(u.at); own <= 0 || left < own {
-			return max(left, 1), func() *Failure { return OutOfTime(u.limit) }
-		}
-	}
-	if own <= 0 {
-		return 0, nil
-	}
-	return own, func() *Failure { return TooSlow(own) }
 }

@@ -290,12 +290,20 @@ func (f *Forks) run(p *forking) {
 		p.fork.Close()
 		<-gone
 	}
+	if pause, last := f.ended(p, err != nil); last {
+		f.log.Warn("no fork server: starts take longer", "error", err, "pause", pause)
+	}
+}
+
+// ended notes that a fork server has ended. last says that it died, and that the next one comes after a pause.
+func (f *Forks) ended(p *forking, died bool) (pause time.Duration, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err != nil && f.current == p {
-		f.log.Warn("no fork server: starts take longer", "error", err, "pause", f.diedLocked())
+	if last = died && f.current == p; last {
+		pause = f.diedLocked()
 	}
 	f.endLocked(p)
+	return pause, last
 }
 
 // start starts a fork server, and returns when it is ready.
@@ -320,29 +328,30 @@ func (f *Forks) start(p *forking) (err error) {
 	late := time.AfterFunc(f.plan.Patience, p.fork.Close)
 	defer late.Stop()
 	began := time.Now()
-	said, err := p.fork.Ready()
-	if err != nil {
-		p.fork.Close()
-		p.fork.Wait()
-		tail.end()
-		if lines := tail.lines(); len(lines) > 0 {
-			err = errors.New(lines[len(lines)-1])
-		}
-		return err
-	}
 	var report struct {
 		Problem *string
 		Reads   []string
 		Random  []string
 	}
-	if err := json.Unmarshal(said, &report); err != nil {
+	said, err := p.fork.Ready()
+	if err == nil {
+		err = json.Unmarshal(said, &report)
+	}
+	if err != nil || report.Problem != nil {
 		p.fork.Close()
-		return err
+		p.fork.Wait()
+		tail.end()
 	}
 	if report.Problem != nil {
-		f.refuse(errors.New(*report.Problem))
-		p.fork.Close()
-		return errors.New(*report.Problem)
+		err = errors.New(*report.Problem)
+		f.refuse(err)
+		return err
+	}
+	if err != nil {
+		if lines := tail.lines(); len(lines) > 0 {
+			err = errors.New(lines[len(lines)-1])
+		}
+		return err
 	}
 	p.reads = report.Reads
 	f.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,8 @@ type fakeFork struct {
 	after   time.Duration // until it is
 	gone    chan struct{}
 	once    sync.Once
-	refuses error // of Fork
+	waited  atomic.Bool // that it is gone
+	refuses error       // of Fork
 
 	mu   sync.Mutex
 	made []*mcptest.Process
@@ -51,7 +53,7 @@ func (f *fakeFork) Fork(process.Spec) (process.Process, error) {
 
 func (f *fakeFork) Read([]byte) (int, error) { <-f.gone; return 0, io.EOF }
 func (f *fakeFork) Stderr() io.Reader        { return strings.NewReader("") }
-func (f *fakeFork) Wait() error              { <-f.gone; return nil }
+func (f *fakeFork) Wait() error              { <-f.gone; f.waited.Store(true); return nil }
 func (f *fakeFork) Close()                   { f.once.Do(func() { close(f.gone) }) }
 
 func (f *fakeFork) isGone() bool {
@@ -222,6 +224,21 @@ func TestImportsThatCannotBeSharedAreNotTriedAgain(t *testing.T) {
 		}
 		if len(*all) != 1 || !(*all)[0].isGone() {
 			t.Errorf("%d fork servers, of which the first is gone: %t", len(*all), (*all)[0].isGone())
+		}
+	})
+}
+
+// Without a wait for its end, a process stays among those of the system, and of the app's figures.
+func TestForkServerThatIsOfNoUseIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, report := range []string{`{"problem":"imports start a thread","reads":[]}`, `no JSON`} {
+			f, all := newForks(t, func(p *fakeFork) { p.report = report })
+			if _, err := f.Start(t.Context(), forkSpec); err == nil {
+				t.Errorf("%s: a process was forked", report)
+			}
+			if synctest.Wait(); !(*all)[0].waited.Load() {
+				t.Errorf("%s: its end was not waited for", report)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 # Imports what a server needs, once, and is forked for each of its sessions. The handler starts it, and
 # speaks with it as package process says (ForkServer). Nothing here may start a thread, and nothing of a
 # caller may come into this process: a child reads its environment itself.
+import atexit
 import builtins
 import ctypes
 import gc
@@ -10,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import weakref
 
 PR_SET_PDEATHSIG = 1
 LANDLOCK_RESTRICT_SELF = 446
@@ -105,27 +107,65 @@ class Nobody:
         return "imports"
 
 
-def descriptors():
+class Generators:
+    """Knows which generators of random numbers imports have made without a seed, which no two children may share.
+    (That of the module random is seeded by itself after a fork.)"""
+
+    def __init__(self):
+        import random  # after Watch, whose os.urandom it takes
+
+        self.cls, self.seed, self.unseeded = random.Random, random.Random.seed, {}
+
+        def seed(generator, a=None, *args, **kwargs):
+            self.unseeded[id(generator)] = weakref.ref(generator) if a is None else lambda: None
+            return self.seed(generator, a, *args, **kwargs)
+
+        self.cls.seed = seed
+
+    def stop(self):
+        self.cls.seed = self.seed
+
+    def seed_again(self):
+        for ref in self.unseeded.values():
+            generator = ref()
+            if generator is not None:
+                self.seed(generator)
+        numpy = sys.modules.get("numpy.random")
+        if numpy:
+            numpy.seed()
+
+
+def resources():
+    """Returns what children would share: open files by number, and memory by address, that is written to."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
         try:
             found[name] = os.readlink("/proc/self/fd/" + name)
         except OSError:
             pass  # the listing's own
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            address, rights, *_ = line.split()
+            if rights[1] == "w" and rights[3] == "s":
+                found[address] = line.split(None, 5)[-1].strip()
     return found
 
 
 def prepare(plan, watch):
     """Does what all children would, and returns what is wrong with that, or None."""
     sys.argv = [plan["script"]] + plan["args"]
-    start = {"__name__": "mcpfunc_prepare", "__file__": plan["script"], "__builtins__": builtins}
-    exec(compile(source(plan["script"]), plan["script"], "exec"), start)
-    before, here, variables = descriptors(), os.getcwd(), dict(os.environ)
     with open(plan["modules"], encoding="utf-8") as f:
         modules = f.read().split()
-    Reads.names.clear()
+    before, here = resources(), os.getcwd()
+    main = sys.modules["__main__"].__dict__
+    main.clear()
+    main.update(__name__="__main__", __file__=plan["script"], __builtins__=builtins, __doc__=None, __package__=None, __spec__=None, __loader__=None)
     os.environ.__class__ = Reads
     watch.on = True
+    start = {"__name__": "mcpfunc_prepare", "__file__": plan["script"], "__builtins__": builtins}
+    exec(compile(source(plan["script"]), plan["script"], "exec"), start)
+    Reads.names -= {"PYTHONPATH", "PATH"}  # which the script sets, in every process
+    variables = dict(os.environb)
     for name in modules:
         try:
             if name == "*":
@@ -136,8 +176,8 @@ def prepare(plan, watch):
             pass  # it is imported again, and may fail again, where it is needed
     watch.on = False
     os.environ.__class__ = Reads.__base__
-    changed = {name: os.environ.get(name) for name in variables.keys() | os.environ.keys() if variables.get(name) != os.environ.get(name)}
-    Reads.names.update(changed)
+    changed = {name: os.environb.get(name) for name in variables.keys() | os.environb.keys() if variables.get(name) != os.environb.get(name)}
+    Reads.names.update(map(os.fsdecode, changed))
     if "process" in watch.modules:
         Reads.names.add("*")  # it has got all of them
     return problem(watch, before, here), changed
@@ -146,9 +186,16 @@ def prepare(plan, watch):
 def problem(watch, before, here):
     if len(os.listdir("/proc/self/task")) > 1:
         return "%s: a thread, started by an import" % watch.blame("thread")
-    new = [to for fd, to in descriptors().items() if before.get(fd) != to]
-    if new:
-        return "%s: left open by an import: %s" % (watch.blame("file"), new[0])
+    now = resources()
+    for it in now:
+        if before.get(it) != now[it]:
+            if "-" in it:
+                return "an import shares memory with the processes that it forks: %s" % now[it]
+            return "%s: left open by an import: %s" % (watch.blame("file"), now[it])
+    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
+        return "an import handles the end of processes (SIGCHLD)"
+    if any(signal.getitimer(t)[0] for t in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)):
+        return "an import sets a timer"
     try:
         os.waitpid(-1, os.WNOHANG)
         return "%s: a process, started by an import" % watch.blame("process")
@@ -166,7 +213,7 @@ def source(path):
         return f.read()
 
 
-def serve(control, code, ruleset, changed):
+def serve(control, ruleset):
     """Forks until the handler is gone. It returns in a child, with its environment."""
     while True:
         message, fds, _, _ = socket.recv_fds(control, 256, 4)
@@ -174,7 +221,11 @@ def serve(control, code, ruleset, changed):
             os._exit(0)
         words = message.decode().split()
         if words[0] == "reap":
-            pid, status = os.waitpid(int(words[1]), 0)
+            pid, status = int(words[1]), 0
+            try:
+                status = os.waitpid(pid, 0)[1]
+            except ChildProcessError:
+                pass  # code of an import has taken its status
             control.send(b"reaped %d %d" % (pid, status))
             continue
         talk = fds[0]
@@ -212,7 +263,7 @@ def begin(fds, ruleset):
     return 3
 
 
-def become(talk, changed):
+def become(talk, changed, generators):
     """Makes this process what the handler says."""
     with open(talk, "rb") as said:
         size = said.readline()
@@ -225,16 +276,33 @@ def become(talk, changed):
         os.environb.update(s.split(b"=", 1) for s in strings[1:] if b"=" in s[1:])
         for name, value in changed.items():
             if value is None:
-                os.environ.pop(name, None)
+                os.environb.pop(name, None)
             else:
-                os.environ[name] = value
-        numpy = sys.modules.get("numpy.random")
-        if numpy:
-            numpy.seed()  # the random module does it by itself
+                os.environb[name] = value
+        generators.seed_again()
         processes = sys.modules.get("multiprocessing.process")
         if processes:
             processes.current_process().authkey = os.urandom(32)
         os.write(talk, b"ok\n")
+
+
+def end(status):
+    """Ends this process as the interpreter would, but does not take apart what it has imported: that would write to, and
+    so copy, all that it shares. It returns where something is left of which that would be the end, such as a file."""
+    threading = sys.modules.get("threading")
+    if threading:
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    gc.collect()  # of what this process has made itself
+    if any(hasattr(kind, "__del__") for kind in set(map(type, gc.get_objects()))):
+        return
+    try:
+        for file in (sys.stdout, sys.stderr):
+            if not file.closed:
+                file.flush()
+    except Exception:
+        return
+    os._exit(status & 0xFF)
 
 
 def main(control):
@@ -248,7 +316,9 @@ def main(control):
     watch = Watch() if plan["watch"] else Nobody()
     # What is freed leaves holes, which children then fill, each with a copy of the page: nothing is collected here.
     gc.disable()
+    generators = Generators()
     wrong, changed = prepare(plan, watch)
+    generators.stop()
     sys.stdout.flush()
     sys.stderr.flush()
     report = {"problem": wrong, "reads": sorted(Reads.names), "random": watch.modules.get("random", [])}
@@ -256,14 +326,18 @@ def main(control):
     if wrong:
         os._exit(0)
     gc.freeze()
-    become(serve(control, code, ruleset, changed), changed)
+    become(serve(control, ruleset), changed, generators)
     gc.enable()
     if plan["watch"]:
         os.environ.__class__ = Writes
-    module = sys.modules["__main__"].__dict__
-    module.clear()
-    module.update(__name__="__main__", __file__=plan["script"], __builtins__=builtins, __doc__=None, __package__=None, __spec__=None, __loader__=None)
-    exec(code, module)
+    try:
+        exec(code, sys.modules["__main__"].__dict__)
+        status = 0
+    except SystemExit as e:
+        status = 0 if e.code is None else e.code
+    if type(status) is int:
+        end(status)
+    sys.exit(status)
 
 
 main(control)

@@ -15,17 +15,10 @@ type spares struct {
 	spec    *Spec
 
 	mu       sync.Mutex
-	ready    []*spare
+	ready    []*running
 	filling  bool
 	trimming bool
 	demand   demand
-}
-
-// A spare is a process that waits for its session.
-type spare struct {
-	p      process.Process
-	stderr *stderrTail
-	dead   chan struct{} // closed when it has ended by itself
 }
 
 // Prewarm keeps spec.Prewarm processes started ahead, from now on and whenever one is taken; more of them, up
@@ -56,7 +49,7 @@ func (s *Starter) sparesOf(spec *Spec) *spares {
 const refillAfter = 100 * time.Millisecond
 
 // take returns a process that is ready, or nil, and sees to the next.
-func (sp *spares) take() *spare {
+func (sp *spares) take() *running {
 	if sp == nil {
 		return nil
 	}
@@ -69,7 +62,7 @@ func (sp *spares) take() *spare {
 		s := sp.ready[0]
 		sp.ready = sp.ready[1:]
 		select {
-		case <-s.dead:
+		case <-s.gone:
 		default:
 			return s
 		}
@@ -93,7 +86,11 @@ func (sp *spares) fill(pause time.Duration) {
 		case <-time.After(pause):
 		case <-sp.starter.ctx.Done():
 		}
-		for sp.wantMore() && sp.fits() && sp.start() {
+		for sp.wantMore() {
+			if !sp.starter.room(sp.spec.Name) || !sp.start() {
+				sp.stopFilling() // until one is taken
+				return
+			}
 		}
 	})
 }
@@ -114,15 +111,10 @@ func (sp *spares) wantedLocked() int {
 	return max(sp.spec.Prewarm, min(sp.spec.Prewarm+sp.demand.during(time.Now()), sp.spec.MostPrewarm))
 }
 
-// fits reports whether there is memory for another one; if not, filling is over until one is taken.
-func (sp *spares) fits() bool {
-	if sp.starter.room(sp.spec.Name) {
-		return true
-	}
+func (sp *spares) stopFilling() {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	sp.filling = false
-	return false
 }
 
 // timed notes how long a process has taken from its start to its first message.
@@ -148,7 +140,7 @@ func (sp *spares) trimLocked() {
 			}
 			excess, calm := sp.excess()
 			for _, s := range excess {
-				process.Stop(s.p, s.dead, sp.spec.Grace)
+				process.Stop(s.p, s.gone, sp.spec.Grace)
 			}
 			if calm {
 				return
@@ -158,7 +150,7 @@ func (sp *spares) trimLocked() {
 }
 
 // excess takes out those that are more than are wanted. calm says that no more can be, and trimming is over.
-func (sp *spares) excess() (excess []*spare, calm bool) {
+func (sp *spares) excess() (excess []*running, calm bool) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	wanted := sp.wantedLocked()
@@ -171,22 +163,20 @@ func (sp *spares) excess() (excess []*spare, calm bool) {
 	return excess, calm
 }
 
-// start starts one. It reports false, and filling is over, if that fails: the next session will say
-// why.
+// start starts one. It reports false if that fails: the next session will say why.
 func (sp *spares) start() bool {
 	s, err := sp.launch()
-	sp.mu.Lock()
-	defer sp.mu.Unlock()
 	if err != nil {
-		sp.filling = false
 		sp.starter.log.Warn("cannot prewarm a process", "server", sp.spec.Name, "error", err)
 		return false
 	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
 	sp.ready = append(sp.ready, s)
 	return true
 }
 
-func (sp *spares) launch() (*spare, error) {
+func (sp *spares) launch() (*running, error) {
 	slot, err := sp.starter.slots.acquire(sp.starter.ctx, sp.spec.Name, sp.spec.Runner)
 	if err != nil {
 		return nil, err
@@ -196,12 +186,8 @@ func (sp *spares) launch() (*spare, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spare{p: p, dead: make(chan struct{})}
-	s.stderr = tailOf(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.secrets)
-	go func() {
-		p.Wait()
-		close(s.dead)
-	}()
+	s := newRunning(p, sp.starter.log.With("server", sp.spec.Name, "session", "none yet"), sp.starter.secrets)
+	s.await() // it may end before a session takes it
 	return s, nil
 }
 
@@ -210,7 +196,7 @@ func (sp *spares) close(wg *sync.WaitGroup) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	for _, s := range sp.ready {
-		wg.Go(func() { process.Stop(s.p, s.dead, sp.spec.Grace) })
+		wg.Go(func() { process.Stop(s.p, s.gone, sp.spec.Grace) })
 	}
 	sp.ready = nil
 }

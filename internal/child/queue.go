@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/bufpool"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -36,7 +37,8 @@ type queue struct {
 // A waiting is a caller that waits with a message.
 type waiting struct {
 	m    *message.Message
-	told chan error // that m was written, or why not, or errTurn; capacity 1
+	told chan error  // that m was written, or why not, or errTurn; capacity 1
+	late *time.Timer // its own, stopped
 }
 
 // join returns nil if it is the caller's turn; otherwise await must follow.
@@ -51,7 +53,8 @@ func (q *queue) join(m *message.Message) *waiting {
 	if n := len(q.spare); n > 0 {
 		w, q.spare = q.spare[n-1], q.spare[:n-1]
 	} else {
-		w = &waiting{told: make(chan error, 1)}
+		w = &waiting{told: make(chan error, 1), late: time.NewTimer(time.Hour)}
+		w.late.Stop()
 	}
 	w.m = m
 	q.waiting = append(q.waiting, w)
@@ -61,13 +64,22 @@ func (q *queue) join(m *message.Message) *waiting {
 // await returns what becomes of the message of w. It gives up with ctx, or when gone is closed, unless someone is
 // writing the message.
 func (q *queue) await(ctx context.Context, gone <-chan struct{}, w *waiting) (err error) {
+	done, at := ends(ctx)
+	var late <-chan time.Time
+	if !at.IsZero() {
+		w.late.Reset(time.Until(at))
+		late = w.late.C
+	}
 	select {
 	case err = <-w.told:
 	case <-gone:
 		err = q.leave(w, errGone)
-	case <-ctx.Done():
+	case <-done:
+		err = q.leave(w, ctx.Err())
+	case <-late:
 		err = q.leave(w, ctx.Err())
 	}
+	w.late.Stop() // before it is another caller's
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w.m = nil; len(q.spare) < togetherMessages {

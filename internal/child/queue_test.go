@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/mcptest"
 	"github.com/mcpfunc/mcpfunc/internal/process"
@@ -126,5 +127,32 @@ func TestTurnsToWriteAreNotLost(t *testing.T) {
 	}
 	if q.join(m) != nil {
 		t.Error("nobody writes any more, and no caller has the turn")
+	}
+}
+
+// Who waits for a turn gives up when its request has to end, however it was limited.
+func TestWaitForATurnEndsInTime(t *testing.T) {
+	for name, of := range map[string]func(l *Limited) context.Context{
+		"limited": func(l *Limited) context.Context { return l },
+		"endless": (*Limited).Endless,
+		"derived": func(l *Limited) context.Context { return context.WithValue(l, deadline{}, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &gated{mcptest.NewProcess(), make(chan string, 100), make(chan struct{})}
+				c, _ := run(t, t.Context(), newStarter(t, Limits{}), newSpec(func() process.Process { return g }))
+				m := request(t, `{"jsonrpc":"2.0","method":"n"}`)
+				var all sync.WaitGroup
+				all.Go(func() { c.Write(t.Context(), m) }) // which ends with the process
+				synctest.Wait()
+				began := time.Now()
+				l := Until(t.Context(), began.Add(stallTimeout/2), time.Hour)
+				defer l.Stop()
+				if err := c.Write(of(l), m); err != context.DeadlineExceeded || time.Since(began) != stallTimeout/2 {
+					t.Errorf("error %v after %v", err, time.Since(began))
+				}
+				all.Wait()
+			})
+		})
 	}
 }

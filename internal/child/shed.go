@@ -18,11 +18,13 @@ func (s *Starter) Shed() (server string, ok bool) {
 	if spare == nil {
 		return "", false
 	}
-	stop := func() { process.Stop(spare.p, spare.dead, sp.spec.Grace) }
-	if !s.background(stop) {
+	evicted := s.background(func() {
+		s.log.Info("prewarmed process evicted", "server", sp.spec.Name)
+		process.Stop(spare.p, spare.gone, sp.spec.Grace)
+	})
+	if !evicted {
 		spare.p.Kill() // the app ends
 	}
-	s.log.Info("prewarmed process evicted", "server", sp.spec.Name)
 	return sp.spec.Name, true
 }
 
@@ -53,7 +55,7 @@ func (sp *spares) count() int {
 }
 
 // drop takes the newest out, or returns nil.
-func (sp *spares) drop() *spare {
+func (sp *spares) drop() *running {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	n := len(sp.ready)

@@ -70,22 +70,23 @@ func (s *Starter) start(ctx context.Context, spec *Spec, caller any, log *slog.L
 	secrets := s.secretsOf(caller)
 	c := &Child{
 		ctx: ctx, grace: spec.Grace, log: log, secrets: secrets, rec: rec, noise: newLimiter(),
-		answered: make(chan struct{}), gone: make(chan struct{}),
+		answered: make(chan struct{}),
 	}
 	c.stall.made, c.stall.late = time.Now(), c.stalled
 	if spare := s.sparesOf(spec).take(); spare != nil {
-		c.p, c.stderr, c.slot = spare.p, spare.stderr, new(startSlot)
+		c.running, c.slot = spare, new(startSlot)
 	} else {
 		slot, err := s.slots.acquire(ctx, spec.Name, spec.Runner)
 		if err != nil {
 			return nil, err
 		}
-		if c.p, err = spec.Launch(ctx, caller); err != nil {
+		p, err := spec.Launch(ctx, caller)
+		if err != nil {
 			slot.release(false)
 			return nil, err
 		}
 		c.late = time.AfterFunc(max(spec.StartTimeout, s.Patience(spec)), func() { slot.release(false) })
-		c.slot, c.stderr = slot, tailOf(c.p, log, secrets)
+		c.running, c.slot = newRunning(p, log, secrets), slot
 		if sp := s.sparesOf(spec); sp != nil {
 			c.timed = sp.timed
 		}

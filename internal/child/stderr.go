@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/bufpool"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
@@ -15,12 +16,12 @@ import (
 
 // Bounds of what a process may write to its stderr.
 const (
-	tailLines  = 10      // told to a client when the process dies
-	lineBytes  = 8 << 10 // of a line that is logged; the rest of it is left out
-	tailBytes  = 400     // of a line that is told
-	lineBurst  = 200     // lines logged at once
-	linePeriod = 20 * time.Millisecond
-	drainTime  = 500 * time.Millisecond // for stderr to end after its process
+	tailLines = 10                     // told to a client when the process dies
+	lineBytes = 8 << 10                // of a line that is logged; the rest of it is left out
+	tailBytes = 400                    // of a line that is told
+	lineBurst = 200                    // lines logged at once
+	lineRate  = 50                     // and then a second
+	drainTime = 500 * time.Millisecond // for stderr to end after its process
 )
 
 // A stderrTail drains a process's stderr: a log record a line, and the last lines at hand. It reads
@@ -147,25 +148,19 @@ func (t *stderrTail) record(rec *watch.Recorder) {
 	}
 }
 
-// limiter allows lineBurst lines at once and one a linePeriod.
+// limiter says which lines are logged.
 type limiter struct {
-	tokens  int
-	last    time.Time
+	pace    pace.Bucket
 	dropped int
 }
 
-func newLimiter() limiter { return limiter{tokens: lineBurst, last: time.Now()} }
+func newLimiter() limiter { return limiter{pace: pace.Bucket{Burst: lineBurst, Rate: lineRate}} }
 
 func (l *limiter) allow(log *slog.Logger) bool {
-	if n := int(time.Since(l.last) / linePeriod); n > 0 {
-		l.tokens = min(l.tokens+n, lineBurst)
-		l.last = l.last.Add(time.Duration(n) * linePeriod)
-	}
-	if l.tokens == 0 {
+	if !l.pace.Take(time.Now()) {
 		l.dropped++
 		return false
 	}
-	l.tokens--
 	l.report(log)
 	return true
 }

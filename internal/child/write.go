@@ -41,10 +41,8 @@ func (c *Child) write(ctx context.Context, m *message.Message) error {
 	}
 	messages := c.queue.take(m)
 	c.stall.begin()
-	if c.rec != nil {
-		for _, m := range messages {
-			c.rec.Sent(m) // before the answer to it can be received
-		}
+	for _, m := range messages {
+		c.rec.Sent(m) // before the answer to it can be received
 	}
 	err := c.pipes.Write(messages...)
 	c.stall.end()
@@ -69,11 +67,8 @@ const CancelGrace = 2 * time.Second
 // Cancel asks the process to stop working on the request with this id, as JSON. It waits until that is
 // written, though not for long: it is a courtesy.
 func (c *Child) Cancel(id, reason string) {
-	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
+	m := message.Must([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
 		id + `,"reason":"` + reason + `"}}`))
-	if err != nil {
-		return // not reached: the id was scanned
-	}
 	defer m.Free()
 	ctx, cancel := context.WithTimeout(context.Background(), stallTimeout)
 	defer cancel()

@@ -60,9 +60,9 @@ func (o *remoteOptions) check(cmd *cobra.Command, args []string) error {
 func (o *remoteOptions) app(ctx context.Context, env *Env) (*url.URL, error) {
 	if publish.ValidApp(o.Target) {
 		app := &url.URL{Scheme: "https"}
-		err := env.during("looking for the app", func() error {
-			app.Host = publish.Host(ctx, publish.Streams{Environ: env.Environ}, o.Target)
-			return ctx.Err()
+		err := env.during("looking for the app", func() (err error) {
+			app.Host, err = publish.Host(ctx, publish.Streams{Environ: env.Environ}, o.Target)
+			return err
 		})
 		return app, err
 	}

@@ -196,12 +196,8 @@ func (c *Call) farewell(why string) *message.Message {
 	if !c.subscribes() {
 		return (&child.Failure{Text: why, Reason: child.ReasonSlow}).Answer(c.id)
 	}
-	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","id":` + string(c.id) +
+	return message.Must([]byte(`{"jsonrpc":"2.0","id":` + string(c.id) +
 		`,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":` + string(c.id) + `}}}`))
-	if err != nil {
-		panic("pool: the id of a request is not JSON: " + err.Error())
-	}
-	return m
 }
 
 // endSubscriptions ends the subscriptions on this worker.

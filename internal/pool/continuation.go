@@ -1,11 +1,8 @@
 package pool
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -65,11 +62,11 @@ func (ps *Pools) Continue(server *Server, caller Caller, state string) (*Worker,
 	if err := p.busyLocked(); err != nil {
 		return nil, err
 	}
-	w, known := p.states.minter(digestOf(state), time.Now())
-	if !known || w == nil || !w.enterAlive() {
+	m, known := p.states.Get(digestOf(state))
+	if !known || m.w == nil || !m.w.enter() {
 		return nil, &LostError{Elsewhere: !known}
 	}
-	return w, nil
+	return m.w, nil
 }
 
 // Minters say which instance has the process that minted a requestState, by a name that says nothing else of it.
@@ -116,78 +113,18 @@ func (ps *Pools) minted(w *Worker, state string) {
 func (ps *Pools) remember(w *Worker, state string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	w.pool.states.add(digestOf(state), w, time.Now())
+	w.pool.states.Put(digestOf(state), w.mint, time.Now().Add(stateLife))
 }
 
 // stateName is what a requestState is called among instances.
 func stateName(key admission.Key, state string) string {
-	b := []byte("mcpfunc requestState")
-	for _, part := range []string{key.Server, key.Principal, key.Client, state} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	sum := sha256.Sum256(b)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	key.ID = state
+	return key.Name("mcpfunc requestState")
 }
 
 type digest [sha256.Size]byte
 
 func digestOf(state string) digest { return sha256.Sum256([]byte(state)) }
 
-// states are the requestStates of one caller, and who minted them. The zero value has none.
-type states struct {
-	by    map[digest]*list.Element // of *mint
-	order list.List                // the oldest first
-}
-
-type mint struct {
-	digest digest
-	w      *Worker // nil once it has ended
-	until  time.Time
-}
-
-// add remembers w as the minter of a state, the last one if it is minted again.
-func (s *states) add(d digest, w *Worker, now time.Time) {
-	if e := s.by[d]; e != nil {
-		s.drop(e)
-	}
-	s.expire(now)
-	if s.order.Len() >= maxStates {
-		s.drop(s.order.Front())
-	}
-	if s.by == nil {
-		s.by = map[digest]*list.Element{}
-	}
-	s.by[d] = s.order.PushBack(&mint{d, w, now.Add(stateLife)})
-}
-
-// minter returns who minted a state, nil if that has ended, and whether that is known.
-func (s *states) minter(d digest, now time.Time) (w *Worker, known bool) {
-	s.expire(now)
-	e := s.by[d]
-	if e == nil {
-		return nil, false
-	}
-	return e.Value.(*mint).w, true
-}
-
-// ended says that w has no process any more.
-func (s *states) ended(w *Worker) {
-	for e := s.order.Front(); e != nil; e = e.Next() {
-		if m := e.Value.(*mint); m.w == w {
-			m.w = nil
-		}
-	}
-}
-
-// expire forgets what is too old.
-func (s *states) expire(now time.Time) {
-	for e := s.order.Front(); e != nil && !now.Before(e.Value.(*mint).until); e = s.order.Front() {
-		s.drop(e)
-	}
-}
-
-func (s *states) drop(e *list.Element) {
-	delete(s.by, e.Value.(*mint).digest)
-	s.order.Remove(e)
-}
+// A mint is a process that issues requestStates.
+type mint struct{ w *Worker } // nil once it has ended

@@ -60,15 +60,15 @@ func TestContinuationsReachTheProcessThatMintedThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0, nil)
 		var busy []func()
-		for range maxCallsPerWorker * defaultWorkers { // so that all processes are there
+		for range maxCallsPerWorker * b.server.Workers { // so that all processes are there
 			_, leave, err := b.send("u", modernTool("late", "", 0))
 			if err != nil {
 				t.Fatal(err)
 			}
 			busy = append(busy, leave)
 		}
-		if n := len(b.processes()); n != defaultWorkers {
-			t.Fatalf("%d processes, want %d", n, defaultWorkers)
+		if n := len(b.processes()); n != b.server.Workers {
+			t.Fatalf("%d processes, want %d", n, b.server.Workers)
 		}
 		var all sync.WaitGroup
 		for i := range calls {
@@ -114,29 +114,6 @@ func TestContinuationThatCannotGoBackIsRefusedWithAReason(t *testing.T) {
 			t.Errorf("after that: %s, %v", answer, err)
 		}
 	})
-}
-
-func TestStatesAreBounded(t *testing.T) {
-	var s states
-	w := &Worker{}
-	now := time.Now()
-	for i := range maxStates + 10 {
-		s.add(digestOf(fmt.Sprint(i)), w, now)
-	}
-	s.add(digestOf("20"), w, now) // again
-	if len(s.by) != maxStates || s.order.Len() != maxStates {
-		t.Errorf("%d and %d are remembered, want %d", len(s.by), s.order.Len(), maxStates)
-	}
-	if _, known := s.minter(digestOf("9"), now); known {
-		t.Error("the oldest is remembered")
-	}
-	s.ended(w)
-	if got, known := s.minter(digestOf("20"), now); got != nil || !known {
-		t.Errorf("of a process that ended: %v, %t", got, known)
-	}
-	if _, known := s.minter(digestOf("20"), now.Add(stateLife)); known || len(s.by) > 0 {
-		t.Errorf("after %v %d are remembered", stateLife, len(s.by))
-	}
 }
 
 // registry is what instances tell each other of requestStates, in memory.

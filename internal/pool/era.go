@@ -100,7 +100,7 @@ func (ps *Pools) hear(ctx context.Context, server *Server, v *verdict) error {
 	case <-late.C:
 		return &UndecidedError{child.StillStarting(patience)}
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 

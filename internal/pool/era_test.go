@@ -48,6 +48,27 @@ func TestServerOfUnknownEraIsAskedOnceAndForAsLongAsAStartMayTake(t *testing.T) 
 	})
 }
 
+// The Functions host may allow less time than a start may take. All who wait are told so.
+func TestProbeIsAwaitedForAsLongAsTheHostAllows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0, nil)
+		b.server.Launch = b.launch(silent)
+		const limit = 5 * time.Second
+		ctx := child.Until(t.Context(), time.Now().Add(limit), limit)
+		defer ctx.Stop()
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() {
+				_, err := b.pools.Share(ctx, b.server, Caller{Principal: fmt.Sprint(i)})
+				if f, ok := errors.AsType[*child.Failure](err); !ok || f.Reason != child.ReasonSlow {
+					t.Errorf("client %d is told %v", i, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
 // A server may be slow, or crash, for a hundred reasons, none of which says what it speaks.
 func TestSilenceAndDeathAreNoVerdict(t *testing.T) {
 	dies := func(in io.Reader, out, complain io.Writer, exit func(int)) {

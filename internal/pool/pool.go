@@ -12,11 +12,11 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/policy"
+	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
 )
 
 const (
-	defaultWorkers    = 4 // of a pool, if Server.Workers does not say
 	maxCallsPerWorker = 8 // before a pool gets another worker
 
 	// Of one caller at one server, answered or waiting: a process answers a few at a time. Where callers are not
@@ -30,16 +30,9 @@ type Server struct {
 	admission.Limits
 	Era     Era
 	Known   Known          // what the server is known to answer; nil for nothing
-	Workers int            // processes that the requests of one caller share; zero for 4
+	Workers int            // processes that the requests of one caller share, at most
 	Idle    time.Duration  // after which an idle process ends
 	Policy  *policy.Policy // what callers see and may use; nil for everything
-}
-
-func (s *Server) workers() int {
-	if s.Workers > 0 {
-		return s.Workers
-	}
-	return defaultWorkers
 }
 
 // Known is what a server is known to answer without a process. Its methods may be called from any goroutine.
@@ -109,8 +102,8 @@ type pool struct {
 	queue    []*turn   // the longest wait first
 	restarts child.RestartBudget
 	tools    map[string][]ParamHeader
-	states   states
-	arriving int // requests in Share
+	states   recent.Map[digest, *mint] // requestStates, and who issued them
+	arriving int                       // requests in Share
 
 	subscriptions atomic.Int32 // not guarded
 }
@@ -213,7 +206,7 @@ func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, 
 	least, calls, starting := p.leastBusy()
 	started := false
 	crowded := least == nil || calls >= maxCallsPerWorker
-	if crowded && len(p.queue) >= starting*maxCallsPerWorker && len(p.workers) < server.workers() {
+	if crowded && len(p.queue) >= starting*maxCallsPerWorker && len(p.workers) < server.Workers {
 		if pause, err = p.restarts.Wait(time.Now()); pause == 0 && err == nil {
 			victim, err = ps.addWorkerLocked(p, server, caller, probe)
 			started = victim == nil && err == nil
@@ -234,11 +227,11 @@ func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, 
 // addWorkerLocked starts another worker of p. Without room it returns the worker that must end first, or an error.
 func (ps *Pools) addWorkerLocked(p *pool, server *Server, caller Caller, probe *verdict) (admission.Tenant, error) {
 	w := newWorker(ps, p, server, caller, probe)
-	if victim, err := ps.admission.Admit(w, w.key, server.Limits); victim != nil || err != nil {
+	if victim, err := ps.admission.Admit(w, w.key, server.Limits, true); victim != nil || err != nil {
 		w.cancel()
 		return victim, err
 	}
-	w.rec = ps.watch.Open(server.Name, w.alias, true, child.SecretsOf(w.caller))
+	w.rec = ps.watch.Open(server.Name, w.Alias, true, child.SecretsOf(w.Caller))
 	p.workers = append(p.workers, w)
 	ps.workers[w] = struct{}{}
 	ps.running.Go(w.live)
@@ -251,7 +244,7 @@ func (ps *Pools) poolLocked(server *Server, caller Caller) *pool {
 	p := ps.pools[key]
 	if p == nil {
 		ps.sweepLocked()
-		p = &pool{restarts: child.NewRestartBudget(server.Spec)}
+		p = &pool{restarts: child.NewRestartBudget(server.Spec), states: recent.Map[digest, *mint]{Max: maxStates}}
 		ps.pools[key] = p
 	}
 	return p
@@ -287,7 +280,7 @@ func (ps *Pools) forget(w *Worker) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	delete(ps.workers, w)
-	w.pool.states.ended(w)
+	w.mint.w = nil
 }
 
 // Refuse makes Share fail with admission.ErrClosed from now on, and ends subscriptions, which have no end

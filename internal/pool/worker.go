@@ -26,11 +26,11 @@ var ErrRetired = errors.New("the process accepts no more calls")
 type Worker struct {
 	key     admission.Key
 	server  *Server
-	caller  any
+	Caller  any    // with whom the process was started
+	Alias   string // of the process in the log
 	pools   *Pools
 	pool    *pool
 	probe   *verdict // that its first answer decides; nil if the era is known
-	alias   string   // in the log
 	log     *slog.Logger
 	rec     *watch.Recorder // nil for none
 	streams *stream.Set     // of the calls
@@ -42,6 +42,7 @@ type Worker struct {
 	aside   sync.WaitGroup        // who writes what the goroutine that reads must not wait for
 	settled bool                  // it is known whether calls can be taken; of the goroutine that reads
 	open    bool                  // it takes calls; guarded by Pools.mu
+	mint    *mint                 // what it has issued refers to; guarded by Pools.mu
 
 	mu      sync.Mutex
 	clock   admission.Clock // of HTTP requests inside
@@ -59,10 +60,11 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	key := caller.key(server)
 	alias := ps.admission.Alias(key)
 	w := &Worker{
-		key: key, server: server, caller: caller.Value, pools: ps, pool: p, probe: probe, alias: alias,
+		key: key, server: server, Caller: caller.Value, Alias: alias, pools: ps, pool: p, probe: probe,
 		log:    ps.log.With("server", server.Name, "pool", alias),
 		outbox: make(chan *message.Message, 16), calls: map[int64]*Call{}, tools: server.Policy.NewInventory(),
 	}
+	w.mint = &mint{w}
 	w.streams = stream.NewSet(w.log)
 	w.ctx, w.cancel = context.WithCancel(ps.ctx)
 	w.clock = admission.NewClock(&w.mu, w.onIdleTimerLocked)
@@ -70,25 +72,8 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	return w
 }
 
-// Alias is what the log calls the process.
-func (w *Worker) Alias() string { return w.alias }
-
-// Caller returns the value with which the process was started.
-func (w *Worker) Caller() any { return w.caller }
-
-// Renew tells the worker's caller of a later request of the same principal.
-func (w *Worker) Renew(later any) { child.Renew(w.caller, later) }
-
-// enter counts a request in.
-func (w *Worker) enter() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock.EnterLocked()
-	w.busy++
-}
-
-// enterAlive counts a request in unless the worker takes no more calls.
-func (w *Worker) enterAlive() bool {
+// enter counts a request in, unless the worker takes no more calls, as none in its pool does.
+func (w *Worker) enter() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.retired {
@@ -193,10 +178,10 @@ func (w *Worker) retire(why string) bool {
 func (w *Worker) live() {
 	defer w.over()
 	defer w.cancel()
-	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.caller, w.log, w.rec)
+	c, err := w.pools.starter.Start(w.ctx, w.server.Spec, w.Caller, w.log, w.rec)
 	if err != nil {
 		w.close()
-		w.gone(w.pools.starter.StartFailure(w.caller, err), false)
+		w.gone(w.pools.starter.StartFailure(w.Caller, err), false)
 		return
 	}
 	w.pid.Store(int64(c.PID()))
@@ -221,7 +206,7 @@ func (w *Worker) live() {
 
 // over lets go of all that the worker holds.
 func (w *Worker) over() {
-	child.CloseCaller(w.caller)
+	child.CloseCaller(w.Caller)
 	w.pools.forget(w)
 	w.pools.admission.Remove(w)
 	w.mu.Lock()
@@ -236,7 +221,7 @@ func (w *Worker) over() {
 func (w *Worker) discover(c *child.Child) bool {
 	stop := c.KillAfter(max(w.server.StartTimeout, w.pools.starter.Patience(w.server.Spec)), "server/discover")
 	defer stop()
-	request, _ := message.Parse([]byte(discover))
+	request := message.Must([]byte(discover))
 	defer request.Free()
 	answer, err := c.Ask(request, (*message.Message).Free)
 	if err != nil {
@@ -250,7 +235,7 @@ func (w *Worker) discover(c *child.Child) bool {
 		w.mu.Lock()
 		w.child = c
 		w.mu.Unlock()
-		w.settle(nil, true)
+		w.settle(nil)
 		return true
 	}
 	if w.server.Known != nil {
@@ -259,7 +244,7 @@ func (w *Worker) discover(c *child.Child) bool {
 	if w.probe == nil {
 		w.pools.overturn(w.server)
 	}
-	w.settle(ErrLegacy, false)
+	w.settle(ErrLegacy)
 	w.Retire(ErrLegacy.Error())
 	w.cancel()
 	return false
@@ -282,14 +267,14 @@ func (w *Worker) check(c *child.Child, discovered *message.Message) bool {
 	return err == nil
 }
 
-// settle says whether calls can be taken. Only the first call counts.
-func (w *Worker) settle(err error, modern bool) {
+// settle says whether calls can be taken: they can if err is nil. Only the first call counts.
+func (w *Worker) settle(err error) {
 	if w.settled {
 		return
 	}
 	w.settled = true
 	if w.probe != nil {
-		err = w.conclude(err, modern)
+		err = w.conclude(err)
 	}
 	if err == nil {
 		w.pools.opened(w)
@@ -303,12 +288,12 @@ func (w *Worker) settle(err error, modern bool) {
 
 // conclude settles the verdict that the process was to decide, and returns what its callers are told. Only
 // an answer of the server decides it: silence and death may have any cause.
-func (w *Worker) conclude(err error, modern bool) error {
+func (w *Worker) conclude(err error) error {
 	failure, failed := errors.AsType[*child.Failure](err)
 	switch {
 	case err == nil || errors.Is(err, ErrLegacy):
-		w.pools.decide(w.probe, modern)
-		w.log.Info("era of a server", "modern", modern)
+		w.pools.decide(w.probe, err == nil)
+		w.log.Info("era of a server", "modern", err == nil)
 	case failed && failure.Reason != child.ReasonStart && failure.Reason != child.ReasonClosed:
 		pause := w.pools.undecided(w.probe, failure)
 		w.log.Warn("cannot find the era of a server", "why", failure.Text, "reason", failure.Reason, "stderr", failure.Stderr, "again_in", pause.String())
@@ -339,9 +324,9 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	switch {
 	case w.pools.ctx.Err() != nil:
 		f = &child.Failure{Text: admission.ErrClosed.Error(), Reason: child.ReasonClosed, Retryable: true}
-		w.settle(admission.ErrClosed, false)
+		w.settle(admission.ErrClosed)
 	default:
-		w.settle(f, false)
+		w.settle(f)
 	}
 	if died && !unproven {
 		w.log.Warn("pool server died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
@@ -365,10 +350,7 @@ func (w *Worker) writeOutbox(c *child.Child) {
 // say queues one of our own messages. Too many of them are dropped: only a server that breaks the
 // rules needs them.
 func (w *Worker) say(text string) {
-	m, err := message.Parse([]byte(text))
-	if err != nil {
-		return // not reached: what is put into it was scanned
-	}
+	m := message.Must([]byte(text))
 	select {
 	case w.outbox <- m:
 	default:

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -250,19 +251,34 @@ func TestForkedChildrenDrawOtherNumbers(t *testing.T) {
 	if python() == "" {
 		t.Skip("there is no Python here")
 	}
-	f, err := startForkServer(open(t), "import random, uuid, tempfile, ssl\n"+talker)
+	f, err := startForkServer(open(t), `
+if __name__ != "__main__": # before the fork
+    import builtins, random, uuid, tempfile, secrets, ssl
+    class Own(random.Random):
+        __hash__ = None
+        def seed(self, a=None, version=2): super().seed(a, version)
+    for name, it in dict(random=random, uuid=uuid, tempfile=tempfile, secrets=secrets, ssl=ssl, made=random.Random(), own=Own(),
+                         seeded=random.Random(42), again=random.Random()).items():
+        setattr(builtins, name, it)
+    again.seed(42)
+    secrets.token_bytes(8)
+`+talker)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	a, b := fork(t, f), fork(t, f)
-	for _, draw := range []string{`random.random()`, `uuid.uuid4()`, `tempfile.mktemp()`, `ssl.RAND_bytes(8)`, `os.urandom(8)`} {
-		draw = strings.Replace(draw, "random.random", `__import__("random").random`, 1)
-		for _, name := range []string{"uuid", "tempfile", "ssl"} {
-			draw = strings.Replace(draw, name+".", `__import__("`+name+`").`, 1)
-		}
+	for _, draw := range []string{
+		`random.random()`, `made.random()`, `own.random()`, `random.Random().random()`, `uuid.uuid4()`, `uuid.uuid1()`, `tempfile.mktemp()`,
+		`secrets.token_bytes(8)`, `ssl.RAND_bytes(8)`, `os.urandom(8)`,
+	} {
 		if x, y := ask(t, a, draw), ask(t, b, draw); x == y {
 			t.Errorf("%s gives both %s", draw, x)
+		}
+	}
+	for _, draw := range []string{`seeded.random()`, `again.random()`} { // as without a fork
+		if x := ask(t, a, draw); x != "0.6394267984578837" {
+			t.Errorf("%s gives %s, want what the seed 42 gives", draw, x)
 		}
 	}
 }
@@ -331,6 +347,53 @@ if __name__ != "__main__":
 	}
 	if !alive(victim.PID()) {
 		t.Error("that was killed")
+	}
+}
+
+// A fork server that talks without end takes neither the memory of the app nor its time.
+func TestForkServerThatTalksWithoutEnd(t *testing.T) {
+	if python() == "" {
+		t.Skip("there is no Python here")
+	}
+	f, err := startForkServer(open(t), `
+import os
+def forks():
+    import inspect
+    try:
+        while True:
+            os.write(inspect.currentframe().f_back.f_locals["talk"], b"x" * 4096)
+    except OSError:
+        pass
+    return 1
+if __name__ != "__main__":
+    os.fork = forks
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Fork(Spec{Command: "talker"}); !errors.Is(err, bufio.ErrBufferFull) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A fork server may reap its child before it is told to. The number of the child's group is then not the child's any more.
+func TestGroupOfAReapedChildIsLeftAlone(t *testing.T) {
+	s := open(t)
+	victim := shell(t, s, `echo ready; cat`)
+	line(t, victim)
+	reaped := exec.Command("true")
+	if err := reaped.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := &Child{pid: victim.PID(), proc: reaped.Process, fork: &forked{}} // the victim has its number by now
+	reaped.Wait()
+	c.tree.terminate(c)
+	c.tree.kill(c)
+	c.tree.end(c)
+	victim.Close()
+	if err := victim.Wait(); err != nil {
+		t.Errorf("the process that has its number now: %v", err)
 	}
 }
 

@@ -32,14 +32,16 @@ var (
 // no hyphen at either end.
 func ValidApp(name string) bool { return appName.MatchString(name) }
 
-// Host returns the default hostname of a function app, for which az is asked: that of an app with a unique one is
-// NAME-HASH.REGION-01.azurewebsites.net. If az is not on PATH or cannot tell, it is NAME.azurewebsites.net. The name must be valid.
-func Host(ctx context.Context, streams Streams, app string) string {
+// Host returns the default hostname of a function app, for which az is asked: it cannot be told from the name, since that of
+// an app with a unique one is NAME-HASH.REGION-01.azurewebsites.net, and NAME.azurewebsites.net may be somebody else's. The
+// name must be valid.
+func Host(ctx context.Context, streams Streams, app string) (string, error) {
 	hosts := lookUp(ctx, streams, "functionapp", "list", "--query", "[?name=='"+app+"'].defaultHostName")
 	if len(hosts) != 1 {
-		return strings.ToLower(app) + ".azurewebsites.net"
+		return "", hint.With(fmt.Errorf("cannot find the hostname of the function app %q with az", app),
+			"pass the app's URL, or install az, sign in with az login, and choose the app's subscription")
 	}
-	return hosts[0]
+	return hosts[0], nil
 }
 
 // ValidSlot reports whether a deployment slot can have this name.

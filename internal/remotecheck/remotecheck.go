@@ -150,7 +150,7 @@ func (c *check) readiness() bool {
 	const name = "readiness"
 	a, err := c.ask(http.MethodGet, "/api/health", nil, true)
 	if err != nil {
-		c.fail(name, "check the name, and that the app is started; an app with a unique default hostname needs its URL, or az, signed in", "%s does not answer: %v", c.opts.App.Host, err)
+		c.fail(name, "check the URL, and that the app is started", "%s does not answer: %v", c.opts.App.Host, err)
 		return false
 	}
 	var health struct{ Status, Reason string }

@@ -39,7 +39,7 @@ func (t *Table) Follow(ctx context.Context, o Opening, e stream.EventID) (*strea
 		return nil, stream.ErrElsewhere
 	}
 	tk, err := t.ticketOf(o)
-	if err != nil || t.tombstones.over(o.ID) {
+	if err != nil || t.tombstones.isOver(o.ID) {
 		return nil, ErrUnknown
 	}
 	if err := t.revoked(ctx, o); err != nil {

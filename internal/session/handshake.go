@@ -187,20 +187,14 @@ func (l *link) replay() error {
 
 // ask writes a request and returns its answer. What else comes in between is routed.
 func (l *link) ask(request record) (*message.Message, error) {
-	m, err := request.message()
-	if err != nil {
-		return nil, err
-	}
+	m := request.message()
 	defer m.Free()
 	return l.Ask(m, l.pass)
 }
 
 // say writes a notification.
 func (l *link) say(notification record) error {
-	m, err := notification.message()
-	if err != nil {
-		return err
-	}
+	m := notification.message()
 	defer m.Free()
 	return l.write(context.Background(), m)
 }
@@ -213,7 +207,7 @@ func (l *link) compare(answer *message.Message) error {
 		return &child.Failure{Text: "invalid answer to initialize: " + err.Error(), Reason: child.ReasonStart}
 	}
 	if a.Error != nil {
-		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.caller, a.Error.Message), Reason: child.ReasonStart}
+		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.Caller, a.Error.Message), Reason: child.ReasonStart}
 	}
 	different, err := l.match(&a)
 	if different {

@@ -2,9 +2,9 @@ package session
 
 import (
 	"fmt"
-	"maps"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/recent"
 )
 
 // Late answers: a request that has timed out or was cancelled is answered by us, and the process may
@@ -15,38 +15,8 @@ import (
 // maxLate bounds how many late answers are waited for. Beyond it the oldest is forgotten.
 const maxLate = 1024
 
-// late are the IDs, by message.Key, that the process may still answer, without a client that waits.
-type late struct {
-	ids   map[string]int // and the number of each
-	order []lateID       // oldest first, with those that were answered since
-	count int            // that were ever added
-}
-
-type lateID struct {
-	key    string
-	number int
-}
-
-// add says that no client waits for the answer to the request with this key any more.
-func (l *late) add(key string) {
-	if l.ids == nil {
-		l.ids = map[string]int{}
-	}
-	l.count++
-	l.ids[key] = l.count
-	l.order = append(l.order, lateID{key, l.count})
-	for len(l.order) > maxLate {
-		if first := l.order[0]; l.ids[first.key] == first.number {
-			delete(l.ids, first.key)
-		}
-		l.order = l.order[1:]
-	}
-}
-
-func (l *late) has(key string) bool { return l.ids[key] > 0 }
-
-// clear says that the process is gone, and with it its answers.
-func (l *late) clear() { l.ids, l.order = nil, nil }
+// late are ids, by message.Key.
+type late = recent.Map[string, struct{}]
 
 // rename gives p, whose id the process may still answer for an earlier request, another one there.
 func (x *router) rename(p *pending, m *message.Message) {
@@ -76,7 +46,7 @@ func (x *router) answered(id []byte) *pending {
 	if p := x.pending[key]; p != nil {
 		return p
 	}
-	if !x.late.has(key) {
+	if _, late := x.late.Get(key); !late {
 		var ok bool
 		if key, ok = message.Nearest(id, x.awaited); !ok {
 			return nil
@@ -85,7 +55,7 @@ func (x *router) answered(id []byte) *pending {
 	if p := x.pending[key]; p != nil {
 		return p
 	}
-	delete(x.late.ids, key)
+	x.late.Delete(key)
 	return nil
 }
 
@@ -96,5 +66,9 @@ func (x *router) awaited(yield func(key string) bool) {
 			return
 		}
 	}
-	maps.Keys(x.late.ids)(yield)
+	for key := range x.late.All {
+		if !yield(key) {
+			return
+		}
+	}
 }

@@ -2,8 +2,10 @@ package session
 
 import (
 	"log/slog"
+	"maps"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -11,18 +13,21 @@ import (
 
 func TestLateAnswersAreBounded(t *testing.T) {
 	t.Parallel()
-	var l late
+	l := newRouter(stream.NewSet(slog.New(slog.DiscardHandler))).late
 	for i := range 3 * maxLate {
-		l.add(strconv.Itoa(i))
-		l.add("again and again")
+		l.Put(strconv.Itoa(i), struct{}{}, time.Time{})
+		l.Put("again and again", struct{}{}, time.Time{})
 	}
-	if len(l.ids) > maxLate || len(l.order) > maxLate {
-		t.Errorf("%d ids and %d in order, want at most %d", len(l.ids), len(l.order), maxLate)
+	ids := maps.Collect(l.All)
+	if len(ids) > maxLate {
+		t.Errorf("%d ids, want at most %d", len(ids), maxLate)
 	}
-	if last := strconv.Itoa(3*maxLate - 1); !l.has(last) || !l.has("again and again") {
+	_, last := ids[strconv.Itoa(3*maxLate-1)]
+	_, again := ids["again and again"]
+	if !last || !again {
 		t.Error("the newest is forgotten")
 	}
-	if l.has("0") {
+	if _, oldest := ids["0"]; oldest {
 		t.Error("the oldest is not forgotten")
 	}
 }
@@ -44,7 +49,8 @@ func TestWhatWasSentBeforeItWasTakenBackMayStillBeAnswered(t *testing.T) {
 		m.Free()
 	}
 	(&link{s: s}).withdraw(t.Context(), requests, 1)
-	if !s.router.late.has("1") || s.router.late.has("2") || len(s.router.pending) != 0 {
-		t.Errorf("late: %v, pending: %d", s.router.late.ids, len(s.router.pending))
+	late := maps.Collect(s.router.late.All)
+	if _, first := late["1"]; !first || len(late) != 1 || len(s.router.pending) != 0 {
+		t.Errorf("late: %v, pending: %d", late, len(s.router.pending))
 	}
 }

@@ -108,11 +108,7 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, talk Talk, idle
 	alias := t.admission.Alias(key)
 	s = newSession(t, key, alias, o, h, talk, idle)
 	s.Enter()
-	admit := t.admission.Admit
-	if !s.launched {
-		admit = t.admission.AdmitIdle
-	}
-	victim, err = admit(s, key, o.Server.Limits)
+	victim, err = t.admission.Admit(s, key, o.Server.Limits, s.launched)
 	if victim != nil || err != nil {
 		s.cancel()
 		if _, full := errors.AsType[*admission.FullError](err); full {
@@ -145,7 +141,7 @@ func (t *Table) runLocked(s *Session, why, request string) {
 
 // over lets go of what s holds, whose process is gone, or which never had one.
 func (t *Table) over(s *Session) {
-	child.CloseCaller(s.caller)
+	child.CloseCaller(s.Caller)
 	idle := !launched(s)
 	t.mu.Lock()
 	delete(t.alive, s)

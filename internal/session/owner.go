@@ -2,9 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
@@ -31,21 +28,10 @@ type ElsewhereError struct{ Owner string }
 func (e *ElsewhereError) Error() string { return "the session is on another instance" }
 
 // ownerName is what the session of key is called among instances.
-func ownerName(key admission.Key) string {
-	b := []byte("mcpfunc session owner")
-	for _, part := range []string{key.Server, key.Principal, key.Client, key.ID} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	sum := sha256.Sum256(b)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+func ownerName(key admission.Key) string { return key.Name("mcpfunc session owner") }
 
 // OwnerName is what the session of o is called among instances.
 func (o Opening) OwnerName() string { return ownerName(o.key()) }
-
-// Shares reports whether instances tell each other which of them has a session.
-func (t *Table) Shares() bool { return t.sharing.Owners != nil }
 
 // Owner returns which other instance has the session of o; "" if none that lives does. It fails with a
 // *child.Failure if that cannot be found out.
@@ -55,10 +41,10 @@ func (t *Table) Owner(ctx context.Context, o Opening) (string, error) {
 	}
 	owner, err := t.sharing.Owners.Owner(ctx, o.OwnerName())
 	switch {
-	case err != nil && t.tombstones.over(o.ID):
+	case err != nil && t.tombstones.isOver(o.ID):
 		return "", nil // it has ended here, and another one that has it would be news
 	case err != nil:
-		return "", t.unsure(ctx, o.Server, err)
+		return "", t.unsure(ctx, o.Server, noOwner, err)
 	}
 	return owner, nil
 }
@@ -70,13 +56,16 @@ func (t *Table) ForgetOwner(o Opening) {
 	}
 }
 
-// unsure is the failure of what cannot be done before it is known where a session is.
-func (t *Table) unsure(ctx context.Context, server *Server, err error) error {
+const noOwner = "cannot find the instance that owns this session"
+
+// unsure is the failure of what cannot be done before something is found out about a session: text says what, and
+// err why it cannot be.
+func (t *Table) unsure(ctx context.Context, server *Server, text string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	t.log.Warn("cannot find the instance that owns a session", "server", server.Name, "error", err)
-	return &child.Failure{Text: "cannot find the instance that owns this session; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+	t.log.Warn("session not served", "server", server.Name, "why", text, "error", err)
+	return &child.Failure{Text: text + "; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 }
 
 // An ownership is what was claimed for a session that is about to be opened. The nil one is of nothing.
@@ -102,7 +91,7 @@ func (t *Table) claim(ctx context.Context, o Opening) (*ownership, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, t.unsure(ctx, o.Server, err)
+		return nil, t.unsure(ctx, o.Server, noOwner, err)
 	case elsewhere != "":
 		return nil, &ElsewhereError{elsewhere}
 	}

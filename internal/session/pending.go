@@ -90,7 +90,7 @@ func (l *link) withdraw(ctx context.Context, requests []*pending, sent int) {
 		}
 		l.s.router.ended(p, child.NoAnswer(context.Cause(ctx)))
 		if l.s.router.remove(p); i < sent {
-			l.s.router.late.add(p.key)
+			l.s.router.late.Put(p.key, struct{}{}, time.Time{})
 		}
 	}
 }
@@ -131,6 +131,6 @@ func (l *link) fail(p *pending, f *child.Failure) bool {
 	}
 	f.RestartsLeft = l.s.restarts.Left(time.Now())
 	l.s.router.fail(p, f)
-	l.s.router.late.add(p.key)
+	l.s.router.late.Put(p.key, struct{}{}, time.Time{})
 	return true
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -34,7 +33,7 @@ func (l *link) refused(ctx context.Context, m *message.Message, requests []*pend
 	asked := refusal == nil && l.inventory != nil
 	if asked {
 		ctx, cancel := context.WithTimeout(ctx, l.s.server.StartTimeout)
-		refusal = l.inventory.Admit(ctx, m, l.listTools)
+		refusal = l.inventory.Admit(ctx, m, l.s.listTools)
 		cancel()
 	}
 	if refusal == nil && !asked {
@@ -66,18 +65,15 @@ func (l *link) answerRefused(p *pending, refusal *policy.Refusal) bool {
 	return true
 }
 
-// listings counts requests of ours for tools, so that each has an id of its own.
-var listings atomic.Int64
-
 // listTools asks the process for its tools, in our own name.
-func (l *link) listTools(ctx context.Context, cursor []byte) (*message.Message, error) {
+func (s *Session) listTools(ctx context.Context, cursor []byte) (*message.Message, error) {
 	params := `{}`
 	if cursor != nil {
 		params = `{"cursor":` + string(cursor) + `}`
 	}
-	m, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-pins-%d","method":"tools/list","params":%s}`, listings.Add(1), params))
+	m, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":"mcpfunc-tools-%d","method":"tools/list","params":%s}`, s.listings.Add(1)-1, params))
 	if err != nil {
 		return nil, err
 	}
-	return query(ctx, l.s, m)
+	return query(ctx, s, m)
 }

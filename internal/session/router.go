@@ -23,7 +23,7 @@ type router struct {
 	tasks          map[string]*post    // tasks/result requests in flight, by task
 	serverRequests map[string]*post    // requests of the server that were not answered yet: where they went
 	posts          []*post             // those that wait for answers, oldest first
-	late           late                // answers without a client that waits
+	late           late                // ids that the process may still answer, without a client that waits
 	renamed        map[string]*pending // requests in flight under ids of ours, by message.Key of the client's
 	renames        int                 // that there ever were
 	over           []over              // calls that have ended, whose observer is told once the session is not locked
@@ -38,7 +38,7 @@ func newRouter(streams *stream.Set) router {
 	return router{
 		streams: streams, listener: post{stream: streams.Standalone()},
 		pending: map[string]*pending{}, tokens: map[string]*pending{},
-		tasks: map[string]*post{}, serverRequests: map[string]*post{}, renamed: map[string]*pending{},
+		tasks: map[string]*post{}, serverRequests: map[string]*post{}, renamed: map[string]*pending{}, late: late{Max: maxLate},
 	}
 }
 
@@ -62,7 +62,7 @@ func (x *router) add(p *pending, m *message.Message) bool {
 	if x.pending[p.key] != nil || x.renamed[p.key] != nil {
 		return false
 	}
-	if x.late.has(p.key) {
+	if _, late := x.late.Get(p.key); late {
 		x.rename(p, m)
 	}
 	x.pending[p.key] = p
@@ -153,7 +153,7 @@ func (x *router) failAll(f *child.Failure) {
 		x.fail(p, f)
 	}
 	clear(x.serverRequests)
-	x.late.clear()
+	x.late = late{Max: maxLate} // the process is gone, and with it its answers
 }
 
 // find looks up an id or a token, and the key that it is under. If no key is it to the letter it is the

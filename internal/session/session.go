@@ -40,9 +40,9 @@ var ErrDuplicate = errors.New("a request with this id is in flight")
 // A Session is one client's process, once it needs one, and what is said to and by it. Its methods may be called from
 // any goroutine.
 type Session struct {
-	admission.Key // that it was opened with
+	admission.Key     // that it was opened with
+	Caller        any // that it was opened with
 	server        *Server
-	caller        any
 	table         *Table
 	log           *slog.Logger
 	rec           *watch.Recorder // nil for none
@@ -55,6 +55,7 @@ type Session struct {
 	alias         string        // by which the log knows it
 	sealable      bool          // a client initializes it, so that its id may say all that it takes to do so again
 	created       time.Time
+	listings      atomic.Int64  // requests of ours for tools, so that each has an id of its own
 	ends          time.Time     // as Opening has it
 	hostLimit     time.Duration // as Opening has it
 	started       atomic.Bool   // there has been a process
@@ -79,7 +80,7 @@ type Session struct {
 
 func newSession(t *Table, key admission.Key, alias string, o Opening, h handshake, talk Talk, idle time.Duration) *Session {
 	s := &Session{
-		Key: key, alias: alias, server: o.Server, caller: o.Caller, table: t, idle: idle, created: time.Now(), ends: o.Ends, hostLimit: o.HostLimit,
+		Key: key, Caller: o.Caller, alias: alias, server: o.Server, table: t, idle: idle, created: time.Now(), ends: o.Ends, hostLimit: o.HostLimit,
 		sealable:  o.ID == "" && o.Version == "" && o.ticket == nil,
 		log:       t.log.With("server", key.Server, "session", alias),
 		handshake: h, restarts: child.NewRestartBudget(o.Server.Spec),
@@ -101,12 +102,6 @@ func newSession(t *Table, key admission.Key, alias string, o Opening, h handshak
 	}
 	return s
 }
-
-// Caller returns the value that the session was opened with.
-func (s *Session) Caller() any { return s.caller }
-
-// Renew tells the session's caller of a later request of the same principal.
-func (s *Session) Renew(later any) { child.Renew(s.caller, later) }
 
 // Enter says that an HTTP request is inside, which keeps the session from idling out. It reports
 // false if the session has ended; otherwise Leave must follow.
@@ -308,9 +303,9 @@ func (b *broadcast) notify() {
 // be. It returns when the process is gone for good.
 func (s *Session) supervise() {
 	for {
-		c, err := s.table.starter.Start(s.ctx, s.server.Spec, s.caller, s.log, s.rec)
+		c, err := s.table.starter.Start(s.ctx, s.server.Spec, s.Caller, s.log, s.rec)
 		if err != nil {
-			f := s.table.starter.StartFailure(s.caller, err)
+			f := s.table.starter.StartFailure(s.Caller, err)
 			s.known.doubt(f, nil)
 			s.end(f)
 			return
@@ -324,7 +319,7 @@ func (s *Session) supervise() {
 		if !l.attached {
 			s.known.doubt(f, nil)
 		}
-		l.detach()
+		s.setProc(nil)
 		if s.ctx.Err() != nil || !l.maybeRestart(f) {
 			return
 		}

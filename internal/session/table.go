@@ -44,10 +44,10 @@ type Table struct {
 
 	mu        sync.Mutex
 	sessions  map[admission.Key]*Session
-	alive     map[*Session]admission.Key                   // those that are here, and those with a process, or on the way from one, and where they are, or were, among sessions
-	awaited   map[admission.Key]map[chan *Session]struct{} // callers that wait for a client to open a session
-	takeovers map[admission.Key]*takeover                  // that are going on
-	idle      int                                          // of alive: those that have had no process yet
+	alive     map[*Session]admission.Key  // those that are here, and those with a process, or on the way from one, and where they are, or were, among sessions
+	filed     broadcast                   // of one more of sessions, and of closed
+	takeovers map[admission.Key]*takeover // that are going on
+	idle      int                         // of alive: those that have had no process yet
 	closed    bool
 }
 
@@ -59,7 +59,7 @@ func NewTable(o Options) *Table {
 		log: o.Log, starter: o.Starter, admission: o.Admission, watch: o.Watch, sharing: o.Sharing,
 		tombstones: newTombstones(), permissions: newPermissions(),
 		sessions: map[admission.Key]*Session{}, alive: map[*Session]admission.Key{},
-		awaited: map[admission.Key]map[chan *Session]struct{}{}, takeovers: map[admission.Key]*takeover{},
+		takeovers: map[admission.Key]*takeover{},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	if ended := o.Sharing.Ended; ended != nil {
@@ -115,25 +115,20 @@ func (t *Table) Protocol(o Opening) string {
 // opens nothing. It fails with ctx's error or ErrClosed.
 func (t *Table) Await(ctx context.Context, key admission.Key) (*Session, error) {
 	for {
-		s, opened, err := t.findOrAwait(key)
+		s, filed, err := t.findOrAwait(key)
 		if s != nil || err != nil {
 			return s, err
 		}
 		select {
-		case s, ok := <-opened:
-			if ok && s.Enter() {
-				return s, nil
-			}
+		case <-filed:
 		case <-ctx.Done():
-			t.stopAwaiting(key, opened)
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// findOrAwait returns the session under key, entered, or a channel that says when there is one, and is
-// closed by Close.
-func (t *Table) findOrAwait(key admission.Key) (*Session, chan *Session, error) {
+// findOrAwait returns the session under key, entered, or what is closed when there may be one.
+func (t *Table) findOrAwait(key admission.Key) (*Session, <-chan struct{}, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -142,30 +137,13 @@ func (t *Table) findOrAwait(key admission.Key) (*Session, chan *Session, error) 
 	if s := t.sessions[key]; s != nil && s.Enter() {
 		return s, nil, nil
 	}
-	ch := make(chan *Session, 1)
-	if t.awaited[key] == nil {
-		t.awaited[key] = map[chan *Session]struct{}{}
-	}
-	t.awaited[key][ch] = struct{}{}
-	return nil, ch, nil
-}
-
-func (t *Table) stopAwaiting(key admission.Key, ch chan *Session) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.awaited[key], ch)
-	if len(t.awaited[key]) == 0 {
-		delete(t.awaited, key)
-	}
+	return nil, t.filed.wait(), nil
 }
 
 // fileLocked makes s known under key, and tells those who wait for it.
 func (t *Table) fileLocked(s *Session, key admission.Key) {
 	t.sessions[key], t.alive[s] = s, key
-	for ch := range t.awaited[key] {
-		ch <- s // capacity 1, and sent to once
-	}
-	delete(t.awaited, key)
+	t.filed.notify()
 }
 
 // refile makes s known by a sealed id and no longer by the one that it was opened with. It reports
@@ -223,12 +201,7 @@ func (t *Table) close() (all []*Session) {
 	for s := range t.alive {
 		all = append(all, s)
 	}
-	for _, waiting := range t.awaited {
-		for ch := range waiting {
-			close(ch)
-		}
-	}
-	clear(t.awaited)
+	t.filed.notify()
 	return all
 }
 

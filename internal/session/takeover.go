@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -28,7 +29,7 @@ func (t *Table) CanTakeOver(ctx context.Context, o Opening) error {
 // takeoverTicket is CanTakeOver as far as it is known here.
 func (t *Table) takeoverTicket(o Opening) (*ticket.Ticket, error) {
 	tk, err := t.ticketOf(o)
-	if err != nil || t.tombstones.over(o.ID) {
+	if err != nil || t.tombstones.isOver(o.ID) {
 		return nil, ErrUnknown
 	}
 	if granted, known := t.permissions.of(o.Server); known && !granted {
@@ -44,8 +45,7 @@ func (t *Table) revoked(ctx context.Context, o Opening) error {
 	}
 	over, err := t.sharing.Ended.Revoked(ctx, o.ID)
 	if err != nil {
-		t.log.Error("session not taken over: cannot find out whether it is over", "server", o.Server.Name, "error", err)
-		return &child.Failure{Text: "cannot find out whether this session is over; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+		return t.unsure(ctx, o.Server, "cannot find out whether this session is over", err)
 	}
 	if over {
 		return ErrUnknown
@@ -175,7 +175,7 @@ func (t *Table) takeOver(o Opening, tk *ticket.Ticket) error {
 	if !t.refile(s, o.ID) {
 		return ErrUnknown
 	}
-	if t.tombstones.wake(o.ID); t.tombstones.over(o.ID) {
+	if t.tombstones.wake(o.ID); t.tombstones.isOver(o.ID) {
 		s.Close("it ended while it was being taken over")
 		return ErrUnknown
 	}
@@ -195,11 +195,9 @@ func orClosed(err error) error {
 // recall returns the handshake of a session that a client initialized with another process.
 func recall(tk *ticket.Ticket) (handshake, error) {
 	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":%s}`, tk.Initialize))
-	m, err := request.message()
-	if err != nil {
+	if !json.Valid([]byte(request)) {
 		return handshake{}, ErrUnknown
 	}
-	m.Free()
 	return handshake{request: request, version: tk.Version, digest: tk.Result, confirmation: initialized, confirmedByUs: true}, nil
 }
 
@@ -211,7 +209,7 @@ func (t *Table) Delete(ctx context.Context, o Opening) error {
 	switch {
 	case err != nil && here:
 		return nil // and was never anywhere else
-	case err != nil || !here && t.tombstones.over(o.ID):
+	case err != nil || !here && t.tombstones.isOver(o.ID):
 		return ErrUnknown
 	}
 	until := o.Server.until(tk.Created)

@@ -380,9 +380,7 @@ func TestProcessIsInitializedWhicheverInstanceHeardIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if said, err := initialized.message(); err != nil {
-				t.Error(err)
-			} else if _, err := s.Send(t.Context(), []*message.Message{said}, OnStream); err != nil {
+			if _, err := s.Send(t.Context(), []*message.Message{initialized.message()}, OnStream); err != nil {
 				t.Error(err)
 			}
 			s.Leave()

@@ -128,12 +128,7 @@ func (a *answer) fail(err error, id []byte) {
 	if !ok {
 		f = &child.Failure{Text: err.Error(), Reason: child.ReasonClosed}
 	}
-	out := newEvents(&a.request)
-	defer out.free()
-	m := f.Answer(id)
-	defer m.Free()
-	out.event(stream.Event{Message: m})
-	out.flush()
+	a.tell(f.Answer(id))
 }
 
 // timer returns a timer that was used before, if there is one: a new one is most of what an answer

@@ -8,7 +8,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// bodyTimeout is how long the body of a POST may take.
+// bodyTimeout is how long the body of a POST may take, from when its head was there.
 const bodyTimeout = time.Minute
 
 // A body is the body of a POST that comes in time. One that trickles in holds a connection and no more than that, and
@@ -26,7 +26,7 @@ type body struct {
 // fill reads the body into m. Once it is there, net/http takes the deadline back, to see whether the client goes away.
 func (q *request) fill(m *message.Message) error {
 	b := &q.content
-	*b = body{Reader: q.r.Body, w: q.w, m: m, end: time.Now().Add(bodyTimeout)}
+	*b = body{Reader: q.r.Body, w: q.w, m: m, end: q.began.Add(bodyTimeout)}
 	if !q.end.IsZero() && q.end.Before(b.end) {
 		b.end = q.end
 	}

@@ -121,28 +121,34 @@ const (
 	farewellTime = time.Second
 )
 
-// within sets the time of q before the host's limit, and has its token judged again. cancel must be called.
-func (q *request) within() (cancel func()) {
+// enter sets the time of q before the host's limit, and has its token judged again. leave must follow.
+func (q *request) enter() {
 	q.share = q.Budget.Share(q.Server.Name, cmp.Or(q.caller.Principal, q.caller.Source))
-	stop := q.recheck()
+	q.recheck()
+	q.began = time.Now()
 	q.ctx = q.r.Context()
-	if q.HostLimit <= 0 {
-		return stop
+	if q.HostLimit > 0 {
+		q.end = q.began.Add(q.HostLimit - min(hostMargin, q.HostLimit/4))
+		q.limited = child.Until(q.ctx, q.end, q.HostLimit)
+		q.ctx = q.limited
 	}
-	q.end = time.Now().Add(q.HostLimit - min(hostMargin, q.HostLimit/4))
-	within, done := child.Until(q.ctx, q.end, q.HostLimit)
-	q.ctx = within
-	return func() {
-		done()
-		stop()
+}
+
+// leave ends what enter has begun.
+func (q *request) leave() {
+	if q.limited != nil {
+		q.limited.Stop()
+	}
+	if q.settle != nil {
+		q.settle()
 	}
 }
 
 // calling is the context for calls whose answers come in this way. One on a stream that ends before the
 // host's limit, by a limit of ours, outlives it: the client comes back for the rest.
 func (q *request) calling(mode session.ReplyMode) context.Context {
-	if q.HostLimit > 0 && (mode == session.OnListener || mode == session.OnStream && q.MaxStream < time.Until(q.end)) {
-		return child.Endless(q.ctx)
+	if q.limited != nil && (mode == session.OnListener || mode == session.OnStream && q.MaxStream < q.end.Sub(q.began)) {
+		return q.limited.Endless()
 	}
 	return q.ctx
 }
@@ -155,8 +161,11 @@ type request struct {
 	caller Caller
 	begun  bool // the head of an SSE answer is written
 
-	ctx context.Context // of r, until end
-	end time.Time       // at which the request has to be over; zero for never
+	ctx     context.Context // of r, until end
+	limited *child.Limited  // ctx, if end is not zero
+	began   time.Time
+	end     time.Time // at which the request has to be over; zero for never
+	settle  func()    // ends the judging of its token; nil for none
 
 	negotiated bool             // its session speaks the version of its header, which we do not speak
 	early      *message.Message // its body, if it had to be read to judge that header; else nil
@@ -172,7 +181,8 @@ type request struct {
 // Serve answers one request to the streamable HTTP endpoint.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
-	defer q.within()()
+	q.enter()
+	defer q.leave()
 	for _, field := range [...]string{HeaderSession, HeaderVersion, headerResume} {
 		if len(r.Header[field]) > 1 { // a proxy that checked one of them may have read another than we would
 			q.refuse(http.StatusBadRequest, codeInvalid, "the header "+field+" is repeated")
@@ -183,8 +193,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 		return
 	}
 	if q.postOnly() {
-		w.Header().Set("Allow", "POST")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not allowed in this protocol version: use POST")
+		q.methodNotAllowed("POST", "method "+r.Method+" is not allowed in this protocol version: use POST")
 		return
 	}
 	switch r.Method {
@@ -195,9 +204,14 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, caller Caller) 
 	case http.MethodDelete:
 		q.delete()
 	default:
-		w.Header().Set("Allow", "GET, POST, DELETE")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "method "+r.Method+" is not allowed here")
+		q.methodNotAllowed("GET, POST, DELETE", "method "+r.Method+" is not allowed here")
 	}
+}
+
+// methodNotAllowed refuses the method of the request, and names those that it could have.
+func (q *request) methodNotAllowed(allow, text string) {
+	q.w.Header().Set("Allow", allow)
+	q.refuse(http.StatusMethodNotAllowed, codeInvalid, text)
 }
 
 // refuse answers with a JSON-RPC error that belongs to no request.
@@ -297,18 +311,26 @@ func isJSON(contentType string) bool {
 	return err == nil && kind == "application/json"
 }
 
-// body reads and checks the message of a POST. It has answered when it returns nil.
-func (q *request) body() *message.Message {
+// takesContent reports whether the body of a POST is of a kind that is read. It has answered when it is not.
+func (q *request) takesContent() bool {
 	if !isJSON(q.r.Header.Get("Content-Type")) {
 		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
-		return nil
+		return false
 	}
 	for _, coding := range q.r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
 			q.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
 			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity or omitted")
-			return nil
+			return false
 		}
+	}
+	return true
+}
+
+// body reads and checks the message of a POST. It has answered when it returns nil.
+func (q *request) body() *message.Message {
+	if !q.takesContent() {
+		return nil
 	}
 	if q.r.ContentLength > q.MaxBody {
 		q.tooLarge()

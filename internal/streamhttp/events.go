@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
@@ -149,6 +150,15 @@ func (o *events) prime(id string) {
 // comment writes what clients ignore.
 func (o *events) comment(text string) {
 	o.buffer().WriteString(": " + text + "\n\n")
+}
+
+// tell gives one message, which it takes over, on a stream that has begun, and no more.
+func (q *request) tell(m *message.Message) {
+	defer m.Free()
+	out := newEvents(q)
+	defer out.free()
+	out.event(stream.Event{Message: m})
+	out.flush() // an error is that the client is gone
 }
 
 // event writes one message. It fits on one line, since a Message has no line breaks.

@@ -11,7 +11,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
-	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
 // A request whose session, or whose requestState, is on another instance is passed on to that as it came, and
@@ -106,12 +105,7 @@ func (q *request) passTo(to Remote, m *message.Message) bool {
 	streams := q.begun || w.begun && q.w.Header().Get("Content-Type") == "text/event-stream"
 	switch {
 	case streams && id != nil:
-		out := newEvents(q)
-		defer out.free()
-		answer := failure.Answer(id)
-		defer answer.Free()
-		out.event(stream.Event{Message: answer})
-		out.flush()
+		q.tell(failure.Answer(id))
 	case streams: // the client comes again for the rest
 	case w.begun:
 		panic(http.ErrAbortHandler) // what it has is not all, and must not look so

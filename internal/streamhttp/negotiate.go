@@ -37,6 +37,9 @@ func (q *request) versionSpoken() bool {
 		q.unsupported(v, nil, versions)
 		return false
 	}
+	if !q.takesContent() {
+		return false
+	}
 	m := message.New(&q.share)
 	switch err := q.fill(m); {
 	case err != nil || !m.IsContainer():
@@ -132,6 +135,15 @@ func (q *request) sessionID() (string, bool) {
 		return "", false
 	}
 	return id, true
+}
+
+// namedSession is sessionID where there must be one.
+func (q *request) namedSession() (id string, ok bool) {
+	if id, ok = q.sessionID(); ok && id == "" {
+		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send the header Mcp-Session-Id")
+		return "", false
+	}
+	return id, ok
 }
 
 // chosen reports whether id may name a session that its client opens by using it.

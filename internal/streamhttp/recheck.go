@@ -26,27 +26,20 @@ func (*revokedError) Is(target error) bool { return target == context.Canceled }
 const doubtTime = 2 * time.Minute
 
 // recheck judges the token of q again whenever it is time, and ends the context of q.r when it is not good any
-// more. stop must be called.
-func (q *request) recheck() (stop func()) {
+// more.
+func (q *request) recheck() {
 	token, again := q.caller.Token, q.caller.Again
 	if token == nil || again.IsZero() {
-		return func() {}
+		return
 	}
 	ctx, cancel := context.WithCancelCause(q.r.Context())
 	r := q.r.WithContext(ctx)
 	q.r = r
+	sure := time.Now()
 	done := make(chan struct{})
-	go func() {
+	timer := time.AfterFunc(time.Until(again), func() { // most requests are answered before
 		defer close(done)
-		sure := time.Now()
-		wait := time.NewTimer(time.Until(again))
-		defer wait.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-wait.C:
-			}
+		for ctx.Err() == nil {
 			refusal, again, certain := token.Recheck(r)
 			now := time.Now()
 			switch {
@@ -61,12 +54,19 @@ func (q *request) recheck() (stop func()) {
 				cancel(&revokedError{refusal})
 				return
 			}
-			wait.Reset(max(time.Until(again), time.Second))
+			wait := time.NewTimer(max(time.Until(again), time.Second))
+			select {
+			case <-ctx.Done():
+			case <-wait.C:
+			}
+			wait.Stop()
 		}
-	}()
-	return func() {
+	})
+	q.settle = func() {
 		cancel(nil)
-		<-done
+		if !timer.Stop() {
+			<-done
+		}
 	}
 }
 

@@ -112,9 +112,6 @@ func (q *request) elsewhere(last stream.EventID) {
 		q.cannotResume(stream.ErrElsewhere)
 		return
 	}
-	defer answer.Free()
 	q.begin()
-	out := newEvents(q)
-	out.event(stream.Event{Message: answer})
-	out.flush()
+	q.tell(answer)
 }

@@ -20,10 +20,10 @@ import (
 // for POSTs.
 func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Caller, messages string) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
-	defer q.within()()
+	q.enter()
+	defer q.leave()
 	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", "GET")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE accepts only GET")
+		q.methodNotAllowed("GET", "this endpoint of HTTP with SSE accepts only GET")
 		return
 	}
 	if _, stream := q.accepts(); !stream {
@@ -70,10 +70,10 @@ func key(query url.Values) string {
 // ServeMessage answers a POST of one message to a session that ServeSSE opened.
 func (e *Endpoint) ServeMessage(w http.ResponseWriter, r *http.Request, caller Caller) {
 	q := &request{Endpoint: e, w: w, r: r, caller: caller}
-	defer q.within()()
+	q.enter()
+	defer q.leave()
 	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		q.refuse(http.StatusMethodNotAllowed, codeInvalid, "this endpoint of HTTP with SSE accepts only POST")
+		q.methodNotAllowed("POST", "this endpoint of HTTP with SSE accepts only POST")
 		return
 	}
 	sid := r.URL.Query().Get("sessionId")

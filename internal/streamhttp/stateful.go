@@ -8,6 +8,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/calls"
+	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -170,11 +171,11 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 // welcome tells the session of the caller's newer token, and reports whether the request may be
 // passed on. It has answered when it may not.
 func (q *request) welcome(s *session.Session) bool {
-	s.Renew(q.caller.Value)
+	child.Renew(s.Caller, q.caller.Value)
 	if q.Refuse == nil {
 		return true
 	}
-	answer, err := q.Refuse(s.Caller(), q.caller.Value)
+	answer, err := q.Refuse(s.Caller, q.caller.Value)
 	switch {
 	case err != nil:
 		s.Close("its process can no longer serve the caller")
@@ -265,12 +266,8 @@ func (q *request) get() {
 		q.refuse(http.StatusNotAcceptable, codeInvalid, "Accept must list text/event-stream; this URL is for MCP clients")
 		return
 	}
-	id, ok := q.sessionID()
+	id, ok := q.namedSession()
 	if !ok {
-		return
-	}
-	if id == "" {
-		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send the header Mcp-Session-Id")
 		return
 	}
 	s, err := q.Table.Find(q.key(id))
@@ -299,7 +296,7 @@ func (q *request) get() {
 		return
 	}
 	defer s.Leave()
-	s.Renew(q.caller.Value)
+	child.Renew(s.Caller, q.caller.Value)
 	reader := q.listen(s)
 	if reader == nil {
 		return
@@ -373,12 +370,8 @@ const ownerCheck = time.Second
 
 // delete ends a session.
 func (q *request) delete() {
-	id, ok := q.sessionID()
+	id, ok := q.namedSession()
 	if !ok {
-		return
-	}
-	if id == "" {
-		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send the header Mcp-Session-Id")
 		return
 	}
 	if q.forwards() && !q.Table.Here(q.key(id)) {

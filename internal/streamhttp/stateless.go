@@ -146,10 +146,10 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			q.failed(err, id)
 			return nil, nil
 		}
-		w.Renew(q.caller.Value)
+		child.Renew(w.Caller, q.caller.Value)
 		var answer http.Handler
 		if q.Refuse != nil {
-			answer, err = q.Refuse(w.Caller(), q.caller.Value)
+			answer, err = q.Refuse(w.Caller, q.caller.Value)
 		}
 		text := q.paramsDiffer(w, m)
 		var call *pool.Call
@@ -166,7 +166,7 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			return nil, nil
 		default:
 			if c := q.one[0]; c != nil {
-				c.Session = w.Alias()
+				c.Session = w.Alias
 			}
 			call, err = w.Send(q.ctx, m, q.one[0])
 		}
@@ -243,7 +243,7 @@ func (q *request) reply(call *pool.Call) {
 		e, state := call.Take()
 		switch {
 		case state == stream.Taken && e.Kind() == message.Response && (jsonBody || e.Envelope().IsError()):
-			q.whole(e)
+			q.whole(e.Message)
 			return
 		case state == stream.Taken && !sse:
 			e.Free() // a notification to a client that takes nothing but the answer
@@ -276,28 +276,23 @@ func (q *request) reply(call *pool.Call) {
 // known gives an answer to a call of this method for which no process was asked.
 func (q *request) known(method string, m *message.Message) {
 	defer q.one[0].End(child.Outcome(method, m))
-	e := stream.Event{Message: m, Last: true}
 	if jsonBody, _ := q.accepts(); jsonBody || m.Envelope().IsError() {
-		q.whole(e)
+		q.whole(m)
 		return
 	}
-	defer m.Free()
 	q.begin()
-	out := newEvents(q)
-	defer out.free()
-	out.event(e)
-	out.flush() // an error is that the client is gone
+	q.tell(m)
 }
 
 // whole gives an answer as a JSON body, with the HTTP status that belongs to its error.
-func (q *request) whole(e stream.Event) {
-	defer e.Free()
+func (q *request) whole(m *message.Message) {
+	defer m.Free()
 	status := http.StatusOK
-	if e.Envelope().IsError() {
-		status = statusOf(e.ErrorCode())
+	if m.Envelope().IsError() {
+		status = statusOf(m.ErrorCode())
 	}
-	q.head(status, e.Len())
-	e.WriteTo(q.w)
+	q.head(status, m.Len())
+	m.WriteTo(q.w)
 }
 
 // statusOf is the HTTP status of an answer with this error (2026-07-28, transports, "Protocol

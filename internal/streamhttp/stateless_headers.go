@@ -21,7 +21,7 @@ func (q *request) mismatch(m *message.Message) (code int, text string) {
 		return codeInvalid, "the request repeats a member that matters"
 	}
 	version, ok := m.ProtocolVersion()
-	if _, inHeader := q.header(HeaderVersion); !ok && inHeader {
+	if _, problem := q.repeated(HeaderVersion, false); !ok && problem == "" {
 		return codeParams, `"_meta" lacks "io.modelcontextprotocol/protocolVersion"`
 	}
 	if text := q.differs(HeaderVersion, version); text != "" {
@@ -47,19 +47,11 @@ func (q *request) mismatch(m *message.Message) (code int, text string) {
 
 // differs says how the header field differs from the body's value, or returns "".
 func (q *request) differs(field, body string) string {
-	value, ok := q.header(field)
-	switch {
-	case !ok:
-		return "the header " + field + " is missing, repeated, or has invalid characters"
-	case field == HeaderName:
-		if value, ok = decoded(value); !ok {
-			return "the header " + field + " is marked as Base64 but is not Base64"
-		}
+	value, problem := q.repeated(field, field == HeaderName)
+	if problem == "" && value != body {
+		problem = "the header " + field + " is " + shown(value) + ", but the body says " + shown(body)
 	}
-	if value != body {
-		return "the header " + field + " is " + shown(value) + ", but the body says " + shown(body)
-	}
-	return ""
+	return problem
 }
 
 // maxShown is how many bytes of a value an error shows.
@@ -73,14 +65,22 @@ func shown(value string) string {
 	return string(quote(strings.ToValidUTF8(value[:maxShown], ""))) + "…"
 }
 
-// header returns the value of a header field that is present once. A value is visible ASCII,
-// blanks and tabs (transports, "Value Encoding").
-func (q *request) header(field string) (string, bool) {
+// repeated returns the value of a header field that repeats a part of the body, and may be in its Base64 form
+// if encoded is set, or says what is wrong with it. It is present once, and visible ASCII, blanks and tabs
+// (transports, "Value Encoding").
+func (q *request) repeated(field string, encoded bool) (value, problem string) {
 	values := q.r.Header.Values(field)
 	if len(values) != 1 || strings.ContainsFunc(values[0], func(c rune) bool { return c != '\t' && (c < ' ' || c > '~') }) {
-		return "", false
+		return "", "the header " + field + " is missing, repeated, or has invalid characters"
 	}
-	return values[0], true
+	if !encoded {
+		return values[0], ""
+	}
+	value, ok := decoded(values[0])
+	if !ok {
+		return "", "the header " + field + " is marked as Base64 but is not Base64"
+	}
+	return value, ""
 }
 
 // decoded undoes the Base64 form of a header value, =?base64?…?=, if it has it.

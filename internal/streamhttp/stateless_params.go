@@ -42,12 +42,9 @@ func (q *request) paramsDiffer(w *pool.Worker, m *message.Message) string {
 			}
 			continue
 		}
-		value, ok := q.header(field)
-		if !ok {
-			return "the header " + field + " is missing, repeated, or has invalid characters"
-		}
-		if value, ok = decoded(value); !ok {
-			return "the header " + field + " is marked as Base64 but is not Base64"
+		value, problem := q.repeated(field, true)
+		if problem != "" {
+			return problem
 		}
 		if !says(value, argument) {
 			return "the header " + field + " is " + shown(value) + ", but the argument differs"

@@ -206,11 +206,7 @@ func TestStreamIsUnknownToOthers(t *testing.T) {
 // dump returns all that Redis holds.
 func dump(t *testing.T, r *e2etest.Redis) (all []string) {
 	t.Helper()
-	o, err := redis.ParseURL(r.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(o)
+	c := redis.NewClient(optionsOf(t, r))
 	defer c.Close()
 	for _, key := range c.Keys(t.Context(), "*").Val() {
 		all = append(all, key)
@@ -246,7 +242,7 @@ func TestCutCallWithoutRedisIsAnsweredAsEver(t *testing.T) {
 func TestClientsFinishCallsThatAreLongerThanTheirConnections(t *testing.T) {
 	s, _ := withRedis(t, 3, map[string]server{"fast": {"command": fastServer(t), "stateless": true}})
 	s.cut = 1500 * time.Millisecond
-	j := job{Server: "fast", Tool: "count", Args: `{"count": 12, "ms": 400}`, Want: "counted"}
+	j := job{Server: "fast", Steps: []step{{"count", `{"count": 12, "ms": 400}`, "counted"}}}
 	var playing sync.WaitGroup
 	for _, c := range clients() {
 		playing.Go(func() {
@@ -292,4 +288,13 @@ func TestStandaloneStreamGoesOnElsewhere(t *testing.T) {
 			t.Errorf("the client was told %s", event)
 		}
 	}
+}
+
+func optionsOf(t *testing.T, r *e2etest.Redis) *redis.Options {
+	t.Helper()
+	o, err := redis.ParseURL(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
