@@ -15,7 +15,7 @@ import (
 // framing.PieceReader.
 type Child struct {
 	supervisor *Supervisor
-	proc       *os.Process // nil for one that was forked
+	proc       *os.Process
 	pid        int
 	status     syscall.WaitStatus // set before gone is closed
 	serves     bool               // it is a ForkServer's, and no server's process
