@@ -205,7 +205,7 @@ func fromFile(file *config.File, env environment, hosted bool) (*Config, error) 
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
 	}
-	cfg.hosting = hostedBy(filepath.Dir(file.Path), env)
+	cfg.hosting = hostedBy(appRoot(file.Path), env)
 	if key := getenv("MCPFUNC_DEV"); cfg.development && len(key) >= minDevKey {
 		cfg.devKey = key
 	}
@@ -219,7 +219,7 @@ func fromFile(file *config.File, env environment, hosted bool) (*Config, error) 
 		}
 	}
 	if hosted {
-		cfg.functionTimeout = functionTimeout("host.json", env)
+		cfg.functionTimeout = functionTimeout(appRoot(file.Path), env)
 	}
 	for _, s := range file.Enabled() {
 		server, err := fromEntry(file, s, env)
