@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/cmdline"
-	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
@@ -30,11 +29,10 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 		}
 	}
 	for _, s := range a.servers {
-		method := s.spec.method.Method
 		o.Servers = append(o.Servers, devpage.Server{
 			Name: s.spec.Name, Path: s.path(), Description: secrets.Redact(s.spec.Description),
 			Command: secrets.Redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token:   a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Token:   a.verifies(s.spec),
 			Headers: s.own.Headers(),
 			Drifted: func() []string { return s.policy.Drifted() }, // there is a policy once there is a session
 		})

@@ -67,6 +67,17 @@ func (s *Store) up(ctx context.Context) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, err
 }
 
+// warnOfEviction logs that Redis may drop keys when its memory is full: an owner that is dropped is unknown until it is
+// recorded again.
+func (s *Store) warnOfEviction(ctx context.Context) {
+	info, err := s.client.Info(ctx, "memory").Result() // not every Redis allows or knows it
+	_, policy, known := strings.Cut(info, "maxmemory_policy:")
+	policy, _, _ = strings.Cut(policy, "\r\n")
+	if err == nil && known && policy != "noeviction" && !strings.Contains(info, "maxmemory:0\r\n") {
+		s.log.Warn("Redis evicts keys when its memory is full, and sessions are lost with them", "policy", policy, "hint", "set maxmemory-policy to noeviction")
+	}
+}
+
 // bury reports that an instance has ended.
 func (s *Store) bury(ctx context.Context, name string) error {
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -181,7 +181,7 @@ func (i *Instance) live() {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	var failing time.Time // since when Redis does not answer; zero if it does
-	told := time.Time{}   // when all claims were last renewed
+	told := time.Time{}   // when all claims were last renewed; zero before Redis has answered
 	for first := true; ; first = false {
 		ctx, cancel := context.WithTimeout(i.ctx, dialTimeout) // the first report has to connect
 		was, up, err := i.store.sayAlive(ctx, i.name)
@@ -205,6 +205,9 @@ func (i *Instance) live() {
 				i.log.Info("Redis is reachable again: calls reach sessions on other instances")
 			}
 			i.settled.Store(up >= settle)
+			if told.IsZero() {
+				i.store.warnOfEviction(i.ctx)
+			}
 			lapsed := !was && !first || !failing.IsZero()
 			failing = time.Time{}
 			if lapsed || time.Since(told) >= claimLife/3 {

@@ -5,7 +5,6 @@ package backplane
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -93,34 +92,39 @@ func TestOwnersOutliveAnOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := redis.client(t)
-	for n := range 3 { // at whatever moment between two reports
-		// as a replica whose clock is ahead has it
-		for _, key := range []string{alivePrefix + a.name, alivePrefix + b.name} {
-			if err := c.Del(t.Context(), key).Err(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := c.Set(t.Context(), upKey, fmt.Sprintf("%d %d", 1, 1), 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-		b.settled.Store(false) // as after a report that failed
-		b.forgetPeer(a.name)
-		elsewhere := answered(t, func() (string, error) {
+	for what, ask := range map[string]func() (alive bool, err error){
+		"claim": func() (bool, error) {
 			_, elsewhere, err := b.Claim(t.Context(), "s", nil)
-			return elsewhere, err
-		})
-		if elsewhere == "" {
-			t.Fatalf("%d: b has taken over", n)
-		}
-		gone := answered(t, func() (bool, error) {
-			_, gone, err := b.Minter(t.Context(), "state")
-			return gone, err
-		})
-		if gone {
-			t.Fatalf("%d: the issuer of a state is lost", n)
-		}
-		if owner := b.ownerOf(t, "s"); owner == "" {
-			t.Fatalf("%d: the owner is lost", n)
+			return elsewhere != "", err
+		},
+		"state": func() (bool, error) {
+			owner, _, err := b.Minter(t.Context(), "state")
+			return owner != "", err
+		},
+		"owner": func() (bool, error) {
+			owner, err := b.Owner(t.Context(), "s")
+			return owner != "", err
+		},
+	} {
+		for range 3 { // at whatever moment between two reports
+			outage := func() {
+				t.Helper()
+				if err := c.Set(t.Context(), upKey, "1 1", 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			outage()
+			eventually(t, "b hears of the outage", func() bool { return !b.settled.Load() })
+			for _, key := range []string{alivePrefix + a.name, alivePrefix + b.name} {
+				if err := c.Del(t.Context(), key).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			outage() // it has only just ended
+			b.forgetPeer(a.name)
+			if !answered(t, ask) {
+				t.Errorf("%s: the owner is taken for dead", what)
+			}
 		}
 	}
 }

@@ -33,7 +33,7 @@ func peerOf(value string) string {
 
 // Claim makes this instance the owner of the session with this name, unless another instance that is alive owns it;
 // elsewhere is then the owner. Otherwise, release must be called once. If another instance becomes the owner while this
-// one is cut off from Redis, lost is called, in a goroutine of the Instance. Redis answers each question within 250 ms, or
+// one is cut off from Redis, lost is called, in a goroutine of the Instance. Redis answers each question within 1 s, or
 // Claim fails. Just after Redis has lost its data, Claim first waits for up to 3 s.
 func (i *Instance) Claim(ctx context.Context, name string, lost func()) (release func(), elsewhere string, err error) {
 	for { // one claim per name at a time, so that this instance and Redis record the same value
@@ -209,7 +209,7 @@ func (i *Instance) owns(h *requestHead) bool {
 }
 
 // Owner returns the other instance that owns the session with this name, or "" if none that is alive does. Redis answers
-// each question within 250 ms, or Owner fails. Just after Redis has lost its data, Owner waits for up to 3 s for an owner.
+// each question within 1 s, or Owner fails. Just after Redis has lost its data, Owner waits for up to 3 s for an owner.
 func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 	if i.down.Load() {
 		return "", errDown

@@ -73,7 +73,7 @@ func (in *instance) launch(context.Context, any) (process.Process, error) {
 				fmt.Fprintf(stdout, `{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", m.Envelope().ID(), result)
 			}
 		}
-		return nil
+		return lines.Err()
 	})
 	in.mu.Lock()
 	defer in.mu.Unlock()

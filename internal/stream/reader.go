@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -134,26 +135,13 @@ func (r *Reader) Leave() {
 	st, s := r.st, r.st.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, p := range s.parked {
-		if p == r {
-			s.parked = append(s.parked[:i], s.parked[i+1:]...)
-			return
-		}
-	}
+	s.parked = slices.DeleteFunc(s.parked, func(other *Reader) bool { return other == r })
 	if st.reader != r {
 		return
 	}
-	st.reader = nil
 	if r == &st.opener {
 		s.recycleLocked(r)
 	}
-	if n := len(s.parked); n > 0 && st == &s.standalone {
-		st.reader, s.parked = s.parked[n-1], s.parked[:n-1]
-		st.reader.at = st.sent + 1
-		st.reader.wake()
-	}
-	if st.reader == nil && !st.keep {
-		st.dropAllLocked()
-	}
+	s.succeedLocked(st)
 	st.takenLocked() // who waits for this reader in Hold waits no longer
 }
