@@ -17,7 +17,7 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 	history := devpage.NewHistory(secrets)
 	o := devpage.Options{
 		Key: a.cfg.devKey, History: history, Started: a.started, DefaultPath: a.mcpPath(), Default: a.fallback(),
-		Memory: process.Machine{}.Used,
+		Memory: process.NewMachine().Used,
 	}
 	if s := a.byName[o.Default]; s != nil {
 		o.Default = s.spec.Name

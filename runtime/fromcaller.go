@@ -67,7 +67,7 @@ func (s *server) personalOf(w http.ResponseWriter, r *http.Request, caller *auth
 		return &personal{vars: vars, digest: digest}, true
 	}
 	refusal := &authn.Error{Status: http.StatusBadRequest, Code: "invalid_header", Message: sentence(err.Error())}
-	if missing, is := errors.AsType[*authenv.MissingError](err); is && missing.Claim != "" {
+	if missing, is := errors.AsType[*authenv.MissingError](err); is && missing.OfToken {
 		refusal.Status, refusal.Code = http.StatusForbidden, "missing_claim"
 	}
 	refusal.ServeHTTP(w, r)
