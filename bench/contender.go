@@ -223,6 +223,7 @@ func ourContenders() []contender {
 			return l.serveIn(filepath.Join(l.dir, sandboxed), measure, "/api/mcp", func(string) []string { return []string{l.handler} })
 		}},
 		forkedContender,
+		sharedContender,
 		elsewhereContender,
 		frontContender(),
 		{name: host, about: "the same handler behind the emulated Functions host; CPU and memory are the emulator's", only: []string{"echo 1×1", "echo 8×4", "echo 64×1", "answers 1 MiB", "progress"}, start: func(l *lab, measure string) (*running, error) {

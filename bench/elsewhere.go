@@ -15,12 +15,28 @@ import (
 )
 
 // elsewhere are two instances of an app that reach each other by Redis: sessions are opened at one, and all that
-// follows is asked of the other, so that each call is passed on.
-const elsewhere = "elsewhere"
+// follows is asked of the other, so that each call is passed on. shared is one instance that could pass calls on, and is
+// asked where its sessions are.
+const (
+	elsewhere = "elsewhere"
+	shared    = "shared"
+)
 
 var elsewhereContender = contender{
 	name: elsewhere, about: "the same handler with sessions of another instance, to which it forwards calls through Redis; CPU and memory are those of the first instance",
 	only: []string{"echo 1×1", "echo 8×4", "answers 1 MiB"}, start: startElsewhere, absent: withoutRedis(),
+}
+
+var sharedContender = contender{
+	name: shared, about: "the same handler with `MCPFUNC_REDIS_URL`, for calls of sessions that are on this instance",
+	only: []string{"echo 1×1", "echo 8×4"}, absent: withoutRedis(), start: func(l *lab, measure string) (*running, error) {
+		all, _, stop, err := l.share(measure, 1)
+		if err != nil {
+			return nil, err
+		}
+		all[0].stop = stop
+		return all[0], nil
+	},
 }
 
 func withoutRedis() string {
@@ -36,9 +52,10 @@ type others struct {
 	redis string // its address
 }
 
-func startElsewhere(l *lab, measure string) (r *running, err error) {
+// share starts a Redis, and instances of an app that share it.
+func (l *lab) share(measure string, instances int) (all []*running, redis string, stop func(), err error) {
 	var started []*proc
-	stop := func() {
+	stop = func() {
 		for _, p := range started {
 			p.stop()
 		}
@@ -48,34 +65,42 @@ func startElsewhere(l *lab, measure string) (r *running, err error) {
 			stop()
 		}
 	}()
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
+	if redis, err = freeAddr(); err != nil {
+		return nil, "", nil, err
 	}
-	_, port, _ := net.SplitHostPort(addr)
-	redis, err := start(l.dir, nil, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	_, port, _ := net.SplitHostPort(redis)
+	server, err := start(l.dir, nil, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
 	if err != nil {
-		return nil, err
+		return nil, "", nil, err
 	}
-	started = append(started, redis)
+	started = append(started, server)
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		if c, err := net.Dial("tcp", addr); err == nil {
+		if c, err := net.Dial("tcp", redis); err == nil {
 			c.Close()
 			break
 		}
 		if time.Now().After(end) {
-			return nil, fmt.Errorf("redis-server does not listen: %s", redis.said())
+			return nil, "", nil, fmt.Errorf("redis-server does not listen: %s", server.said())
 		}
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
-	env := []string{"env", "MCPFUNC_SESSION_KEY=" + base64.StdEncoding.EncodeToString(key), "MCPFUNC_REDIS_URL=redis://" + addr}
-	var both [2]*running
-	for i := range both {
-		if both[i], err = l.serve(measure, "/api/mcp", func(string) []string { return append(env[:len(env):len(env)], l.handler) }); err != nil {
-			return nil, err
+	command := []string{"env", "MCPFUNC_SESSION_KEY=" + base64.StdEncoding.EncodeToString(key), "MCPFUNC_REDIS_URL=redis://" + redis, l.handler}
+	for range instances {
+		r, err := l.serve(measure, "/api/mcp", func(string) []string { return command })
+		if err != nil {
+			return nil, "", nil, err
 		}
-		started = append(started, both[i].proc)
+		all = append(all, r)
+		started = append(started, r.proc)
+	}
+	return all, redis, stop, nil
+}
+
+func startElsewhere(l *lab, measure string) (*running, error) {
+	both, redis, stop, err := l.share(measure, 2)
+	if err != nil {
+		return nil, err
 	}
 	owner, other := both[0], both[1]
 	open := func() (session, error) {
@@ -91,7 +116,7 @@ func startElsewhere(l *lab, measure string) (r *running, err error) {
 		}
 		return s, nil
 	}
-	return &running{open: open, client: other.client, proc: other.proc, ready: other.ready, stop: stop, others: &others{owner.proc, addr}}, nil
+	return &running{open: open, client: other.client, proc: other.proc, ready: other.ready, stop: stop, others: &others{owner.proc, redis}}, nil
 }
 
 // othersUsage is what they have used: processor time of the owner and of Redis, and bytes in and out of Redis.

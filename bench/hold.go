@@ -85,6 +85,8 @@ func holds() []hold {
 		{title: "CPU per call at 8 × 4", limit: 22, form: unit("%.0f µs"), value: absolute("echo 8×4 CPU µs"), why: whyCalls},
 		{title: "a call forwarded to another instance (Redis on loopback): p50 above that of a local call", limit: 1000, form: unit("%.0f µs"), ours: true,
 			value: func(res *results, _ string) (float64, bool) { return above("echo 1×1 p50 µs", ours)(res, elsewhere) }},
+		{title: "with Redis, echo, 8 × 4, sessions on this instance: calls/s of those without Redis", limit: 0.97, least: true, form: percent, ours: true,
+			value: func(res *results, _ string) (float64, bool) { return ratio("echo 8×4 calls/s", ours)(res, shared) }},
 		{title: "sandboxed, echo, 8 × 4: calls/s of those without a sandbox", limit: 0.97, least: true, form: percent, ours: true, why: whySandbox,
 			value: func(res *results, _ string) (float64, bool) { return ratio("echo 8×4 calls/s", ours)(res, sandboxed) }},
 		{title: "sandboxed: `initialize` → `tools/list`, cold, above that without a sandbox", limit: 1, form: unit("%.2f ms"), ours: true, why: whySandbox,

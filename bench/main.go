@@ -123,7 +123,7 @@ func bench(args []string, stderr io.Writer) error {
 			return err
 		}
 	}
-	if res.wrong(raw, floor, ours, prewarmed, known, sandboxed, host, elsewhere, front) {
+	if res.wrong(raw, floor, ours, prewarmed, known, sandboxed, host, shared, elsewhere, front) {
 		return fmt.Errorf("something went wrong that is ours: see %s", *out)
 	}
 	return nil

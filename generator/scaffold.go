@@ -1,8 +1,11 @@
 package generator
 
 import (
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // A scaffold is what templates see: a checked project, and what follows from it. A choice between
@@ -56,6 +59,11 @@ type endpoint struct {
 	Headers []string // that every request has to carry
 }
 
+// CallerHeaders returns the headers that every request to a server has to carry, sorted.
+func CallerHeaders(s config.Server) []string {
+	return slices.Compact(slices.Sorted(maps.Values(s.EnvFromHeaders)))
+}
+
 // Endpoints returns the enabled servers in the order of the file.
 func (s scaffold) Endpoints() []endpoint {
 	var es []endpoint
@@ -64,7 +72,7 @@ func (s scaffold) Endpoints() []endpoint {
 			Server: server.Name,
 			Path:   "/api/mcp/" + server.Name,
 			Level:  s.level(server),
-			Tokens: guardedByTokens(server), Headers: server.CallerHeaders(),
+			Tokens: guardedByTokens(server), Headers: CallerHeaders(server),
 		})
 	}
 	return es

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 
@@ -101,11 +100,7 @@ func short(text string) string {
 	if len(text) <= auditText {
 		return text
 	}
-	n := auditText
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "…"
+	return strings.ToValidUTF8(text[:auditText], "") + "…"
 }
 
 // arguments are those of a tool that the server's configuration asks for: a text as it is, anything else as JSON.

@@ -28,12 +28,15 @@ func (a *App) tokenShares(l net.Listener) net.Listener {
 	open := map[uint64]int{}
 	return process.PeerListener{Listener: l, Supervisor: a.supervisor, Admit: func(child uint64, ours bool) (func(), bool) {
 		mu.Lock()
-		defer mu.Unlock()
-		if ours && open[child] >= maxTokenConnections {
+		full := ours && open[child] >= maxTokenConnections
+		if !full {
+			open[child]++
+		}
+		mu.Unlock()
+		if full {
 			a.log.Warn("too many token connections of a server; one closed", "child", child, "limit", maxTokenConnections)
 			return nil, false
 		}
-		open[child]++
 		return func() {
 			mu.Lock()
 			defer mu.Unlock()

@@ -77,7 +77,7 @@ func (s *sly) launch(context.Context, Server, []string) (Process, error) {
 				return io.ErrUnexpectedEOF
 			}
 		}
-		return nil
+		return lines.Err()
 	}), nil
 }
 

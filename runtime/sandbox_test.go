@@ -43,6 +43,9 @@ func reach() {
 		}
 		fmt.Printf("{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n", m.ID, result)
 	}
+	if err := in.Err(); err != nil {
+		panic(err)
+	}
 }
 
 func reached(what, at string) (string, error) {

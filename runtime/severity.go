@@ -19,7 +19,7 @@ type severity struct{ rest, grave slog.Handler }
 // newSeverity logs JSON lines: warnings and errors to stderr, the others to stdout.
 func newSeverity(stdout, stderr io.Writer, level slog.Leveler) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
-	return severity{slog.NewJSONHandler(harmless{stdout}, options), slog.NewJSONHandler(errorLines{harmless{stderr}}, options)}
+	return severity{slog.NewJSONHandler(edited{stdout, harmless}, options), slog.NewJSONHandler(edited{stderr, filed}, options)}
 }
 
 func (s severity) Enabled(ctx context.Context, level slog.Level) bool {
@@ -45,40 +45,38 @@ func (s severity) of(level slog.Level) slog.Handler {
 	return s.rest
 }
 
-// harmless escapes, as JSON may, what could steer a terminal that the log is shown on: slog leaves DEL, the control
-// characters above it, and those that turn text around as servers write them.
-type harmless struct{ io.Writer }
+// An edited is a writer of lines that are edited before.
+type edited struct {
+	io.Writer
+	edit func(line []byte) []byte
+}
 
-// Write takes one line.
-func (h harmless) Write(line []byte) (int, error) {
-	if _, err := h.Writer.Write(printable.JSON(line)); err != nil {
+// Write takes one line, as slog's handlers write them.
+func (e edited) Write(line []byte) (int, error) {
+	if _, err := e.Writer.Write(e.edit(line)); err != nil {
 		return 0, err
 	}
 	return len(line), nil
 }
 
-// errorLines takes care that an error which speaks of a warning is not filed as one: JSON has two ways
-// to write a letter.
-type errorLines struct{ io.Writer }
+// harmless escapes, as JSON may, what could steer a terminal that the log is shown on: slog leaves DEL, the control
+// characters above it, and those that turn text around as servers write them.
+var harmless = printable.JSON
 
 var (
 	isError = []byte(`"level":"ERROR"`)
 	warning = regexp.MustCompile(`(?i)warn`)
 )
 
-// Write takes one line, as slog's handlers write them.
-func (e errorLines) Write(line []byte) (int, error) {
-	text := line
-	if bytes.Contains(line, isError) {
-		text = warning.ReplaceAllFunc(line, func(word []byte) []byte {
-			if word[1] == 'A' {
-				return slices.Concat(word[:1], []byte(`\u0041`), word[2:])
-			}
-			return slices.Concat(word[:1], []byte(`\u0061`), word[2:])
-		})
+// filed takes care that an error which speaks of a warning is not filed as one: JSON has two ways to write a letter.
+func filed(line []byte) []byte {
+	if !bytes.Contains(line, isError) {
+		return harmless(line)
 	}
-	if _, err := e.Writer.Write(text); err != nil {
-		return 0, err
-	}
-	return len(line), nil
+	return harmless(warning.ReplaceAllFunc(line, func(word []byte) []byte {
+		if word[1] == 'A' {
+			return slices.Concat(word[:1], []byte(`\u0041`), word[2:])
+		}
+		return slices.Concat(word[:1], []byte(`\u0061`), word[2:])
+	}))
 }

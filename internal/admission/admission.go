@@ -115,7 +115,7 @@ type Reserve interface {
 // spare, which may be nil, gives up processes before a tenant has to go for want of memory.
 func New(max int, source Memory, reserve int64, spare Reserve) *Controller {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controller{max: max, spare: spare, source: source, memory: newMemory(reserve), cancel: cancel, tenants: map[Tenant]*place{}, counts: newCounts()}
+	c := &Controller{max: max, spare: spare, source: source, memory: newMemory(reserve), cancel: cancel, tenants: map[Tenant]*place{}, counts: counts{}}
 	rand.Read(c.secret[:])
 	if source != nil {
 		c.done.Go(func() { c.watchMemory(ctx) })
@@ -190,22 +190,22 @@ func (c *Controller) Start(t Tenant) (victim Tenant, err error) {
 
 // roomLocked returns nil if there is room for key by number, else who must go first, or a *FullError.
 func (c *Controller) roomLocked(key Key, limits Limits) (victim Tenant, err error) {
+	if key.Principal == "" {
+		limits.MaxPerPrincipal = 0 // callers are not known
+	}
 	for _, limit := range []struct {
 		max   int
-		count int
-		known bool // counts only where callers are known
+		whose Key
 		what  string
-		of    func(Key) bool
 	}{
-		{limits.MaxPerPrincipal, c.counts.callers[caller{key.Server, key.Principal}], true, "this caller has reached its limit on this server",
-			func(k Key) bool { return k.Server == key.Server && k.Principal == key.Principal }},
-		{limits.Max, c.counts.servers[key.Server], false, "this server has reached its limit", func(k Key) bool { return k.Server == key.Server }},
-		{c.max, c.counts.all, false, whatApp, everybody},
+		{limits.MaxPerPrincipal, Key{Server: key.Server, Principal: key.Principal}, "this caller has reached its limit on this server"},
+		{limits.Max, Key{Server: key.Server}, "this server has reached its limit"},
+		{c.max, Key{}, whatApp},
 	} {
-		if limit.max <= 0 || limit.count < limit.max || limit.known && key.Principal == "" {
+		if limit.max <= 0 || c.counts[limit.whose] < limit.max {
 			continue
 		}
-		if victim = c.idlestLocked(limit.of, false); victim != nil {
+		if victim = c.idlestLocked(limit.whose, false); victim != nil {
 			return victim, nil
 		}
 		return nil, &FullError{What: limit.what, Limit: limit.max, RetryAfter: 10 * time.Second}
@@ -220,7 +220,7 @@ func (c *Controller) memoryLocked(server string) (victim Tenant, err error) {
 		if c.shedLocked() {
 			continue
 		}
-		if victim = c.idlestLocked(everybody, true); victim != nil {
+		if victim = c.idlestLocked(Key{}, true); victim != nil {
 			c.memory.ended(c.tenants[victim].key.Server)
 			return victim, nil
 		}
@@ -234,7 +234,7 @@ func (c *Controller) ownMemoryLocked() (victim Tenant, err error) {
 	if !c.memory.short() || c.shedLocked() {
 		return nil, nil
 	}
-	if victim = c.idlestLocked(everybody, false); victim == nil {
+	if victim = c.idlestLocked(Key{}, false); victim == nil {
 		return nil, &FullError{What: "the instance does not have enough memory for it", RetryAfter: 10 * time.Second}
 	}
 	if c.tenants[victim].process {
@@ -267,16 +267,14 @@ const whatApp = "the app has reached its limit"
 
 var errNoMemory = &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
 
-func everybody(Key) bool { return true }
-
-// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use; with
-// process, of those that have one. One that still works on a request, whose client may come back for the
+// idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use, of those
+// that count for a limit; with process, of those of them that have one. One that still works on a request, whose client may come back for the
 // answer, is taken after all others.
-func (c *Controller) idlestLocked(of func(Key) bool, process bool) Tenant {
+func (c *Controller) idlestLocked(whose Key, process bool) Tenant {
 	var oldest, working Tenant
 	var since, sinceWorking time.Time
 	for t, p := range c.tenants {
-		if p.vacated || process && !p.process || !of(p.key) {
+		if p.vacated || process && !p.process || !whose.has(p.key) {
 			continue
 		}
 		switch left, idle, works := t.Idle(); {
@@ -318,9 +316,9 @@ func (c *Controller) Room(servers []string) error {
 	switch {
 	case c.closed:
 		return ErrClosed
-	case c.idlestLocked(everybody, false) != nil:
+	case c.idlestLocked(Key{}, false) != nil:
 		return nil
-	case c.max > 0 && c.counts.all >= c.max:
+	case c.max > 0 && c.counts[Key{}] >= c.max:
 		return &FullError{What: whatApp, Limit: c.max}
 	case !slices.ContainsFunc(servers, func(s string) bool { return c.memory.fits(s, 1) }) && (c.spare == nil || !c.spare.Holds()):
 		return errNoMemory

@@ -1,27 +1,24 @@
 package admission
 
-// counts are how many tenants there are that count for limits. There may be many, of which most do nothing, so
-// that they are not gone through whenever another comes. Its owner's lock guards it.
-type counts struct {
-	all     int
-	servers map[string]int
-	callers map[caller]int
-}
-
-// A caller is one of a server.
-type caller struct{ server, principal string }
-
-func newCounts() counts { return counts{servers: map[string]int{}, callers: map[caller]int{}} }
+// counts are how many tenants there are that count for limits, by whose limit it is: Key{} is the app, one with a
+// Server alone that server, and one with a Principal, too, a caller of it. There may be many tenants, of which most do
+// nothing, so that they are not gone through whenever another comes. Its owner's lock guards it.
+type counts map[Key]int
 
 // add counts n more tenants of key.
-func (c *counts) add(key Key, n int) {
-	c.all += n
-	add(c.servers, key.Server, n)
-	add(c.callers, caller{key.Server, key.Principal}, n)
+func (c counts) add(key Key, n int) {
+	whose := []Key{{}, {Server: key.Server}}
+	if key.Principal != "" {
+		whose = append(whose, Key{Server: key.Server, Principal: key.Principal})
+	}
+	for _, k := range whose {
+		if c[k] += n; c[k] == 0 {
+			delete(c, k)
+		}
+	}
 }
 
-func add[K comparable](counts map[K]int, key K, n int) {
-	if counts[key] += n; counts[key] == 0 {
-		delete(counts, key)
-	}
+// has reports whether other is among those whose limit that of k is.
+func (k Key) has(other Key) bool {
+	return (k.Server == "" || k.Server == other.Server) && (k.Principal == "" || k.Principal == other.Principal)
 }

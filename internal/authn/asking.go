@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -70,7 +69,7 @@ func (a *asking) begin(ctx context.Context, source string, known bool) (done fun
 	if wait := a.wait(s); wait > 0 && !known {
 		<-a.all
 		<-s.slots
-		return nil, &hurryError{wait}
+		return nil, hurried(wait)
 	}
 	return func(refused bool) {
 		if refused {
@@ -88,7 +87,7 @@ func take(ctx context.Context, slots chan struct{}) error {
 	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return &unavailableError{time.Second, errTooMany}
+		return unavailable(time.Second, errTooMany)
 	}
 }
 
@@ -142,11 +141,4 @@ func (a *asking) charge(s *asker) {
 	now := a.now()
 	s.refused.Charge(now)
 	a.total.Charge(now)
-}
-
-// A hurryError means that a token was not asked about, since too many were refused just before.
-type hurryError struct{ retryAfter time.Duration }
-
-func (e *hurryError) Error() string {
-	return fmt.Sprintf("too many tokens were refused recently; next check in %s", e.retryAfter)
 }

@@ -109,13 +109,13 @@ func New(cfg config.Auth, env Env) (Guard, error) {
 		if err != nil {
 			return nil, err
 		}
-		return bearer{g.judge, g.refuse, g.missing, g.asking}, nil
+		return bearer{g, g.refuse}, nil
 	case config.AuthOAuth2Bearer:
 		g, err := newOAuth2(cfg, env)
 		if err != nil {
 			return nil, err
 		}
-		return bearer{g.judge, g.refuse, g.missing, g.asking}, nil
+		return bearer{g, g.refuse}, nil
 	}
 	return nil, fmt.Errorf("unknown auth method %q", cfg.Method)
 }

@@ -11,15 +11,19 @@ import (
 // maxTokenBytes bounds a bearer token. Entra's largest are about 10 KiB, with many groups.
 const maxTokenBytes = 16 << 10
 
+// A method is a way to know callers by their bearer tokens.
+type method interface {
+	// judge returns who holds a token. Its error is an *Error, or says what is wrong with the token. source is where it
+	// comes from.
+	judge(ctx context.Context, source, token string) (*Caller, error)
+	missing(c *Caller, scopes []string) []string // those that the caller's token does not grant
+	asking(c *Caller, missing []string) string   // what to ask for to have them as well
+}
+
 // bearer guards a server whose callers bring a bearer token.
 type bearer struct {
-	// judge returns who holds a token. Its error is an *Error, an *unavailableError, or says what
-	// is wrong with the token. source is where it comes from.
-	judge  func(ctx context.Context, source, token string) (*Caller, error)
+	method method
 	refuse refusals
-
-	missing func(c *Caller, scopes []string) []string // those that the caller's token does not grant
-	asking  func(c *Caller, missing []string) string  // what to ask for to have them as well
 }
 
 func (g bearer) Check(r *http.Request) (*Caller, error) {
@@ -30,9 +34,12 @@ func (g bearer) Check(r *http.Request) (*Caller, error) {
 	if err != nil {
 		return nil, g.refuse.invalid(err)
 	}
-	caller, err := g.judge(r.Context(), Source(r), token)
+	caller, err := g.method.judge(r.Context(), Source(r), token)
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return nil, refusal
+	}
 	if err != nil {
-		return nil, g.refuse.judged(err)
+		return nil, g.refuse.invalid(err)
 	}
 	return caller, nil
 }

@@ -18,16 +18,11 @@ const consumerTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 // token for this app. The rules are those of Microsoft's "Access tokens" and "Validate claims"
 // pages, and of the on-behalf-of flow, which this token will go into.
 type entra struct {
-	cloud     cloud
-	audiences []string
-	tenants   []string // nil means all, which has to be written as "*"
-	clients   []string // nil means all
-	required  []string
-	sources   map[string]*keySource // by issuer; not changed once made
-	scopeHint string
-	appID     string // which bare names of scopes belong to
-	refuse    refusals
-	now       func() time.Time
+	*entraSettings
+	clients []string              // nil means all
+	sources map[string]*keySource // by issuer; not changed once made
+	refuse  refusals
+	now     func() time.Time
 }
 
 func newEntra(cfg config.Auth, env Env) (*entra, error) {
@@ -36,16 +31,11 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 		return nil, err
 	}
 	g := &entra{
-		cloud:     s.cloud,
-		audiences: s.audiences,
-		tenants:   s.tenants,
-		clients:   lower(cfg.AzureAllowedClientIDs),
-		required:  s.required,
-		sources:   make(map[string]*keySource),
-		scopeHint: s.scope,
-		appID:     "api://" + strings.ToLower(cfg.AzureClientID),
-		refuse:    refusals{scope: s.scope, metadataURL: env.MetadataURL},
-		now:       env.Now,
+		entraSettings: s,
+		clients:       lower(cfg.AzureAllowedClientIDs),
+		sources:       make(map[string]*keySource),
+		refuse:        refusals{scope: s.scope, metadataURL: env.MetadataURL},
+		now:           env.Now,
 	}
 	fetch := newFetcher(env)
 	for _, tenant := range s.keyTenants() {
@@ -69,7 +59,7 @@ func (g *entra) judge(ctx context.Context, _, raw string) (*Caller, error) {
 		return nil, err
 	}
 	if _, ok := token.header["nonce"]; ok {
-		return nil, fmt.Errorf("a token for Microsoft Graph or another Microsoft API, not for this app; ask for %s", g.scopeHint)
+		return nil, fmt.Errorf("a token for Microsoft Graph or another Microsoft API, not for this app; ask for %s", g.scope)
 	}
 	caller, id, err := g.read(token.claims)
 	if err != nil {
@@ -110,7 +100,7 @@ func (g *entra) read(c claims) (*Caller, identity, error) {
 	default:
 		return nil, id, fmt.Errorf("ver is %s", printable(id.version))
 	}
-	if !isGUID(id.tenant) {
+	if !guid.MatchString(id.tenant) {
 		return nil, id, fmt.Errorf("tid %s is not a GUID", printable(id.tenant))
 	}
 	if g.tenants != nil && !slices.Contains(g.tenants, id.tenant) {
@@ -125,7 +115,7 @@ func (g *entra) read(c claims) (*Caller, identity, error) {
 	}
 	if !slices.ContainsFunc(audience, func(aud string) bool { return slices.Contains(g.audiences, aud) }) {
 		return nil, id, fmt.Errorf("aud %s is not this app; the client has to ask for %s",
-			printable(strings.Join(audience, " ")), g.scopeHint)
+			printable(strings.Join(audience, " ")), g.scope)
 	}
 	if caller.IssuedAt, caller.Expires, err = c.lifetime(g.now(), true); err != nil {
 		return nil, id, err
@@ -183,13 +173,13 @@ func (g *entra) authorize(c claims, caller *Caller) error {
 	switch {
 	case idtyp == "app", len(caller.Scopes) == 0 && hasRoles:
 		// On-behalf-of works for users only.
-		return g.refuse.notAllowed("A token of a signed-in user is required, not one of an application")
+		return NotAllowed("A token of a signed-in user is required, not one of an application")
 	case len(caller.Scopes) == 0:
 		return errors.New("no scp: not an access token")
 	case caller.ObjectID == "":
 		return errors.New("no oid")
 	case len(g.clients) > 0 && !slices.Contains(g.clients, caller.ClientID):
-		return g.refuse.notAllowed("This client application may not be used with this server")
+		return NotAllowed("This client application may not be used with this server")
 	}
 	if missing := missingScopes(g.required, caller.Scopes, nil); len(missing) > 0 {
 		return g.refuse.missingScopes(missing)

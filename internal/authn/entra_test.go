@@ -205,7 +205,7 @@ func TestT10KeySignsForItsOwnTenantsOnly(t *testing.T) {
 
 func TestT10KeyWithoutIssuerIsNotForAllTenants(t *testing.T) {
 	t.Parallel()
-	g := &entra{cloud: cloud{"https://login.example.com", "https://sts.example.com"}}
+	g := &entra{entraSettings: &entraSettings{cloud: cloud{"https://login.example.com", "https://sts.example.com"}}}
 	id := identity{version: entraV2, tenant: tenantA}
 	if err := g.checkKeyIssuer(key{}, id, false); err != nil {
 		t.Errorf("in a tenant's own set: %v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
@@ -86,7 +87,8 @@ func (c cloud) discovery(version, tenant string) string {
 // entraSettings is an auth object of method azure_obo, checked.
 type entraSettings struct {
 	cloud     cloud
-	tenants   []string // nil means all
+	tenants   []string // nil means all, which has to be written as "*"
+	appID     string   // which bare names of scopes belong to
 	audiences []string
 	required  []string // as they are in scp
 	scope     string   // what a client has to ask Entra for, space separated
@@ -114,7 +116,7 @@ func (s *entraSettings) authorizationServers() []string {
 
 func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 	clientID := strings.ToLower(cfg.AzureClientID)
-	if !isGUID(clientID) {
+	if !guid.MatchString(clientID) {
 		return nil, fmt.Errorf("azure_client_id: %s is not the id of an app registration", printable(cfg.AzureClientID))
 	}
 	cloud, err := cloudFor(cfg, env)
@@ -125,12 +127,11 @@ func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 	if err != nil {
 		return nil, err
 	}
-	appID := "api://" + clientID
-	s := &entraSettings{cloud: cloud, tenants: tenants, audiences: []string{clientID}}
+	s := &entraSettings{cloud: cloud, tenants: tenants, appID: "api://" + clientID, audiences: []string{clientID}}
 	if tenants != nil {
 		// An App ID URI is unique within a tenant: where any tenant is allowed, another one may have given the
 		// same to an app of its own. One that is the server's own address is what RFC 8707 makes of it.
-		s.audiences = append(s.audiences, appID)
+		s.audiences = append(s.audiences, s.appID)
 		if env.Resource != "" {
 			s.audiences = append(s.audiences, env.Resource)
 		}
@@ -140,17 +141,11 @@ func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 		if !isScope(scope) {
 			return nil, fmt.Errorf("azure_required_scopes: %s is not a scope", printable(scope))
 		}
-		full := scope
-		if i := strings.LastIndexByte(scope, '/'); i >= 0 {
-			scope = scope[i+1:] // scp has the bare name
-		} else {
-			full = appID + "/" + scope
-		}
-		s.required = append(s.required, scope)
-		ask = append(ask, full)
+		s.required = append(s.required, bareScope(scope))
+		ask = append(ask, s.fullScope(scope))
 	}
 	if len(ask) == 0 {
-		ask = []string{appID + "/.default"}
+		ask = []string{s.appID + "/.default"}
 	}
 	s.scope = strings.Join(ask, " ")
 	return s, nil
@@ -173,7 +168,7 @@ func allowedTenants(cfg config.Auth, env Env) ([]string, error) {
 		switch {
 		case t == "*" && len(tenants) == 1:
 			return nil, nil
-		case !isGUID(t):
+		case !guid.MatchString(t):
 			return nil, fmt.Errorf("tenant %s is not a GUID", printable(t))
 		}
 	}
@@ -188,20 +183,5 @@ func lower(list []string) []string {
 	return out
 }
 
-// isGUID reports whether s is a GUID as Entra writes it: lower case, with hyphens.
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-		} else if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
-			return false
-		}
-	}
-	return true
-}
+// guid is how Entra writes one: in lower case, with hyphens.
+var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)

@@ -3,6 +3,7 @@ package authn
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -50,17 +51,7 @@ func (e *Error) Unwrap() error { return e.reason }
 // ServeHTTP answers with e. The body is {"error":{"code":…,"message":…}}, as the reference adapter
 // documents it.
 func (e *Error) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	type detail struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}
-	body, err := json.Marshal(struct {
-		Error detail `json:"error"`
-	}{detail{e.Code, e.Message}})
-	if err != nil {
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
+	body, _ := json.Marshal(map[string]map[string]string{"error": {"code": e.Code, "message": e.Message}}) // strings can be written
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -153,53 +144,35 @@ func (f refusals) missingScopes(missing []string) *Error {
 	}
 }
 
-func (f refusals) notAllowed(message string) *Error {
+// NotAllowed refuses a request that no other token of the same user would help.
+func NotAllowed(message string) *Error {
 	return &Error{Status: http.StatusForbidden, Code: CodePrincipalNotAllowed, Message: message}
 }
 
-func (f refusals) unavailable(err *unavailableError) *Error {
+// InsufficientScope refuses a request for want of scopes, where nothing else is known about how to get them.
+func InsufficientScope(missing []string) *Error {
+	return refusals{scope: strings.Join(missing, " ")}.missingScopes(missing)
+}
+
+// unavailable refuses a token that could not be judged. That is our outage or the identity provider's, not the caller's
+// fault, and of the moment.
+func unavailable(retryAfter time.Duration, reason error) *Error {
 	return &Error{
-		Status:     http.StatusServiceUnavailable,
-		Code:       CodeUnavailable,
-		Message:    "The identity provider cannot be reached",
-		RetryAfter: err.retryAfter,
-		reason:     err,
+		Status: http.StatusServiceUnavailable, Code: CodeUnavailable, Message: "The identity provider cannot be reached",
+		RetryAfter: retryAfter, reason: reason,
 	}
 }
 
-func (f refusals) hurried(err *hurryError) *Error {
+// hurried refuses a token that was not asked about, since too many were refused just before.
+func hurried(retryAfter time.Duration) *Error {
 	return &Error{
-		Status:     http.StatusTooManyRequests,
-		Code:       CodeTooManyTokens,
-		Message:    "Too many tokens were refused just before; try again later",
-		RetryAfter: err.retryAfter,
-		reason:     err,
+		Status: http.StatusTooManyRequests, Code: CodeTooManyTokens, Message: "Too many tokens were refused just before; try again later",
+		RetryAfter: retryAfter, reason: fmt.Errorf("too many tokens were refused recently; next check in %s", retryAfter),
 	}
 }
 
-// judged turns the outcome of judging a token into the answer: an *Error stays, an outage is 503,
-// everything else makes the token an invalid one.
-func (f refusals) judged(err error) *Error {
-	var refusal *Error
-	var outage *unavailableError
-	var hurry *hurryError
-	switch {
-	case errors.As(err, &refusal):
-		return refusal
-	case errors.As(err, &outage):
-		return f.unavailable(outage)
-	case errors.As(err, &hurry):
-		return f.hurried(hurry)
-	}
-	return f.invalid(err)
+// passes reports whether err is of the moment, and says nothing of the token.
+func passes(err error) bool {
+	refusal, ok := errors.AsType[*Error](err)
+	return ok && refusal.RetryAfter > 0
 }
-
-// An unavailableError means that a token could not be judged. It is our outage or the identity
-// provider's, not the caller's fault.
-type unavailableError struct {
-	retryAfter time.Duration
-	err        error
-}
-
-func (e *unavailableError) Error() string { return e.err.Error() }
-func (e *unavailableError) Unwrap() error { return e.err }

@@ -106,7 +106,7 @@ func FuzzIntrospection(f *testing.F) {
 	now := time.Unix(1_800_000_000, 0)
 	env := Env{Resource: resource, Now: func() time.Time { return now }}
 	cfg := config.Auth{OAuth2IntrospectionEndpoint: "https://issuer/introspect"}
-	i := newIntrospection(cfg, audiencesOf(cfg, env), env, fetcher{})
+	i := &introspection{cfg, audiencesOf(cfg, env), fetcher{}, env.Now}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := i.read(data)
 		if err != nil {

@@ -52,7 +52,7 @@ func (g *github) ask(ctx context.Context, token string) (*Caller, error) {
 	req.Header.Set("X-GitHub-Api-Version", "2022-11-28")
 	r, err := g.fetch.do(req, maxReply)
 	if err != nil {
-		return nil, &unavailableError{askPause, err}
+		return nil, unavailable(askPause, err)
 	}
 	bound := g.clientID != ""
 	switch {
@@ -63,7 +63,7 @@ func (g *github) ask(ctx context.Context, token string) (*Caller, error) {
 		return nil, errors.New("not a GitHub token")
 	default:
 		// Also 401 when bound: it is our own credentials that are wrong.
-		return nil, &unavailableError{askPause, &statusError{githubAPI, r.status}}
+		return nil, unavailable(askPause, &statusError{githubAPI, r.status})
 	}
 	caller, err := g.read(r)
 	if err != nil {
@@ -99,7 +99,7 @@ func (g *github) request(ctx context.Context, token string) (*http.Request, erro
 func (g *github) read(r *reply) (*Caller, error) {
 	object, err := decodeObject(r.body)
 	if err != nil {
-		return nil, &unavailableError{askPause, fmt.Errorf("%s: %w", githubAPI, err)}
+		return nil, unavailable(askPause, fmt.Errorf("%s: %w", githubAPI, err))
 	}
 	caller := &Caller{Claims: object, ClientID: g.clientID}
 	user := object

@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -10,13 +9,13 @@ import (
 // which come with the user.
 
 // Missing returns those of scopes that the caller's token does not grant.
-func (g bearer) Missing(c *Caller, scopes []string) []string { return g.missing(c, scopes) }
+func (g bearer) Missing(c *Caller, scopes []string) []string { return g.method.missing(c, scopes) }
 
 // StepUp refuses a request for want of scopes, and says how to get a token that has them beside those that
 // the caller's has now (MCP 2025-11-25, authorization, "Scope Challenge Handling").
 func (g bearer) StepUp(c *Caller, missing []string) *Error {
 	e := g.refuse.missingScopes(missing)
-	e.Challenge.Scope = g.asking(c, missing)
+	e.Challenge.Scope = g.method.asking(c, missing)
 	return e
 }
 
@@ -43,12 +42,17 @@ func (g *entra) missing(c *Caller, scopes []string) []string {
 func (g *entra) asking(c *Caller, missing []string) string {
 	var ask []string
 	for _, scope := range union(g.required, c.Scopes, missing) {
-		if bareScope(scope) == scope {
-			scope = g.appID + "/" + scope
-		}
-		ask = append(ask, scope)
+		ask = append(ask, g.fullScope(scope))
 	}
 	return strings.Join(ask, " ")
+}
+
+// fullScope is a scope as a client has to ask Entra for it.
+func (s *entraSettings) fullScope(scope string) string {
+	if bareScope(scope) == scope {
+		return s.appID + "/" + scope
+	}
+	return scope
 }
 
 // bareScope is a scope of Entra as a token has it.
@@ -70,17 +74,6 @@ func (open) Missing(_ *Caller, scopes []string) []string { return scopes }
 // StepUp refuses a request for which no token could be.
 func (open) StepUp(*Caller, []string) *Error {
 	return NotAllowed("This needs a token, and callers of this server have none")
-}
-
-// NotAllowed refuses a request that no other token of the same user would help.
-func NotAllowed(message string) *Error { return refusals{}.notAllowed(message) }
-
-// InsufficientScope refuses a request for want of scopes, where nothing else is known about how to get them.
-func InsufficientScope(missing []string) *Error {
-	return &Error{
-		Status: http.StatusForbidden, Code: CodeInsufficientScopes, Message: "Token missing required scopes: " + strings.Join(missing, " "),
-		Challenge: &Challenge{Error: challengeInsufficientScope, Scope: strings.Join(missing, " ")},
-	}
 }
 
 // The claims that roles and groups are in.

@@ -3,7 +3,6 @@ package authn
 import (
 	"encoding/base64"
 	"net/http"
-	"slices"
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
@@ -23,7 +22,8 @@ func InteractionRequired(cfg config.Auth, env Env, c *Caller, claims string) *Er
 		Message: "Signing in again is required by a policy of your organization",
 	}
 	cloud, err := cloudFor(cfg, env)
-	if err != nil || !understandsClaims(c) {
+	const claimsChallenges = "cp1" // a client declares that it handles them
+	if err != nil || !c.Has("xms_cc", claimsChallenges) {
 		return e
 	}
 	e.Status = http.StatusUnauthorized
@@ -34,16 +34,4 @@ func InteractionRequired(cfg config.Auth, env Env, c *Caller, claims string) *Er
 		Claims:           base64.StdEncoding.EncodeToString([]byte(claims)),
 	}
 	return e
-}
-
-// understandsClaims reports whether the client declared that it can handle a claims challenge.
-func understandsClaims(c *Caller) bool {
-	const capability = "cp1"
-	switch v := c.Claims["xms_cc"].(type) {
-	case string:
-		return v == capability
-	case []any:
-		return slices.Contains(v, any(capability))
-	}
-	return false
 }

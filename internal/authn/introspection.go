@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,48 +18,34 @@ const askPause = 5 * time.Second
 
 // introspection asks an authorization server about a token, by RFC 7662.
 type introspection struct {
-	endpoint, clientID, secret string
-
-	issuer   string // "" when the endpoint alone identifies it
+	cfg      config.Auth // without an issuer, the endpoint identifies it
 	audience audiences
 	fetch    fetcher
 	now      func() time.Time
 }
 
-func newIntrospection(cfg config.Auth, audience audiences, env Env, fetch fetcher) *introspection {
-	return &introspection{
-		endpoint: cfg.OAuth2IntrospectionEndpoint,
-		clientID: cfg.OAuth2IntrospectionClientID,
-		secret:   cfg.OAuth2IntrospectionClientSecret,
-		issuer:   cfg.OAuth2Issuer,
-		audience: audience,
-		fetch:    fetch,
-		now:      env.Now,
-	}
-}
-
 func (i *introspection) ask(ctx context.Context, token string) (*Caller, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.cfg.OAuth2IntrospectionEndpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	if i.clientID != "" {
+	if i.cfg.OAuth2IntrospectionClientID != "" {
 		// Encoded first: RFC 6749, section 2.3.1.
-		req.SetBasicAuth(url.QueryEscape(i.clientID), url.QueryEscape(i.secret))
+		req.SetBasicAuth(url.QueryEscape(i.cfg.OAuth2IntrospectionClientID), url.QueryEscape(i.cfg.OAuth2IntrospectionClientSecret))
 	}
 	r, err := i.fetch.do(req, maxReply)
 	if err != nil {
-		return nil, &unavailableError{askPause, err}
+		return nil, unavailable(askPause, err)
 	}
 	switch {
 	case r.status == http.StatusOK:
 	case r.status == http.StatusBadRequest && unsupported(r.body):
 		return nil, errors.New("the issuer does not introspect tokens of this kind")
 	default:
-		return nil, &unavailableError{askPause, &statusError{i.endpoint, r.status}}
+		return nil, unavailable(askPause, &statusError{i.cfg.OAuth2IntrospectionEndpoint, r.status})
 	}
 	caller, err := i.read(r.body)
 	if err != nil {
@@ -80,7 +67,7 @@ func unsupported(body []byte) bool {
 func (i *introspection) read(body []byte) (*Caller, error) {
 	object, err := decodeObject(body)
 	if err != nil {
-		return nil, &unavailableError{askPause, fmt.Errorf("introspection answer: %w", err)}
+		return nil, unavailable(askPause, fmt.Errorf("introspection answer: %w", err))
 	}
 	c := claims(object)
 	if c["active"] != true {
@@ -97,8 +84,8 @@ func (i *introspection) read(body []byte) (*Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	if iss != "" && i.issuer != "" && iss != i.issuer {
-		return nil, fmt.Errorf("iss is %s, not %s", printable(iss), i.issuer)
+	if iss != "" && i.cfg.OAuth2Issuer != "" && iss != i.cfg.OAuth2Issuer {
+		return nil, fmt.Errorf("iss is %s, not %s", printable(iss), i.cfg.OAuth2Issuer)
 	}
 	if err := i.audience.check(c); err != nil {
 		return nil, err
@@ -109,10 +96,7 @@ func (i *introspection) read(body []byte) (*Caller, error) {
 	if caller.Scopes, err = c.scopes(); err != nil {
 		return nil, err
 	}
-	provider := i.issuer
-	if provider == "" {
-		provider = i.endpoint
-	}
+	provider := cmp.Or(i.cfg.OAuth2Issuer, i.cfg.OAuth2IntrospectionEndpoint)
 	switch {
 	case caller.Subject != "":
 		caller.Principal = provider + "\x00" + caller.Subject

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/base64"
 	"errors"
@@ -137,37 +136,17 @@ func (j *jws) verify(k key) error {
 	if !k.fits(j.alg) {
 		return fmt.Errorf("key %s is not for %s", printable(k.id), j.alg)
 	}
-	method := signingMethod(j.alg)
-	if method == nil {
-		return fmt.Errorf("alg %s is unknown", j.alg)
-	}
-	return method.Verify(j.signed, j.signature, k.public)
+	return signingMethod(j.alg).Verify(j.signed, j.signature, k.public)
 }
 
 // signingMethod returns the implementation of an asymmetric algorithm of RFC 7518, section 3.1, or
 // of RFC 8037; nil for everything else.
 func signingMethod(alg string) jwt.SigningMethod {
-	switch alg {
-	case "RS256":
-		return jwt.SigningMethodRS256
-	case "RS384":
-		return jwt.SigningMethodRS384
-	case "RS512":
-		return jwt.SigningMethodRS512
-	case "PS256":
-		return withSaltOfHash(jwt.SigningMethodPS256)
-	case "PS384":
-		return withSaltOfHash(jwt.SigningMethodPS384)
-	case "PS512":
-		return withSaltOfHash(jwt.SigningMethodPS512)
-	case "ES256":
-		return jwt.SigningMethodES256
-	case "ES384":
-		return jwt.SigningMethodES384
-	case "ES512":
-		return jwt.SigningMethodES512
-	case "EdDSA":
-		return jwt.SigningMethodEdDSA
+	switch m := jwt.GetSigningMethod(alg).(type) {
+	case *jwt.SigningMethodRSAPSS:
+		return withSaltOfHash(m)
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodECDSA, *jwt.SigningMethodEd25519:
+		return m.(jwt.SigningMethod)
 	}
 	return nil
 }
@@ -183,21 +162,15 @@ func withSaltOfHash(m *jwt.SigningMethodRSAPSS) *jwt.SigningMethodRSAPSS {
 }
 
 // suits reports whether a key of this type and curve is one for alg.
-func suits(alg string, public crypto.PublicKey) bool {
-	switch k := public.(type) {
-	case *rsa.PublicKey:
-		return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")
-	case *ecdsa.PublicKey:
-		switch alg {
-		case "ES256":
-			return k.Curve == elliptic.P256()
-		case "ES384":
-			return k.Curve == elliptic.P384()
-		case "ES512":
-			return k.Curve == elliptic.P521()
-		}
-	case ed25519.PublicKey:
-		return alg == "EdDSA"
+func suits(alg string, public crypto.PublicKey) (ok bool) {
+	switch m := signingMethod(alg).(type) {
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
+		_, ok = public.(*rsa.PublicKey)
+	case *jwt.SigningMethodECDSA:
+		k, isEC := public.(*ecdsa.PublicKey)
+		ok = isEC && k.Curve.Params().BitSize == m.CurveBits
+	case *jwt.SigningMethodEd25519:
+		_, ok = public.(ed25519.PublicKey)
 	}
-	return false
+	return ok
 }

@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 const maxKeys = 1000 // a set with more is refused
@@ -78,12 +80,7 @@ func (s *keySet) find(alg, kid string) (key, bool) {
 		return k, ok
 	}
 	var fitting []key
-	for _, k := range s.unnamed {
-		if k.fits(alg) {
-			fitting = append(fitting, k)
-		}
-	}
-	for _, k := range s.named {
+	for _, k := range slices.AppendSeq(slices.Clone(s.unnamed), maps.Values(s.named)) {
 		if k.fits(alg) {
 			fitting = append(fitting, k)
 		}
@@ -131,10 +128,5 @@ func parseKey(member any) (key, error) {
 
 func permitsVerify(ops any) bool {
 	list, _ := ops.([]any)
-	for _, op := range list {
-		if op == "verify" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, any("verify"))
 }

@@ -47,7 +47,7 @@ func newKeySource(name string, env Env, fetch func(context.Context) (*keySet, er
 	return &keySource{fetch: fetch, now: env.Now, log: env.Logger, name: name, pause: keysFirstPause}
 }
 
-// key returns the key for a token. It is an *unavailableError when that cannot be known, and any
+// key returns the key for a token. It is an *Error with a RetryAfter when that cannot be known, and any
 // other error when the issuer has no such key.
 func (s *keySource) key(ctx context.Context, alg, kid string) (key, error) {
 	began := s.now()
@@ -128,7 +128,7 @@ func (s *keySource) outcome() (*keySet, error) {
 }
 
 func (s *keySource) unavailable(now time.Time) error {
-	return &unavailableError{max(s.due.Sub(now), time.Second), fmt.Errorf("keys of %s: %w", s.name, s.lastErr)}
+	return unavailable(max(s.due.Sub(now), time.Second), fmt.Errorf("keys of %s: %w", s.name, s.lastErr))
 }
 
 // attempt fetches the set, or waits for the caller that is fetching it. It is called with s.mu held and returns
@@ -140,7 +140,7 @@ func (s *keySource) attempt(ctx context.Context) error {
 		case <-running:
 			return nil
 		case <-ctx.Done():
-			return &unavailableError{time.Second, fmt.Errorf("keys of %s: %w", s.name, ctx.Err())}
+			return unavailable(time.Second, fmt.Errorf("keys of %s: %w", s.name, ctx.Err()))
 		}
 	}
 	done := make(chan struct{})

@@ -59,8 +59,7 @@ func wantKey(t *testing.T, s *keySource, kid, want string) {
 	t.Helper()
 	_, err := s.key(t.Context(), "RS256", kid)
 	got := "ok"
-	var outage *unavailableError
-	if errors.As(err, &outage) {
+	if passes(err) {
 		got = "unavailable"
 	} else if err != nil {
 		got = "unknown"

@@ -65,7 +65,7 @@ func newOAuth2(cfg config.Auth, env Env) (*oauth2, error) {
 		})
 	}
 	if cfg.OAuth2IntrospectionEndpoint != "" {
-		g.opaque = newVerdicts(env.Now, newIntrospection(cfg, g.audience, env, fetch).ask)
+		g.opaque = newVerdicts(env.Now, (&introspection{cfg, g.audience, fetch, env.Now}).ask)
 	}
 	return g, nil
 }

@@ -23,7 +23,7 @@ var errTooMany = errors.New("too many tokens to check")
 // asked about once at a time. Tokens are remembered by their SHA-256 only. It may be used from many
 // goroutines at once.
 type verdicts struct {
-	// ask returns who holds a token. Its error is an *unavailableError, which is not remembered, or
+	// ask returns who holds a token. Its error is an *Error with a RetryAfter, which is not remembered, or
 	// says what is wrong with the token.
 	ask func(ctx context.Context, token string) (*Caller, error)
 	now func() time.Time
@@ -64,7 +64,7 @@ func (v *verdicts) of(ctx context.Context, source, token string) (*Caller, error
 	case <-d.done:
 		return d.caller, d.err
 	case <-ctx.Done():
-		return nil, &unavailableError{time.Second, ctx.Err()}
+		return nil, unavailable(time.Second, ctx.Err())
 	}
 }
 
@@ -103,7 +103,7 @@ func (v *verdicts) dropLocked(e *list.Element) {
 
 // settle asks. Others wait for the answer, so the end of ctx does not end the asking: time does.
 func (v *verdicts) settle(ctx context.Context, d *verdict, source, token string) {
-	d.err = &unavailableError{time.Second, errors.New("the check panicked")}
+	d.err = unavailable(time.Second, errors.New("the check panicked"))
 	defer func() { // even so, as others wait
 		now := v.now()
 		d.until = now.Add(standing(d, now))
@@ -134,13 +134,6 @@ func (v *verdicts) forget(d *verdict) {
 	if e := v.byToken[d.token]; e != nil && e.Value == d && !d.known {
 		v.dropLocked(e)
 	}
-}
-
-// passes reports whether err is of the moment, and says nothing of the token.
-func passes(err error) bool {
-	_, outage := errors.AsType[*unavailableError](err)
-	_, hurry := errors.AsType[*hurryError](err)
-	return outage || hurry
 }
 
 // standing returns how long a verdict is valid from now on.

@@ -185,7 +185,7 @@ func TestVerdictsStandForAWhile(t *testing.T) {
 			case "bad":
 				return nil, errors.New("not active")
 			case "outage":
-				return nil, &unavailableError{time.Second, errors.New("503")}
+				return nil, unavailable(time.Second, errors.New("503"))
 			case "short":
 				return &Caller{Expires: start.Add(-30 * time.Second)}, nil // within the leeway
 			}
@@ -313,7 +313,7 @@ func TestT22RandomTokensCostTheProviderLittle(t *testing.T) {
 				all.Go(func() {
 					defer func() { <-slots }()
 					_, err := v.of(t.Context(), fmt.Sprint("source", n%test.sources), fmt.Sprint("random", n))
-					if hurry, ok := errors.AsType[*hurryError](err); ok && hurry.retryAfter > 0 {
+					if hurry, ok := errors.AsType[*Error](err); ok && hurry.Status == http.StatusTooManyRequests {
 						busy.Add(1)
 					}
 				})
@@ -357,11 +357,11 @@ func TestT22FloodsOfTokensHoldNobodyUpForLong(t *testing.T) {
 		flood("office")
 		began := time.Now()
 		_, err := v.of(t.Context(), "office", "good-and-new")
-		hurry, ok := errors.AsType[*hurryError](err)
-		if !ok {
+		hurry, ok := errors.AsType[*Error](err)
+		if !ok || hurry.Status != http.StatusTooManyRequests {
 			t.Fatalf("a new token from the same address: %v", err)
 		}
-		time.Sleep(hurry.retryAfter)
+		time.Sleep(hurry.RetryAfter)
 		if _, err := v.of(t.Context(), "office", "good-and-new"); err != nil || time.Since(began) > 2*time.Second {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}

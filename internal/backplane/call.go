@@ -151,9 +151,6 @@ func (s *callSender) flush(end bool) error {
 		case <-s.c.body.opened:
 		case <-s.c.answer.ready:
 			rouse(s.c.answer.ready) // for relay
-			if s.c.answer.begun() {
-				return errAnswered
-			}
 		case <-s.ctx.Done():
 			return context.Cause(s.ctx)
 		}
@@ -180,17 +177,14 @@ func (in *inlet) begun() bool {
 
 // awaitRoom returns when the queue has room.
 func (i *Instance) awaitRoom(ctx context.Context) error {
-	for {
-		room := i.queueRoom()
-		if room == nil {
-			return nil
-		}
+	for room := i.queueRoom(); room != nil; room = i.queueRoom() {
 		select {
 		case <-room:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // relay writes the answer of c to w.
@@ -207,7 +201,7 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		}
 		i.count(-len(e.data))
 		switch {
-		case e.kind == kindRefusal && !wrote:
+		case e.kind == kindRefusal && !e.end:
 			return ErrRefused
 		case e.kind == kindRefusal:
 			return &LostError{Err: errors.New("the instance ended its answer early")}
@@ -226,11 +220,7 @@ func (i *Instance) relay(ctx context.Context, w http.ResponseWriter, c *call, be
 		case e.kind != kindData || !wrote:
 			return &LostError{Err: errEntry}
 		}
-		if len(e.data) > 0 {
-			if _, err = w.Write(e.data); err == nil && !e.end {
-				err = flusher.Flush()
-			}
-		} else if !e.end {
+		if _, err = w.Write(e.data); err == nil && !e.end {
 			err = flusher.Flush()
 		}
 		if err != nil {

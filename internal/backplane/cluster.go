@@ -19,6 +19,6 @@ func newClient(o *redis.Options, cluster bool) client {
 		Protocol: o.Protocol, DisableIdentity: o.DisableIdentity, ContextTimeoutEnabled: o.ContextTimeoutEnabled,
 		DialTimeout: o.DialTimeout, DialerRetries: o.DialerRetries, MaxRetries: o.MaxRetries, ReadTimeout: o.ReadTimeout,
 		PoolSize: o.PoolSize, ConnMaxLifetime: o.ConnMaxLifetime, ReadBufferSize: o.ReadBufferSize, WriteBufferSize: o.WriteBufferSize,
-		TLSConfig: o.TLSConfig, MaintNotificationsConfig: o.MaintNotificationsConfig,
+		TLSConfig: o.TLSConfig, OnConnect: o.OnConnect, MaintNotificationsConfig: o.MaintNotificationsConfig,
 	})
 }

@@ -17,7 +17,7 @@ const (
 	statePrefix = "mcpfunc:state:" // and the name of a requestState; the value is the instance that issued it
 	alivePrefix = "mcpfunc:alive:" // and the name of an instance that is alive; the value is empty
 	boxPrefix   = "mcpfunc:box:"   // and the name of an instance; the value is a stream of what others write for it
-	bornKey     = "mcpfunc:born"   // when Redis was first used since it last lost its data: Unix milliseconds; no expiry
+	upKey       = "mcpfunc:up"     // since when Redis has been used without a break, and when it last was: Unix milliseconds; no expiry
 
 	boxLife  = time.Minute     // of a mailbox whose instance has ended
 	blocking = 2 * time.Second // for which one read of a mailbox waits
@@ -35,20 +35,20 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ARGV[1]`
 	releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`
-	bornScript = `local t = redis.call('TIME')
+	upScript = `local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local born = redis.call('GET', KEYS[1])
-if born then return now - tonumber(born) end
-redis.call('SET', KEYS[1], string.format('%d', now))
-return 0`
+local since, last = string.match(redis.call('GET', KEYS[1]) or '', '(%d+) (%d+)')
+if not since or now - last > tonumber(ARGV[1]) or now < tonumber(since) then since = now end
+redis.call('SET', KEYS[1], string.format('%d %d', since, now))
+return now - since`
 )
 
-// sayAlive reports that an instance is alive. It returns whether Redis knew that, and how long Redis has had its data.
-func (s *Store) sayAlive(ctx context.Context, name string) (was bool, age time.Duration, err error) {
+// sayAlive reports that an instance is alive. It returns whether Redis knew that, and how long Redis has been up.
+func (s *Store) sayAlive(ctx context.Context, name string) (was bool, up time.Duration, err error) {
 	var known *redis.IntCmd
-	var born *redis.Cmd
+	var since *redis.Cmd
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		born = p.Eval(ctx, bornScript, []string{bornKey})
+		since = p.Eval(ctx, upScript, []string{upKey}, outage.Milliseconds())
 		known = p.Exists(ctx, alivePrefix+name)
 		p.Set(ctx, alivePrefix+name, "", SignOfLife)
 		p.PExpire(ctx, boxPrefix+name, boxLife)
@@ -57,13 +57,25 @@ func (s *Store) sayAlive(ctx context.Context, name string) (was bool, age time.D
 	if err != nil {
 		return false, 0, fmt.Errorf("tell Redis that this instance is alive: %w", explain(err))
 	}
-	ms, err := born.Int64()
+	ms, err := since.Int64()
 	return known.Val() > 0, time.Duration(ms) * time.Millisecond, err
 }
 
-func (s *Store) age(ctx context.Context) (time.Duration, error) {
-	ms, err := s.client.Eval(ctx, bornScript, []string{bornKey}).Int64()
+// up returns how long all instances that are alive have been able to report that, and Redis has had its data.
+func (s *Store) up(ctx context.Context) (time.Duration, error) {
+	ms, err := s.client.Eval(ctx, upScript, []string{upKey}, outage.Milliseconds()).Int64()
 	return time.Duration(ms) * time.Millisecond, err
+}
+
+// warnOfEviction logs that Redis may drop keys when its memory is full: an owner that is dropped is unknown until it is
+// recorded again.
+func (s *Store) warnOfEviction(ctx context.Context) {
+	info, err := s.client.Info(ctx, "memory").Result() // not every Redis allows or knows it
+	_, policy, known := strings.Cut(info, "maxmemory_policy:")
+	policy, _, _ = strings.Cut(policy, "\r\n")
+	if err == nil && known && policy != "noeviction" && !strings.Contains(info, "maxmemory:0\r\n") {
+		s.log.Warn("Redis evicts keys when its memory is full, and sessions are lost with them", "policy", policy, "hint", "set maxmemory-policy to noeviction")
+	}
 }
 
 // bury reports that an instance has ended.
@@ -99,10 +111,7 @@ func (s *Store) renew(ctx context.Context, all []ownership) (have []string, err 
 		return nil, err
 	}
 	for _, answer := range answers {
-		value, err := answer.(*redis.Cmd).Text()
-		if err != nil {
-			return nil, err
-		}
+		value, _ := answer.(*redis.Cmd).Text() // Pipelined returns its error
 		have = append(have, value)
 	}
 	return have, nil
@@ -190,9 +199,14 @@ type mailbox struct {
 	taken  []string // IDs of entries to delete with the next read
 }
 
-func (s *Store) mailbox(name string) *mailbox {
+// mailbox returns the mailbox of an instance. connected is called whenever it is connected.
+func (s *Store) mailbox(name string, connected func()) *mailbox {
 	client := s.connect(func(o *redis.Options) {
 		o.PoolSize, o.ReadTimeout, o.ReadBufferSize = 1, blocking+tellTimeout, 32<<10
+		o.OnConnect = func(context.Context, *redis.Conn) error {
+			connected()
+			return nil
+		}
 	})
 	return &mailbox{client: client, key: boxPrefix + name}
 }
@@ -223,5 +237,3 @@ func (b *mailbox) receive(ctx context.Context) (mails []mail, err error) {
 	}
 	return mails, nil
 }
-
-func (b *mailbox) close() { b.client.Close() }

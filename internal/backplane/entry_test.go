@@ -15,8 +15,8 @@ import (
 func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	keys := ticket.RandomKeys()
-	seal := &sealer{keys: keys, from: "a"}
-	open := &opener{keys: keys, to: "b", last: map[string]uint64{}}
+	seal := &sealer{keys: keys, from: "a", sent: map[string]uint64{}}
+	open := &opener{keys: keys, to: "b", last: map[string]uint64{}, seen: map[string]uint64{}}
 	head := (&requestHead{
 		session: "s", owner: "b/1", principal: "p\x00q", client: "c", method: "POST", target: "/api/mcp/x?a=%2F", host: "h", remote: "r:1", length: 7,
 		header: http.Header{"X": {"1", "2"}, "Authorization": {"Bearer secret"}},
@@ -38,6 +38,9 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 			!bytes.Equal(got.head, want.head) || !bytes.Equal(got.data, want.data) {
 			t.Errorf("entry %d is read as %+v", n, got)
 		}
+		if open.missed(from, got) {
+			t.Errorf("before entry %d, one is missing", n)
+		}
 	}
 	if got, ok := parseRequestHead(head.bytes()); !ok || !reflect.DeepEqual(got, head) {
 		t.Errorf("head %+v", got)
@@ -52,9 +55,9 @@ func TestEntriesAreReadAsTheyWereWritten(t *testing.T) {
 func TestForgedAndReplayedEntriesAreNotTaken(t *testing.T) {
 	t.Parallel()
 	keys := ticket.RandomKeys()
-	genuine := &sealer{keys: keys, from: "a"}
-	stranger := &sealer{keys: ticket.RandomKeys(), from: "a"}
-	open := &opener{keys: keys, to: "b", last: map[string]uint64{}}
+	genuine := &sealer{keys: keys, from: "a", sent: map[string]uint64{}}
+	stranger := &sealer{keys: ticket.RandomKeys(), from: "a", sent: map[string]uint64{}}
+	open := &opener{keys: keys, to: "b", last: map[string]uint64{}, seen: map[string]uint64{}}
 	type box struct {
 		field string
 		value []byte

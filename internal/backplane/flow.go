@@ -23,16 +23,14 @@ func newValve() *valve { return &valve{room: window, opened: make(chan struct{},
 // pass waits until n bytes, at most a piece, may be sent, and counts them. It fails with the cause of ctx's end. Only one
 // goroutine at a time may call it.
 func (v *valve) pass(ctx context.Context, n int) error {
-	for {
-		if v.take(n) {
-			return nil
-		}
+	for !v.take(n) {
 		select {
 		case <-v.opened:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // take counts n bytes if there is room for any.
@@ -51,10 +49,7 @@ func (v *valve) open(n int) {
 	v.mu.Lock()
 	v.room = min(v.room+n, window)
 	v.mu.Unlock()
-	select {
-	case v.opened <- struct{}{}:
-	default:
-	}
+	rouse(v.opened)
 }
 
 // An inlet holds what has arrived of a body until it is read.
@@ -82,7 +77,7 @@ func (in *inlet) add(e *entry) error {
 	in.parts++
 	in.unread += len(e.data)
 	in.entries = append(in.entries, e)
-	in.wake()
+	rouse(in.ready)
 	return nil
 }
 
@@ -105,14 +100,7 @@ func (in *inlet) fail(err error) {
 	if in.err == nil {
 		in.err = err
 	}
-	in.wake()
-}
-
-func (in *inlet) wake() {
-	select {
-	case in.ready <- struct{}{}:
-	default:
-	}
+	rouse(in.ready)
 }
 
 // take returns the next entry, or nil if it has not arrived yet, or the reason why it will not.

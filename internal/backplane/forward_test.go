@@ -52,20 +52,28 @@ func (s server) member(t *testing.T, keys *ticket.Keys, answer answerer) *member
 
 func (m *member) own(t *testing.T, name string, lost func()) (release func()) {
 	t.Helper()
-	release, elsewhere, err := m.Claim(t.Context(), name, lost)
-	if err != nil || elsewhere != "" {
-		t.Fatalf("claim %s: elsewhere %q, %v", name, elsewhere, err)
-	}
-	return release
+	return answered(t, func() (func(), error) {
+		release, elsewhere, err := m.Claim(t.Context(), name, lost)
+		if elsewhere != "" {
+			t.Fatalf("claim %s: elsewhere %q", name, elsewhere)
+		}
+		return release, err
+	})
 }
 
 func (m *member) ownerOf(t *testing.T, name string) string {
 	t.Helper()
-	owner, err := m.Owner(t.Context(), name)
-	if err != nil {
+	return answered(t, func() (string, error) { return m.Owner(t.Context(), name) })
+}
+
+// answered asks until Redis answers in time, which it may not on a machine under load.
+func answered[T any](t *testing.T, ask func() (T, error)) (answer T) {
+	t.Helper()
+	var err error
+	if !testlimit.Eventually(func() bool { answer, err = ask(); return err == nil }) {
 		t.Fatal(err)
 	}
-	return owner
+	return answer
 }
 
 // pass passes a request on to the owner of what is called name.

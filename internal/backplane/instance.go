@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -20,8 +21,10 @@ const (
 	beat       = time.Second            // between the reports of an instance that it is alive
 	SignOfLife = 5 * time.Second        // how long a report is good
 	watchPause = 500 * time.Millisecond // between questions whether the instances of calls in flight are alive
+	pingEvery  = 4                      // of these pauses: whether an entry was lost
 	patience   = time.Second            // with a Redis that does not answer, before calls to other instances fail
 	farewell   = 3 * time.Second        // for each of the two steps in which Close waits
+	closePause = 5 * time.Millisecond   // between its looks at the queue
 )
 
 // Bounds of what one instance keeps for the others.
@@ -40,6 +43,7 @@ var (
 	errClosed = errors.New("the app is shutting down")
 	errPeer   = errors.New("the other instance has ended")
 	errUnread = errors.New("too many bytes from other instances wait to be read")
+	errMissed = errors.New("Redis has lost messages between the instances")
 )
 
 // An Instance is one instance of an app as the others know it. It owns sessions, forwards calls to the owners of other
@@ -60,7 +64,7 @@ type Instance struct {
 
 	shaky   atomic.Bool // the mailbox cannot be read: what is remembered of others may be out of date
 	down    atomic.Bool // Redis has not answered for longer than patience
-	settled atomic.Bool // Redis has had its data for long enough: see settle
+	settled atomic.Bool // Redis has been up for long enough: see settle
 
 	forwarded, answered atomic.Int64
 
@@ -76,8 +80,8 @@ type Instance struct {
 	claiming map[string]chan struct{} // names that are being claimed; closed when that is over
 	epoch    int
 	releases []ownership
-	owners   map[string]known
-	peers    map[string]time.Time // until when they are considered alive
+	owners   recent.Map[string, string]   // of sessions, as Redis has named them
+	peers    recent.Map[string, struct{}] // that were alive a moment ago
 	closed   bool
 }
 
@@ -96,7 +100,7 @@ func NewInstance(store *Store, keys *ticket.Keys, log *slog.Logger) *Instance {
 		store: store, log: log, name: strings.ToLower(rand.Text()[:16]),
 		outgo: make(chan struct{}, 1), chore: make(chan struct{}, 1), said: make(chan struct{}), drained: make(chan struct{}),
 		calls: map[uint64]*call{}, served: map[servedKey]*served{}, claims: map[string]*claim{}, claiming: map[string]chan struct{}{},
-		owners: map[string]known{}, peers: map[string]time.Time{},
+		owners: recent.Map[string, string]{Max: maxOwners}, peers: recent.Map[string, struct{}]{Max: maxOwners},
 	}
 	store.keys = keys
 	i.ctx, i.cancel = context.WithCancel(context.Background())
@@ -118,16 +122,12 @@ func (i *Instance) Close() {
 	if !i.close() {
 		return
 	}
-	i.endCalls(errClosed, func(string) bool { return true })
-	late := time.AfterFunc(farewell, i.endServed) // a client may not read
+	i.endCalls(errClosed, "", false)
+	late := time.AfterFunc(farewell, func() { i.endCalls(errClosed, "", true) }) // a client may not read
 	i.serving.Wait()
 	late.Stop()
 	for until := time.Now().Add(farewell); i.pending() && !i.down.Load() && time.Now().Before(until); {
-		rouse(i.outgo)
-		select {
-		case <-i.sent():
-		case <-time.After(watchPause):
-		}
+		_ = wait(i.ctx, closePause)
 	}
 	i.cancel()
 	i.loops.Wait()
@@ -152,13 +152,6 @@ func (i *Instance) pending() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return len(i.queue) > 0
-}
-
-// sent returns a channel that is closed when the queue is next taken.
-func (i *Instance) sent() <-chan struct{} {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.drained
 }
 
 // Figures count what an Instance does.
@@ -188,10 +181,10 @@ func (i *Instance) live() {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	var failing time.Time // since when Redis does not answer; zero if it does
-	told := time.Time{}   // when all claims were last renewed
+	told := time.Time{}   // when all claims were last renewed; zero before Redis has answered
 	for first := true; ; first = false {
 		ctx, cancel := context.WithTimeout(i.ctx, dialTimeout) // the first report has to connect
-		was, age, err := i.store.sayAlive(ctx, i.name)
+		was, up, err := i.store.sayAlive(ctx, i.name)
 		cancel()
 		if first {
 			close(i.said)
@@ -211,7 +204,10 @@ func (i *Instance) live() {
 			if i.down.Swap(false) {
 				i.log.Info("Redis is reachable again: calls reach sessions on other instances")
 			}
-			i.settled.Store(age >= settle)
+			i.settled.Store(up >= settle)
+			if told.IsZero() {
+				i.store.warnOfEviction(i.ctx)
+			}
 			lapsed := !was && !first || !failing.IsZero()
 			failing = time.Time{}
 			if lapsed || time.Since(told) >= claimLife/3 {
@@ -237,72 +233,60 @@ func (i *Instance) lose(err error) {
 		i.log.Warn("cannot reach Redis: calls cannot reach sessions on other instances", "error", err)
 	}
 	i.dropQueue()
-	i.endCalls(errDown, func(string) bool { return true })
+	i.endCalls(errDown, "", true)
 }
 
-// watch ends the calls to and from instances that have ended.
+// watch ends the calls to and from instances that have ended, and finds out whether entries were lost.
 func (i *Instance) watch() {
 	ticker := time.NewTicker(watchPause)
 	defer ticker.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ticker.C:
 		case <-i.ctx.Done():
 			return
 		}
-		for _, peer := range i.busyPeers() {
+		for peer := range i.busyPeers() {
+			if n%pingEvery == 0 {
+				i.post(peer, &entry{kind: kindPing})
+			}
 			ctx, cancel := context.WithTimeout(i.ctx, askTimeout)
 			alive, err := i.store.alive(ctx, peer)
 			cancel()
-			if err == nil && !alive {
+			if err == nil && !alive && i.settled.Load() {
 				i.log.Info("another instance ended with calls in flight", "instance", peer)
 				i.forgetPeer(peer)
-				i.endCalls(errPeer, func(name string) bool { return name == peer })
+				i.endCalls(errPeer, peer, true)
 			}
 		}
 	}
 }
 
 // busyPeers returns the instances with calls in flight to or from this one.
-func (i *Instance) busyPeers() (peers []string) {
+func (i *Instance) busyPeers() map[string]bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	seen := map[string]bool{}
+	peers := map[string]bool{}
 	for _, c := range i.calls {
-		seen[c.to] = true
+		peers[c.to] = true
 	}
 	for key := range i.served {
-		seen[key.from] = true
-	}
-	for peer := range seen {
-		peers = append(peers, peer)
+		peers[key.from] = true
 	}
 	return peers
 }
 
-// endServed ends the calls of others.
-func (i *Instance) endServed() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, s := range i.served {
-		s.cancel(errClosed)
-	}
-}
-
-// endCalls ends the calls to and from the instances that which selects.
-func (i *Instance) endCalls(why error, which func(peer string) bool) {
+// endCalls ends the calls to an instance, or to all if peer is empty, and with served also those from there.
+func (i *Instance) endCalls(why error, peer string, served bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, c := range i.calls {
-		if which(c.to) {
+		if peer == "" || c.to == peer {
 			c.answer.fail(why)
 		}
 	}
-	if why == errClosed {
-		return // Close lets the calls of others finish
-	}
 	for key, s := range i.served {
-		if which(key.from) {
+		if served && (peer == "" || key.from == peer) {
 			s.cancel(why)
 		}
 	}

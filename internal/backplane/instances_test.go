@@ -22,9 +22,9 @@ import (
 // A server is Redis as the instances of an app share it.
 type server struct{ *e2etest.Redis }
 
-func startRedis(t *testing.T) server {
+func startRedis(t *testing.T, options ...string) server {
 	t.Helper()
-	return server{e2etest.StartRedis(t)}
+	return server{e2etest.StartRedis(t, options...)}
 }
 
 // client looks at what the server holds.

@@ -3,6 +3,7 @@ package backplane
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
@@ -39,11 +40,8 @@ func (i *Instance) takeQueue() (batch []outgoing) {
 		size += i.queue[n].e.size()
 		n++
 	}
-	batch = append(batch, i.queue[:n]...)
-	clear(i.queue[:n])
-	if i.queue = i.queue[n:]; len(i.queue) == 0 {
-		i.queue = nil
-	}
+	batch = slices.Clone(i.queue[:n])
+	i.queue = slices.Delete(i.queue, 0, n)
 	i.queued -= size
 	close(i.drained)
 	i.drained = make(chan struct{})
@@ -61,7 +59,7 @@ func (i *Instance) dropQueue() {
 
 // send writes what is queued to the mailboxes of others, until the context ends.
 func (i *Instance) send() {
-	seal := &sealer{keys: i.store.keys, from: i.name}
+	seal := &sealer{keys: i.store.keys, from: i.name, sent: map[string]uint64{}}
 	for {
 		batch := i.takeQueue()
 		if len(batch) == 0 {
@@ -77,24 +75,25 @@ func (i *Instance) send() {
 			mails[n].to = out.to
 			mails[n].field, mails[n].value = seal.next(out.to, out.e)
 		}
-		i.deliver(mails)
+		if !i.deliver(mails) {
+			clear(seal.sent)
+		}
 	}
 }
 
 // deliver writes mails, and writes them again if the first attempt may have failed: a reader takes no entry twice. It
-// gives up when Redis is lost.
-func (i *Instance) deliver(mails []mail) {
+// reports false if Redis is lost, and with it all calls.
+func (i *Instance) deliver(mails []mail) bool {
 	for since := time.Now(); ; {
 		err := i.store.post(i.ctx, mails)
-		if err == nil || i.ctx.Err() != nil {
-			return
-		}
-		if i.down.Load() || time.Since(since) >= patience {
+		switch {
+		case err == nil:
+			return true
+		case i.down.Load() || time.Since(since) >= patience:
 			i.lose(err)
-			return
-		}
-		if wait(i.ctx, jitter(minPause)) != nil {
-			return
+			return false
+		case wait(i.ctx, jitter(minPause)) != nil:
+			return false
 		}
 	}
 }
@@ -102,9 +101,9 @@ func (i *Instance) deliver(mails []mail) {
 // receive takes what others have written to the mailbox of this instance, until the context ends. After a time in which
 // others considered it dead, it answers none of the requests that wait: their callers were told that they are lost.
 func (i *Instance) receive() {
-	open := &opener{keys: i.store.keys, to: i.name, last: map[string]uint64{}}
-	box := i.store.mailbox(i.name)
-	stop := context.AfterFunc(i.ctx, box.close) // a read ends with its connection, not with the context
+	open := &opener{keys: i.store.keys, to: i.name, last: map[string]uint64{}, seen: map[string]uint64{}}
+	box := i.store.mailbox(i.name, i.unsettle)
+	stop := context.AfterFunc(i.ctx, func() { box.client.Close() }) // a read ends with its connection, not with the context
 	defer stop()
 	var said time.Time
 	pause, heard, late := minPause, time.Now(), false
@@ -120,6 +119,11 @@ func (i *Instance) receive() {
 		pause, heard = minPause, time.Now()
 		for _, m := range mails {
 			from, e, err := open.open(m.field, m.value)
+			if err == nil && open.missed(from, e) {
+				i.log.Warn("Redis has lost messages of another instance: the calls in flight to it and from it end", "instance", from)
+				i.endCalls(errMissed, from, true)
+				i.post(from, &entry{kind: kindMissed})
+			}
 			switch {
 			case err == nil && late && e.kind == kindRequest:
 				i.refuse(from, e)
@@ -159,6 +163,10 @@ func (i *Instance) take(from string, e *entry) {
 		case c == nil && (e.kind == kindHead || e.kind == kindData) && !e.end:
 			i.post(from, &entry{kind: kindCancel, call: e.call}) // the caller has gone
 		}
+	case kindPing:
+		i.post(from, &entry{kind: kindPong})
+	case kindMissed:
+		i.endCalls(errMissed, from, true)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 // Minted records for the given time that the requestState with this name must come back to this instance.
 func (i *Instance) Minted(ctx context.Context, name string, life time.Duration) error {
 	<-i.said
+	if i.down.Load() {
+		return errDown
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := i.store.mint(ctx, name, i.name, life); err != nil {

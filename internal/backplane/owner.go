@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ func peerOf(value string) string {
 
 // Claim makes this instance the owner of the session with this name, unless another instance that is alive owns it;
 // elsewhere is then the owner. Otherwise, release must be called once. If another instance becomes the owner while this
-// one is cut off from Redis, lost is called, in a goroutine of the Instance. Redis answers each question within 250 ms, or
+// one is cut off from Redis, lost is called, in a goroutine of the Instance. Redis answers each question within 1 s, or
 // Claim fails. Just after Redis has lost its data, Claim first waits for up to 3 s.
 func (i *Instance) Claim(ctx context.Context, name string, lost func()) (release func(), elsewhere string, err error) {
 	for { // one claim per name at a time, so that this instance and Redis record the same value
@@ -95,15 +96,12 @@ func (i *Instance) ownedOtherwise(ctx context.Context, name string) (elsewhere, 
 		return "", "", nil
 	}
 	found, err := ask(ctx, func(ctx context.Context) ([]ownership, error) { return i.store.owners(ctx, name) })
-	for _, o := range found {
-		if o.name == i.store.key(ownerPrefix, name) || peerOf(o.value) == i.name {
-			continue
-		}
-		if alive, err := i.lives(ctx, peerOf(o.value)); alive || err != nil {
-			return o.value, o.name, err
-		}
+	if err != nil {
+		return "", "", err
 	}
-	return "", "", err
+	own := i.store.key(ownerPrefix, name)
+	o, err := i.living(ctx, slices.DeleteFunc(found, func(o ownership) bool { return o.name == own }))
+	return o.value, o.name, err
 }
 
 // contend returns the instance that keeps the session that this instance has just claimed, if one has claimed it at the
@@ -178,7 +176,7 @@ func (i *Instance) add(name, value string, told bool, lost func()) (release func
 	if c == nil {
 		c = &claim{ownership: ownership{name, value}, told: told, holders: map[*func()]struct{}{}}
 		i.claims[name] = c
-		delete(i.owners, name)
+		i.owners.Delete(name)
 	}
 	return i.holderLocked(c, lost)
 }
@@ -211,7 +209,7 @@ func (i *Instance) owns(h *requestHead) bool {
 }
 
 // Owner returns the other instance that owns the session with this name, or "" if none that is alive does. Redis answers
-// each question within 250 ms, or Owner fails. Just after Redis has lost its data, Owner waits for up to 3 s for an owner.
+// each question within 1 s, or Owner fails. Just after Redis has lost its data, Owner waits for up to 3 s for an owner.
 func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 	if i.down.Load() {
 		return "", errDown
@@ -226,10 +224,11 @@ func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if value, err = i.living(ctx, found); err != nil {
+		owner, err := i.living(ctx, found)
+		if err != nil {
 			return "", err
 		}
-		if value != "" || len(found) > 0 || known {
+		if value = owner.value; value != "" || len(found) > 0 || known {
 			break
 		}
 		if err := wait(ctx, settlePause); err != nil {
@@ -251,18 +250,16 @@ func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 	return value, nil
 }
 
-// living returns the first of these owners that is another instance and alive, or "".
-func (i *Instance) living(ctx context.Context, found []ownership) (string, error) {
+// living returns the first of these owners that is another instance and alive.
+func (i *Instance) living(ctx context.Context, found []ownership) (ownership, error) {
 	for _, o := range found {
-		peer := peerOf(o.value)
-		if peer == i.name {
-			continue
-		}
-		if alive, err := i.lives(ctx, peer); alive || err != nil {
-			return o.value, err
+		if peer := peerOf(o.value); peer != i.name {
+			if alive, err := i.lives(ctx, peer); alive || err != nil {
+				return o, err
+			}
 		}
 	}
-	return "", nil
+	return ownership{}, nil
 }
 
 // ask asks Redis one question, and waits for at most askTimeout.

@@ -36,8 +36,8 @@ import (
 )
 
 const (
-	askTimeout  = 250 * time.Millisecond // of a command that a request waits for
-	tellTimeout = 5 * time.Second        // of other commands
+	askTimeout  = time.Second     // of a command that a request waits for
+	tellTimeout = 5 * time.Second // of other commands
 	dialTimeout = 2 * time.Second
 	connections = 8 // at a time, besides one for Watch and one for the mailbox
 )

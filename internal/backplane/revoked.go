@@ -33,7 +33,7 @@ func digestOf(id string) digest {
 	return digest(base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
-// Revoke revokes id until the time given, when it expires anyway. It takes at most 250 ms. After an error, other instances
+// Revoke revokes id until the time given, when it expires anyway. It takes at most 1 s. After an error, other instances
 // do not know yet; they are told later.
 func (s *Store) Revoke(ctx context.Context, id string, until time.Time) error {
 	r := revoked{digestOf(id), until}
@@ -74,7 +74,7 @@ func (s *Store) keep(r revoked) {
 	}
 }
 
-// Revoked reports whether id is revoked. It fails if Redis does not answer within 250 ms.
+// Revoked reports whether id is revoked. It fails if Redis does not answer within 1 s.
 func (s *Store) Revoked(ctx context.Context, id string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

@@ -109,7 +109,7 @@ func (s *served) run(h *requestHead, target *url.URL) {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: h.length, Body: http.NoBody,
 	}).WithContext(s.ctx)
 	if h.length != 0 {
-		r.Body = &bodyReader{s: s}
+		r.Body = io.NopCloser(&bodyReader{s: s})
 	}
 	s.i.serve(w, r, Passed{h.principal, h.client})
 }
@@ -142,8 +142,6 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	b.rest = b.rest[n:]
 	return n, nil
 }
-
-func (b *bodyReader) Close() error { return nil }
 
 // An answerWriter sends an answer in pieces: when it is flushed, and when a piece is full.
 type answerWriter struct {

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// settle is how long after Redis has lost its data every instance has recorded again what it owns.
-const settle = 3 * time.Second
+// After an outage of Redis, instances that are alive look dead until they have reported again, and what they own may be
+// unknown.
+const (
+	outage      = SignOfLife - 2*beat    // without a report of any instance: shorter ones make no instance look dead
+	settle      = 3 * time.Second        // after which every instance has reported, and recorded what it owns
+	settlePause = 250 * time.Millisecond // between questions until then
+)
 
-// settlePause is the time between questions to a Redis that has lost its data.
-const settlePause = 250 * time.Millisecond
-
-// settle returns when a session without an owner in Redis does not have one: when every instance that is alive has had
-// the time to record what it owns, even if Redis has lost its data.
+// settle returns when a session without an owner in Redis does not have one, and an instance that looks dead is dead.
 func (i *Instance) settle(ctx context.Context) error {
 	for {
 		if settled, err := i.isSettled(ctx); settled || err != nil {
@@ -28,6 +29,14 @@ func (i *Instance) isSettled(ctx context.Context) (bool, error) {
 	if i.settled.Load() {
 		return true, nil
 	}
-	age, err := ask(ctx, i.store.age)
-	return age >= settle, err // live records it
+	up, err := ask(ctx, i.store.up)
+	return up >= settle, err // live records it
+}
+
+// unsettle is called when this instance has connected to Redis, which may be another server now: a replica without what was
+// written last.
+func (i *Instance) unsettle() {
+	i.settled.Store(false)
+	i.doubt()
+	rouse(i.chore)
 }

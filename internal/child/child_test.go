@@ -93,6 +93,37 @@ func TestEndOfAPrewarmedProcessIsWaitedForOnce(t *testing.T) {
 	})
 }
 
+// A slowLog takes no record before it may.
+type slowLog struct {
+	slog.Handler
+	may chan struct{}
+}
+
+func (l slowLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l slowLog) Handle(context.Context, slog.Record) error { <-l.may; return nil }
+
+func (l slowLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// Its caller holds a lock.
+func TestShedDoesNotWaitForTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slowLog{may: make(chan struct{})}
+		s := NewStarter(slog.New(log), nil, Limits{})
+		p := mcptest.NewProcess()
+		spec := newSpec(func() process.Process { return p })
+		spec.Prewarm = 1
+		s.Prewarm(spec)
+		time.Sleep(time.Second)
+		if server, ok := s.Shed(); server != "fake" || !ok {
+			t.Errorf("evicted: %q, %t", server, ok)
+		}
+		close(log.may)
+		s.Close()
+		<-p.Gone()
+	})
+}
+
 const ping = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
 
 func TestStopLadderIsClimbedDown(t *testing.T) {

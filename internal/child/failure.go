@@ -50,9 +50,5 @@ func (f *Failure) Error() string { return f.Text }
 func (f *Failure) Answer(id []byte) *message.Message {
 	text, _ := json.Marshal(f.Text)
 	data, _ := json.Marshal(f)
-	m, err := message.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32603,"message":%s,"data":%s}}`, string(id), text, data))
-	if err != nil {
-		panic(fmt.Sprintf("child: answer is not JSON: %v", err)) // id came out of a scanned message
-	}
-	return m
+	return message.Must(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32603,"message":%s,"data":%s}}`, string(id), text, data))
 }

@@ -18,11 +18,13 @@ func (s *Starter) Shed() (server string, ok bool) {
 	if spare == nil {
 		return "", false
 	}
-	stop := func() { process.Stop(spare.p, spare.gone, sp.spec.Grace) }
-	if !s.background(stop) {
+	evicted := s.background(func() {
+		s.log.Info("prewarmed process evicted", "server", sp.spec.Name)
+		process.Stop(spare.p, spare.gone, sp.spec.Grace)
+	})
+	if !evicted {
 		spare.p.Kill() // the app ends
 	}
-	s.log.Info("prewarmed process evicted", "server", sp.spec.Name)
 	return sp.spec.Name, true
 }
 

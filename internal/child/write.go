@@ -67,11 +67,8 @@ const CancelGrace = 2 * time.Second
 // Cancel asks the process to stop working on the request with this id, as JSON. It waits until that is
 // written, though not for long: it is a courtesy.
 func (c *Child) Cancel(id, reason string) {
-	m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
+	m := message.Must([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` +
 		id + `,"reason":"` + reason + `"}}`))
-	if err != nil {
-		return // not reached: the id was scanned
-	}
 	defer m.Free()
 	ctx, cancel := context.WithTimeout(context.Background(), stallTimeout)
 	defer cancel()

@@ -329,7 +329,7 @@ func nextSteps(env *Env, dir string, file *config.File) {
 		env.note("  fill in %s in local.settings.json", strings.Join(names, ", "))
 	}
 	for _, s := range file.Enabled() {
-		if headers := s.CallerHeaders(); len(headers) > 0 {
+		if headers := generator.CallerHeaders(s); len(headers) > 0 {
 			env.note("  every client of %s must send %s", s.Name, strings.Join(headers, ", "))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mcpfunc/mcpfunc/generator"
 	"github.com/mcpfunc/mcpfunc/internal/cmdline"
 	"github.com/mcpfunc/mcpfunc/internal/config"
 )
@@ -110,7 +111,7 @@ func listServers(file *config.File) []listedServer {
 		}
 		if s.Enabled {
 			l.Path = serverPath(s.Name)
-			l.Headers = s.CallerHeaders()
+			l.Headers = generator.CallerHeaders(s)
 			l.Default = s.Name == first.Name
 		}
 		servers = append(servers, l)

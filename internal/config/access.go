@@ -7,12 +7,6 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// The keys of "prompts" and "resources", and of "tools".
-var (
-	accessKeys = []string{"allow", "deny", "require"}
-	toolKeys   = append(slices.Clone(accessKeys), "pin")
-)
-
 // setAccess reads "tools", "prompts" or "resources". Like auth, what is not understood is an error: it was to
 // keep something from somebody. A list is another client's form of a guard.
 func (d *draft) setAccess(m member) error {
@@ -22,31 +16,35 @@ func (d *draft) setAccess(m member) error {
 		}
 		return nil
 	}
-	keys, rules := accessKeys, &d.Access.Resources
-	switch m.name {
-	case "tools":
-		keys, rules = toolKeys, &d.Access.Tools
-	case "prompts":
-		rules = &d.Access.Prompts
-	}
-	return m.each(keys, nil, func(f member) (err error) {
-		switch f.name {
-		case "allow":
-			if rules.Allow, err = f.globs(m.name); err == nil && len(rules.Allow) == 0 {
-				err = f.fail("must not be an empty list, which would allow nothing").hint(`write "deny": ["*"] to allow nothing, or remove the key`)
+	return m.each(nil, d.accessFields(m.name))
+}
+
+// accessFields are the keys of "tools", "prompts" or "resources".
+func (d *draft) accessFields(of string) fields {
+	rules := map[string]*AccessRules{"tools": &d.Access.Tools, "prompts": &d.Access.Prompts, "resources": &d.Access.Resources}[of]
+	keys := fields{
+		"allow": func(m member) (err error) {
+			if rules.Allow, err = m.globs(of); err == nil && len(rules.Allow) == 0 {
+				err = m.fail("must not be an empty list, which would allow nothing").hint(`write "deny": ["*"] to allow nothing, or remove the key`)
 			}
-		case "deny":
-			rules.Deny, err = f.globs(m.name)
-		case "require":
-			rules.Require, err = f.requirements(m.name)
+			return err
+		},
+		"deny": func(m member) (err error) {
+			rules.Deny, err = m.globs(of)
+			return err
+		},
+		"require": func(m member) (err error) {
+			rules.Require, err = m.requirements(of)
 			if len(rules.Require) > 0 && d.require == nil {
-				d.require = &f
+				d.require = &m
 			}
-		case "pin":
-			d.Access.Pin, err = choice(f.node, PinOff, PinWarn, PinEnforce)
-		}
-		return err
-	})
+			return err
+		},
+	}
+	if of == "tools" {
+		keys["pin"] = to(&d.Access.Pin, choice(PinOff, PinWarn, PinEnforce))
+	}
+	return keys
 }
 
 // globs reads a list of globs for what is called of.
@@ -109,29 +107,29 @@ func (n node) requirements(of string) ([]Requirement, error) {
 
 func (m member) requirement() (Requirement, error) {
 	need := Requirement{Glob: m.name}
-	members, err := m.members()
-	if err != nil {
-		return need, err
-	}
-	for _, f := range members {
-		to, ok := map[string]*[]string{"scopes": &need.Scopes, "roles": &need.Roles, "groups": &need.Groups}[f.name]
-		if !ok {
-			return need, unknownKey(f, []string{"scopes", "roles", "groups"})
+	scopes := func(n node) ([]string, error) {
+		list, err := n.someWords()
+		if slices.ContainsFunc(list, func(s string) bool { return !n.pending(s) && !scope(s) }) {
+			return nil, n.fail("must be a list of scopes: ASCII without quotes and backslashes")
 		}
-		switch *to, err = f.words(); {
-		case err != nil:
-			return need, err
-		case len(*to) == 0:
-			return need, f.fail("must not be an empty list").hint("remove the key, or name what callers need")
-		case f.name != "scopes":
-		case slices.ContainsFunc(*to, func(s string) bool { return !f.pending(s) && !scope(s) }):
-			return need, f.fail("must be a list of scopes: ASCII without quotes and backslashes")
-		}
+		return list, err
 	}
-	if need.Scopes == nil && need.Roles == nil && need.Groups == nil {
-		return need, m.fail("must name scopes, roles or groups").hint("remove it if callers need none of them")
+	err := m.each(nil, fields{
+		"scopes": to(&need.Scopes, scopes), "roles": to(&need.Roles, node.someWords), "groups": to(&need.Groups, node.someWords),
+	})
+	if err == nil && need.Scopes == nil && need.Roles == nil && need.Groups == nil {
+		err = m.fail("must name scopes, roles or groups").hint("remove it if callers need none of them")
 	}
-	return need, nil
+	return need, err
+}
+
+// someWords is words for what callers need.
+func (n node) someWords() ([]string, error) {
+	list, err := n.words()
+	if err == nil && len(list) == 0 {
+		return nil, n.fail("must not be an empty list").hint("remove the key, or name what callers need")
+	}
+	return list, err
 }
 
 // scope reports whether s is a scope-token of RFC 6749, section 3.3.

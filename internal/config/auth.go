@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -8,30 +9,39 @@ import (
 	"strings"
 )
 
-// authOwners says which methods a key of "auth" belongs to; nil means all. "method" itself apart,
-// what is not here is no key.
-var authOwners = map[string][]AuthMethod{
-	"forward_user_token": nil,
-	"allow_public":       {AuthNone},
+// An authKey is a key of "auth": how it is read, and the methods that it belongs to; none for all.
+type authKey struct {
+	read   func(member) error
+	owners []AuthMethod
+}
 
-	"azure_client_id": {AuthAzureDefault, AuthAzureOBO},
-	"azure_tenant_id": {AuthAzureDefault, AuthAzureOBO},
-	"azure_scopes":    {AuthAzureDefault, AuthAzureOBO},
-	"azure_authority": {AuthAzureDefault, AuthAzureOBO},
+// keys are all of them.
+func (a *Auth) keys() map[string]authKey {
+	azure := []AuthMethod{AuthAzureDefault, AuthAzureOBO}
+	return map[string]authKey{
+		"method":             {readElsewhere, nil}, // see authMethod
+		"forward_user_token": {to(&a.ForwardUserToken, node.flag), nil},
+		"allow_public":       {to(&a.AllowPublic, node.flag), []AuthMethod{AuthNone}},
 
-	"azure_client_secret":      {AuthAzureOBO},
-	"azure_allowed_tenants":    {AuthAzureOBO},
-	"azure_allowed_client_ids": {AuthAzureOBO},
-	"azure_required_scopes":    {AuthAzureOBO},
+		"azure_client_id": {to(&a.AzureClientID, node.guid), azure},
+		"azure_tenant_id": {to(&a.AzureTenantID, node.guid), azure},
+		"azure_scopes":    {to(&a.AzureScopes, node.words), azure},
+		"azure_authority": {to(&a.AzureAuthority, node.issuer), azure},
 
-	"oauth2_issuer":                      {AuthOAuth2Bearer},
-	"oauth2_audience":                    {AuthOAuth2Bearer},
-	"oauth2_required_scopes":             {AuthOAuth2Bearer},
-	"oauth2_jwks_uri":                    {AuthOAuth2Bearer},
-	"oauth2_introspection_endpoint":      {AuthOAuth2Bearer},
-	"oauth2_introspection_client_id":     {AuthOAuth2Bearer},
-	"oauth2_introspection_client_secret": {AuthOAuth2Bearer},
-	"oauth2_scope_implies":               {AuthOAuth2Bearer},
+		"azure_client_secret":      {to(&a.AzureClientSecret, node.filled), azure[1:]},
+		"azure_allowed_tenants":    {to(&a.AzureAllowedTenants, guids("*")), azure[1:]},
+		"azure_allowed_client_ids": {to(&a.AzureAllowedClientIDs, guids("")), azure[1:]},
+		"azure_required_scopes":    {to(&a.AzureRequiredScopes, node.words), azure[1:]},
+
+		"oauth2_issuer":                      {to(&a.OAuth2Issuer, node.issuer), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_audience":                    {to(&a.OAuth2Audience, node.oneOrMore), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_required_scopes":             {to(&a.OAuth2RequiredScopes, node.words), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_jwks_uri":                    {to(&a.OAuth2JWKSURI, node.endpoint), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_introspection_endpoint":      {to(&a.OAuth2IntrospectionEndpoint, node.endpoint), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_introspection_client_id":     {to(&a.OAuth2IntrospectionClientID, node.filled), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_introspection_client_secret": {to(&a.OAuth2IntrospectionClientSecret, node.filled), []AuthMethod{AuthOAuth2Bearer}},
+		"oauth2_scope_implies":               {to(&a.OAuth2ScopeImplies, node.implications), []AuthMethod{AuthOAuth2Bearer}},
+	}
 }
 
 // defaultAzureScope is what the reference adapter asks for when azure_scopes is absent.
@@ -54,14 +64,19 @@ func (p *parser) auth(n node) (Auth, error) {
 	if a.Method, err = authMethod(n, members); err != nil {
 		return Auth{}, err
 	}
+	keys := a.keys()
 	for _, m := range members {
-		if err := checkOwner(m, a.Method); err != nil {
-			return Auth{}, err
-		}
-		if m.null() {
+		key, known := keys[m.name]
+		switch {
+		case !known:
+			return Auth{}, unknownKey(m, slices.Sorted(maps.Keys(keys)))
+		case key.owners != nil && !slices.Contains(key.owners, a.Method):
+			return Auth{}, m.at.fail("is a key of the method %s, not of %q", enumerate(key.owners), a.Method).
+				hint("remove it, or change the method")
+		case m.null():
 			continue
 		}
-		if err := a.set(m); err != nil {
+		if err := key.read(m); err != nil {
 			return Auth{}, err
 		}
 		p.secretInFile(m)
@@ -85,74 +100,7 @@ func authMethod(n node, members []member) (AuthMethod, error) {
 		return "", n.missing("method", "is missing").hint(`want one of "none", "azure_default", "azure_obo" or "oauth2_bearer"`)
 	}
 	m.vars = nil
-	return choice(m.node, AuthNone, AuthAzureDefault, AuthAzureOBO, AuthOAuth2Bearer)
-}
-
-// checkOwner says why a key cannot be used with a method.
-func checkOwner(m member, method AuthMethod) error {
-	if m.name == "method" {
-		return nil
-	}
-	owners, known := authOwners[m.name]
-	if !known {
-		keys := []string{"method"}
-		for k := range authOwners {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		return unknownKey(m, keys)
-	}
-	if owners == nil || slices.Contains(owners, method) {
-		return nil
-	}
-	names := make([]string, len(owners))
-	for i, o := range owners {
-		names[i] = string(o)
-	}
-	return m.at.fail("is a key of the method %s, not of %q", enumerate(names), method).hint("remove it, or change the method")
-}
-
-// set reads one key.
-func (a *Auth) set(m member) (err error) {
-	switch m.name {
-	case "forward_user_token":
-		a.ForwardUserToken, err = m.flag()
-	case "allow_public":
-		a.AllowPublic, err = m.flag()
-	case "azure_client_id":
-		a.AzureClientID, err = m.guid()
-	case "azure_client_secret":
-		a.AzureClientSecret, err = m.filled()
-	case "azure_tenant_id":
-		a.AzureTenantID, err = m.guid()
-	case "azure_allowed_tenants":
-		a.AzureAllowedTenants, err = m.guids("*")
-	case "azure_allowed_client_ids":
-		a.AzureAllowedClientIDs, err = m.guids("")
-	case "azure_required_scopes":
-		a.AzureRequiredScopes, err = m.words()
-	case "azure_scopes":
-		a.AzureScopes, err = m.words()
-	case "azure_authority":
-		a.AzureAuthority, err = m.issuer()
-	case "oauth2_issuer":
-		a.OAuth2Issuer, err = m.issuer()
-	case "oauth2_audience":
-		a.OAuth2Audience, err = m.oneOrMore()
-	case "oauth2_required_scopes":
-		a.OAuth2RequiredScopes, err = m.words()
-	case "oauth2_jwks_uri":
-		a.OAuth2JWKSURI, err = m.endpoint()
-	case "oauth2_introspection_endpoint":
-		a.OAuth2IntrospectionEndpoint, err = m.endpoint()
-	case "oauth2_introspection_client_id":
-		a.OAuth2IntrospectionClientID, err = m.filled()
-	case "oauth2_introspection_client_secret":
-		a.OAuth2IntrospectionClientSecret, err = m.filled()
-	case "oauth2_scope_implies":
-		a.OAuth2ScopeImplies, err = m.implications()
-	}
-	return err
+	return choice(AuthNone, AuthAzureDefault, AuthAzureOBO, AuthOAuth2Bearer)(m.node)
 }
 
 // check demands what a method cannot do without, and refuses what goes together with nothing.
@@ -192,25 +140,27 @@ func (n node) guid() (string, error) {
 }
 
 // guids reads a list of IDs that is not empty, or one that holds nothing but the wildcard.
-func (n node) guids(wildcard string) ([]string, error) {
-	list, err := n.words()
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, n.fail("must not be an empty list, which would admit nobody").hint("remove the key, or name at least one caller")
-	}
-	for _, s := range list {
-		if s == wildcard && len(list) == 1 || n.pending(s) || guid.MatchString(s) {
-			continue
+func guids(wildcard string) func(node) ([]string, error) {
+	return func(n node) ([]string, error) {
+		list, err := n.words()
+		if err != nil {
+			return nil, err
 		}
-		e := n.fail("must be a list of GUIDs")
-		if wildcard != "" {
-			e.hint("[%q] alone means any", wildcard)
+		if len(list) == 0 {
+			return nil, n.fail("must not be an empty list, which would admit nobody").hint("remove the key, or name at least one caller")
 		}
-		return nil, e
+		for _, s := range list {
+			if s == wildcard && len(list) == 1 || n.pending(s) || guid.MatchString(s) {
+				continue
+			}
+			e := n.fail("must be a list of GUIDs")
+			if wildcard != "" {
+				e.hint("[%q] alone means any", wildcard)
+			}
+			return nil, e
+		}
+		return list, nil
 	}
-	return list, nil
 }
 
 // issuer reads an https URL without query and fragment (RFC 8414, section 2).

@@ -1,33 +1,32 @@
 package config
 
-import (
-	"slices"
-
-	"github.com/mcpfunc/mcpfunc/internal/authenv"
-)
+import "github.com/mcpfunc/mcpfunc/internal/authenv"
 
 // fromCaller reads variables that come from the caller: each with the header, or the claim, that it is.
-func (n node) fromCaller(check func(string) error) (map[string]string, error) {
-	members, err := n.members()
-	if err != nil {
-		return nil, err
-	}
-	vars := make(map[string]string, len(members))
-	for _, m := range members {
-		m.vars = nil // readers of the file must see which header counts
-		source, err := m.filled()
+func fromCaller(vars *map[string]string, at **member, check func(string) error) func(member) error {
+	return func(object member) error {
+		*at = &object
+		members, err := object.members()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := authenv.CheckVariable(m.name); err != nil {
-			return nil, m.at.fail("cannot be: %w", err)
+		*vars = make(map[string]string, len(members))
+		for _, m := range members {
+			m.vars = nil // readers of the file must see which header counts
+			source, err := m.filled()
+			if err != nil {
+				return err
+			}
+			if err := authenv.CheckVariable(m.name); err != nil {
+				return m.at.fail("cannot be: %w", err)
+			}
+			if err := check(source); err != nil {
+				return m.fail("cannot be: %w", err)
+			}
+			(*vars)[m.name] = source
 		}
-		if err := check(source); err != nil {
-			return nil, m.fail("cannot be: %w", err)
-		}
-		vars[m.name] = source
+		return nil
 	}
-	return vars, nil
 }
 
 // checkFromCaller says what of env_from_headers and env_from_claims cannot be, beside the server's other keys.
@@ -57,14 +56,4 @@ func (d *draft) checkFromCaller() error {
 		d.parser.warn(m.fail("binds each process to one caller, so that none can be started in advance").hint("remove sessions.prewarm"))
 	}
 	return nil
-}
-
-// CallerHeaders returns the headers that every request to the server has to carry, sorted.
-func (s Server) CallerHeaders() []string {
-	var names []string
-	for _, header := range s.EnvFromHeaders {
-		names = append(names, header)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

@@ -43,8 +43,9 @@ func Guard(key string, value hujson.Value) bool {
 // OwnTools reports whether "tools" is the object of this file, which access.go reads, and no other client's guard.
 func OwnTools(value hujson.Value) bool {
 	o, ok := value.Value.(*hujson.Object)
+	keys := new(draft).accessFields("tools")
 	return ok && !slices.ContainsFunc(o.Members, func(m hujson.ObjectMember) bool {
-		return !slices.Contains(toolKeys, m.Name.Value.(hujson.Literal).String())
+		return keys[m.Name.Value.(hujson.Literal).String()] == nil
 	})
 }
 

@@ -38,37 +38,19 @@ func (p *parser) inputs() error {
 
 // readInput takes what the runtime has a use for; what else an input holds (options, command
 // arguments) is for the editor.
-func readInput(n node) (Input, error) {
-	members, err := n.members()
-	if err != nil {
-		return Input{}, err
-	}
-	var in Input
-	for _, m := range members {
-		if m.null() {
-			continue
-		}
-		switch m.name {
-		case "id":
-			in.ID, err = m.filled()
-		case "type":
-			in.Type, err = m.text()
-		case "description":
-			in.Description, err = m.text()
-		case "password":
-			in.Password, err = m.flag()
-		case "default":
-			in.Default, err = m.text()
-		}
-		if err != nil {
-			return Input{}, err
-		}
-	}
-	if in.ID == "" {
-		return Input{}, n.missing("id", "is missing")
+func readInput(n node) (in Input, err error) {
+	err = n.each(func(*Error) {}, fields{
+		"id":          to(&in.ID, node.filled),
+		"type":        to(&in.Type, node.text),
+		"description": to(&in.Description, node.text),
+		"password":    to(&in.Password, node.flag),
+		"default":     to(&in.Default, node.text),
+	})
+	if err == nil && in.ID == "" {
+		err = n.missing("id", "is missing")
 	}
 	in.EnvName = envName(in.ID)
-	return in, nil
+	return in, err
 }
 
 // envName is the environment variable that stands for the input id.

@@ -8,14 +8,15 @@ const maxNameCompared = 64
 // Nearest returns the candidate that name is most likely a slip of, or "". Letter case and the
 // separators "_", "-" and "." do not count, so that timeoutSeconds finds timeout_seconds; neither does
 // a missing or an added ending, so that timeout finds it as well.
-func Nearest(name string, candidates []string) string {
+func Nearest[T ~string](name string, candidates []T) T {
 	if len(name) > maxNameCompared {
 		return ""
 	}
 	folded := fold(name)
-	best, bestDistance := "", 1+max(1, len(folded)/3)
+	var best T
+	bestDistance := 1 + max(1, len(folded)/3)
 	for _, candidate := range candidates {
-		c := fold(candidate)
+		c := fold(string(candidate))
 		d := distance(folded, c)
 		if d > 1 && min(len(folded), len(c)) >= 3 && (strings.HasPrefix(c, folded) || strings.HasPrefix(folded, c)) {
 			d = 1

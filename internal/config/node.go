@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -14,7 +15,7 @@ import (
 // A node is one value of a document and its position, so that its reader can say what is
 // wrong with it. Its methods return an *Error or nothing.
 type node struct {
-	doc    *document
+	doc    *Document
 	val    hujson.Value
 	server string
 	key    string
@@ -28,11 +29,11 @@ type member struct {
 	at   node // the name itself, for what is wrong with the key and not with its value
 }
 
-func (n node) line() int { return n.doc.line(n.val.StartOffset) }
+func (n node) line() int { return n.doc.Line(n.val.StartOffset) }
 
 // fail says what is wrong with the value: a predicate of its key.
 func (n node) fail(format string, args ...any) *Error {
-	return &Error{Path: n.doc.path, Line: n.line(), Server: n.server, Key: n.key, Err: fmt.Errorf(format, args...)}
+	return &Error{Path: n.doc.Path, Line: n.line(), Server: n.server, Key: n.key, Err: fmt.Errorf(format, args...)}
 }
 
 // missing says that an object lacks a key.
@@ -79,20 +80,45 @@ func (n node) members() ([]member, error) {
 	return fields, nil
 }
 
-// each reads the members of an object, except those that are null. A key that is not one of keys is given to
+// fields are the keys that an object may have, and how each is read.
+type fields map[string]func(member) error
+
+func (f fields) names() []string { return slices.Sorted(maps.Keys(f)) }
+
+// to reads a value into a place.
+func to[T any](place *T, read func(node) (T, error)) func(member) error {
+	return func(m member) (err error) {
+		*place, err = read(m.node)
+		return err
+	}
+}
+
+// unless reads true or false into a place for the opposite.
+func unless(place *bool) func(member) error {
+	return func(m member) error {
+		yes, err := m.flag()
+		*place = err == nil && !yes
+		return err
+	}
+}
+
+// readElsewhere is for a key that is read elsewhere.
+func readElsewhere(member) error { return nil }
+
+// each reads the members of an object, except those that are null. A key that is not one of the known is given to
 // unknown, or is an error if that is nil.
-func (n node) each(keys []string, unknown func(*Error), read func(member) error) error {
+func (n node) each(unknown func(*Error), known fields) error {
 	members, err := n.members()
 	if err != nil {
 		return err
 	}
 	for _, m := range members {
-		switch known := slices.Contains(keys, m.name); {
-		case !known && unknown == nil:
-			return unknownKey(m, keys)
+		switch read := known[m.name]; {
+		case read == nil && unknown == nil:
+			return unknownKey(m, known.names())
 		case m.null():
-		case !known:
-			unknown(unknownKey(m, keys))
+		case read == nil:
+			unknown(unknownKey(m, known.names()))
 		default:
 			if err := read(m); err != nil {
 				return err
@@ -136,20 +162,18 @@ func (n node) pending(s string) bool {
 }
 
 // choice reads one of a few words.
-func choice[T ~string](n node, words ...T) (T, error) {
-	s, err := n.text()
-	if err != nil || n.pending(s) || slices.Contains(words, T(s)) {
-		return T(s), err
+func choice[T ~string](words ...T) func(node) (T, error) {
+	return func(n node) (T, error) {
+		s, err := n.text()
+		if err != nil || n.pending(s) || slices.Contains(words, T(s)) {
+			return T(s), err
+		}
+		e := n.fail("must be %s, not %q", enumerate(words), n.written())
+		if w := Nearest(s, words); w != "" {
+			e.hint("did you mean %q?", w)
+		}
+		return "", e
 	}
-	known := make([]string, len(words))
-	for i, w := range words {
-		known[i] = string(w)
-	}
-	e := n.fail("must be %s, not %q", enumerate(known), n.written())
-	if w := Nearest(s, known); w != "" {
-		e.hint("did you mean %q?", w)
-	}
-	return "", e
 }
 
 // elements returns the values of a list, which is one of what.
@@ -212,33 +236,31 @@ func (n node) flag() (bool, error) {
 }
 
 // whole reads a whole number from least to most.
-func (n node) whole(least, most int64) (int64, error) {
-	if n.val.Value.Kind() != '0' {
-		return 0, n.fail("must be a whole number, not %s", kind(n.val))
+func whole[T int | int64](least, most T) func(node) (T, error) {
+	return func(n node) (T, error) {
+		if n.val.Value.Kind() != '0' {
+			return 0, n.fail("must be a whole number, not %s", kind(n.val))
+		}
+		i, err := strconv.ParseInt(string(n.val.Value.(hujson.Literal)), 10, 64)
+		if err != nil || i < int64(least) || i > int64(most) {
+			return 0, n.fail("must be a whole number from %d to %d", least, most)
+		}
+		return T(i), nil
 	}
-	i, err := strconv.ParseInt(string(n.val.Value.(hujson.Literal)), 10, 64)
-	if err != nil || i < least || i > most {
-		return 0, n.fail("must be a whole number from %d to %d", least, most)
-	}
-	return i, nil
-}
-
-// count is whole for an int.
-func (n node) count(least, most int) (int, error) {
-	i, err := n.whole(int64(least), int64(most))
-	return int(i), err
 }
 
 // seconds reads a time span in seconds, fractions allowed.
-func (n node) seconds(least, most int) (time.Duration, error) {
-	if n.val.Value.Kind() != '0' {
-		return 0, n.fail("must be a number of seconds, not %s", kind(n.val))
+func seconds(least, most int) func(node) (time.Duration, error) {
+	return func(n node) (time.Duration, error) {
+		if n.val.Value.Kind() != '0' {
+			return 0, n.fail("must be a number of seconds, not %s", kind(n.val))
+		}
+		f, err := strconv.ParseFloat(string(n.val.Value.(hujson.Literal)), 64)
+		if err != nil || f < float64(least) || f > float64(most) {
+			return 0, n.fail("must be a number of seconds from %d to %d", least, most)
+		}
+		return time.Duration(math.Round(f * float64(time.Second))), nil
 	}
-	f, err := strconv.ParseFloat(string(n.val.Value.(hujson.Literal)), 64)
-	if err != nil || f < float64(least) || f > float64(most) {
-		return 0, n.fail("must be a number of seconds from %d to %d", least, most)
-	}
-	return time.Duration(math.Round(f * float64(time.Second))), nil
 }
 
 // kind names the kind of a value as a person would.
@@ -266,19 +288,19 @@ func join(key, name string) string {
 }
 
 // enumerate renders `"a", "b" or "c"`.
-func enumerate(words []string) string {
+func enumerate[T ~string](words []T) string {
 	last := len(words) - 1
 	if last < 1 {
 		return quoteAll(words)
 	}
-	return quoteAll(words[:last]) + " or " + strconv.Quote(words[last])
+	return quoteAll(words[:last]) + " or " + strconv.Quote(string(words[last]))
 }
 
 // quoteAll renders `"a", "b"`.
-func quoteAll(words []string) string {
+func quoteAll[T ~string](words []T) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		quoted[i] = strconv.Quote(w)
+		quoted[i] = strconv.Quote(string(w))
 	}
 	return strings.Join(quoted, ", ")
 }

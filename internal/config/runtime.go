@@ -6,49 +6,33 @@ import (
 	"time"
 )
 
-var sessionKeys = []string{"idle_seconds", "hibernate_seconds", "max_age_seconds", "on_lost", "max", "max_per_principal", "prewarm", "client_ids", "anonymous_session"}
-
 // sessions reads "sessions" over its defaults.
-func (p *parser) sessions(n node, s Sessions) (Sessions, error) {
-	err := n.each(sessionKeys, p.warn, func(m member) (err error) {
-		switch m.name {
-		case "idle_seconds":
-			s.Idle, err = m.seconds(1, 30*day)
-		case "hibernate_seconds":
-			s.Hibernate, err = m.seconds(0, 30*day)
-		case "max_age_seconds":
-			s.MaxAge, err = m.seconds(0, 365*day)
-		case "on_lost":
-			s.OnLost, err = m.onLost()
-		case "max":
-			s.Max, err = m.count(0, 100_000)
-		case "max_per_principal":
-			s.MaxPerPrincipal, err = m.count(1, 100_000)
-		case "prewarm":
-			s.Prewarm, err = m.count(0, 1000)
-		case "client_ids":
-			var word string
-			word, err = choice(m.node, "accept", "reject")
-			s.RejectClientIDs = word == "reject"
-		case "anonymous_session":
-			s.Anonymous, err = m.flag()
-		}
-		return err
+func (p *parser) sessions(n node, s *Sessions) error {
+	return n.each(p.warn, fields{
+		"idle_seconds":      to(&s.Idle, seconds(1, 30*day)),
+		"hibernate_seconds": to(&s.Hibernate, seconds(0, 30*day)),
+		"max_age_seconds":   to(&s.MaxAge, seconds(0, 365*day)),
+		"on_lost":           to(&s.OnLost, onLost),
+		"max":               to(&s.Max, whole(0, 100_000)),
+		"max_per_principal": to(&s.MaxPerPrincipal, whole(1, 100_000)),
+		"prewarm":           to(&s.Prewarm, whole(0, 1000)),
+		"client_ids":        to(&s.RejectClientIDs, rejected),
+		"anonymous_session": to(&s.Anonymous, node.flag),
 	})
-	return s, err
+}
+
+// rejected reads whether something is accepted or rejected.
+func rejected(n node) (bool, error) {
+	word, err := choice("accept", "reject")(n)
+	return word == "reject", err
 }
 
 // onLost reads one of three words, of which one looks like a number and may be written as one.
-func (n node) onLost() (OnLost, error) {
+func onLost(n node) (OnLost, error) {
 	if n.val.Value.Kind() == '0' && n.written() == string(OnLostNotFound) {
 		return OnLostNotFound, nil
 	}
-	return choice(n, OnLostResurrect, OnLostNotify, OnLostNotFound)
-}
-
-var runtimeKeys = []string{
-	"default_server", "public_url", "allowed_origins", "allowed_hosts", "max_sessions", "max_message_bytes",
-	"keepalive_seconds", "log_level", "audit",
+	return choice(OnLostResurrect, OnLostNotify, OnLostNotFound)(n)
 }
 
 // A message must have room for an initialize, and a length that 32 bits can count.
@@ -66,35 +50,23 @@ func (p *parser) runtime() error {
 		return nil
 	}
 	top.vars = p.on
-	return top.each(runtimeKeys, p.warn, func(m member) (err error) {
-		switch m.name {
-		case "default_server":
-			r.DefaultServer, err = p.defaultServer(m)
-		case "public_url":
-			r.PublicURL, err = m.publicURL()
-		case "allowed_origins":
-			r.AllowedOrigins, err = m.origins()
-		case "allowed_hosts":
-			r.AllowedHosts, err = m.hosts()
-		case "max_sessions":
-			r.MaxSessions, err = m.count(0, 100_000)
-		case "max_message_bytes":
-			err = p.messageBytes(m)
-		case "keepalive_seconds":
-			r.Keepalive, err = m.seconds(0, 3600)
-		case "log_level":
-			r.LogLevel, err = choice(m.node, "debug", "info", "warn", "error")
-		case "audit":
-			r.Audit, err = choice(m.node, AuditOff, AuditCalls)
-		}
-		return err
+	return top.each(p.warn, fields{
+		"default_server":    to(&r.DefaultServer, p.defaultServer),
+		"public_url":        to(&r.PublicURL, node.publicURL),
+		"allowed_origins":   to(&r.AllowedOrigins, node.origins),
+		"allowed_hosts":     to(&r.AllowedHosts, node.hosts),
+		"max_sessions":      to(&r.MaxSessions, whole(0, 100_000)),
+		"max_message_bytes": p.messageBytes,
+		"keepalive_seconds": to(&r.Keepalive, seconds(0, 3600)),
+		"log_level":         to(&r.LogLevel, choice("debug", "info", "warn", "error")),
+		"audit":             to(&r.Audit, choice(AuditOff, AuditCalls)),
 	})
 }
 
 // defaultServer reads the name of a server that is switched on.
-func (p *parser) defaultServer(m member) (string, error) {
-	name, err := m.filled()
-	if err != nil || m.pending(name) {
+func (p *parser) defaultServer(n node) (string, error) {
+	name, err := n.filled()
+	if err != nil || n.pending(name) {
 		return name, err
 	}
 	var on []string
@@ -103,12 +75,12 @@ func (p *parser) defaultServer(m member) (string, error) {
 		case s.Name == name && s.Enabled:
 			return name, nil
 		case s.Name == name:
-			return "", m.fail("names the server %q, which is disabled", name)
+			return "", n.fail("names the server %q, which is disabled", name)
 		case s.Enabled:
 			on = append(on, s.Name)
 		}
 	}
-	e := m.fail("names the server %q, which does not exist", name)
+	e := n.fail("names the server %q, which does not exist", name)
 	if s := Nearest(name, on); s != "" {
 		e.hint("did you mean %q?", s)
 	}
@@ -118,16 +90,13 @@ func (p *parser) defaultServer(m member) (string, error) {
 // messageBytes reads one number for both directions, or {"up": n, "down": n}.
 func (p *parser) messageBytes(m member) (err error) {
 	r := &p.file.Runtime
-	if m.val.Value.Kind() != '{' {
-		r.MaxRequestBytes, err = m.whole(leastMessageBytes, mostMessageBytes)
-		r.MaxResponseBytes = r.MaxRequestBytes
-		return err
+	size := whole[int64](leastMessageBytes, mostMessageBytes)
+	if m.val.Value.Kind() == '{' {
+		return m.each(p.warn, fields{"up": to(&r.MaxRequestBytes, size), "down": to(&r.MaxResponseBytes, size)})
 	}
-	return m.each([]string{"up", "down"}, p.warn, func(way member) (err error) {
-		limit := map[string]*int64{"up": &r.MaxRequestBytes, "down": &r.MaxResponseBytes}[way.name]
-		*limit, err = way.whole(leastMessageBytes, mostMessageBytes)
-		return err
-	})
+	r.MaxRequestBytes, err = size(m.node)
+	r.MaxResponseBytes = r.MaxRequestBytes
+	return err
 }
 
 // publicURL reads the address that clients see, without what a path can be joined to no more.

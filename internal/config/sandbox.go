@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/tailscale/hujson"
@@ -36,45 +35,45 @@ func (s Sandbox) String() string {
 	return strings.Join(words, ", ")
 }
 
-var sandboxKeys = []string{"network", "write", "required"}
-
 // OwnSandbox reports whether the value of a "sandbox" is one of ours, and no guard of another client's form.
 func OwnSandbox(value hujson.Value) bool {
 	object, ok := value.Value.(*hujson.Object)
 	if !ok {
 		return false
 	}
-	own := len(object.Members) == 0
+	own, keys := len(object.Members) == 0, new(Sandbox).fields()
 	for _, m := range object.Members {
 		name, ok := m.Name.Value.(hujson.Literal)
 		if !ok || m.Value.Value.Kind() == '{' {
 			return false
 		}
-		own = own || slices.Contains(sandboxKeys, name.String())
+		own = own || keys[name.String()] != nil
 	}
 	return own
 }
 
 // sandbox reads "sandbox". What is not understood of it is an error, as it would not be kept up.
 func (p *parser) sandbox(n node) (s Sandbox, err error) {
-	err = n.each(sandboxKeys, nil, func(m member) (err error) {
-		switch m.name {
-		case "network":
-			s.NoNetwork, s.Ports, err = m.network()
-		case "write":
-			s.ReadOnly = true
-			s.Write, err = m.folders()
-		case "required":
-			var required bool
-			required, err = m.flag()
-			s.Optional = !required
-		}
-		return err
-	})
+	err = n.each(nil, s.fields())
 	if err == nil && !s.NoNetwork && !s.ReadOnly {
 		p.warn(n.fail("does not restrict this server").hint(`write "network": "none" or a list of ports, or "write": a list of folders`))
 	}
 	return s, err
+}
+
+func (s *Sandbox) fields() fields {
+	return fields{
+		"network": func(m member) (err error) {
+			s.NoNetwork, s.Ports, err = m.network()
+			return err
+		},
+		"write": func(m member) (err error) {
+			s.ReadOnly = true
+			s.Write, err = m.folders()
+			return err
+		},
+		"required": unless(&s.Optional),
+	}
 }
 
 // network reads "all", "none" or a list of ports. It must be written in the file: what is kept from a server cannot wait for
@@ -85,7 +84,7 @@ func (n node) network() (none bool, ports []int, err error) {
 		if n.val.Value.Kind() != '"' {
 			return false, nil, n.fail(`must be "all", "none" or a list of ports, not %s`, kind(n.val))
 		}
-		word, err := choice(n, "all", "none")
+		word, err := choice("all", "none")(n)
 		return word == "none", nil, err
 	}
 	elements, err := n.elements("ports")
@@ -96,7 +95,7 @@ func (n node) network() (none bool, ports []int, err error) {
 		return false, nil, n.fail("must not be empty").hint(`write "none"`)
 	}
 	for _, element := range elements {
-		port, err := element.count(1, 65535)
+		port, err := whole(1, 65535)(element)
 		if err != nil {
 			return false, nil, err
 		}

@@ -11,13 +11,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 )
 
-// serverKeys are the keys of an entry.
-var serverKeys = []string{
-	"command", "args", "env", "envFile", "working_dir", "cwd", "timeout_seconds", "request_timeout_seconds",
-	"restart_on_failure", "max_restarts", "framing", "era", "enabled", "disabled", "description", "inherit_env",
-	"auth", "sessions", "stateless", "fork", "manifest", "tools", "prompts", "resources", "type", "env_from_headers", "env_from_claims", "audit", "trace", "sandbox",
-}
-
 const (
 	day = 24 * 60 * 60 // in seconds
 
@@ -29,6 +22,7 @@ type draft struct {
 	Server
 	parser  *parser
 	entry   node
+	keys    fields
 	dir     *member // working_dir or cwd, the later of the two
 	command *member
 	remote  *member // the first key that only a remote server has
@@ -92,6 +86,7 @@ func (p *parser) server(m member) (Server, error) {
 		Auth:             Auth{Method: AuthNone},
 		Sessions:         Sessions{Idle: time.Hour, Hibernate: 5 * time.Minute, MaxAge: 24 * time.Hour, MaxPerPrincipal: 8, Anonymous: true},
 	}}
+	d.keys = d.fields()
 	if d.Enabled, err = switchedOn(members); err != nil {
 		return Server{}, err
 	}
@@ -155,95 +150,89 @@ func switchedOn(members []member) (bool, error) {
 	return on, nil
 }
 
+// fields are the keys of an entry.
+func (d *draft) fields() fields {
+	p := d.parser
+	return fields{
+		"command":                 d.setCommand,
+		"args":                    d.setArgs,
+		"env":                     to(&d.Env, environment),
+		"envFile":                 to(&d.EnvFile, node.filled),
+		"working_dir":             d.setDir,
+		"cwd":                     d.setDir,
+		"timeout_seconds":         to(&d.Timeout, seconds(1, 3600)),
+		"request_timeout_seconds": to(&d.RequestTimeout, seconds(0, day)),
+		"restart_on_failure":      to(&d.RestartOnFailure, node.flag),
+		"max_restarts":            to(&d.MaxRestarts, whole(0, 100)),
+		"framing":                 to(&d.Framing, choice(FramingAuto, FramingNewline, FramingContentLength)),
+		"era":                     to(&d.Era, choice(EraAuto, EraLegacy, EraModern, EraBoth)),
+		"enabled":                 readElsewhere, // see switchedOn
+		"disabled":                readElsewhere,
+		"description":             to(&d.Description, node.text),
+		"inherit_env":             to(&d.InheritEnv, d.inherited),
+		"audit":                   func(m member) error { return m.each(p.warn, fields{"arguments": to(&d.AuditArguments, node.words)}) },
+		"trace":                   to(&d.Trace, choice(TracePass, TraceInject)),
+		"env_from_headers":        fromCaller(&d.EnvFromHeaders, &d.headers, authenv.CheckHeader),
+		"env_from_claims":         fromCaller(&d.EnvFromClaims, &d.claims, authenv.CheckClaim),
+		"sandbox":                 d.setSandbox,
+		"auth":                    to(&d.Auth, p.auth),
+		"sessions":                func(m member) error { return p.sessions(m.node, &d.Sessions) },
+		"stateless":               to(&d.Stateless, node.flag),
+		"manifest":                to(&d.Manifest, manifestMode),
+		"fork":                    unless(&d.NoFork),
+		"tools":                   d.setAccess,
+		"prompts":                 d.setAccess,
+		"resources":               d.setAccess,
+		"type":                    checkType,
+	}
+}
+
 // set reads one key.
-func (d *draft) set(m member) (err error) {
-	switch m.name {
-	case "command":
-		d.command = &m
-		d.Command, err = m.filled()
-		d.Command = strings.TrimSpace(d.Command)
-	case "args":
-		if d.Args, err = m.texts(); err == nil {
-			d.parser.secretOptions(d.Name, d.Args)
-		}
-	case "env":
-		d.Env, err = environment(m.node)
-	case "envFile":
-		d.EnvFile, err = m.filled()
-	case "working_dir", "cwd":
-		err = d.setDir(m)
-	case "timeout_seconds":
-		d.Timeout, err = m.seconds(1, 3600)
-	case "request_timeout_seconds":
-		d.RequestTimeout, err = m.seconds(0, day)
-	case "restart_on_failure":
-		d.RestartOnFailure, err = m.flag()
-	case "max_restarts":
-		d.MaxRestarts, err = m.count(0, 100)
-	case "framing":
-		d.Framing, err = choice(m.node, FramingAuto, FramingNewline, FramingContentLength)
-	case "era":
-		d.Era, err = choice(m.node, EraAuto, EraLegacy, EraModern, EraBoth)
-	case "enabled", "disabled": // see switchedOn
-	case "description":
-		d.Description, err = m.text()
-	case "inherit_env":
-		d.InheritEnv, err = d.inherited(m.node)
-	case "audit":
-		err = m.each([]string{"arguments"}, d.parser.warn, func(m member) (err error) {
-			d.AuditArguments, err = m.words()
-			return err
-		})
-	case "trace":
-		d.Trace, err = choice(m.node, TracePass, TraceInject)
-	case "env_from_headers":
-		d.headers = &m
-		d.EnvFromHeaders, err = m.fromCaller(authenv.CheckHeader)
-	case "env_from_claims":
-		d.claims = &m
-		d.EnvFromClaims, err = m.fromCaller(authenv.CheckClaim)
-	case "sandbox":
-		if Guard(m.name, m.val) {
-			return m.at.fail("is in the format of another client, which mcpfunc does not support, so it does not serve this server").
-				hint(`write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`)
-		}
-		d.Sandbox, err = d.parser.sandbox(m.node)
-	case "auth":
-		d.Auth, err = d.parser.auth(m.node)
-	case "sessions":
-		d.Sessions, err = d.parser.sessions(m.node, d.Sessions)
-	case "stateless":
-		d.Stateless, err = m.flag()
-	case "manifest":
-		d.Manifest, err = manifestMode(m)
-	case "fork":
-		var may bool
-		may, err = m.flag()
-		d.NoFork = !may
-	case "tools", "prompts", "resources":
-		err = d.setAccess(m)
-	case "type":
-		err = checkType(m)
-	default:
-		if d.remote == nil && slices.Contains(remoteKeys, m.name) {
-			d.remote = &m
-			return nil
-		}
-		if Guard(m.name, m.val) {
-			return guarded(m)
-		}
-		d.unknown = append(d.unknown, m)
-		d.parser.warn(unknownKey(m, serverKeys))
+func (d *draft) set(m member) error {
+	read := d.keys[m.name]
+	switch {
+	case read != nil:
+		return read(m)
+	case d.remote == nil && slices.Contains(remoteKeys, m.name):
+		d.remote = &m
+		return nil
+	case Guard(m.name, m.val):
+		return guarded(m)
+	}
+	d.unknown = append(d.unknown, m)
+	d.parser.warn(unknownKey(m, d.keys.names()))
+	return nil
+}
+
+func (d *draft) setCommand(m member) (err error) {
+	d.command = &m
+	d.Command, err = m.filled()
+	d.Command = strings.TrimSpace(d.Command)
+	return err
+}
+
+func (d *draft) setArgs(m member) (err error) {
+	if d.Args, err = m.texts(); err == nil {
+		d.parser.secretOptions(d.Name, d.Args)
 	}
 	return err
 }
 
-// manifestMode reads "manifest": a switch, or that callers may share answers.
-func manifestMode(m member) (Manifest, error) {
-	if m.val.Value.Kind() == '"' {
-		return choice(m.node, ManifestShared)
+func (d *draft) setSandbox(m member) (err error) {
+	if Guard(m.name, m.val) {
+		return m.at.fail("is in the format of another client, which mcpfunc does not support, so it does not serve this server").
+			hint(`write {"network": "none", "write": ["folder"]}: see Sandbox in the guide`)
 	}
-	on, err := m.flag()
+	d.Sandbox, err = d.parser.sandbox(m.node)
+	return err
+}
+
+// manifestMode reads "manifest": a switch, or that callers may share answers.
+func manifestMode(n node) (Manifest, error) {
+	if n.val.Value.Kind() == '"' {
+		return choice(ManifestShared)(n)
+	}
+	on, err := n.flag()
 	if on || err != nil {
 		return ManifestAuto, err
 	}
@@ -363,7 +352,7 @@ func (d *draft) checkStart() error {
 		}
 		e := d.entry.missing("command", "is missing")
 		for _, m := range d.unknown {
-			if Nearest(m.name, serverKeys) == "command" {
+			if Nearest(m.name, d.keys.names()) == "command" {
 				e.Line = m.at.line()
 				return e.hint("did you mean %q by %q?", "command", m.name)
 			}

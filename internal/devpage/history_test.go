@@ -117,7 +117,7 @@ func TestBytesOfAllSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	const sessions = 30 // which say more than is kept
 	h, hub := newHub()
-	large := parse(t, `{"jsonrpc":"2.0","method":"m","params":"`+strings.Repeat("x", 2*watch.BodyBytes)+`"}`)
+	large := parse(t, `{"jsonrpc":"2.0","method":"m","params":"`+strings.Repeat("a word ", watch.BodyBytes)+`"}`)
 	for n := range sessions {
 		r := hub.Open("s", fmt.Sprint(n), false, nil)
 		for range maxMessages {

@@ -10,22 +10,27 @@ import (
 // RedisPassword is that of every Redis, for tests that look for it where it must not be.
 const RedisPassword = "hunter2"
 
-// A Redis is a real redis-server that keeps nothing when it ends.
+// A Redis is a real redis-server. It keeps nothing when it ends, unless its options say so.
 type Redis struct {
 	URL     string
-	address string
+	Address string
+	options []string // of its command line, besides ours
+	dir     string
 	cmd     *exec.Cmd // nil while it is down
 }
 
+// RedisURL is that of a Redis at an address.
+func RedisURL(address string) string { return "redis://:" + RedisPassword + "@" + address + "/0" }
+
 // StartRedis starts one that lives as long as the test, on a port of its own and with a password.
-func StartRedis(t testing.TB) *Redis {
+func StartRedis(t testing.TB, options ...string) *Redis {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Redis{address: listener.Addr().String()}
-	r.URL = "redis://:" + RedisPassword + "@" + r.address + "/0"
+	address := listener.Addr().String()
+	r := &Redis{URL: RedisURL(address), Address: address, options: options, dir: t.TempDir()}
 	listener.Close()
 	t.Cleanup(r.Stop)
 	r.Start(t)
@@ -35,18 +40,19 @@ func StartRedis(t testing.TB) *Redis {
 // Start starts it again, at the same address, and waits until it listens.
 func (r *Redis) Start(t testing.TB) {
 	t.Helper()
-	host, port, err := net.SplitHostPort(r.address)
+	host, port, err := net.SplitHostPort(r.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cmd = exec.Command("redis-server", "--port", port, "--bind", host, "--requirepass", RedisPassword, "--save", "", "--appendonly", "no")
-	r.cmd.Dir = t.TempDir()
+	args := []string{"--port", port, "--bind", host, "--requirepass", RedisPassword, "--masterauth", RedisPassword, "--save", "", "--appendonly", "no"}
+	r.cmd = exec.Command("redis-server", append(args, r.options...)...)
+	r.cmd.Dir = r.dir
 	if err := r.cmd.Start(); err != nil {
 		r.cmd = nil
 		t.Fatalf("%v (apt-get install redis-server)", err)
 	}
 	listens := Eventually(20*time.Second, func() bool {
-		conn, err := net.Dial("tcp", r.address)
+		conn, err := net.Dial("tcp", r.Address)
 		if err != nil {
 			return false
 		}

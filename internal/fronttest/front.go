@@ -81,7 +81,7 @@ func awaitReady(stderr io.Reader) error {
 		}
 		said.WriteString(lines.Text() + "\n")
 	}
-	return errors.New(said.String())
+	return errors.Join(errors.New(said.String()), lines.Err())
 }
 
 // lines are the last lines of a program: 100 at most.

@@ -222,6 +222,9 @@ func TestProbeTakesAnyAnswerButARefusal(t *testing.T) {
 				for head.Scan() && head.Text() != "" {
 					got = append(got, head.Text())
 				}
+				if err := head.Err(); err != nil {
+					t.Error(err)
+				}
 				lines <- got
 				fmt.Fprint(conn, reply)
 			}()

@@ -57,6 +57,16 @@ func Parse(data []byte) (*Message, error) {
 	return m, nil
 }
 
+// Must is Parse of what cannot be anything but JSON: it is ours, and what it quotes was part of a message. It panics
+// if that is wrong.
+func Must(data []byte) *Message {
+	m, err := Parse(data)
+	if err != nil {
+		panic("message: " + err.Error())
+	}
+	return m
+}
+
 // Retain lets one more holder keep m. It returns m.
 func (m *Message) Retain() *Message {
 	m.refs.Add(1)

@@ -91,10 +91,11 @@ func TestSourcesComeFromTheNearestConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := range c.want {
-				c.want[i] = strings.ReplaceAll(c.want[i], "DIR", m.Dir)
+			var want []string
+			for _, source := range c.want {
+				want = append(want, strings.ReplaceAll(source, "DIR", m.Dir))
 			}
-			if diff := cmp.Diff(c.want, shown(got.List)); diff != "" {
+			if diff := cmp.Diff(want, shown(got.List)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -41,6 +41,7 @@ func newBench(t *testing.T, max int, hub *watch.Hub) *bench {
 	b := &bench{t: t, starter: child.NewStarter(log, nil, child.Limits{}), room: admission.New(max, nil, 0, nil)}
 	b.pools = New(log, b.starter, b.room, hub, nil)
 	b.server = &Server{
+		Workers: 4,
 		Spec: &child.Spec{
 			Name: "fake", Framing: framing.Auto, MaxMessage: 1 << 20, StartTimeout: 30 * time.Second, Grace: 3 * time.Second,
 			Restart: true, MaxRestarts: 3, Launch: b.launch(mcptest.Stateless),

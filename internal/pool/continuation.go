@@ -63,7 +63,7 @@ func (ps *Pools) Continue(server *Server, caller Caller, state string) (*Worker,
 		return nil, err
 	}
 	m, known := p.states.Get(digestOf(state))
-	if !known || m.w == nil || !m.w.enterAlive() {
+	if !known || m.w == nil || !m.w.enter() {
 		return nil, &LostError{Elsewhere: !known}
 	}
 	return m.w, nil

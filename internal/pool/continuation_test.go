@@ -60,15 +60,15 @@ func TestContinuationsReachTheProcessThatMintedThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0, nil)
 		var busy []func()
-		for range maxCallsPerWorker * defaultWorkers { // so that all processes are there
+		for range maxCallsPerWorker * b.server.Workers { // so that all processes are there
 			_, leave, err := b.send("u", modernTool("late", "", 0))
 			if err != nil {
 				t.Fatal(err)
 			}
 			busy = append(busy, leave)
 		}
-		if n := len(b.processes()); n != defaultWorkers {
-			t.Fatalf("%d processes, want %d", n, defaultWorkers)
+		if n := len(b.processes()); n != b.server.Workers {
+			t.Fatalf("%d processes, want %d", n, b.server.Workers)
 		}
 		var all sync.WaitGroup
 		for i := range calls {

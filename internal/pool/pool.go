@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	defaultWorkers    = 4 // of a pool, if Server.Workers does not say
 	maxCallsPerWorker = 8 // before a pool gets another worker
 
 	// Of one caller at one server, answered or waiting: a process answers a few at a time. Where callers are not
@@ -31,16 +30,9 @@ type Server struct {
 	admission.Limits
 	Era     Era
 	Known   Known          // what the server is known to answer; nil for nothing
-	Workers int            // processes that the requests of one caller share; zero for 4
+	Workers int            // processes that the requests of one caller share, at most
 	Idle    time.Duration  // after which an idle process ends
 	Policy  *policy.Policy // what callers see and may use; nil for everything
-}
-
-func (s *Server) workers() int {
-	if s.Workers > 0 {
-		return s.Workers
-	}
-	return defaultWorkers
 }
 
 // Known is what a server is known to answer without a process. Its methods may be called from any goroutine.
@@ -154,16 +146,14 @@ func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Wor
 		return nil, err
 	}
 	defer leave()
-	patience := server.StartTimeout
 	probe, err := ps.proven(ctx, server)
 	if err != nil {
 		return nil, err
 	}
-	if probe != nil {
-		patience = ps.patience(server, probe)
-	}
+	patience := server.StartTimeout
 	late := error(child.StillStarting(patience))
 	if probe != nil {
+		patience = ps.patience(server, probe)
 		late = &UndecidedError{child.StillStarting(patience)}
 	}
 	t, err := ps.queue(ctx, server, caller, probe)
@@ -214,7 +204,7 @@ func (ps *Pools) enter(server *Server, caller Caller, probe *verdict) (t *turn, 
 	least, calls, starting := p.leastBusy()
 	started := false
 	crowded := least == nil || calls >= maxCallsPerWorker
-	if crowded && len(p.queue) >= starting*maxCallsPerWorker && len(p.workers) < server.workers() {
+	if crowded && len(p.queue) >= starting*maxCallsPerWorker && len(p.workers) < server.Workers {
 		if pause, err = p.restarts.Wait(time.Now()); pause == 0 && err == nil {
 			victim, err = ps.addWorkerLocked(p, server, caller, probe)
 			started = victim == nil && err == nil

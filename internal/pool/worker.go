@@ -72,16 +72,8 @@ func newWorker(ps *Pools, p *pool, server *Server, caller Caller, probe *verdict
 	return w
 }
 
-// enter counts a request in.
-func (w *Worker) enter() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock.EnterLocked()
-	w.busy++
-}
-
-// enterAlive counts a request in unless the worker takes no more calls.
-func (w *Worker) enterAlive() bool {
+// enter counts a request in, unless the worker takes no more calls, as none in its pool does.
+func (w *Worker) enter() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.retired {
@@ -229,7 +221,7 @@ func (w *Worker) over() {
 func (w *Worker) discover(c *child.Child) bool {
 	stop := c.KillAfter(max(w.server.StartTimeout, w.pools.starter.Patience(w.server.Spec)), "server/discover")
 	defer stop()
-	request, _ := message.Parse([]byte(discover))
+	request := message.Must([]byte(discover))
 	defer request.Free()
 	answer, err := c.Ask(request, (*message.Message).Free)
 	if err != nil {
@@ -243,7 +235,7 @@ func (w *Worker) discover(c *child.Child) bool {
 		w.mu.Lock()
 		w.child = c
 		w.mu.Unlock()
-		w.settle(nil, true)
+		w.settle(nil)
 		return true
 	}
 	if w.server.Known != nil {
@@ -252,7 +244,7 @@ func (w *Worker) discover(c *child.Child) bool {
 	if w.probe == nil {
 		w.pools.overturn(w.server)
 	}
-	w.settle(ErrLegacy, false)
+	w.settle(ErrLegacy)
 	w.Retire(ErrLegacy.Error())
 	w.cancel()
 	return false
@@ -275,14 +267,14 @@ func (w *Worker) check(c *child.Child, discovered *message.Message) bool {
 	return err == nil
 }
 
-// settle says whether calls can be taken. Only the first call counts.
-func (w *Worker) settle(err error, modern bool) {
+// settle says whether calls can be taken: they can if err is nil. Only the first call counts.
+func (w *Worker) settle(err error) {
 	if w.settled {
 		return
 	}
 	w.settled = true
 	if w.probe != nil {
-		err = w.conclude(err, modern)
+		err = w.conclude(err)
 	}
 	if err == nil {
 		w.pools.opened(w)
@@ -296,12 +288,12 @@ func (w *Worker) settle(err error, modern bool) {
 
 // conclude settles the verdict that the process was to decide, and returns what its callers are told. Only
 // an answer of the server decides it: silence and death may have any cause.
-func (w *Worker) conclude(err error, modern bool) error {
+func (w *Worker) conclude(err error) error {
 	failure, failed := errors.AsType[*child.Failure](err)
 	switch {
 	case err == nil || errors.Is(err, ErrLegacy):
-		w.pools.decide(w.probe, modern)
-		w.log.Info("era of a server", "modern", modern)
+		w.pools.decide(w.probe, err == nil)
+		w.log.Info("era of a server", "modern", err == nil)
 	case failed && failure.Reason != child.ReasonStart && failure.Reason != child.ReasonClosed:
 		pause := w.pools.undecided(w.probe, failure)
 		w.log.Warn("cannot find the era of a server", "why", failure.Text, "reason", failure.Reason, "stderr", failure.Stderr, "again_in", pause.String())
@@ -332,17 +324,18 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	switch {
 	case w.pools.ctx.Err() != nil:
 		f = &child.Failure{Text: admission.ErrClosed.Error(), Reason: child.ReasonClosed, Retryable: true}
-		w.settle(admission.ErrClosed, false)
+		w.settle(admission.ErrClosed)
 	default:
-		w.settle(f, false)
+		w.settle(f)
 	}
 	if died && !unproven {
 		w.log.Warn("pool server died", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	how := f.Outcome()
 	for _, c := range w.calls {
-		c.failed = f
+		c.ours = &how
 		w.finishLocked(c, f.Answer(c.id))
 	}
 }
@@ -358,10 +351,7 @@ func (w *Worker) writeOutbox(c *child.Child) {
 // say queues one of our own messages. Too many of them are dropped: only a server that breaks the
 // rules needs them.
 func (w *Worker) say(text string) {
-	m, err := message.Parse([]byte(text))
-	if err != nil {
-		return // not reached: what is put into it was scanned
-	}
+	m := message.Must([]byte(text))
 	select {
 	case w.outbox <- m:
 	default:

@@ -15,7 +15,7 @@ import (
 // framing.PieceReader.
 type Child struct {
 	supervisor *Supervisor
-	proc       *os.Process // nil for one that was forked
+	proc       *os.Process
 	pid        int
 	status     syscall.WaitStatus // set before gone is closed
 	serves     bool               // it is a ForkServer's, and no server's process
@@ -33,7 +33,7 @@ type Child struct {
 	// On Linux.
 	oomKills  int64 // that there had been when it was started
 	mark      mark  // what its descendants carry
-	enclosure *Enclosure
+	enclosure *enclosure
 	sandbox   Sandbox
 	fork      *forked // nil for one that was not forked
 }

@@ -30,7 +30,7 @@ func (l *clients) add(p process) {
 }
 
 // have reports whether one of the clients has a socket open.
-func (l *clients) have(socket []byte) bool { return l.look.after(l.sockets)[string(socket)] }
+func (l *clients) have(socket string) bool { return l.look.after(l.sockets)[socket] }
 
 // sockets are what the clients have open. One that has ended has none: its number may be another's.
 func (l *clients) sockets() map[string]bool {
@@ -38,10 +38,13 @@ func (l *clients) sockets() map[string]bool {
 	known := l.known
 	l.mu.Unlock()
 	open := map[string]bool{}
-	var buf [statBytes]byte
+	buf := make([]byte, statBytes)
 	for _, p := range known {
-		if now, ok := inspect(p.pid, buf[:]); ok && now.started == p.started {
-			_ = eachSocket(p.pid, func(socket []byte) { open[string(socket)] = true }) // it has none if we cannot look
+		sockets, _ := socketsOf(p.pid) // none if we cannot look
+		if p.lives(buf) {
+			for _, socket := range sockets {
+				open[socket] = true
+			}
 		}
 	}
 	return open

@@ -20,11 +20,11 @@ func TestClientsAreKnownByTheirSockets(t *testing.T) {
 	}
 	local, _ := addrPort(c.LocalAddr())
 	remote, _ := addrPort(c.RemoteAddr())
-	inode, _, err := socketOf(local, remote)
-	if err != nil || inode == 0 {
-		t.Fatalf("inode %d, %v", inode, err)
+	end, err := socketOf(local, remote)
+	if err != nil || end.inode == 0 {
+		t.Fatalf("%+v, %v", end, err)
 	}
-	socket := fmt.Appendf(nil, "socket:[%d]", inode)
+	socket := fmt.Sprintf("socket:[%d]", end.inode)
 	self, ok := inspect(os.Getpid(), make([]byte, statBytes))
 	if !ok {
 		t.Fatal("no /proc/self/stat")

@@ -198,7 +198,7 @@ func (f *ForkServer) Fork(spec Spec) (*Child, error) {
 
 func (f *ForkServer) launch(c *Child, env []string, ends [3]*os.File) error {
 	sys := &f.supervisor.sys
-	c.enclosure = &Enclosure{own: -1} // it is in the fork server's
+	c.enclosure = &enclosure{own: -1} // it is in the fork server's
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.starting()
 	if err := f.begin(c, env, ends); err != nil {
@@ -231,7 +231,7 @@ func (f *ForkServer) begin(c *Child, env []string, ends [3]*os.File) error {
 	if c.pid, err = strconv.Atoi(number); err != nil {
 		return err
 	}
-	if c.fork, err = f.take(c.pid); err != nil {
+	if err = f.take(c); err != nil {
 		return err
 	}
 	sys := &f.supervisor.sys
@@ -251,16 +251,16 @@ func (f *ForkServer) begin(c *Child, env []string, ends [3]*os.File) error {
 	return err
 }
 
-// hear reads a line that begins with want, and returns the rest of it.
+// hear reads a line that begins with want, and returns the rest of it. One that does not end is an error.
 func hear(said *bufio.Reader, want string) (string, error) {
-	line, err := said.ReadString('\n')
+	line, err := said.ReadSlice('\n')
 	if err != nil {
 		return "", fmt.Errorf("the fork server did not answer: %w", err)
 	}
-	line = strings.TrimSuffix(line, "\n")
-	rest, ok := strings.CutPrefix(line, want)
+	text := strings.TrimSuffix(string(line), "\n")
+	rest, ok := strings.CutPrefix(text, want)
 	if !ok {
-		return "", errors.New(strings.TrimPrefix(line, "error "))
+		return "", errors.New(strings.TrimPrefix(text, "error "))
 	}
 	return rest, nil
 }
@@ -285,18 +285,23 @@ type forked struct {
 	pidfd  *os.File // does not block
 }
 
-// take makes a forked of a process id that the fork server named. It runs code of others, and could name any: it
+// take makes c the process with the number that the fork server named. It runs code of others, and could name any: it
 // must be that of a child of its own, which leads a process group.
-func (f *ForkServer) take(pid int) (*forked, error) {
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+func (f *ForkServer) take(c *Child) (err error) {
+	fd, err := unix.PidfdOpen(c.pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
-		return nil, os.NewSyscallError("pidfd_open", err)
+		return os.NewSyscallError("pidfd_open", err)
 	}
-	if p, ok := inspect(pid, make([]byte, statBytes)); !ok || p.parent != f.PID() || p.group != pid {
-		unix.Close(fd)
-		return nil, fmt.Errorf("the fork server returned process %d, which is not its child", pid)
+	c.fork = &forked{f, os.NewFile(uintptr(fd), "child")}
+	if c.proc, err = os.FindProcess(c.pid); err == nil {
+		if p, ok := inspect(c.pid, make([]byte, statBytes)); !ok || p.parent != f.PID() || p.group != c.pid {
+			err = fmt.Errorf("the fork server returned process %d, which is not its child", c.pid)
+		}
 	}
-	return &forked{f, os.NewFile(uintptr(fd), "child")}, nil
+	if err != nil {
+		c.fork.pidfd.Close()
+	}
+	return err
 }
 
 // reap waits for the child, takes its group with it, and has the fork server reap it. The child of a fork server

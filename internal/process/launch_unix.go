@@ -19,16 +19,26 @@ func (t *tree) kill(c *Child) error      { return t.signal(c, syscall.SIGKILL) }
 func (t *tree) signal(c *Child, sig syscall.Signal) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.over {
+	if t.over || c.released() {
 		return nil
 	}
-	return syscall.Kill(-c.PID(), sig)
+	err := syscall.Kill(-c.PID(), sig)
+	if sig == syscall.SIGKILL {
+		err = c.proc.Kill() // it may have joined another group
+	}
+	return err
 }
+
+// released reports whether a fork server has reaped its child before it was told to: the number of the group may be
+// another's.
+func (c *Child) released() bool { return c.fork != nil && c.proc.Signal(syscall.Signal(0)) != nil }
 
 // end takes what is left of the group with the child, which has exited and not been reaped.
 func (t *tree) end(c *Child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	syscall.Kill(-c.PID(), syscall.SIGKILL)
+	if !c.released() {
+		syscall.Kill(-c.PID(), syscall.SIGKILL)
+	}
 	t.over = true
 }

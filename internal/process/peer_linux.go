@@ -2,13 +2,13 @@ package process
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -27,21 +27,23 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 	if !ok1 || !ok2 || !s.marks.any() {
 		return 0, false
 	}
-	inode, user, err := socketOf(remote, local)
+	end, err := socketOf(remote, local)
 	switch self := uint32(os.Geteuid()); {
 	case err == unix.ENOENT: // it is on another machine, or reset already
-		return 0, remote.Addr().IsLoopback() || local.Addr().IsLoopback() || remote.Addr() == local.Addr()
-	case err == nil && inode == 0:
+		return 0, (isHere(remote.Addr()) || local.Addr().IsLoopback()) && knowsSockets(local, remote)
+	case err == nil && end.inode == 0:
 		return 0, true // closed already
-	case err != nil, user != self && self != 0:
+	case isShortage(err): // which a child can bring about
+		return 0, true
+	case err != nil, end.user != self && self != 0:
 		return 0, false // without sock_diag(7) nothing can be told, and only root makes sockets of another user
 	}
-	socket := []byte("socket:[" + strconv.FormatUint(uint64(inode), 10) + "]")
+	socket := "socket:[" + strconv.FormatUint(uint64(end.inode), 10) + "]"
 	if s.clients.have(socket) {
 		return 0, false
 	}
 	held := s.sockets.after(s.heldSockets)
-	switch h, found := held.by[string(socket)]; {
+	switch h, found := held.by[socket]; {
 	case h.mark != 0:
 		return h.mark, true
 	case found:
@@ -57,9 +59,23 @@ func (s *system) peer(c net.Conn) (child uint64, ours bool) {
 		if h.mark != 0 {
 			return h.mark, true
 		}
-		unsure = unsure || runsAs(h.process.pid, user)
+		unsure = unsure || runsAs(h.process.pid, end.user)
 	}
 	return 0, !unsure
+}
+
+// isHere reports whether an address is one of this machine's.
+func isHere(a netip.Addr) bool {
+	all, err := net.InterfaceAddrs()
+	return a.IsLoopback() || err != nil || slices.ContainsFunc(all, func(own net.Addr) bool {
+		prefix, err := netip.ParsePrefix(own.String())
+		return err == nil && prefix.Addr().Unmap() == a
+	})
+}
+
+// isShortage reports whether a call failed for want of what others may have taken.
+func isShortage(err error) bool {
+	return slices.Contains([]error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.EAGAIN}, err)
 }
 
 // runsAs reports whether a process that cannot be looked into is one of this user.
@@ -81,22 +97,32 @@ type holder struct {
 	mark    uint64 // 0 for none
 }
 
-func (s *system) heldSockets() (held heldSockets) {
+func (s *system) heldSockets() heldSockets { return s.heldBy(processes()) }
+
+func (s *system) heldBy(all []process) (held heldSockets) {
 	held.by = map[string]holder{}
-	all := processes()
 	held.foreign = s.foreigners(all)
+	buf := make([]byte, statBytes)
 	for _, p := range all {
-		h := holder{process: p}
-		if !held.foreign(p) { // it is dear to read
-			h.mark = s.marks.of(p.pid)
+		sockets, err := socketsOf(p.pid)
+		denied := errors.Is(err, os.ErrPermission)
+		if len(sockets) == 0 && !denied {
+			continue
 		}
-		err := eachSocket(p.pid, func(socket []byte) {
-			if held.by[string(socket)].mark == 0 {
-				held.by[string(socket)] = h
-			}
-		})
-		if errors.Is(err, os.ErrPermission) {
+		h, known := holder{process: p}, true
+		if !held.foreign(p) { // it is dear to read
+			h.mark, known = s.marks.of(p.pid)
+		}
+		if !known || !p.lives(buf) {
+			continue // its number, and what was read, may be another's
+		}
+		if denied {
 			held.closed = append(held.closed, h)
+		}
+		for _, socket := range sockets {
+			if held.by[socket].mark == 0 {
+				held.by[socket] = h
+			}
 		}
 	}
 	return held
@@ -188,11 +214,11 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), true
 }
 
-// eachSocket calls f with the name of each socket that a process has open (proc_pid_fd(5)).
-func eachSocket(pid int, f func(socket []byte)) error {
+// socketsOf returns the names of the sockets that a process has open (proc_pid_fd(5)).
+func socketsOf(pid int) (open []string, err error) {
 	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer dir.Close()
 	fd := int(dir.Fd())
@@ -200,86 +226,12 @@ func eachSocket(pid int, f func(socket []byte)) error {
 	for {
 		names, err := dir.Readdirnames(64)
 		if err != nil {
-			return nil // that was all, or the process has ended
+			return open, nil // that was all, or the process has ended
 		}
 		for _, name := range names {
 			if n, err := unix.Readlinkat(fd, name, link[:]); err == nil && bytes.HasPrefix(link[:n], []byte("socket:")) {
-				f(link[:n])
+				open = append(open, string(link[:n]))
 			}
 		}
 	}
-}
-
-// The messages of sock_diag(7) for one TCP connection, in the host's byte order except for addresses and ports.
-const (
-	diagRequestBytes = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
-	diagAnswerBytes  = 16 + 72 // struct nlmsghdr, struct inet_diag_msg
-	diagUser         = 16 + 64 // of idiag_uid
-	diagInode        = 16 + 68 // of idiag_inode
-	sockDiagByFamily = 20
-	anyState         = ^uint32(0)
-	noCookie         = ^uint32(0)
-)
-
-// socketOf returns the number of the socket at one end of a connection whose other end is far, 0 if no process has it any
-// more, and its user. The error is ENOENT if this machine does not have it.
-func socketOf(end, far netip.AddrPort) (inode, user uint32, err error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer unix.Close(fd)
-	families := []byte{unix.AF_INET, unix.AF_INET6} // a socket of the latter takes connections of the former
-	if end.Addr().Is6() {
-		families = families[1:]
-	}
-	for _, family := range families {
-		if inode, user, err = askDiag(fd, family, end, far); err != unix.ENOENT {
-			break
-		}
-	}
-	return inode, user, err
-}
-
-func askDiag(fd int, family byte, end, far netip.AddrPort) (inode, user uint32, err error) {
-	native := binary.NativeEndian
-	m := make([]byte, diagRequestBytes)
-	native.PutUint32(m, diagRequestBytes)
-	native.PutUint16(m[4:], sockDiagByFamily)
-	native.PutUint16(m[6:], unix.NLM_F_REQUEST)
-	request := m[16:]
-	request[0], request[1] = family, unix.IPPROTO_TCP
-	native.PutUint32(request[4:], anyState)
-	id := request[8:]
-	binary.BigEndian.PutUint16(id, end.Port())
-	binary.BigEndian.PutUint16(id[2:], far.Port())
-	putAddr(id[4:20], family, end.Addr())
-	putAddr(id[20:36], family, far.Addr())
-	native.PutUint32(id[40:], noCookie)
-	native.PutUint32(id[44:], noCookie)
-	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return 0, 0, err
-	}
-	answer := make([]byte, 4<<10)
-	n, _, err := unix.Recvfrom(fd, answer, 0)
-	if err != nil {
-		return 0, 0, err
-	}
-	if n >= 20 && native.Uint16(answer[4:]) == unix.NLMSG_ERROR {
-		return 0, 0, unix.Errno(-int32(native.Uint32(answer[16:])))
-	}
-	if n < diagAnswerBytes || native.Uint16(answer[4:]) != sockDiagByFamily {
-		return 0, 0, unix.EPROTO
-	}
-	return native.Uint32(answer[diagInode:]), native.Uint32(answer[diagUser:]), nil
-}
-
-func putAddr(to []byte, family byte, a netip.Addr) {
-	if family == unix.AF_INET {
-		b := a.As4()
-		copy(to, b[:])
-		return
-	}
-	b := a.As16()
-	copy(to, b[:])
 }

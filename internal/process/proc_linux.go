@@ -121,6 +121,13 @@ func inspect(pid int, buf []byte) (process, bool) {
 	return process{}, false
 }
 
+// lives reports whether a process still has its number, with a buffer as of inspect. What was read about the number
+// since the process was inspected is then of that process.
+func (p process) lives(buf []byte) bool {
+	now, ok := inspect(p.pid, buf)
+	return ok && now.started == p.started
+}
+
 // read returns what the first read of a file gives, or nothing. It is for files of the kernel, of which
 // that is all if buf is large enough, and which a sweep reads for every process of the machine: os.ReadFile
 // makes three times as many system calls, most of them to ask whether they can be waited for.

@@ -57,22 +57,22 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 const (
-	// Each prints the process ids of what must not survive, then "ready".
-	wrapper = `sh -c 'trap "" TERM HUP; echo $$; while :; do sleep 1; done' & echo $$; sleep 0.2; echo ready; wait`
-	daemon  = `(setsid sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
+	// Each prints the two process ids of what must not survive, when it is as it is to be found.
+	wrapper = `sh -c 'trap "" TERM HUP; echo $$; while :; do sleep 1; done' & echo $$; wait`
+	daemon  = `(setsid sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; cat`
 )
 
 // odd has an empty environment, and a name that looks like other fields of /proc/pid/stat.
 const odd = `d=$(mktemp -d); n="$d/a) Z 1
-1 1 ("; cp "$(command -v sleep)" "$n"; env -i "$n" 100 & echo $!; echo $$; sleep 0.3; rm -r "$d"; echo ready; wait`
+1 1 ("; cp "$(command -v sleep)" "$n"; env -i "$n" 100 & until [ /proc/$!/exe -ef "$n" ]; do sleep 0.01; done; rm -r "$d"; echo $!; echo $$; wait`
 
 // bare is daemon with an empty environment, which leaves no mark.
-const bare = `(setsid env -i /bin/sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; sleep 0.3; echo ready; cat`
+const bare = `(setsid env -i /bin/sh -c 'trap "" TERM HUP; echo $$; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done' &) ; echo $$; cat`
 
 func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 	t.Helper()
 	in := bufio.NewScanner(r)
-	for in.Scan() && in.Text() != "ready" {
+	for len(pids) < 2 && in.Scan() {
 		pid, err := strconv.Atoi(in.Text())
 		if err != nil {
 			t.Fatal(in.Text())
@@ -80,7 +80,7 @@ func pidsOf(t *testing.T, r io.Reader) (pids []int) {
 		pids = append(pids, pid)
 	}
 	if len(pids) != 2 {
-		t.Fatalf("%d processes, want 2", len(pids))
+		t.Fatalf("%d processes, want 2: %v", len(pids), in.Err())
 	}
 	return pids
 }

@@ -89,10 +89,6 @@ func (s *Session) NotifyChanged() {
 			`"data":"another process serves this session now: the server's state for it is lost"}}`)
 	}
 	for _, text := range notices {
-		m, err := message.Parse([]byte(text))
-		if err != nil {
-			panic(err) // it is a constant
-		}
-		s.streams.Push(s.streams.Standalone(), m, false)
+		s.streams.Push(s.streams.Standalone(), message.Must([]byte(text)), false)
 	}
 }

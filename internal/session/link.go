@@ -33,7 +33,7 @@ func (l *link) serve() {
 		}
 		return
 	}
-	l.attach()
+	l.s.setProc(l)
 	l.attached = true
 	for {
 		m, err := l.Read()
@@ -44,20 +44,12 @@ func (l *link) serve() {
 	}
 }
 
-// attach says that the process can be talked to.
-func (l *link) attach() {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	l.s.proc = l
-	l.s.changed.notify()
-}
-
-// detach says that the process is gone.
-func (l *link) detach() {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	l.s.proc = nil
-	l.s.changed.notify()
+// setProc says that the process of l can be talked to, or, with nil, that it is gone.
+func (s *Session) setProc(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proc = l
+	s.changed.notify()
 }
 
 // pass routes one message, or those of a batch, and waits for a client that is far behind.

@@ -44,7 +44,7 @@ func (t *Table) Owner(ctx context.Context, o Opening) (string, error) {
 	case err != nil && t.tombstones.isOver(o.ID):
 		return "", nil // it has ended here, and another one that has it would be news
 	case err != nil:
-		return "", t.unsure(ctx, o.Server, err)
+		return "", t.unsure(ctx, o.Server, noOwner, err)
 	}
 	return owner, nil
 }
@@ -56,13 +56,16 @@ func (t *Table) ForgetOwner(o Opening) {
 	}
 }
 
-// unsure is the failure of what cannot be done before it is known where a session is.
-func (t *Table) unsure(ctx context.Context, server *Server, err error) error {
+const noOwner = "cannot find the instance that owns this session"
+
+// unsure is the failure of what cannot be done before something is found out about a session: text says what, and
+// err why it cannot be.
+func (t *Table) unsure(ctx context.Context, server *Server, text string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	t.log.Warn("cannot find the instance that owns a session", "server", server.Name, "error", err)
-	return &child.Failure{Text: "cannot find the instance that owns this session; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+	t.log.Warn("session not served", "server", server.Name, "why", text, "error", err)
+	return &child.Failure{Text: text + "; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 }
 
 // An ownership is what was claimed for a session that is about to be opened. The nil one is of nothing.
@@ -88,7 +91,7 @@ func (t *Table) claim(ctx context.Context, o Opening) (*ownership, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, t.unsure(ctx, o.Server, err)
+		return nil, t.unsure(ctx, o.Server, noOwner, err)
 	case elsewhere != "":
 		return nil, &ElsewhereError{elsewhere}
 	}

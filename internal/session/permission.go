@@ -10,6 +10,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
 
@@ -28,23 +29,18 @@ const (
 const (
 	maxPages      = 64        // of a list of tools
 	permissionAge = time.Hour // after which the tools may be others
+	maxServers    = 1 << 10   // whose permissions are remembered: more than an app has
 )
 
 // permissions say whether sessions of a server may be taken over.
 type permissions struct {
-	mu     sync.Mutex
-	known  map[string]permission    // by Spec.ID
-	asking map[string]chan struct{} // held while a process of a server is asked; capacity 1
-}
-
-// A permission is good until until; zero for ever.
-type permission struct {
-	granted bool
-	until   time.Time
+	mu      sync.Mutex
+	granted recent.Map[string, bool] // by Spec.ID
+	asking  map[string]chan struct{} // held while a process of a server is asked; capacity 1
 }
 
 func newPermissions() *permissions {
-	return &permissions{known: map[string]permission{}, asking: map[string]chan struct{}{}}
+	return &permissions{granted: recent.Map[string, bool]{Max: maxServers}, asking: map[string]chan struct{}{}}
 }
 
 // of says whether sessions of server may be taken over, as far as it is known without asking a process.
@@ -57,11 +53,7 @@ func (ps *permissions) of(server *Server) (granted, known bool) {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	p, ok := ps.known[server.Spec.ID()]
-	if ok && !p.until.IsZero() && !time.Now().Before(p.until) {
-		return false, false
-	}
-	return p.granted, ok
+	return ps.granted.Get(server.Spec.ID())
 }
 
 // acquire returns when the caller may ask a process of server, which one does at a time: a process for
@@ -127,13 +119,13 @@ func (ps *permissions) ask(ctx context.Context, s *Session) bool {
 }
 
 func (ps *permissions) write(server *Server, granted bool) {
-	p := permission{granted: granted}
+	var until time.Time // never
 	if granted {
-		p.until = time.Now().Add(permissionAge)
+		until = time.Now().Add(permissionAge)
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	ps.known[server.Spec.ID()] = p
+	ps.granted.Put(server.Spec.ID(), granted, until)
 }
 
 // toolPage is what we read of an answer to tools/list.

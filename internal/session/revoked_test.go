@@ -118,6 +118,11 @@ func TestNothingIsTakenOverWhileNobodyKnowsWhatIsOver(t *testing.T) {
 		if !ok || f.Reason != child.ReasonUnsure || !f.Retryable || len(b.processes()) != 0 {
 			t.Errorf("taken over: %v", f)
 		}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if err := b.table.CanTakeOver(gone, b.opening("u", id)); err != context.Canceled {
+			t.Errorf("a client that is gone hears %v", err)
+		}
 		if err := a.use(a.opening("u", id)); err != nil {
 			t.Errorf("where it is: %v", err)
 		}

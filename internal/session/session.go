@@ -319,7 +319,7 @@ func (s *Session) supervise() {
 		if !l.attached {
 			s.known.doubt(f, nil)
 		}
-		l.detach()
+		s.setProc(nil)
 		if s.ctx.Err() != nil || !l.maybeRestart(f) {
 			return
 		}

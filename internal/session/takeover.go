@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -44,8 +45,7 @@ func (t *Table) revoked(ctx context.Context, o Opening) error {
 	}
 	over, err := t.sharing.Ended.Revoked(ctx, o.ID)
 	if err != nil {
-		t.log.Error("session not taken over: cannot find out whether it is over", "server", o.Server.Name, "error", err)
-		return &child.Failure{Text: "cannot find out whether this session is over; try again soon", Reason: child.ReasonUnsure, Retryable: true}
+		return t.unsure(ctx, o.Server, "cannot find out whether this session is over", err)
 	}
 	if over {
 		return ErrUnknown
@@ -195,11 +195,9 @@ func orClosed(err error) error {
 // recall returns the handshake of a session that a client initialized with another process.
 func recall(tk *ticket.Ticket) (handshake, error) {
 	request := record(fmt.Sprintf(`{"jsonrpc":"2.0","id":"mcpfunc-0","method":"initialize","params":%s}`, tk.Initialize))
-	m, err := request.message()
-	if err != nil {
+	if !json.Valid([]byte(request)) {
 		return handshake{}, ErrUnknown
 	}
-	m.Free()
 	return handshake{request: request, version: tk.Version, digest: tk.Result, confirmation: initialized, confirmedByUs: true}, nil
 }
 

@@ -73,7 +73,7 @@ func (in *instance) launch(context.Context, any) (process.Process, error) {
 				fmt.Fprintf(stdout, `{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", m.Envelope().ID(), result)
 			}
 		}
-		return nil
+		return lines.Err()
 	})
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -380,9 +380,7 @@ func TestProcessIsInitializedWhicheverInstanceHeardIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if said, err := initialized.message(); err != nil {
-				t.Error(err)
-			} else if _, err := s.Send(t.Context(), []*message.Message{said}, OnStream); err != nil {
+			if _, err := s.Send(t.Context(), []*message.Message{initialized.message()}, OnStream); err != nil {
 				t.Error(err)
 			}
 			s.Leave()

@@ -58,12 +58,8 @@ func (t *Table) recall(o Opening, h *handshake) Talk {
 		return nil
 	}
 	if initialize == nil {
-		m, err := request.message()
-		if err != nil {
-			return nil
-		}
-		defer m.Free()
-		initialize = m
+		initialize = request.message()
+		defer initialize.Free()
 	}
 	talk := o.Server.Known(initialize)
 	if talk == nil {
@@ -275,15 +271,12 @@ func (r *recollection) checkLater() {
 		return
 	}
 	r.s.table.background(func(ctx context.Context) {
-		m, err := begun.message()
-		if err != nil {
-			return
-		}
+		m := begun.message()
 		defer m.Free()
 		ctx, cancel := context.WithTimeout(ctx, r.s.server.StartTimeout)
 		defer cancel()
 		ctx = context.WithValue(ctx, unsifted{}, true)
-		_, err = r.Check(m, func(m *message.Message) (*message.Message, error) { return query(ctx, r.s, m) })
+		_, err := r.Check(m, func(m *message.Message) (*message.Message, error) { return query(ctx, r.s, m) })
 		if err != nil {
 			r.s.log.Debug("server's answers not compared with its manifest", "error", err)
 		}
@@ -312,11 +305,7 @@ func (r *recollection) noticeLocked(to *post) {
 		return
 	}
 	for _, method := range r.notices {
-		m, err := message.Parse([]byte(`{"jsonrpc":"2.0","method":"` + method + `"}`))
-		if err != nil {
-			panic(err) // it is a constant
-		}
-		r.s.streams.Push(to.stream, m, false)
+		r.s.streams.Push(to.stream, message.Must([]byte(`{"jsonrpc":"2.0","method":"`+method+`"}`)), false)
 	}
 	r.notices = nil
 }

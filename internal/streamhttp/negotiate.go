@@ -37,6 +37,9 @@ func (q *request) versionSpoken() bool {
 		q.unsupported(v, nil, versions)
 		return false
 	}
+	if !q.takesContent() {
+		return false
+	}
 	m := message.New(&q.share)
 	switch err := q.fill(m); {
 	case err != nil || !m.IsContainer():

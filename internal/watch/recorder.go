@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
@@ -108,8 +107,7 @@ func (r *Recorder) Ended(why string) {
 // Stderr hears a line of the process, from which secrets have been taken already.
 func (r *Recorder) Stderr(line string) {
 	if r != nil && r.sink != nil {
-		line, _ = cut(line, LineBytes)
-		r.sink.Stderr(line)
+		r.sink.Stderr(cut(line, LineBytes))
 	}
 }
 
@@ -182,20 +180,13 @@ func (r *Recorder) body(m *message.Message) (text string, left int) {
 
 // Clean is a name that a peer gave, without secrets, and short.
 func Clean(secrets *secret.Redactor, text string) string {
-	if text == "" {
-		return ""
-	}
-	text, _ = cut(secrets.Redact(strings.ToValidUTF8(text, "\uFFFD")), NameBytes)
-	return text
+	return cut(secrets.Redact(strings.ToValidUTF8(text, "\uFFFD")), NameBytes)
 }
 
-// cut returns at most n bytes of text, whole characters, and how many bytes that leaves out.
-func cut(text string, n int) (short string, left int) {
+// cut returns at most n bytes of text, whole characters.
+func cut(text string, n int) string {
 	if len(text) <= n {
-		return text, 0
+		return text
 	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n], len(text) - n
+	return strings.ToValidUTF8(text[:n], "")
 }

@@ -244,14 +244,14 @@ func TestWorkflowBuildsThePackage(t *testing.T) {
 	t.Parallel()
 	// Of an app of the stack python Core Tools makes the package.
 	dir := hosted(t, deployable, "--hosting", "flex", "--github")
-	runIn(t, dir, nil, e2etest.Tool("lint", "bin", "actionlint"), ".github/workflows/deploy.yml")
+	runIn(t, dir, nil, e2etest.Tool("bin", "actionlint"), ".github/workflows/deploy.yml")
 	if text := readFile(t, dir, ".github", "workflows", "deploy.yml"); !strings.Contains(text, "func azure functionapp publish") || strings.Contains(text, "config-zip") {
 		t.Errorf("az is to build a Python project on Azure:\n%s", text)
 	}
 
 	dir = hosted(t, strings.Replace(deployable, `"uvx", "args": ["mcp-server-time"]`, `"npx", "args": ["-y", "server"]`, 1), "--hosting", "flex", "--azd", "--github")
 	runIn(t, dir, nil, "git", "init", "--quiet")
-	runIn(t, dir, nil, e2etest.Tool("lint", "bin", "actionlint"), ".github/workflows/deploy.yml")
+	runIn(t, dir, nil, e2etest.Tool("bin", "actionlint"), ".github/workflows/deploy.yml")
 
 	workflow := readFile(t, dir, ".github", "workflows", "deploy.yml")
 	for _, use := range regexp.MustCompile(`uses: (\S+)`).FindAllStringSubmatch(workflow, -1) {

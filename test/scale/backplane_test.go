@@ -54,8 +54,8 @@ func TestQuestionsOfAServerAreAnsweredThroughAnyInstance(t *testing.T) {
 	defer session.Close()
 	for n := range at(500, 40) {
 		for _, tool := range []string{"ask", "sample"} {
-			j := job{Tool: tool, Args: fmt.Sprintf(`{"text": "question %d"}`, n), Want: fmt.Sprintf("answer to question %d", n)}
-			if err := callOnce(ctx, session, j); err != nil {
+			asked := step{tool, fmt.Sprintf(`{"text": "question %d"}`, n), fmt.Sprintf("answer to question %d", n)}
+			if err := callOnce(ctx, session, asked); err != nil {
 				t.Fatalf("%s %d: %v", tool, n, err)
 			}
 		}

@@ -20,17 +20,22 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 )
 
-// A job is a call that a client makes over and over. In Args and Want {n} is the number of the call in its
-// session, from 1.
+// A job is what a client calls over and over: its steps in turn, in each of its sessions.
 type job struct {
-	Server, Tool, Args, Want string
-	Repeat                   bool // a call that fails, once, in the same session; the client for Go can
+	Server string
+	Steps  []step
+	Repeat bool // a call that fails, once, in the same session; the client for Go can
 }
 
-func (j job) nth(n int) job {
-	number := strings.NewReplacer("{n}", strconv.Itoa(n))
-	j.Args, j.Want = number.Replace(j.Args), number.Replace(j.Want)
-	return j
+// A step is one call. In Args and Want {n} is the number of the round in the session, from 1.
+type step struct{ Tool, Args, Want string }
+
+// call is the nth call of a session, from 1.
+func (j job) call(n int) step {
+	s := j.Steps[(n-1)%len(j.Steps)]
+	number := strings.NewReplacer("{n}", strconv.Itoa((n-1)/len(j.Steps)+1))
+	s.Args, s.Want = number.Replace(s.Args), number.Replace(s.Want)
+	return s
 }
 
 // outcome is what came of it. Begun counts sessions: more than there were to be means that one was
@@ -69,7 +74,12 @@ type script struct{ interpreter, file string }
 func (s script) loop(t *testing.T, url string, calls, sessions int, j job) outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.interpreter, s.file, url, fmt.Sprint(calls), fmt.Sprint(sessions), j.Tool, j.Args, j.Want)
+	steps, err := json.Marshal(j.Steps)
+	if err != nil {
+		t.Error(err)
+		return outcome{}
+	}
+	cmd := exec.CommandContext(ctx, s.interpreter, s.file, url, fmt.Sprint(calls), fmt.Sprint(sessions), string(steps))
 	cmd.Env = e2etest.Environ()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -122,11 +132,11 @@ func loopSession(ctx context.Context, url string, calls int, j job) (o outcome) 
 				made = 0
 			}
 			made++
-			err = callOnce(ctx, s, j.nth(made))
+			err = callOnce(ctx, s, j.call(made))
 			if err != nil && j.Repeat {
 				o.Repeated++
 				o.Errors = append(o.Errors, "repeated after: "+err.Error())
-				err = callOnce(ctx, s, j.nth(made))
+				err = callOnce(ctx, s, j.call(made))
 			}
 			return err
 		}()
@@ -148,15 +158,15 @@ func connect(ctx context.Context, url string) (*mcp.ClientSession, error) {
 	return c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, nil)
 }
 
-func callOnce(ctx context.Context, s *mcp.ClientSession, j job) error {
+func callOnce(ctx context.Context, s *mcp.ClientSession, c step) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	result, err := s.CallTool(ctx, &mcp.CallToolParams{Name: j.Tool, Arguments: json.RawMessage(j.Args)})
+	result, err := s.CallTool(ctx, &mcp.CallToolParams{Name: c.Tool, Arguments: json.RawMessage(c.Args)})
 	if err != nil {
 		return err
 	}
 	for _, content := range result.Content {
-		if part, ok := content.(*mcp.TextContent); ok && strings.Contains(part.Text, j.Want) && !result.IsError {
+		if part, ok := content.(*mcp.TextContent); ok && strings.Contains(part.Text, c.Want) && !result.IsError {
 			return nil
 		}
 	}

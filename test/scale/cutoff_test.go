@@ -3,104 +3,25 @@
 package scale
 
 import (
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// A wire connects one instance to Redis, until it is cut.
-type wire struct {
-	net.Listener
-	to string
-
-	mu    sync.Mutex
-	cut   bool
-	conns []net.Conn
-}
-
-func newWire(t *testing.T, to string) *wire {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{Listener: listener, to: to}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() { w.carry(from) })
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		w.set(true)
-		running.Wait()
-	})
-	return w
-}
-
-func (w *wire) carry(from net.Conn) {
-	defer from.Close()
-	to, err := net.Dial("tcp", w.to)
-	if err != nil {
-		return
-	}
-	defer to.Close()
-	if !w.keep(from, to) {
-		return
-	}
-	var back sync.WaitGroup
-	back.Go(func() {
-		io.Copy(from, to)
-		from.Close()
-	})
-	io.Copy(to, from)
-	to.Close()
-	back.Wait()
-}
-
-// keep registers connections to close when the wire is cut. It reports false if it is.
-func (w *wire) keep(conns ...net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.conns = append(w.conns, conns...)
-	return !w.cut
-}
-
-// set cuts the wire, or mends it.
-func (w *wire) set(cut bool) {
-	w.mu.Lock()
-	conns := w.conns
-	w.cut, w.conns = cut, nil
-	w.mu.Unlock()
-	for _, c := range conns {
-		c.Close()
-	}
-}
-
 // An owner that alone is cut off from Redis goes on with what reaches it, and on_lost says what others do. When it is
 // back, each session has one process.
 func TestOwnerThatIsCutOffFromRedis(t *testing.T) {
 	redis := e2etest.StartRedis(t)
 	key := newKey()
-	_, address, _ := strings.Cut(strings.TrimSuffix(redis.URL, "/0"), "@")
-	w := newWire(t, address)
-	app := sharedBy(&e2etest.Redis{URL: strings.Replace(redis.URL, address, w.Addr().String(), 1)})
+	w := newWire(t, redis)
 	s := newStage(t, 1, map[string]server{
 		"strict":  stateful(t),
 		"lenient": stateful(t).with(server{"sessions": map[string]any{"on_lost": "resurrect"}}),
-	}, slices.Concat(app, withKeys(key)))
+	}, slices.Concat(withKeys(key), w.settings()))
 	s.add(t, slices.Concat(sharedBy(redis), withKeys(key)))
 	next := func(instance int, server, id string) string {
 		got := s.up()[instance].at(server).send(t, http.MethodPost, id, call(7, "next", `{}`))

@@ -14,7 +14,7 @@ import (
 func TestKillCostsWhatIsInFlightAndNoSession(t *testing.T) {
 	app := withKeys(newKey())
 	s := newStage(t, 3, map[string]server{"fast": {"command": fastServer(t), "stateless": true}}, app)
-	j := job{Server: "fast", Tool: "echo", Args: `{"text": "from afar"}`, Want: "from afar", Repeat: true}
+	j := job{"fast", []step{{"echo", `{"text": "from afar"}`, "from afar"}}, true}
 	const sessions = 6
 	calls, kills := at(20_000, 2_000), at(40, 8)
 

@@ -5,6 +5,7 @@ package scale
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,9 +23,9 @@ func TestSessionsKeepTheirMemoryOnEveryInstance(t *testing.T) {
 			"timeout_seconds": 300},     // it imports for seconds of processor time, in several processes at once
 	}, sharedBy(redis))
 	jobs := []job{
-		{Server: "counter", Tool: "next", Args: `{}`, Want: "call {n}."},
-		{Server: "sql", Tool: "execute_query", Want: `"{n} rows"`, Args: `{"sql": "CREATE TABLE IF NOT EXISTS numbers (value INTEGER); ` +
-			`INSERT INTO numbers VALUES ({n}); SELECT count(*) || ' rows' FROM numbers"}`},
+		{Server: "counter", Steps: []step{{"next", `{}`, "call {n}."}}},
+		{Server: "sql", Steps: []step{{"execute_query", `{"sql": "CREATE TABLE IF NOT EXISTS numbers (value INTEGER); ` +
+			`INSERT INTO numbers VALUES ({n}); SELECT count(*) || ' rows' FROM numbers"}`, `"{n} rows"`}}},
 	}
 	all := play(t, s, jobs, at(60_000, 900), nil)
 	if all.Failed > 0 {
@@ -48,8 +49,9 @@ func hasOwners(t *testing.T, s *stage, all outcome, sessions int) {
 	}
 }
 
-// A server whose memory is a file reads and writes it at each call: with a file for each client, what is in it says
-// that no call was lost, and the number of processes that one process wrote it.
+// A server whose memory is a file, one for each client, reads all of it and writes all of it at each call. A session
+// therefore removes what it adds, and sees before that that nothing else is there: what another process wrote, or what
+// one did not find.
 func TestServerMemoryKeepsItsGraphOnEveryInstance(t *testing.T) {
 	redis := e2etest.StartRedis(t)
 	dir, servers := t.TempDir(), map[string]server{}
@@ -58,15 +60,21 @@ func TestServerMemoryKeepsItsGraphOnEveryInstance(t *testing.T) {
 		servers[c.name] = server{"command": "npx", "args": []string{"-y", memoryServer(t)}, "env": map[string]string{"MEMORY_FILE_PATH": file(c)}}
 	}
 	s := newStage(t, 3, servers, sharedBy(redis))
-	calls := at(10_000, 60)
+	round := []step{
+		{"create_entities", `{"entities": [{"name": "e{n}", "entityType": "t", "observations": ["o{n}"]}]}`, entities},
+		{"read_graph", `{}`, `{
+  "entities": ` + strings.ReplaceAll(entities, "\n", "\n  ") + `,
+  "relations": []
+}`},
+		{"delete_entities", `{"entityNames": ["e{n}"]}`, "deleted"},
+	}
+	calls := at(10_000, 61) // the last one is the first of its round
 	var mu sync.Mutex
 	var calling sync.WaitGroup
 	var all outcome
 	for _, c := range clients() {
 		calling.Go(func() {
-			o := c.loop(t, s.Endpoint(c.name), calls, 1, job{
-				Tool: "create_entities", Args: `{"entities": [{"name": "e{n}", "entityType": "t", "observations": []}]}`, Want: `"e{n}"`,
-			})
+			o := c.loop(t, s.Endpoint(c.name), calls, 1, job{Steps: round})
 			mu.Lock()
 			defer mu.Unlock()
 			all.add(o)
@@ -77,13 +85,25 @@ func TestServerMemoryKeepsItsGraphOnEveryInstance(t *testing.T) {
 		t.Errorf("%d of %d calls failed, want none:\n%s", all.Failed, all.Calls, strings.Join(all.Errors, "\n"))
 	}
 	hasOwners(t, s, all, len(clients()))
+	last := strconv.Itoa(calls/len(round) + 1)
+	want := `{"type":"entity","name":"e` + last + `","entityType":"t","observations":["o` + last + `"]}`
 	for _, c := range clients() {
-		graph, err := os.ReadFile(file(c))
-		if n := strings.Count(string(graph), `"type":"entity"`); err != nil || n != calls {
-			t.Errorf("%s: %d entities, want %d: %v", c.name, n, calls, err)
+		if graph, err := os.ReadFile(file(c)); err != nil || string(graph) != want {
+			t.Errorf("%s: at last the file says %s, want %s: %v", c.name, graph, want, err)
 		}
 	}
 }
+
+// entities is how the server prints the one that a round has created.
+const entities = `[
+  {
+    "name": "e{n}",
+    "entityType": "t",
+    "observations": [
+      "o{n}"
+    ]
+  }
+]`
 
 func memoryServer(t *testing.T) string {
 	t.Helper()

@@ -150,8 +150,8 @@ func TestCutCallGoesOnAtAnyInstance(t *testing.T) {
 // What the instance of a call has written is there when it has been killed, and nothing is left out in
 // silence.
 func TestCallOfAKilledInstanceIsAnsweredElsewhere(t *testing.T) {
-	s, _ := withRedis(t, 2, map[string]server{"fast": {"command": fastServer(t), "stateless": true}})
-	a, b := s.up()[0], s.up()[1]
+	s, _ := withRedis(t, 3, map[string]server{"fast": {"command": fastServer(t), "stateless": true}})
+	a, b, c := s.up()[0], s.up()[1], s.up()[2]
 	id := a.at("fast").open(t)
 	got := new(stream)
 	a.at("fast").read(t, http.MethodPost, id, counting(100, 100), got, after(3))
@@ -165,8 +165,8 @@ func TestCallOfAKilledInstanceIsAnsweredElsewhere(t *testing.T) {
 		return false
 	})
 	killing.Wait()
-	if status == http.StatusOK && !strings.HasSuffix(counted(got), "lost") { // it was passed on, has broken off, and the client comes back
-		status, text = b.at("fast").read(t, http.MethodGet, id, "", got, never)
+	if status == http.StatusOK && !strings.HasSuffix(counted(got), "lost") { // it was passed on, has broken off, and the client comes to a third
+		status, text = c.at("fast").read(t, http.MethodGet, id, "", got, never)
 	}
 	t.Logf("answered %.1f s after the kill: %s", time.Since(began).Seconds(), counted(got))
 	n := len(got.got) - 1
@@ -206,11 +206,7 @@ func TestStreamIsUnknownToOthers(t *testing.T) {
 // dump returns all that Redis holds.
 func dump(t *testing.T, r *e2etest.Redis) (all []string) {
 	t.Helper()
-	o, err := redis.ParseURL(r.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(o)
+	c := redis.NewClient(optionsOf(t, r))
 	defer c.Close()
 	for _, key := range c.Keys(t.Context(), "*").Val() {
 		all = append(all, key)
@@ -246,7 +242,7 @@ func TestCutCallWithoutRedisIsAnsweredAsEver(t *testing.T) {
 func TestClientsFinishCallsThatAreLongerThanTheirConnections(t *testing.T) {
 	s, _ := withRedis(t, 3, map[string]server{"fast": {"command": fastServer(t), "stateless": true}})
 	s.cut = 1500 * time.Millisecond
-	j := job{Server: "fast", Tool: "count", Args: `{"count": 12, "ms": 400}`, Want: "counted"}
+	j := job{Server: "fast", Steps: []step{{"count", `{"count": 12, "ms": 400}`, "counted"}}}
 	var playing sync.WaitGroup
 	for _, c := range clients() {
 		playing.Go(func() {
@@ -292,4 +288,13 @@ func TestStandaloneStreamGoesOnElsewhere(t *testing.T) {
 			t.Errorf("the client was told %s", event)
 		}
 	}
+}
+
+func optionsOf(t *testing.T, r *e2etest.Redis) *redis.Options {
+	t.Helper()
+	o, err := redis.ParseURL(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }

@@ -21,9 +21,9 @@ func cast(t *testing.T) (servers map[string]server, jobs []job) {
 			"python":     {"command": python, "args": []string{pythonServer(t)}},
 			"fast":       {"command": fastServer(t)},
 		}, []job{
-			{Server: "everything", Tool: "echo", Args: `{"message": "from afar"}`, Want: "Echo: from afar"},
-			{Server: "python", Tool: "echo", Args: `{"message": "from afar"}`, Want: "Echo: from afar"},
-			{Server: "fast", Tool: "echo", Args: `{"text": "from afar"}`, Want: "from afar"},
+			{Server: "everything", Steps: []step{{"echo", `{"message": "from afar"}`, "Echo: from afar"}}},
+			{Server: "python", Steps: []step{{"echo", `{"message": "from afar"}`, "Echo: from afar"}}},
+			{Server: "fast", Steps: []step{{"echo", `{"text": "from afar"}`, "from afar"}}},
 		}
 }
 

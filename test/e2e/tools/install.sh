@@ -12,19 +12,6 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${MCPFUNC_E2E_TOOLS:-$HOME/.cache/mcpfunc-e2e}
 
-# The page's tests run a real browser, those of the shared store a real server. On a fresh Debian there
-# is neither, and root may change that.
-debian() { # debian PROGRAM PACKAGE...
-	local program=$1
-	shift
-	if ! command -v "$program" >/dev/null && command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
-		apt-get install -qq -y --no-install-recommends "$@" >/dev/null ||
-			{ apt-get update -qq && apt-get install -qq -y --no-install-recommends "$@" >/dev/null; }
-	fi
-}
-debian redis-server redis-server
-debian chromium chromium fonts-dejavu-core
-
 PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin" # where rustup puts it, and no shell profile has been read
 missing=()
 need() { # need PROGRAM HINT
@@ -32,8 +19,16 @@ need() { # need PROGRAM HINT
 }
 need go "the version that go.mod names"
 need git "apt-get install git: the git server's tests make a repository"
-need redis-server "apt-get install redis-server: instances share revocations and events by one"
-need chromium "apt-get install chromium fonts-dejavu-core: the page of mcpfunc dev is driven in it"
+# The page's tests run a real browser, those of the shared store a real server. On a fresh Debian there
+# is neither, and root may change that.
+debian=
+if command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
+	command -v redis-server >/dev/null || debian+=" redis-server"
+	command -v chromium >/dev/null || debian+=" chromium fonts-dejavu-core"
+else
+	need redis-server "apt-get install redis-server: instances share revocations and events by one"
+	need chromium "apt-get install chromium fonts-dejavu-core: the page of mcpfunc dev is driven in it"
+fi
 need curl "apt-get install curl: the documented session examples are run with it"
 need node "version 20 or later"
 need npm "comes with node"
@@ -62,21 +57,46 @@ mkdir -p "$tools"
 exec 9>"$tools/lock" # two runs at once would unpack into each other
 flock 9
 
-timed() { # timed WHAT COMMAND...: stdout is dropped, a failure shows what the command said
-	local what=$1 start=$EPOCHREALTIME log
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+declare -A jobs # process → what it installs
+
+# Jobs run beside each other: half of what they do is to wait for registries. They are not called in a
+# condition, in which bash would not stop at the first command that fails.
+job() { # job WHAT COMMAND...: starts it; its end prints how long it took
+	local what=$1
 	shift
-	log=$(mktemp)
-	if ! "$@" >"$log" 2>&1 </dev/null; then
-		cat "$log" >&2
-		rm -f "$log"
-		echo "install.sh: $what did not install" >&2
-		exit 1
-	fi
-	rm -f "$log"
-	printf "%6d ms  %s\n" "$(((${EPOCHREALTIME/./} - ${start/./}) / 1000))" "$what"
+	{
+		start=$EPOCHREALTIME
+		"$@" >"$logs/$BASHPID" 2>&1 </dev/null
+		printf "%6d ms  %s\n" "$(((${EPOCHREALTIME/./} - ${start/./}) / 1000))" "$what"
+	} &
+	jobs[$!]=$what
 }
 
-want=$(cat "$here/package-lock.json" "$here"/requirements-*.txt "$here/install.sh" | sha256sum)
+failed=
+ended() { # ended PROCESS: waits for a job, and shows what it said if it failed
+	if ! wait "$1"; then
+		cat "$logs/$1" >&2
+		echo "install.sh: ${jobs[$1]} did not install" >&2
+		failed=yes
+	fi
+	unset "jobs[$1]"
+}
+
+finish() { # waits for all jobs, and exits if one failed
+	local process
+	for process in "${!jobs[@]}"; do
+		ended "$process"
+	done
+	[[ -z $failed ]] || exit 1
+}
+
+debian_packages() {
+	# shellcheck disable=SC2086 # a list of packages
+	apt-get install -qq -y --no-install-recommends $debian ||
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $debian; }
+}
 
 node_packages() {
 	mkdir -p "$tools/npm"
@@ -86,53 +106,71 @@ node_packages() {
 	"$tools/npm/node_modules/.bin/node" --version
 }
 
-python_packages() {
+uv() {
 	python3 -m venv --clear "$tools/python"
-	"$tools/python/bin/pip" install --disable-pip-version-check --no-deps -r "$here/requirements-v1.txt"
-	"$tools/python/bin/python" -c 'import mcp'
-	# A second environment, because the client of SDK 2 negotiates in another way than that of SDK 1.
-	python3 -m venv --clear --without-pip "$tools/python2"
-	"$tools/python/bin/uv" pip install --python "$tools/python2/bin/python" --no-deps -r "$here/requirements-v2.txt"
-	"$tools/python2/bin/python" -c 'import mcp'
+	"$tools/python/bin/pip" install --disable-pip-version-check --no-deps "$(grep '^uv==' "$here/requirements-v1.txt")"
 }
 
-# Of langchain's adapters a third: they name their own version of mcp.
-langchain() {
-	python3 -m venv --clear --without-pip "$tools/langchain"
-	"$tools/python/bin/uv" pip install --python "$tools/langchain/bin/python" --no-deps -r "$here/requirements-langchain.txt"
-	"$tools/langchain/bin/python" -c 'import langchain_mcp_adapters.client'
+environment() { # environment NAME REQUIREMENTS MODULE: which can be imported then
+	[[ $1 == python ]] || python3 -m venv --clear --without-pip "$tools/$1"
+	"$tools/python/bin/uv" pip install --python "$tools/$1/bin/python" --no-deps -r "$here/requirements-$2.txt"
+	"$tools/$1/bin/python" -c "import $3"
 }
 
 # What scaffolds hold besides Go is looked at by its own linters.
 linters() {
-	python3 -m venv --clear --without-pip "$tools/lint"
-	"$tools/python/bin/uv" pip install --python "$tools/lint/bin/python" --no-deps -r "$here/requirements-lint.txt"
+	environment lint lint tree_sitter_bicep
 	"$tools/lint/bin/hadolint" --version
-	GOBIN="$tools/lint/bin" GOFLAGS= go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 }
-
-if [[ $(cat "$tools/stamp" 2>/dev/null) != "$want" ]]; then
-	rm -f "$tools/stamp"
-	timed "npm: clients, conformance suites, Node 22" node_packages
-	timed "PyPI: mcp 1 and 2, uv" python_packages
-	timed "PyPI: langchain-mcp-adapters" langchain
-	timed "linters: hadolint, tree-sitter for Bicep, actionlint" linters
-	echo "$want" >"$tools/stamp"
-fi
 
 # Clients that are compiled. Their lock files pin what they are made of; what is built is not built again.
 rust_client() { cargo build --locked --manifest-path "$here/../clients/rust/Cargo.toml" --target-dir "$tools/rust"; }
-mcpgo_client() { GOFLAGS=-mod=readonly go build -C "$here/../clients/mcpgo" -o "$tools/mcpgo/client" .; }
-timed "crates.io: rmcp, built" rust_client
-timed "mcp-go, built" mcpgo_client
+
+# As the tests' own programs are built, which then find the standard library compiled.
+go_programs() {
+	export GOFLAGS="-trimpath -mod=readonly" CGO_ENABLED=0
+	go build -C "$here/../clients/mcpgo" -o "$tools/mcpgo/client" .
+	GOBIN="$tools/bin" go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+}
 
 # The servers start by npx and uvx, as a user's do, so it is their caches that must be warm.
-export PATH="$tools/python/bin:$PATH" UV_PYTHON_DOWNLOADS=never
-while read -r runner package; do
-	case $runner in
-	npx) timed "npx $package" npx -y --package="$package" -- node -e 0 ;;
-	uvx) timed "uvx $package" uvx --from "${package%@*}==${package##*@}" python -c 0 ;;
-	esac
-done <"$here/servers.txt"
+npx_servers() {
+	local package
+	for package in $(sed -n 's/^npx //p' "$here/servers.txt"); do
+		npx -y --package="$package" -- node -e 0
+	done
+}
+uvx_servers() {
+	local package
+	for package in $(sed -n 's/^uvx //p' "$here/servers.txt"); do
+		"$tools/python/bin/uvx" --from "${package%@*}==${package##*@}" python -c 0
+	done
+}
+
+[[ -z $debian ]] || job "Debian:$debian" debian_packages
+job "crates.io: rmcp, built" rust_client
+job "Go: mcp-go, actionlint, built" go_programs
+job "npx: servers" npx_servers
+
+want=$(cat "$here/package-lock.json" "$here"/requirements-*.txt "$here/install.sh" | sha256sum)
+export UV_PYTHON_DOWNLOADS=never
+installed=
+[[ $(cat "$tools/stamp" 2>/dev/null) == "$want" ]] && installed=yes
+if [[ -z $installed ]]; then
+	rm -f "$tools/stamp"
+	job "npm: clients, conformance suites, Node 22" node_packages
+	job "PyPI: uv" uv
+	ended $!
+	[[ -z $failed ]] || finish
+	# Three environments: the client of SDK 2 negotiates in another way than that of SDK 1, and langchain's
+	# adapters name their own version of mcp.
+	job "PyPI: mcp 1" environment python v1 mcp
+	job "PyPI: mcp 2" environment python2 v2 mcp
+	job "PyPI: langchain-mcp-adapters" environment langchain langchain langchain_mcp_adapters.client
+	job "PyPI: hadolint, tree-sitter for Bicep" linters
+fi
+job "uvx: servers" uvx_servers
+finish
+echo "$want" >"$tools/stamp"
 
 echo "tools: $tools"

@@ -1,9 +1,10 @@
 // A client of the TypeScript SDK that calls one tool over and over, in several sessions at once.
 //
-//   node loop.mjs URL CALLS SESSIONS TOOL ARGUMENTS EXPECTED
+//   node loop.mjs URL CALLS SESSIONS STEPS
 //
-// In ARGUMENTS and EXPECTED {n} is the number of the call in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is begun anew,
-// as a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
+// STEPS is a JSON array of the calls that a session makes in turn: {"Tool", "Args", "Want"}. In Args and Want {n} is the
+// number of the round in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session
+// that fails is begun anew, as a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +14,8 @@ const require = createRequire(join(tools, "npm", "package.json"));
 const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
 
-const [url, calls, sessions, tool, args, expected] = process.argv.slice(2);
+const [url, calls, sessions, list] = process.argv.slice(2);
+const steps = JSON.parse(list);
 const total = { calls: 0, failed: 0, begun: 0, errors: [] };
 
 function note(error) {
@@ -39,10 +41,11 @@ async function session(n) {
         peer = await open();
         made = 0;
       }
-      const nth = String(++made);
-      const result = await peer.client.callTool({ name: tool, arguments: JSON.parse(args.replaceAll("{n}", nth)) });
+      const { Tool, Args, Want } = steps[made % steps.length];
+      const round = String(Math.floor(made++ / steps.length) + 1);
+      const result = await peer.client.callTool({ name: Tool, arguments: JSON.parse(Args.replaceAll("{n}", round)) });
       const text = result.content?.[0]?.text ?? "";
-      if (result.isError || !text.includes(expected.replaceAll("{n}", nth))) throw new Error(`answered ${JSON.stringify(result).slice(0, 200)}`);
+      if (result.isError || !text.includes(Want.replaceAll("{n}", round))) throw new Error(`answered ${JSON.stringify(result).slice(0, 200)}`);
     } catch (error) {
       note(error);
       await peer?.client.close().catch(() => {});

@@ -1,9 +1,10 @@
 """A client of the Python SDK that calls one tool over and over, in several sessions at once.
 
-    python loop.py URL CALLS SESSIONS TOOL ARGUMENTS EXPECTED
+    python loop.py URL CALLS SESSIONS STEPS
 
-In ARGUMENTS and EXPECTED {n} is the number of the call in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session that fails is reinitialized, as
-a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
+STEPS is a JSON array of the calls that a session makes in turn: {"Tool", "Args", "Want"}. In Args and Want {n} is the
+number of the round in its session, from 1. It prints one JSON line: {"calls", "failed", "begun", "errors"}. A session
+that fails is reinitialized, as a host of this SDK would: "begun" counts that, and the call that failed counts as failed.
 """
 
 import json
@@ -14,7 +15,8 @@ import anyio
 from mcp import ClientSession, types
 from mcp.client.streamable_http import streamable_http_client
 
-url, calls, sessions, tool, args, expected = sys.argv[1:]
+url, calls, sessions, steps = sys.argv[1:]
+steps = json.loads(steps)
 total = {"calls": 0, "failed": 0, "begun": 0, "errors": []}
 
 
@@ -26,12 +28,13 @@ def note(error: BaseException) -> None:
         total["errors"].append(repr(error)[:300])
 
 
-async def call(session: ClientSession, n: int) -> None:
+async def call(session: ClientSession, made: int) -> None:
     total["calls"] += 1
-    arguments = json.loads(args.replace("{n}", str(n)))
-    result = await session.call_tool(tool, arguments, read_timeout_seconds=timedelta(seconds=60))
+    step, number = steps[made % len(steps)], str(made // len(steps) + 1)
+    arguments = json.loads(step["Args"].replace("{n}", number))
+    result = await session.call_tool(step["Tool"], arguments, read_timeout_seconds=timedelta(seconds=60))
     text = getattr(result.content[0], "text", "") if result.content else ""
-    if result.isError or expected.replace("{n}", str(n)) not in text:
+    if result.isError or step["Want"].replace("{n}", number) not in text:
         raise RuntimeError(f"answered {result!r}"[:200])
 
 
@@ -47,8 +50,8 @@ async def loop(n: int) -> None:
                     made = 0
                     while done < n:
                         done += 1
-                        made += 1
                         await call(session, made)
+                        made += 1
         except Exception as error:
             note(error)
 

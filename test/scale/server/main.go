@@ -1,9 +1,9 @@
 // Command server is a small stdio MCP server that starts in a few milliseconds.
 //
 // Two of its tools remember nothing: echo, and count, which says every ms milliseconds where it has got to, by
-// progress if it was asked to, or else by log messages. The others do: next counts its calls, ask and sample
-// have the client asked, wait is answered by nothing but its cancellation, and cancelled says how many were
-// cancelled. A call of any other tool says that the list of tools has changed.
+// progress if it was asked to, or else by log messages. The others do: next counts its calls, and answers after
+// ms milliseconds; ask and sample have the client asked, wait is answered by nothing but its cancellation, and
+// cancelled says how many were cancelled. A call of any other tool says that the list of tools has changed.
 package main
 
 import (
@@ -121,6 +121,7 @@ func (s *server) call(r *request) {
 		args.Text = "counted"
 	case "next":
 		s.calls++
+		time.Sleep(time.Duration(args.MS) * time.Millisecond)
 		args.Text = fmt.Sprintf("call %d.", s.calls)
 	case "ask":
 		s.ask(r, "elicitation/create", map[string]any{"message": args.Text, "requestedSchema": map[string]any{

@@ -1,0 +1,154 @@
+//go:build e2e
+
+package backplane
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mcpfunc/mcpfunc/internal/ticket"
+)
+
+// A loser acknowledges entries of mailboxes that Redis never gets, as one that fails over before its replica has them.
+type loser struct{ left atomic.Int64 } // pipelines with entries to lose
+
+func (l *loser) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (l *loser) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (l *loser) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "xadd" && l.left.Load() > 0 {
+			l.left.Add(-1)
+			return nil
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// A call of which Redis loses something ends with a reason, and the next one is answered.
+func TestCallsThatRedisLosesEnd(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	for what, m := range map[string]*member{"request": b, "answer": a} {
+		lose := &loser{}
+		m.store.client.AddHook(lose)
+		for _, first := range []bool{true, false} { // of what the one writes for the other
+			lose.left.Store(1)
+			_, err := b.pass(t.Context(), t, "s", "lost")
+			lost, ok := errors.AsType[*LostError](err)
+			if !ok || lost.Unsent || lost.Gone() {
+				t.Errorf("the %s is lost, the first: %t; the call ends with %v", what, first, err)
+			}
+			eventually(t, "a call is answered", func() bool {
+				w, err := b.pass(t.Context(), t, "s", "again")
+				return err == nil && w.Body.String() == "again"
+			})
+		}
+	}
+	if n := len(a.served) + len(b.calls); n != 0 {
+		t.Errorf("%d calls are left", n)
+	}
+}
+
+// A call that the owner has begun and does not finish is not one of which nothing was done.
+func TestCallThatTheOwnerGivesUpIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	began := make(chan struct{})
+	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, _ Passed) {
+		close(began)
+		<-r.Context().Done()
+	})
+	b := redis.member(t, keys, nil)
+	a.own(t, "s", nil)
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.pass(t.Context(), t, "s", "x")
+		done <- err
+	}()
+	<-began
+	a.lose(errors.New("a connection has failed")) // and works again before others consider it dead
+	if err := <-done; err == nil || errors.Is(err, ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// After an outage in which reports have expired, and nothing else, no owner is taken for dead before it has reported.
+func TestOwnersOutliveAnOutage(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, nil)
+	lost := func() { t.Error("the session is lost") }
+	a.own(t, "s", lost)
+	if err := a.Minted(t.Context(), "state", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	c := redis.client(t)
+	for what, ask := range map[string]func() (alive bool, err error){
+		"claim": func() (bool, error) {
+			_, elsewhere, err := b.Claim(t.Context(), "s", nil)
+			return elsewhere != "", err
+		},
+		"state": func() (bool, error) {
+			owner, _, err := b.Minter(t.Context(), "state")
+			return owner != "", err
+		},
+		"owner": func() (bool, error) {
+			owner, err := b.Owner(t.Context(), "s")
+			return owner != "", err
+		},
+	} {
+		for range 3 { // at whatever moment between two reports
+			outage := func() {
+				t.Helper()
+				if err := c.Set(t.Context(), upKey, "1 1", 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			outage()
+			eventually(t, "b hears of the outage", func() bool { return !b.settled.Load() })
+			for _, key := range []string{alivePrefix + a.name, alivePrefix + b.name} {
+				if err := c.Del(t.Context(), key).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			outage() // it has only just ended
+			b.forgetPeer(a.name)
+			if !answered(t, ask) {
+				t.Errorf("%s: the owner is taken for dead", what)
+			}
+		}
+	}
+}
+
+// What a replica did not get before it became the server is recorded again at once.
+func TestOwnerIsRecordedAgainAfterAFailover(t *testing.T) {
+	t.Parallel()
+	redis, keys := startRedis(t), ticket.RandomKeys()
+	a, b := redis.member(t, keys, echo), redis.member(t, keys, nil)
+	a.own(t, "s", func() { t.Error("the session is lost") })
+	c := redis.client(t)
+	failovers := 0
+	eventually(t, "the owner is known again and again, sooner than it is recorded anyway", func() bool {
+		b.Forget("s")
+		if owner, err := b.Owner(t.Context(), "s"); err != nil || owner == "" {
+			return false
+		}
+		failovers++
+		if err := c.Del(t.Context(), a.store.key(ownerPrefix, "s")).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.ClientKillByFilter(t.Context(), "SKIPME", "yes").Err(); err != nil {
+			t.Fatal(err)
+		}
+		return failovers == 20
+	})
+}
