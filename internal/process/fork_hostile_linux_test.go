@@ -75,7 +75,7 @@ func TestGroupOfAReapedChildIsLeftAlone(t *testing.T) {
 	if err := reaped.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &Child{pid: victim.PID(), proc: reaped.Process, fork: &forked{}} // the victim has its number by now
+	c := &Child{pid: victim.PID(), proc: reaped.Process, systemChild: systemChild{fork: &forked{}}} // the victim has its number by now
 	reaped.Wait()
 	c.tree.terminate(c)
 	c.tree.kill(c)

@@ -304,6 +304,10 @@ func (f *ForkServer) take(c *Child) (err error) {
 	return err
 }
 
+// released reports whether a fork server has reaped its child before it was told to: the number of the group may be
+// another's.
+func (c *Child) released() bool { return c.fork != nil && c.proc.Signal(syscall.Signal(0)) != nil }
+
 // reap waits for the child, takes its group with it, and has the fork server reap it. The child of a fork server
 // that is gone has been killed; it is ours to wait for, if we are a sub-reaper.
 func (k *forked) reap(c *Child) error {
