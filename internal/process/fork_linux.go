@@ -300,6 +300,9 @@ func (f *ForkServer) take(c *Child) (err error) {
 	}
 	if err != nil {
 		c.fork.pidfd.Close()
+		if c.proc != nil {
+			c.proc.Release()
+		}
 	}
 	return err
 }
@@ -327,6 +330,7 @@ func (k *forked) reap(c *Child) error {
 	}
 	late.Stop()
 	k.pidfd.Close()
+	c.proc.Release() // a sweep leaves a process alone that a descriptor refers to
 	if c.status == 0 {
 		return nil
 	}
