@@ -16,7 +16,7 @@ import weakref
 PR_SET_PDEATHSIG = 1
 LANDLOCK_RESTRICT_SELF = 446
 MARK = "MCPFUNC_CHILD"
-DEVICES = "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"  # whoever has them open shares nothing
+DEVICES = "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"  # processes that have them open share nothing
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.getenv.restype = ctypes.c_void_p
