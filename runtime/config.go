@@ -2,7 +2,6 @@ package mcpfunc
 
 import (
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -205,7 +204,7 @@ func fromFile(file *config.File, env environment, hosted bool) (*Config, error) 
 
 		authorityHost: getenv("AZURE_AUTHORITY_HOST"), tenantID: getenv("AZURE_TENANT_ID"),
 	}
-	cfg.hosting = hostedBy(filepath.Dir(file.Path), env)
+	cfg.hosting = hostedBy(appRoot(file.Path), env)
 	if key := getenv("MCPFUNC_DEV"); cfg.development && len(key) >= minDevKey {
 		cfg.devKey = key
 	}
@@ -219,7 +218,7 @@ func fromFile(file *config.File, env environment, hosted bool) (*Config, error) 
 		}
 	}
 	if hosted {
-		cfg.functionTimeout = functionTimeout("host.json", env)
+		cfg.functionTimeout = functionTimeout(appRoot(file.Path), env)
 	}
 	for _, s := range file.Enabled() {
 		server, err := fromEntry(file, s, env)
@@ -282,15 +281,4 @@ func orNever(d time.Duration) time.Duration {
 		return -1
 	}
 	return d
-}
-
-// loopback reports whether hostport names this machine.
-func loopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	host = strings.Trim(host, "[]")
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

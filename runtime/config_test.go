@@ -167,6 +167,19 @@ func TestPublicRouteMustBeMeant(t *testing.T) {
 	}
 }
 
+// The functions are where host.json is, wherever the configuration lies.
+func TestPublicFunctionMustBeMeantByAConfigurationElsewhere(t *testing.T) {
+	project(t, map[string]string{
+		"host.json": `{"extensions": {"http": {"routePrefix": ""}}}`, "config/mcp_config.json": `{"mcpServers": {"a": {"command": "x"}}}`,
+		"mine/function.json": `{"bindings":[{"type":"httpTrigger","authLevel":"anonymous","route":"api/mcp/a"}]}`,
+	})
+	t.Setenv("WEBSITE_INSTANCE_ID", "1")
+	t.Setenv("WEBSITE_SITE_NAME", "app")
+	if _, err := LoadConfig("config/mcp_config.json"); err == nil || !strings.Contains(err.Error(), "the function mine requires no key") {
+		t.Errorf("got %v, want refused by its function", err)
+	}
+}
+
 // The handler gets what any function of the app lets in, no matter who wrote it.
 func TestPublicFunctionOfAnybodyMustBeMeant(t *testing.T) {
 	open := func(more string) string {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mcpfunc/mcpfunc/internal/cmdline"
-	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/devpage"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
@@ -18,7 +17,7 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 	history := devpage.NewHistory(secrets)
 	o := devpage.Options{
 		Key: a.cfg.devKey, History: history, Started: a.started, DefaultPath: a.mcpPath(), Default: a.fallback(),
-		Memory: process.Machine{}.Used,
+		Memory: process.NewMachine().Used,
 	}
 	if s := a.byName[o.Default]; s != nil {
 		o.Default = s.spec.Name
@@ -30,11 +29,10 @@ func (a *App) openPage(secrets *secret.Redactor) (devPage, watch.Sink) {
 		}
 	}
 	for _, s := range a.servers {
-		method := s.spec.method.Method
 		o.Servers = append(o.Servers, devpage.Server{
 			Name: s.spec.Name, Path: s.path(), Description: secrets.Redact(s.spec.Description),
 			Command: secrets.Redact(commandLine(s.spec.Command, s.spec.Args)), Era: string(s.spec.Era),
-			Token:   a.opts.Auth != nil || method == config.AuthAzureOBO || method == config.AuthOAuth2Bearer,
+			Token:   a.verifies(s.spec),
 			Headers: s.own.Headers(),
 			Drifted: func() []string { return s.policy.Drifted() }, // there is a policy once there is a session
 		})

@@ -113,18 +113,25 @@ func (a *App) hostAllowed(hostport string) bool {
 	if hostport == "" || len(a.cfg.AllowedHosts) == 0 {
 		return true
 	}
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	bare := func(h string) string { return strings.ToLower(strings.Trim(h, "[]")) }
+	host := bareHost(hostport)
 	// The Functions host connects over loopback, and names it where it does not pass Host on.
-	return bare(host) == "127.0.0.1" || slices.ContainsFunc(a.cfg.AllowedHosts, func(allowed string) bool {
-		if h, _, err := net.SplitHostPort(allowed); err == nil {
-			allowed = h
-		}
-		return bare(allowed) == bare(host)
-	})
+	return host == "127.0.0.1" || slices.ContainsFunc(a.cfg.AllowedHosts, func(allowed string) bool { return bareHost(allowed) == host })
+}
+
+// bareHost is a host without its port, in lower case.
+func bareHost(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+// loopback reports whether hostport names this machine.
+func loopback(hostport string) bool {
+	host := bareHost(hostport)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // originAllowed reports whether pages of origin may call the app: those that the configuration

@@ -197,7 +197,7 @@ func (a *App) launch(spec Server) func(context.Context, any) (process.Process, e
 			if granted, err = id.environ(ctx); err != nil {
 				return nil, err
 			}
-		} else if len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
+		} else if spec.personal() {
 			return nil, errors.New("a process of this server belongs to one caller, and no caller is known")
 		}
 		env := authenv.Join(a.inherited(spec), spec.Env, granted)
@@ -222,7 +222,7 @@ func (a *App) inherited(spec Server) []string {
 // prewarm is how many processes of a server may be started ahead: none where a process holds
 // something of its caller.
 func (a *App) prewarm(spec Server) int {
-	if a.opts.Auth != nil || spec.method.Method != config.AuthNone || len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 {
+	if a.opts.Auth != nil || spec.method.Method != config.AuthNone || spec.personal() {
 		return 0
 	}
 	return spec.Prewarm

@@ -13,7 +13,6 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/authn"
-	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
@@ -27,8 +26,7 @@ func (a *App) fromCaller(spec Server) (authenv.FromCaller, error) {
 	if err != nil {
 		return own, &ConfigError{Key: key, Err: err}
 	}
-	verified := a.opts.Auth != nil || spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer
-	if len(spec.EnvFromClaims) > 0 && !verified {
+	if len(spec.EnvFromClaims) > 0 && !a.verifies(spec) {
 		return own, &ConfigError{Key: "env_from_claims", Err: errors.New("requires callers with a verified token"), Hint: "set auth.method to azure_obo or oauth2_bearer"}
 	}
 	for _, vars := range []map[string]string{spec.EnvFromHeaders, spec.EnvFromClaims} {
@@ -40,6 +38,10 @@ func (a *App) fromCaller(spec Server) (authenv.FromCaller, error) {
 	}
 	return own, nil
 }
+
+// personal reports whether a process of s has something of its caller in its environment, besides what its auth
+// method grants.
+func (s Server) personal() bool { return len(s.EnvFromHeaders)+len(s.EnvFromClaims) > 0 }
 
 // A personal is what one caller's process has in its environment of that caller alone.
 type personal struct {
@@ -65,7 +67,7 @@ func (s *server) personalOf(w http.ResponseWriter, r *http.Request, caller *auth
 		return &personal{vars: vars, digest: digest}, true
 	}
 	refusal := &authn.Error{Status: http.StatusBadRequest, Code: "invalid_header", Message: sentence(err.Error())}
-	if missing, is := errors.AsType[*authenv.MissingError](err); is && missing.Claim != "" {
+	if missing, is := errors.AsType[*authenv.MissingError](err); is && missing.OfToken {
 		refusal.Status, refusal.Code = http.StatusForbidden, "missing_claim"
 	}
 	refusal.ServeHTTP(w, r)

@@ -23,7 +23,7 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 		return guarded{guard: custom{a.opts.Auth}}, nil
 	}
 	env := a.authEnv(path)
-	if env.Resource == "" && (spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer) {
+	if env.Resource == "" && a.verifies(spec) {
 		return guarded{}, &ConfigError{Key: "auth", Err: errors.New("the public URL is not known, but OAuth clients need it"), Hint: "set runtime.public_url"}
 	}
 	g, err := authn.New(spec.method, env)
@@ -38,6 +38,11 @@ func (a *App) guard(spec Server, path string) (guarded, error) {
 		return guarded{}, err
 	}
 	return guarded{g, m}, nil
+}
+
+// verifies reports whether callers of a server bring a token, which is verified.
+func (a *App) verifies(spec Server) bool {
+	return a.opts.Auth != nil || spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer
 }
 
 // authEnv is the app as a guard of a path needs to know it.

@@ -28,7 +28,7 @@ type hosting struct {
 const previewFlag = "EnableMcpCustomHandlerPreview"
 
 // hostedBy returns nil where no Functions host has started us.
-func hostedBy(dir string, env environment) *hosting {
+func hostedBy(root string, env environment) *hosting {
 	if env.get(portSetting) == "" {
 		return nil
 	}
@@ -40,7 +40,7 @@ func hostedBy(dir string, env environment) *hosting {
 	flags := strings.Split(env.get("AzureWebJobsFeatureFlags"), ",")
 	return &hosting{
 		instance: hex.EncodeToString(name[:6]),
-		profile:  hostSettingsOf(filepath.Join(dir, "host.json"), env)["configurationprofile"],
+		profile:  hostSettingsOf(root, env)["configurationprofile"],
 		preview:  slices.ContainsFunc(flags, func(f string) bool { return strings.EqualFold(strings.TrimSpace(f), previewFlag) }),
 		stack:    env.get("FUNCTIONS_WORKER_RUNTIME"),
 	}

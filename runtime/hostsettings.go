@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,11 +34,23 @@ func (e environment) get(name string) string {
 // nor whether a colon or "__" separates the segments of a setting's name.
 type hostSettings map[string]string
 
-// hostSettingsOf reads the host.json at file. Without one the app settings alone count.
-func hostSettingsOf(file string, env environment) hostSettings {
+// appRoot is the folder of the app, with host.json and the functions. A configuration may lie in another one, as
+// the host starts a handler in the app's.
+func appRoot(configuration string) string {
+	dir := filepath.Dir(configuration)
+	for _, root := range []string{dir, "."} {
+		if _, err := os.Stat(filepath.Join(root, "host.json")); err == nil {
+			return root
+		}
+	}
+	return dir
+}
+
+// hostSettingsOf reads the host.json of an app. Without one the app settings alone count.
+func hostSettingsOf(root string, env environment) hostSettings {
 	settings := hostSettings{}
 	var host any
-	readSettings(file, &host)
+	readSettings(filepath.Join(root, "host.json"), &host)
 	settings.add("", host)
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")

@@ -62,6 +62,5 @@ func (a *App) connectKnown(s *server) {
 
 // perCaller reports whether the processes of a server hold something of their callers.
 func (a *App) perCaller(spec Server) bool {
-	method := spec.method.Method
-	return a.opts.Auth != nil || spec.method.ForwardUserToken || len(spec.EnvFromHeaders)+len(spec.EnvFromClaims) > 0 || method != config.AuthNone && method != config.AuthAzureDefault
+	return a.verifies(spec) || spec.method.ForwardUserToken || spec.personal()
 }

@@ -77,7 +77,7 @@ func (a *App) audited(spec Server) bool {
 	case config.AuditOff:
 		return false
 	}
-	return a.opts.Auth != nil || spec.method.Method == config.AuthAzureOBO || spec.method.Method == config.AuthOAuth2Bearer
+	return a.verifies(spec)
 }
 
 // traceParent is the form of a context that a process may be told of (W3C Trace Context, version 0).

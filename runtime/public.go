@@ -17,7 +17,7 @@ import (
 // prefix. It is meant only if the file says so.
 func refusePublic(file *config.File, s config.Server, prefix string, env environment) error {
 	first, _ := file.Default()
-	err := isPublic(filepath.Dir(file.Path), s, prefix, s.Name == first.Name, env)
+	err := isPublic(appRoot(file.Path), s, prefix, s.Name == first.Name, env)
 	if err == nil {
 		return nil
 	}
@@ -45,7 +45,7 @@ func isPublic(dir string, s config.Server, prefix string, isDefault bool, env en
 		functions = append(functions, "mcp", "sse", "message")
 		paths = append(paths, base)
 	}
-	routePrefix, routes := hostSettingsOf(filepath.Join(dir, "host.json"), env).routing()
+	routePrefix, routes := hostSettingsOf(dir, env).routing()
 	for _, f := range openFunctions(dir, routePrefix) {
 		ours := func(name string) bool { return strings.EqualFold(name, f.name) }
 		if slices.ContainsFunc(functions, ours) || slices.ContainsFunc(paths, f.serves) {

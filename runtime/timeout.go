@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// functionTimeout is after how long the Functions host ends a request, and the handler with it, by the
-// host.json at file, which an app setting beats; zero if it never does. Where neither says, it goes by the
-// plan: 5 minutes on Consumption, else 30.
-func functionTimeout(file string, env environment) time.Duration {
-	if d, ok := parseTimeSpan(hostSettingsOf(file, env)["functiontimeout"]); ok {
+// functionTimeout is after how long the Functions host ends a request, and the handler with it; zero if it never does.
+// Where neither host.json nor an app setting says, it goes by the plan: 5 minutes on Consumption, else 30.
+func functionTimeout(root string, env environment) time.Duration {
+	if d, ok := parseTimeSpan(hostSettingsOf(root, env)["functiontimeout"]); ok {
 		return max(0, d) // -1 means no limit
 	}
 	if strings.EqualFold(env.get("WEBSITE_SKU"), "Dynamic") {

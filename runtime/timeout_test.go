@@ -36,7 +36,7 @@ func TestFunctionTimeoutIsTheOneInForce(t *testing.T) {
 			files["host.json"] = c.host
 		}
 		project(t, files)
-		if got := functionTimeout("host.json", c.env); got != c.want {
+		if got := functionTimeout(".", c.env); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

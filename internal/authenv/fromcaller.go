@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,41 +26,45 @@ type FromCaller struct {
 	rules []rule // by variable
 }
 
-// A rule is where one variable comes from: one of two.
-type rule struct{ variable, header, claim string }
+// A rule is where one variable comes from.
+type rule struct {
+	variable string
+	source   string // a header, or a claim
+	claim    bool
+}
 
 // NewFromCaller returns what takes the variables of headers and claims, which map a variable to a header or
 // a claim. It fails, naming the variable, if one of them may not be taken from a caller.
 func NewFromCaller(headers, claims map[string]string) (FromCaller, error) {
 	var f FromCaller
-	seen := map[string]string{}
-	for _, kind := range []struct {
-		of    map[string]string
-		check func(string) error
-		rule  func(variable, source string) rule
-	}{
-		{headers, CheckHeader, func(v, s string) rule { return rule{variable: v, header: s} }},
-		{claims, CheckClaim, func(v, s string) rule { return rule{variable: v, claim: s} }},
-	} {
-		for _, variable := range slices.Sorted(maps.Keys(kind.of)) {
-			if err := CheckVariable(variable); err != nil {
-				return FromCaller{}, err
-			}
-			if err := kind.check(kind.of[variable]); err != nil {
-				return FromCaller{}, fmt.Errorf("variable %s: %w", variable, err)
-			}
-			upper := strings.ToUpper(variable) // Windows does not know case
-			if other, taken := seen[upper]; taken {
-				return FromCaller{}, fmt.Errorf("variable %s is set twice, also as %s", variable, other)
-			}
-			seen[upper] = variable
-			f.rules = append(f.rules, kind.rule(variable, kind.of[variable]))
-		}
+	for variable, header := range headers {
+		f.rules = append(f.rules, rule{variable, header, false})
+	}
+	for variable, claim := range claims {
+		f.rules = append(f.rules, rule{variable, claim, true})
 	}
 	if len(f.rules) > maxVariables {
 		return FromCaller{}, fmt.Errorf("%d variables come from the caller, want at most %d", len(f.rules), maxVariables)
 	}
 	slices.SortFunc(f.rules, func(a, b rule) int { return strings.Compare(a.variable, b.variable) })
+	seen := map[string]string{}
+	for _, r := range f.rules {
+		if err := CheckVariable(r.variable); err != nil {
+			return FromCaller{}, err
+		}
+		check := CheckHeader
+		if r.claim {
+			check = CheckClaim
+		}
+		if err := check(r.source); err != nil {
+			return FromCaller{}, fmt.Errorf("variable %s: %w", r.variable, err)
+		}
+		upper := strings.ToUpper(r.variable) // Windows does not know case
+		if other, taken := seen[upper]; taken {
+			return FromCaller{}, fmt.Errorf("variable %s is set twice, also as %s", r.variable, other)
+		}
+		seen[upper] = r.variable
+	}
 	return f, nil
 }
 
@@ -72,8 +75,8 @@ func (f FromCaller) Any() bool { return len(f.rules) > 0 }
 func (f FromCaller) Headers() []string {
 	var names []string
 	for _, r := range f.rules {
-		if r.header != "" {
-			names = append(names, r.header)
+		if !r.claim {
+			names = append(names, r.source)
 		}
 	}
 	slices.Sort(names)
@@ -82,9 +85,8 @@ func (f FromCaller) Headers() []string {
 
 // A MissingError says what a request lacks, or has too much of. It never holds a value.
 type MissingError struct {
-	Header string // or
-	Claim  string
-	Text   string
+	OfToken bool // it lacks a claim of its token, and not a header
+	Text    string
 }
 
 func (e *MissingError) Error() string { return e.Text }
@@ -114,40 +116,47 @@ func (f FromCaller) Take(header func(name string) []string, claims map[string]an
 }
 
 func (r rule) take(header func(string) []string, claims map[string]any) (string, error) {
-	if r.header != "" {
-		values := header(r.header)
-		fail := func(text string) (string, error) {
-			return "", &MissingError{Header: r.header, Text: "the header " + r.header + " " + text}
-		}
-		switch {
-		case len(values) == 0 || len(values) == 1 && values[0] == "":
-			return fail("is missing: this server requires it with every request")
-		case len(values) > 1:
-			return fail("is present " + strconv.Itoa(len(values)) + " times: want it once")
-		}
-		if text := fault(values[0]); text != "" {
-			return fail(text)
-		}
-		return values[0], nil
+	var what, value, problem string
+	if r.claim {
+		what = "the claim " + r.source + " of the token"
+		value, problem = claimValue(claims[r.source])
+	} else {
+		what = "the header " + r.source
+		value, problem = headerValue(header(r.source))
 	}
-	fail := func(text string) (string, error) {
-		return "", &MissingError{Claim: r.claim, Text: "the claim " + r.claim + " of the token " + text}
+	if problem == "" {
+		problem = fault(value)
 	}
-	claim, there := claims[r.claim]
-	if !there || claim == nil {
-		return fail("is missing: this server requires it")
+	if problem != "" {
+		return "", &MissingError{r.claim, what + " " + problem}
+	}
+	return value, nil
+}
+
+// headerValue returns the value of a header, or what is wrong with it.
+func headerValue(values []string) (value, problem string) {
+	switch {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
+		return "", "is missing: this server requires it with every request"
+	case len(values) > 1:
+		return "", "is present " + strconv.Itoa(len(values)) + " times: want it once"
+	}
+	return values[0], ""
+}
+
+// claimValue returns a claim as a variable has it, or what is wrong with it.
+func claimValue(claim any) (value, problem string) {
+	if claim == nil {
+		return "", "is missing: this server requires it"
 	}
 	value, ok := claimText(claim)
 	switch {
 	case !ok:
-		return fail("is neither a string nor a list of strings without commas")
+		return "", "is neither a string nor a list of strings without commas"
 	case value == "":
-		return fail("is empty: this server requires it")
+		return "", "is empty: this server requires it"
 	}
-	if text := fault(value); text != "" {
-		return fail(text)
-	}
-	return value, nil
+	return value, ""
 }
 
 // claimText is a claim as a variable has it: a list, as of groups, sorted and with commas, since issuers

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxSize bounds a configuration. It is written by people; what is larger is another file.
-	maxSize = 1 << 20
+	// MaxSize bounds a configuration, in bytes. It is written by people; what is larger is another file.
+	MaxSize = 1 << 20
 	// maxDepth bounds its nesting, of which the deepest key needs seven. The parser recurses, and a
 	// stack that overflows cannot be recovered from.
 	maxDepth = 64
@@ -22,47 +22,49 @@ const (
 
 const byteOrderMark = "\ufeff"
 
-// A document is a file as a syntax tree. Offsets in the tree are offsets in text.
-type document struct {
-	path  string
-	bom   bool // text came after a byte order mark
-	text  []byte
-	root  hujson.Value
-	lines []int // where each line begins
+// A Document is a file of JSON with comments and trailing commas, parsed and not understood. Offsets in Root are
+// offsets in Text.
+type Document struct {
+	Path  string
+	Mark  string // the byte order mark in front of Text, or empty
+	Text  []byte
+	Root  hujson.Value
+	Lines []int // where each line begins
 }
 
-// read checks that data is text of a bearable size and parses it as JSON with comments and
+// Read checks that data is text of a bearable size and parses it as JSON with comments and
 // trailing commas. Every error is an *Error.
-func read(path string, data []byte) (*document, error) {
-	d := &document{path: path}
-	d.text, d.bom = bytes.CutPrefix(data, []byte(byteOrderMark))
-	d.lines = []int{0}
-	if len(data) > maxSize {
+func Read(path string, data []byte) (*Document, error) {
+	d := &Document{Path: path, Text: data, Lines: []int{0}}
+	if text, marked := bytes.CutPrefix(data, []byte(byteOrderMark)); marked {
+		d.Mark, d.Text = byteOrderMark, text
+	}
+	if len(data) > MaxSize {
 		return nil, &Error{Path: path, Err: errTooLarge}
 	}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is written in UTF-16")}).hint("save it as UTF-8")
 	}
-	for i, c := range d.text {
+	for i, c := range d.Text {
 		if c == '\n' {
-			d.lines = append(d.lines, i+1)
+			d.Lines = append(d.Lines, i+1)
 		}
 	}
-	if i := firstNonText(d.text); i >= 0 {
-		return nil, (&Error{Path: path, Line: d.line(i), Err: errors.New("is not UTF-8 text")}).hint("this does not seem to be a configuration file")
+	if i := firstNonText(d.Text); i >= 0 {
+		return nil, (&Error{Path: path, Line: d.Line(i), Err: errors.New("is not UTF-8 text")}).hint("this does not seem to be a configuration file")
 	}
-	if len(bytes.TrimSpace(d.text)) == 0 {
+	if len(bytes.TrimSpace(d.Text)) == 0 {
 		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty")}).hint(`a configuration begins with {"mcpServers": {`)
 	}
-	if onlyComments(d.text) {
+	if onlyComments(d.Text) {
 		return nil, (&Error{Path: path, Line: 1, Err: errors.New("is empty: it contains only comments")}).hint(`a configuration begins with {"mcpServers": {`)
 	}
-	if i := tooDeep(d.text); i >= 0 {
-		return nil, &Error{Path: path, Line: d.line(i), Err: fmt.Errorf("is nested more than %d levels deep", maxDepth)}
+	if i := tooDeep(d.Text); i >= 0 {
+		return nil, &Error{Path: path, Line: d.Line(i), Err: fmt.Errorf("is nested more than %d levels deep", maxDepth)}
 	}
 
 	// The parser wants every line comment to end in a newline, even the last line of a file.
-	source := d.text
+	source := d.Text
 	if source[len(source)-1] != '\n' {
 		source = append(source[:len(source):len(source)], '\n')
 	}
@@ -70,26 +72,26 @@ func read(path string, data []byte) (*document, error) {
 	if err != nil {
 		return nil, d.syntaxError(err)
 	}
-	d.root = root
+	d.Root = root
 	if root.Value.Kind() != '{' {
-		return nil, &Error{Path: path, Line: d.line(root.StartOffset), Err: fmt.Errorf("must contain an object, not %s", kind(root))}
+		return nil, &Error{Path: path, Line: d.Line(root.StartOffset), Err: fmt.Errorf("must contain an object, not %s", kind(root))}
 	}
 	return d, nil
 }
 
-var errTooLarge = fmt.Errorf("is larger than %d MiB, the limit for a configuration", maxSize>>20)
+var errTooLarge = fmt.Errorf("is larger than %d MiB, the limit for a configuration", MaxSize>>20)
 
-// line numbers the line that holds an offset, from 1.
-func (d *document) line(offset int) int {
-	return sort.SearchInts(d.lines, offset+1)
+// Line numbers the line that holds an offset, from 1.
+func (d *Document) Line(offset int) int {
+	return sort.SearchInts(d.Lines, offset+1)
 }
 
 // syntaxError puts an error of the parser, which names its place only in its text, into our form.
 // Literals stay out of it: one that is malformed may still be a secret.
-func (d *document) syntaxError(err error) *Error {
+func (d *Document) syntaxError(err error) *Error {
 	var line, column int
 	fmt.Sscanf(err.Error(), "hujson: line %d, column %d:", &line, &column)
-	e := &Error{Path: d.path, Line: min(line, d.line(len(bytes.TrimSpace(d.text))))}
+	e := &Error{Path: d.Path, Line: min(line, d.Line(len(bytes.TrimSpace(d.Text))))}
 	cause := errors.Unwrap(err)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -2,13 +2,9 @@ package config
 
 import "github.com/tailscale/hujson"
 
-// A Layout says where things are in a file, for code that edits it as text. Offsets in its values are
-// offsets in Text.
+// A Layout says where the servers are in a file, for code that edits it as text.
 type Layout struct {
-	Mark    string // the byte order mark in front of Text, or empty
-	Text    []byte
-	Root    hujson.Value
-	Lines   []int    // where each line begins
+	*Document
 	Shape   Shape    // of Servers; empty when there is no servers object
 	Servers []Member // in the order of the file
 	Object  hujson.Value
@@ -24,7 +20,7 @@ type Member struct {
 // Outline finds the servers object that Parse would read, and reads nothing inside it. Every error is
 // an *Error without a path.
 func Outline(data []byte) (*Layout, error) {
-	d, err := read("", data)
+	d, err := Read("", data)
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +28,7 @@ func Outline(data []byte) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Layout{Text: d.text, Root: d.root, Lines: d.lines, Shape: o.shape}
-	if d.bom {
-		l.Mark = byteOrderMark
-	}
+	l := &Layout{Document: d, Shape: o.shape}
 	if o.shape == "" {
 		l.Err = o.lacksServers()
 		return l, nil

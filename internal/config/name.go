@@ -20,7 +20,7 @@ var devices = regexp.MustCompile(`^(?i:con|prn|aux|nul|(com|lpt)[0-9])$`)
 func checkName(n node, name string) error {
 	err := CheckName(name)
 	if e, ok := err.(*Error); ok {
-		e.Path, e.Line, e.Server, e.Key = n.doc.path, n.line(), n.server, n.key
+		e.Path, e.Line, e.Server, e.Key = n.doc.Path, n.line(), n.server, n.key
 	}
 	return err
 }

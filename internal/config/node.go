@@ -15,7 +15,7 @@ import (
 // A node is one value of a document and its position, so that its reader can say what is
 // wrong with it. Its methods return an *Error or nothing.
 type node struct {
-	doc    *document
+	doc    *Document
 	val    hujson.Value
 	server string
 	key    string
@@ -29,11 +29,11 @@ type member struct {
 	at   node // the name itself, for what is wrong with the key and not with its value
 }
 
-func (n node) line() int { return n.doc.line(n.val.StartOffset) }
+func (n node) line() int { return n.doc.Line(n.val.StartOffset) }
 
 // fail says what is wrong with the value: a predicate of its key.
 func (n node) fail(format string, args ...any) *Error {
-	return &Error{Path: n.doc.path, Line: n.line(), Server: n.server, Key: n.key, Err: fmt.Errorf(format, args...)}
+	return &Error{Path: n.doc.Path, Line: n.line(), Server: n.server, Key: n.key, Err: fmt.Errorf(format, args...)}
 }
 
 // missing says that an object lacks a key.

@@ -23,7 +23,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, unreadable(path, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
@@ -70,7 +70,7 @@ func Parse(path string, data []byte, lookup func(string) (string, bool)) (*File,
 }
 
 func parse(path string, data []byte, lookup func(string) (string, bool), each bool) (*File, error) {
-	doc, err := read(path, data)
+	doc, err := Read(path, data)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ type parser struct {
 }
 
 func newParser(o *outline, lookup func(string) (string, bool)) *parser {
-	p := &parser{outline: o, file: &File{Path: o.doc.path, Shape: o.shape}}
+	p := &parser{outline: o, file: &File{Path: o.doc.Path, Shape: o.shape}}
 	p.on = &expander{lookup: lookup, note: func(v Variable) { p.file.Variables = append(p.file.Variables, v) }}
 	p.off = &expander{}
 	return p

@@ -4,7 +4,7 @@ import "errors"
 
 // An outline is a document with its servers object found and nothing inside it read.
 type outline struct {
-	doc     *document
+	doc     *Document
 	root    node
 	top     []member // of the file
 	mcp     []member // of the top-level "mcp"; nil without one
@@ -14,8 +14,8 @@ type outline struct {
 }
 
 // outlined finds the servers object. The shapes are tried in their order; null is as good as absent.
-func outlined(d *document) (*outline, error) {
-	o := &outline{doc: d, root: node{doc: d, val: d.root}}
+func outlined(d *Document) (*outline, error) {
+	o := &outline{doc: d, root: node{doc: d, val: d.Root}}
 	var err error
 	if o.top, err = o.root.members(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func outlined(d *document) (*outline, error) {
 
 // lacksServers is the error of a file without a servers object.
 func (o *outline) lacksServers() error {
-	e := &Error{Path: o.doc.path, Line: o.root.line(), Err: errors.New(`contains no servers: want "mcpServers", "servers", "mcp.servers" or "mcp.server"`)}
+	e := &Error{Path: o.doc.Path, Line: o.root.line(), Err: errors.New(`contains no servers: want "mcpServers", "servers", "mcp.servers" or "mcp.server"`)}
 	for _, m := range o.top {
 		if k := Nearest(m.name, []string{string(ShapeMCPServers), string(ShapeServers)}); k != "" {
 			e.Line = m.at.line()

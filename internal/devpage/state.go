@@ -51,22 +51,20 @@ func (p *Page) now(session, message, line uint64) state {
 		}
 	}
 	memory := p.opts.Memory(pids)
-	byName := map[string]*serverState{}
+	for _, about := range view.Sessions {
+		s.Sessions = append(s.Sessions, sessionNow{about, memory[about.PID]})
+	}
 	for _, server := range p.opts.Servers {
 		now := serverState{Name: server.Name, State: "idle", Era: era(server.Era), Command: server.Command}
 		if server.Drifted != nil {
 			now.Drifted = server.Drifted()
 		}
-		s.Servers = append(s.Servers, now)
-	}
-	for i := range s.Servers {
-		byName[s.Servers[i].Name] = &s.Servers[i]
-	}
-	for _, about := range view.Sessions {
-		s.Sessions = append(s.Sessions, sessionNow{about, memory[about.PID]})
-		if of := byName[about.Server]; of != nil {
-			of.add(about)
+		for _, about := range view.Sessions {
+			if about.Server == server.Name {
+				now.add(about)
+			}
 		}
+		s.Servers = append(s.Servers, now)
 	}
 	if tail, ok := p.opts.History.tail(session, message, line); ok {
 		s.Tail = &tail

@@ -78,7 +78,7 @@ func isManifest(root *hujson.Object) bool {
 // openManifest makes an entry of a manifest. near holds the files of the bundle; nil where they are
 // not at hand.
 func openManifest(file string, data []byte, near fs.FS) (*source, error) {
-	doc, err := config.ReadSource(file, data)
+	doc, err := config.Read(file, data)
 	if err != nil {
 		return nil, err
 	}

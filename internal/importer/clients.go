@@ -211,7 +211,7 @@ func openState(path string, text []byte, st state, opts Options) (*source, error
 		}
 		// As many lines in front as in the file, so that what is said has its lines.
 		above := bytes.Count(text[:bytes.Index(text, part)], []byte("\n"))
-		doc, err := config.ReadSource(path, slices.Concat(bytes.Repeat([]byte("\n"), above), []byte(`{"mcpServers": `), part, []byte("}")))
+		doc, err := config.Read(path, slices.Concat(bytes.Repeat([]byte("\n"), above), []byte(`{"mcpServers": `), part, []byte("}")))
 		if err != nil {
 			return nil, err
 		}

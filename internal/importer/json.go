@@ -17,7 +17,7 @@ func openJSON(path string, text []byte, opts Options) (*source, error) {
 	if state, ok := stateOf(text); ok {
 		return openState(path, text, state, opts)
 	}
-	doc, err := config.ReadSource(path, text)
+	doc, err := config.Read(path, text)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func onlyOurs(root *hujson.Object) bool {
 }
 
 // addJSON adds the entries of an object, or of a list with names inside.
-func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) error {
+func (s *source) addJSON(doc *config.Document, servers *hujson.Value, p place) error {
 	switch v := servers.Value.(type) {
 	case *hujson.Object:
 		lines := map[string]int{}
@@ -220,7 +220,7 @@ func (s *source) addJSON(doc *config.Source, servers *hujson.Value, p place) err
 
 // addBare adds what has no wrapping: an object of entries, as plugins of Claude Code have it, or one
 // entry, as clients take it on their command lines.
-func (s *source) addBare(doc *config.Source, root *hujson.Object) bool {
+func (s *source) addBare(doc *config.Document, root *hujson.Object) bool {
 	if isEntry(doc.Root) {
 		name := unnamed(0)
 		if n := member(root, "name"); n != nil && text(*n) != "" {

@@ -18,7 +18,7 @@ import (
 const registryFormat = "a registry's server.json"
 
 // isRegistry reports whether a file is of a registry.
-func (s *source) isRegistry(doc *config.Source, root *hujson.Object) bool {
+func (s *source) isRegistry(doc *config.Document, root *hujson.Object) bool {
 	return len(registryServers(doc.Root, root)) > 0
 }
 
@@ -95,7 +95,7 @@ func isDescription(v hujson.Value) bool {
 }
 
 // addRegistry adds what a registry describes.
-func (s *source) addRegistry(doc *config.Source, root *hujson.Object, opts Options) error {
+func (s *source) addRegistry(doc *config.Document, root *hujson.Object, opts Options) error {
 	s.format, s.text = registryFormat, nil
 	list := registryServers(doc.Root, root)
 	seen := map[string]bool{}

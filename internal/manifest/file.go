@@ -247,21 +247,6 @@ func readAnswer(text []byte) (said, error) {
 	if m.Kind() != message.Response || m.Envelope().Ambiguous() {
 		return said{}, errors.New("is not an answer")
 	}
-	id := bytes.Clone(m.Envelope().ID())
-	// The position of the ID is where the text differs from one with an empty string for it, or an empty one
-	// with another.
-	other := []byte(`""`)
-	if bytes.Equal(id, other) {
-		other = []byte("0")
-	}
-	m.Splice(message.Edit{Part: message.PartID, Text: other})
-	spliced := m.Bytes()
-	from := 0
-	for text[from] == spliced[from] {
-		from++
-	}
-	if len(other) == 2 && id[0] == '"' {
-		from-- // both begin with a quote
-	}
-	return said{text, from, from + len(id)}, nil
+	id := m.Place(message.PartID)
+	return said{text, id.From, id.To}, nil
 }

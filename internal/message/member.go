@@ -1,6 +1,9 @@
 package message
 
-import "strings"
+import (
+	"bytes"
+	"slices"
+)
 
 // A member is a place in a message whose value a relay must know.
 type member uint8
@@ -160,23 +163,16 @@ func (r room) member(key []byte) member {
 }
 
 // lookalikes are keys that parsers which do not mind case take for the keys of a request that count.
-var lookalikes = [...][]string{
-	inMessage: {"id", "method", "params"},
-	inParams:  {"_meta", "name", "uri", "requestState"},
-	inMeta:    {"progressToken", "io.modelcontextprotocol/protocolVersion"},
+var lookalikes = [...][][]byte{
+	inMessage: {[]byte("id"), []byte("method"), []byte("params")},
+	inParams:  {[]byte("_meta"), []byte("name"), []byte("uri"), []byte("requestState")},
+	inMeta:    {[]byte("progressToken"), []byte("io.modelcontextprotocol/protocolVersion")},
 }
 
-// lookalike reports whether key, which names no member, differs from one only in its case.
+// lookalike reports whether key, which names no member, differs from one only in its case. Some letters beyond ASCII are
+// others in another case, and longer: readers in Go take U+017F for an s.
 func (r room) lookalike(key []byte) bool {
-	if int(r) >= len(lookalikes) {
-		return false
-	}
-	for _, like := range lookalikes[r] {
-		if len(key) == len(like) && strings.EqualFold(string(key), like) {
-			return true
-		}
-	}
-	return false
+	return int(r) < len(lookalikes) && slices.ContainsFunc(lookalikes[r], func(like []byte) bool { return bytes.EqualFold(key, like) })
 }
 
 // room is the room that opens when m's value is an object.

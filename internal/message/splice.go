@@ -22,6 +22,12 @@ const (
 	PartClosing      = Part(closing)       // of the answer that ends a subscription
 )
 
+// Place returns where the value at a part is, which the message must have.
+func (m *Message) Place(p Part) Span {
+	at := m.Envelope().places[p]
+	return Span{int(at.from), int(at.to)}
+}
+
 // An Edit puts a JSON text in place of the value at a part.
 type Edit struct {
 	Part Part

@@ -124,6 +124,8 @@ func TestAmbiguousKeysAreSeen(t *testing.T) {
 		`{"id":1,"method":"a","params":{"name":"x","arguments":{"ID":1,"name":1,"Name":1}}}`: false,
 		`{"id":1,"method":"a","id":2}`:                                                   true,
 		`{"id":1,"method":"a","Id":2}`:                                                   true,
+		`{"id":1,"method":"a","params":{},"param\u017f":{}}`:                             true, // long s, which Go folds
+		`{"id":1,"method":"a","params":{"_meta":{},"_metaa":{},"names":1,"ur":1}}`:       false,
 		`{"id":1,"METHOD":"a","method":"b"}`:                                             true,
 		`{"id":1,"method":"a","params":{},"params":{}}`:                                  true,
 		`{"id":1,"method":"a","params":{"_meta":{},"_META":{}}}`:                         true,

@@ -16,7 +16,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -125,23 +124,25 @@ func Load(dir string) (*File, error) {
 // Parse reads the contents of a file and checks them: a path that leaves the project, a program that
 // is not there and a key that nobody knows are errors.
 func Parse(data []byte) (*File, error) {
-	var version struct{ Format int }
-	if err := json.Unmarshal(data, &version); err != nil {
+	f := new(File)
+	if err := decode(data, f); err != nil {
 		return nil, err
 	}
+	return f, f.check()
+}
+
+// decode reads an object of this version, and nothing else.
+func decode(data []byte, to any) error {
+	var version struct{ Format int }
+	if err := json.Unmarshal(data, &version); err != nil { // which refuses data after the object
+		return err
+	}
 	if version.Format != Format {
-		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", version.Format, Format)
+		return fmt.Errorf("has format %d, but this mcpfunc reads format %d", version.Format, Format)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	f := new(File)
-	if err := dec.Decode(f); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("unexpected data after the object")
-	}
-	return f, f.check()
+	return dec.Decode(to)
 }
 
 // Encode writes f as Parse reads it: the same bytes for the same file.

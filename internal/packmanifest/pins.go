@@ -1,11 +1,8 @@
 package packmanifest
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 )
@@ -38,16 +35,8 @@ func LoadPins(dir string) (Pins, error) {
 // parsePins is strict: a pin that is not understood would be none.
 func parsePins(data []byte) (Pins, error) {
 	var f pinsFile
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
+	if err := decode(data, &f); err != nil {
 		return nil, err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("unexpected data after the object")
-	}
-	if f.Format != Format {
-		return nil, fmt.Errorf("has format %d, but this mcpfunc reads format %d", f.Format, Format)
 	}
 	for server, tools := range f.Servers {
 		for tool, sum := range tools {

@@ -17,15 +17,29 @@ import (
 // that an earlier start of the app left there is used again if its contents are right: the host
 // kills a handler without a warning, so nobody would clear up after each, and /tmp is small.
 //
+// A program that looks for other files in its own folder has those of beside there: each entry of it is linked next to
+// the copy. Files that are not run need no mode, and so are not copied; a .NET server would be 5 MB of them, and one that
+// brings its runtime 80.
+//
 // /tmp belongs to everybody. The copy is in a folder that only this user can write, named after
-// what it must hold; a folder that somebody else put there is refused and another one made. Servers run
-// as this user: like whatever they write, a copy is as safe as the app's servers are from each other.
-func unpack(path, sum, temp string) (string, error) {
-	dir, err := privateDir(temp)
+// what it must hold, and shared by apps of one package and by no others; a folder that somebody else put there is refused
+// and another one made. Servers run as this user: like whatever they write, a copy is as safe as the app's servers are from
+// each other.
+func unpack(path, sum, beside, temp string) (string, error) {
+	private, err := privateDir(temp)
 	if err != nil {
 		return "", err
 	}
-	return unpackTo(filepath.Join(dir, sum), path, sum)
+	if beside == "" {
+		return unpackTo(filepath.Join(private, sum), path, sum)
+	}
+	name := sha256.Sum256([]byte(sum + "\x00" + beside))
+	dir := filepath.Join(private, hex.EncodeToString(name[:]))
+	target, err := unpackTo(dir, path, sum)
+	if err != nil {
+		return "", err
+	}
+	return target, mirror(beside, dir, filepath.Base(path))
 }
 
 // unpackTo is unpack into a folder that nobody else can write.

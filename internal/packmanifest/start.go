@@ -142,14 +142,11 @@ func (s *Starter) program(name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("program %q: %w", name, fs.ErrNotExist)
 	}
-	from := filepath.Join(s.Dir, filepath.FromSlash(p.Path))
-	var path string
-	var err error
-	if p.Beside == "" {
-		path, err = unpack(from, p.SHA256, s.Temp)
-	} else {
-		path, err = unpackBeside(from, p.SHA256, filepath.Join(s.Dir, filepath.FromSlash(p.Beside)), s.Temp)
+	beside := ""
+	if p.Beside != "" {
+		beside = filepath.Join(s.Dir, filepath.FromSlash(p.Beside))
 	}
+	path, err := unpack(filepath.Join(s.Dir, filepath.FromSlash(p.Path)), p.SHA256, beside, s.Temp)
 	if err != nil {
 		return "", fmt.Errorf("make %s executable: %w", p.Path, err)
 	}

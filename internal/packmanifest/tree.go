@@ -58,21 +58,7 @@ func unpackTree(dir, name string, server Server, temp string) (string, error) {
 			return "", err
 		}
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	wanted := map[string]bool{Folder: true}
-	for _, e := range entries {
-		if wanted[e.Name()] {
-			continue
-		}
-		wanted[e.Name()] = true
-		if err := link(filepath.Join(dir, e.Name()), filepath.Join(target, e.Name())); err != nil {
-			return "", err
-		}
-	}
-	return target, dropLinks(target, wanted)
+	return target, mirror(dir, target, Folder)
 }
 
 // holdsTree reports whether the copy of a server is whole and as it was packed.

@@ -3,6 +3,7 @@ package policy
 import (
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -67,19 +68,30 @@ func Matches(glob, name string) bool {
 	return strings.Trim(glob[g:], "*") == ""
 }
 
-// forms returns a URI as a server understands it that undoes its escapes. It is not ok if that leads
-// somewhere else than it seems to, by "..": no glob can say what is meant.
-func forms(uri string) (plain string, ok bool) {
-	plain = uri
+// forms returns a URI as it is, and as servers understand it that undo its escapes. It is not ok if that leads
+// somewhere else than it seems to, by "..", or by what readers of URLs leave out (WHATWG URL, "URL parsing"): no glob can
+// say what is meant.
+func forms(uri string) (all []string, ok bool) {
+	all, ok = []string{uri}, true
 	if strings.IndexByte(uri, '%') >= 0 {
 		if decoded, err := url.PathUnescape(uri); err == nil {
-			plain = decoded
+			all = append(all, decoded)
 		}
 	}
-	for part := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if part == ".." || part == "." {
-			return plain, false
+	for _, form := range all {
+		ok = ok && !strings.ContainsFunc(form, unicode.IsControl) && strings.TrimSpace(form) == form
+		for part := range strings.FieldsFuncSeq(form, func(r rune) bool { return r == '/' || r == '\\' }) {
+			ok = ok && part != ".." && part != "."
 		}
 	}
-	return plain, true
+	return all, ok
+}
+
+// lowerScheme returns a URI, or a glob of them, with its scheme in small letters: no reader tells its case.
+func lowerScheme(uri string) string {
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if lower := strings.ToLower(scheme); ok && lower != scheme {
+		return lower + ":" + rest
+	}
+	return uri
 }

@@ -42,11 +42,12 @@ func about(method string) (kind, how) {
 	case "subscriptions/listen":
 		return resources, subscribes
 	}
+	room, _, ok := strings.Cut(method, "/")
 	for _, like := range [...]struct {
-		prefix string
-		kind   kind
-	}{{"tools/", tools}, {"prompts/", prompts}, {"resources/", resources}, {"completion/", prompts}, {"subscriptions/", resources}} {
-		if len(method) >= len(like.prefix) && strings.EqualFold(method[:len(like.prefix)], like.prefix) {
+		room string
+		kind kind
+	}{{"tools", tools}, {"prompts", prompts}, {"resources", resources}, {"completion", prompts}, {"subscriptions", resources}} {
+		if ok && strings.EqualFold(room, like.room) {
 			return like.kind, unknown
 		}
 	}

@@ -80,6 +80,9 @@ type rules struct {
 func New(o Options) *Policy {
 	p := &Policy{pin: o.Pin, pins: o.Pins, report: o.Report, drifted: map[Drift]struct{}{}}
 	needed := o.Pin != PinOff
+	for _, glob := range o.Resources.Deny {
+		o.Resources.Deny = append(slices.Clip(o.Resources.Deny), lowerScheme(glob))
+	}
 	for k, r := range [kinds]Rules{o.Tools, o.Prompts, o.Resources} {
 		p.kinds[k] = rules{
 			active:  r.Allow != nil || len(r.Deny) > 0 || len(r.Require) > 0,
@@ -119,7 +122,10 @@ func (p *Policy) visible(k kind, name string) bool {
 		return r.visible(name)
 	}
 	forms, ok := forms(name)
-	return ok && r.visible(name) && (forms == name || r.visible(forms))
+	for _, form := range forms {
+		ok = ok && r.visible(form) && !r.deny.has(lowerScheme(form))
+	}
+	return ok
 }
 
 func (r *rules) visible(name string) bool {

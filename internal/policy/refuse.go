@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -117,12 +118,14 @@ func (p *Policy) Lacks(m *message.Message, has Grants) *Lack {
 
 func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 	lack := &Lack{What: k.String(), Name: name}
-	plain := name
+	names := []string{name}
 	if k == resources {
-		plain, _ = forms(name)
+		names, _ = forms(name)
 	}
 	for _, need := range r.require {
-		if !Matches(need.Glob, name) && !Matches(need.Glob, plain) {
+		if !slices.ContainsFunc(names, func(name string) bool {
+			return Matches(need.Glob, name) || k == resources && Matches(lowerScheme(need.Glob), lowerScheme(name))
+		}) {
 			continue
 		}
 		for _, scope := range need.Scopes {

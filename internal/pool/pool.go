@@ -146,16 +146,14 @@ func (ps *Pools) Share(ctx context.Context, server *Server, caller Caller) (*Wor
 		return nil, err
 	}
 	defer leave()
-	patience := server.StartTimeout
 	probe, err := ps.proven(ctx, server)
 	if err != nil {
 		return nil, err
 	}
-	if probe != nil {
-		patience = ps.patience(server, probe)
-	}
+	patience := server.StartTimeout
 	late := error(child.StillStarting(patience))
 	if probe != nil {
+		patience = ps.patience(server, probe)
 		late = &UndecidedError{child.StillStarting(patience)}
 	}
 	t, err := ps.queue(ctx, server, caller, probe)

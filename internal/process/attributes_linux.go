@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -184,15 +185,12 @@ func keepsOwner(fd int, user, group uint32) error {
 // mayChange reports whether a file is where the child may write.
 func (a *attendant) mayChange(fd int) bool {
 	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-	if err != nil {
-		return false
-	}
-	for _, dir := range a.write {
-		if path == dir || strings.HasPrefix(path, dir+"/") {
-			return true
-		}
-	}
-	return false
+	return err == nil && a.writable(path)
+}
+
+// writable reports whether a real path is where the child may write.
+func (a *attendant) writable(path string) bool {
+	return slices.ContainsFunc(a.write, func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") })
 }
 
 // A target is a file as a call names it.

@@ -33,7 +33,7 @@ type Child struct {
 	// On Linux.
 	oomKills  int64 // that there had been when it was started
 	mark      mark  // what its descendants carry
-	enclosure *Enclosure
+	enclosure *enclosure
 	sandbox   Sandbox
 	fork      *forked // nil for one that was not forked
 }

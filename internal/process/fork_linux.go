@@ -198,7 +198,7 @@ func (f *ForkServer) Fork(spec Spec) (*Child, error) {
 
 func (f *ForkServer) launch(c *Child, env []string, ends [3]*os.File) error {
 	sys := &f.supervisor.sys
-	c.enclosure = &Enclosure{own: -1} // it is in the fork server's
+	c.enclosure = &enclosure{own: -1} // it is in the fork server's
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.starting()
 	if err := f.begin(c, env, ends); err != nil {

@@ -35,12 +35,12 @@ func TestHomesGoWithTheirChildren(t *testing.T) {
 	other := start(`echo ready; cat`)
 	for _, c := range []*Child{stubborn, daemon} {
 		c.Kill()
-		eventually(t, "end of "+c.enclosure.Home, func() bool {
-			_, err := os.Lstat(filepath.Dir(c.enclosure.Home))
+		eventually(t, "end of "+c.enclosure.home, func() bool {
+			_, err := os.Lstat(filepath.Dir(c.enclosure.home))
 			return errors.Is(err, fs.ErrNotExist)
 		})
 	}
-	if _, err := os.Stat(other.enclosure.Home); err != nil {
+	if _, err := os.Stat(other.enclosure.home); err != nil {
 		t.Errorf("the home of another: %v", err)
 	}
 	s.Close()

@@ -38,16 +38,22 @@ func newRuleset(abi int) (fd int, err error) {
 	if abi >= 6 {
 		attr.Scoped = unix.LANDLOCK_SCOPE_SIGNAL | unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
 	}
-	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
-	if errno != 0 {
-		return -1, errno
+	if fd, err = createRuleset(&attr); err != nil {
+		return -1, err
 	}
-	fd = int(ruleset)
 	if err := allowFiles(fd, attr.Handled_access_fs); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+func createRuleset(attr *unix.LandlockRulesetAttr) (fd int, err error) {
+	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr), 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(ruleset), nil
 }
 
 // allowFiles allows an access to all files but those below /proc and /sys. A file directly in the root folder has

@@ -3,7 +3,6 @@
 package process
 
 import (
-	"net"
 	"os/exec"
 	"syscall"
 )
@@ -28,15 +27,4 @@ func (c *Child) reap() error {
 	return err
 }
 
-// system has nothing to do where there is neither a sub-reaper nor /proc.
-type system struct{}
-
-func (*system) open(*Supervisor)  {}
-func (*system) takeProcess()      {}
-func (*system) ended(*Child)      {}
-func (*system) close()            {}
-func (*system) isolation() string { return "process group" }
-
-func (*system) peer(net.Conn) (child uint64, ours bool) { return 0, false }
-
-func (*system) limitation() (text, hint string) { return "", "" }
+const isolation = "process group"

@@ -26,14 +26,14 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 	c.enclosure = enclosure
 	c.oomKills = sys.recentOOMKills()
 	c.mark = sys.starting()
-	if enclosure.Home != "" {
-		cmd.Env = c.sandbox.Env(enclosure.Home, enclosure.Temp)
+	if enclosure.home != "" {
+		cmd.Env = c.sandbox.Env(enclosure.home, enclosure.temp)
 	}
 	cmd.Env = append(cmd.Env, markName+"="+c.mark.text)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: sys.terminal, Setpgid: !sys.terminal, Pdeathsig: syscall.SIGKILL}
 	ready, start, started, limited := make(chan error), make(chan bool), make(chan error), make(chan struct{})
 	onOwnThread(func() {
-		err := enclosure.Enter()
+		err := enclosure.enter()
 		ready <- err
 		if err != nil {
 			return
@@ -66,7 +66,7 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 	}
 	if err != nil {
 		sys.marks.drop(c.mark)
-		enclosure.Close()
+		enclosure.close()
 		if ee := (*exec.Error)(nil); errors.As(err, &ee) {
 			err = ee.Err
 		}

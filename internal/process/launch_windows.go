@@ -2,7 +2,6 @@ package process
 
 import (
 	"errors"
-	"net"
 	"os/exec"
 	"syscall"
 	"unsafe"
@@ -85,15 +84,4 @@ func (t *tree) end(*Child) {
 	windows.CloseHandle(t.job)
 }
 
-// system has nothing to do: job objects do it.
-type system struct{}
-
-func (*system) open(*Supervisor)  {}
-func (*system) takeProcess()      {}
-func (*system) ended(*Child)      {}
-func (*system) close()            {}
-func (*system) isolation() string { return "job object" }
-
-func (*system) peer(net.Conn) (child uint64, ours bool) { return 0, false }
-
-func (*system) limitation() (text, hint string) { return "", "" }
+const isolation = "job object"

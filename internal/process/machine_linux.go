@@ -9,10 +9,10 @@ import (
 )
 
 // Machine tells of the memory of the machine, or of the container if that has less. It implements
-// admission.Memory. The zero Machine counts pages that processes share for each of them.
+// admission.Memory. Pages that processes share are counted once.
 type Machine struct{ shares *shares }
 
-// NewMachine returns a Machine that counts pages that processes share once.
+// NewMachine returns a Machine.
 func NewMachine() Machine { return Machine{new(shares)} }
 
 // Free is what the kernel says is available, or what the control group has left.
@@ -49,12 +49,6 @@ func (m Machine) Used(pids []int) map[int]int64 {
 	all := processes()
 	descent := descentFrom(all, roots)
 	theirs := slices.DeleteFunc(all, func(p process) bool { return descent.root(p.pid) == 0 })
-	if m.shares == nil {
-		for _, p := range theirs {
-			used[descent.root(p.pid)] += p.resident
-		}
-		return used
-	}
 	for i, size := range m.shares.measure(theirs) {
 		used[descent.root(theirs[i].pid)] += size
 	}

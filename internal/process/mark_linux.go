@@ -143,15 +143,16 @@ func (m *marks) alive() []uint64 {
 func (m *marks) ours(number uint64) bool { return number/(maxNumber+1) == m.nonce }
 
 // of returns the mark of a process, or 0 if it has none of these. A pinned one counts, whatever the process
-// says in its environment.
-func (m *marks) of(pid int) uint64 {
-	if number := pinnedMark(pid); m.ours(number) {
-		return number
+// says in its environment. It is not ok if the process has ended, or cannot be asked for want of descriptors.
+func (m *marks) of(pid int) (mark uint64, ok bool) {
+	number, ok := pinnedMark(pid)
+	if m.ours(number) {
+		return number, ok
 	}
 	if number, err := strconv.ParseUint(variableMark(pid), 10, 64); err == nil && m.ours(number) {
-		return number
+		return number, ok
 	}
-	return 0
+	return 0, ok
 }
 
 // limitsBytes is enough for /proc/pid/limits.
@@ -159,17 +160,17 @@ const limitsBytes = 4 << 10
 
 var limitsBuffers = sync.Pool{New: func() any { return new([limitsBytes]byte) }}
 
-// pinnedMark reads the soft limit that is a mark (proc_pid_limits(5)), or returns 0.
-func pinnedMark(pid int) uint64 {
+// pinnedMark reads the soft limit that is a mark (proc_pid_limits(5)), which everyone may, or returns 0.
+func pinnedMark(pid int) (number uint64, ok bool) {
 	buf := limitsBuffers.Get().(*[limitsBytes]byte)
 	defer limitsBuffers.Put(buf)
 	limits := read("/proc/"+strconv.Itoa(pid)+"/limits", buf[:])
 	_, rest, _ := bytes.Cut(limits, []byte("\nMax realtime timeout"))
 	for field := range bytes.FieldsSeq(rest) {
-		number, _ := strconv.ParseUint(string(field), 10, 64) // 0 for "unlimited"
-		return number
+		number, _ = strconv.ParseUint(string(field), 10, 64) // 0 for "unlimited"
+		break
 	}
-	return 0
+	return number, len(limits) > 0
 }
 
 // variableMark returns the mark in a process's environment, or "".

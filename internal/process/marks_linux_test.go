@@ -134,10 +134,10 @@ func TestPinnedMarkIsTheChildsAlone(t *testing.T) {
 	if before != after {
 		t.Errorf("the app's own limit was %v and is %v", before, after)
 	}
-	if got := s.sys.marks.of(c.PID()); got != c.mark.number {
+	if got, _ := s.sys.marks.of(c.PID()); got != c.mark.number {
 		t.Errorf("the child's mark is %d, want %d", got, c.mark.number)
 	}
-	if got := pinnedMark(os.Getpid()); s.sys.marks.ours(got) {
+	if got, _ := pinnedMark(os.Getpid()); s.sys.marks.ours(got) {
 		t.Errorf("the app has the mark %d", got)
 	}
 }

@@ -109,11 +109,11 @@ func (s *system) heldBy(all []process) (held heldSockets) {
 		if len(sockets) == 0 && !denied {
 			continue
 		}
-		h := holder{process: p}
+		h, known := holder{process: p}, true
 		if !held.foreign(p) { // it is dear to read
-			h.mark = s.marks.of(p.pid)
+			h.mark, known = s.marks.of(p.pid)
 		}
-		if !p.lives(buf) {
+		if !known || !p.lives(buf) {
 			continue // its number, and what was read, may be another's
 		}
 		if denied {

@@ -54,7 +54,7 @@ func (r *reporter) look(a *attendant, n *notification) (goesOn bool, err error) 
 		return true, nil
 	}
 	for _, name := range namesOf(n) {
-		if path, ok := name.resolve(int(n.pid)); ok && !a.mayWrite(path) {
+		if path, ok := name.resolve(int(n.pid)); ok && !slices.Contains(sinks, path) && !a.writable(path) {
 			r.box.Report(Refusal{SandboxWrite, name.verb + " " + path, fmt.Sprintf("add %q to sandbox.write if the server needs it", filepath.Dir(path))})
 		}
 	}
@@ -157,13 +157,6 @@ func (f named) resolve(pid int) (string, bool) {
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	return filepath.Join(dir, filepath.Base(path)), err == nil
-}
-
-// mayWrite is mayChange for a path, with the devices that all may write to.
-func (a *attendant) mayWrite(path string) bool {
-	return slices.Contains(sinks, path) || slices.ContainsFunc(a.write, func(dir string) bool {
-		return path == dir || strings.HasPrefix(path, dir+"/")
-	})
 }
 
 // at is a file by a descriptor of its folder and a path.

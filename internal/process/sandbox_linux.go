@@ -62,30 +62,27 @@ const (
 // sinks are the devices that programs write to and that keep nothing.
 var sinks = []string{"/dev/null", "/dev/zero", "/dev/full"}
 
-// An Enclosure is what one process of a server enters before it runs anything of that: the walls of every
-// child, and those of its sandbox. It holds what is entered as descriptors and programs, so that a caller that creates a
-// process by other means than Start can make it enter them, too.
-type Enclosure struct {
-	Rulesets []int    // descriptors of Landlock rulesets, to be entered in this order
-	Filters  []Filter // seccomp programs, to be entered after those
-	Home     string   // with Temp the child's own folders; empty without ReadOnly
-	Temp     string
-	Drop     []uintptr // capabilities to take out of the bounding set
+// An enclosure is what one process of a server enters before it runs anything of that: the walls of every
+// child, and those of its sandbox.
+type enclosure struct {
+	rulesets []int    // descriptors of Landlock rulesets, to be entered in this order
+	filters  []Filter // seccomp programs, to be entered after those
+	home     string   // with Temp the child's own folders; empty without ReadOnly
+	temp     string
+	drop     []uintptr // capabilities to take out of the bounding set
 
-	folder    string // of Home and Temp
+	folder    string // of home and temp
 	folders   *folders
-	own       int        // descriptor of Rulesets that is closed with the Enclosure; -1 for none
-	attending *attendant // answers for the last filter of Enter, if ReadOnly
+	own       int        // descriptor of rulesets that is closed with it; -1 for none
+	attending *attendant // answers for the last filter of enter, if ReadOnly
 	attended  Filter
 	reporter  *reporter // nil for none
 	write     []string  // real paths of what may be changed, if ReadOnly
 }
 
-// Enclose returns what the process of a sandbox enters. Close must be called when all that came of the process is
+// enclose returns what the process of a sandbox enters. close must be called when all that came of the process is
 // gone. A wish that the system cannot fulfil is a *SandboxError, or is left out if Optional.
-func (s *Supervisor) Enclose(sandbox Sandbox) (*Enclosure, error) { return s.sys.enclose(sandbox) }
-
-func (s *system) enclose(box Sandbox) (_ *Enclosure, err error) {
+func (s *system) enclose(box Sandbox) (_ *enclosure, err error) {
 	if err := box.refused(); err != nil {
 		return nil, err
 	}
@@ -96,10 +93,10 @@ func (s *system) enclose(box Sandbox) (_ *Enclosure, err error) {
 			box.ReadOnly = false
 		}
 	}
-	e := &Enclosure{own: -1, folders: &s.folders}
+	e := &enclosure{own: -1, folders: &s.folders}
 	defer func() {
 		if err != nil {
-			e.Close()
+			e.close()
 		}
 	}()
 	if s.walls.abi > 0 {
@@ -107,18 +104,18 @@ func (s *system) enclose(box Sandbox) (_ *Enclosure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		e.Rulesets, e.Drop = []int{ruleset}, reaching
+		e.rulesets, e.drop = []int{ruleset}, reaching
 	}
 	if s.walls.filter != nil {
-		e.Filters = []Filter{s.walls.filter}
+		e.filters = []Filter{s.walls.filter}
 	}
 	if !box.asks() {
 		return e, nil
 	}
-	e.Drop = allButOverride()
-	e.Filters = append(e.Filters, sandboxFilter)
+	e.drop = allButOverride()
+	e.filters = append(e.filters, sandboxFilter)
 	if box.ReadOnly {
-		e.Filters = append(e.Filters, attributesFilter)
+		e.filters = append(e.filters, attributesFilter)
 		if err := e.confineFiles(box.Write); err != nil {
 			return nil, err
 		}
@@ -127,30 +124,30 @@ func (s *system) enclose(box Sandbox) (_ *Enclosure, err error) {
 		e.attended = e.reporter.filter()
 	}
 	if box.NoNetwork {
-		e.Filters = append(e.Filters, networkFilter)
+		e.filters = append(e.filters, networkFilter)
 		switch {
 		case e.reporter != nil: // which refuses itself, or it would not hear of it
 		case len(box.Ports) == 0:
-			e.Filters = append(e.Filters, noSocketsFilter)
+			e.filters = append(e.filters, noSocketsFilter)
 		default:
-			e.Filters = append(e.Filters, portsFilter)
+			e.filters = append(e.filters, portsFilter)
 		}
 	}
 	if box.ReadOnly || box.NoNetwork && len(box.Ports) > 0 {
 		if e.own, err = box.ruleset(s.walls.abi, e.write); err != nil {
 			return nil, fmt.Errorf("landlock: %w", err)
 		}
-		e.Rulesets = append(e.Rulesets, e.own)
+		e.rulesets = append(e.rulesets, e.own)
 	}
 	return e, nil
 }
 
 // confineFiles makes the child's own folders and finds out what write really names.
-func (e *Enclosure) confineFiles(write []string) (err error) {
+func (e *enclosure) confineFiles(write []string) (err error) {
 	if e.folder, err = e.folders.add(); err != nil {
 		return fmt.Errorf("create a home folder: %w", err)
 	}
-	e.Home, e.Temp, e.attended = filepath.Join(e.folder, "home"), filepath.Join(e.folder, "tmp"), attendedFilter
+	e.home, e.temp, e.attended = filepath.Join(e.folder, "home"), filepath.Join(e.folder, "tmp"), attendedFilter
 	for _, dir := range append([]string{e.folder}, write...) {
 		real, err := filepath.EvalSymlinks(dir)
 		if err == nil {
@@ -188,11 +185,9 @@ func (s *Sandbox) ruleset(abi int, write []string) (fd int, err error) {
 	if s.NoNetwork && abi >= portsABI {
 		attr.Handled_access_net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
-	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
-	if errno != 0 {
-		return -1, errno
+	if fd, err = createRuleset(&attr); err != nil {
+		return -1, err
 	}
-	fd = int(ruleset)
 	defer func() {
 		if err != nil {
 			unix.Close(fd)
@@ -221,23 +216,23 @@ func (s *Sandbox) ruleset(abi int, write []string) (fd int, err error) {
 	return fd, nil
 }
 
-// Enter puts the calling thread, and all that it forks, behind the walls, which it cannot leave again.
-func (e *Enclosure) Enter() error {
-	if len(e.Rulesets) == 0 && len(e.Filters) == 0 {
+// enter puts the calling thread, and all that it forks, behind the walls, which it cannot leave again.
+func (e *enclosure) enter() error {
+	if len(e.rulesets) == 0 && len(e.filters) == 0 {
 		return nil
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	for _, ruleset := range e.Rulesets {
+	for _, ruleset := range e.rulesets {
 		if err := enterDomain(ruleset); err != nil {
 			return fmt.Errorf("landlock: %w", err)
 		}
 	}
-	for _, capability := range e.Drop {
+	for _, capability := range e.drop {
 		unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0) // who may not does not have it
 	}
-	for _, filter := range e.Filters {
+	for _, filter := range e.filters {
 		if err := enterFilter(filter); err != nil {
 			return fmt.Errorf("seccomp: %w", err)
 		}
@@ -251,9 +246,9 @@ func (e *Enclosure) Enter() error {
 	return nil
 }
 
-// Close gives back what the Enclosure holds. Its folders are removed with the next sweep, when what the process
+// close gives back what the enclosure holds. Its folders are removed with the next sweep, when what the process
 // has left behind is gone.
-func (e *Enclosure) Close() {
+func (e *enclosure) close() {
 	if e.own >= 0 {
 		unix.Close(e.own)
 		e.own = -1
@@ -269,8 +264,12 @@ func (e *Enclosure) Close() {
 }
 
 // reaching are capabilities that under root would let a child past its domain; no server has a use for them.
-// CAP_SYS_NICE and CAP_SYS_RESOURCE reach other processes and limits.
-var reaching = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_PERFMON, unix.CAP_SYS_NICE, unix.CAP_SYS_RESOURCE}
+// CAP_SYS_NICE and CAP_SYS_RESOURCE reach other processes and limits, CAP_CHECKPOINT_RESTORE chooses the number of a new
+// process, and the last three reach the kernel itself.
+var reaching = []uintptr{
+	unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_PERFMON, unix.CAP_SYS_NICE, unix.CAP_SYS_RESOURCE, unix.CAP_CHECKPOINT_RESTORE,
+	unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_BPF,
+}
 
 // allButOverride are the capabilities that a sandbox takes away. With the one that it leaves, root reads files
 // whatever their mode; Landlock decides what it writes.

@@ -4,8 +4,8 @@ package process
 
 import "runtime"
 
-// An Enclosure is what walls there are on Linux.
-type Enclosure struct{}
+// An enclosure is what walls there are on Linux.
+type enclosure struct{}
 
 // means are those that a system has for a sandbox.
 type means struct{}

@@ -28,7 +28,7 @@ func socketOf(end, far netip.AddrPort) (tcpSocket, error) {
 // for sock_diag(7) has none. Where the connection was reset, it finds the listener that it came by.
 func knowsSockets(local, remote netip.AddrPort) bool {
 	_, err := nearestSocket(local, remote)
-	return err == nil
+	return err != unix.ENOENT
 }
 
 // nearestSocket is what the kernel would give a packet from far to: a listener, where there is no connection.

@@ -76,11 +76,19 @@ func TestPeerWithoutDescriptorsIsNoCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, ours := s.Peer(lost{nil, netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("127.0.0.1:2")})
+	_, known := s.sys.marks.of(os.Getpid())
+	knows := knowsSockets(netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("127.0.0.1:2"))
 	if err := unix.Prlimit(os.Getpid(), unix.RLIMIT_NOFILE, &before, nil); err != nil {
 		t.Fatal(err)
 	}
 	if !ours {
 		t.Error("it passes for a caller")
+	}
+	if known {
+		t.Error("a process that cannot be asked is said to have no mark")
+	}
+	if !knows {
+		t.Error("the kernel is said to know of no sockets")
 	}
 }
 

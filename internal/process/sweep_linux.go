@@ -78,7 +78,7 @@ func (t *marked) left(p process) bool {
 	if t.descent.root(p.pid) != 0 {
 		return false // saves a look at the marks of nearly all
 	}
-	mark := t.marks.of(p.pid)
+	mark, _ := t.marks.of(p.pid)
 	if mark == 0 {
 		return false
 	}
@@ -118,7 +118,7 @@ func (t *adopted) left(p process) bool {
 	if p.parent != t.self.pid {
 		return false
 	}
-	if t.marks.of(p.pid) != 0 {
+	if mark, _ := t.marks.of(p.pid); mark != 0 {
 		return t.marked.left(p)
 	}
 	if t.marks.appConfined || !confined(p.pid) || t.startedByOthers(p.pid) {
@@ -147,7 +147,8 @@ func (t *pinned) left(p process) bool {
 // abandoned takes a zombie with a mark for an orphan if no other part of the program has started it. One without is
 // someone else's to wait for.
 func (t *pinned) abandoned(p process) (yes, later bool) {
-	return t.marks.ours(pinnedMark(p.pid)) && !t.startedByOthers(p.pid), false
+	number, _ := pinnedMark(p.pid)
+	return t.marks.ours(number) && !t.startedByOthers(p.pid), false
 }
 
 // abandoned takes a zombie for an orphan if no other part of the program has started it. It lets a round

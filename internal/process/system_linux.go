@@ -129,7 +129,7 @@ func (s *system) recentOOMKills() int64 {
 
 func (s *system) ended(c *Child) {
 	s.guard.track('-', c.PID())
-	c.enclosure.Close()
+	c.enclosure.close()
 	s.marks.drop(c.mark)
 	select {
 	case s.wake <- struct{}{}:

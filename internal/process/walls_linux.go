@@ -8,7 +8,7 @@ import (
 )
 
 // walls are what no child can leave or change: a Landlock domain and a seccomp filter. Both are made once. See
-// Enclosure for what one child enters.
+// enclosure for what one child enters.
 type walls struct {
 	abi    int // of Landlock; 0 for none
 	filter Filter

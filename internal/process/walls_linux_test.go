@@ -237,3 +237,20 @@ func TestWallsHoldForNobody(t *testing.T) {
 		t.Errorf("as nobody: %v\n%s", err, out)
 	}
 }
+
+// Root itself gets no capability by which a child could reach past its domain.
+func TestReachingCapabilitiesAreDropped(t *testing.T) {
+	s := open(t)
+	if s.sys.walls.abi == 0 {
+		t.Skip("this kernel has no Landlock")
+	}
+	var bounds uint64
+	if _, err := fmt.Sscanf(line(t, shell(t, s, `grep ^CapBnd /proc/self/status`)), "CapBnd: %x", &bounds); err != nil {
+		t.Fatal(err)
+	}
+	for _, capability := range []uint{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_CHECKPOINT_RESTORE, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_BPF} {
+		if bounds>>capability&1 != 0 && os.Getuid() == 0 {
+			t.Errorf("capability %d is left", capability)
+		}
+	}
+}

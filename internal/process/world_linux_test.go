@@ -137,7 +137,7 @@ func newWorld(t *testing.T, s *Supervisor) (w world, unchanged func()) {
 		if diff := cmp.Diff(before, look(t, top, w.Inside)); diff != "" {
 			t.Errorf("what is outside has changed (-before +after):\n%s", diff)
 		}
-		if data, err := os.ReadDir(victim.enclosure.Home); err != nil || len(data) > 0 {
+		if data, err := os.ReadDir(victim.enclosure.home); err != nil || len(data) > 0 {
 			t.Errorf("the home of a sibling holds %v, %v", data, err)
 		}
 	}

@@ -16,21 +16,21 @@ import (
 // handshake is what a process must be told again when it is started again: what the client said
 // when the session began, and the state that it asked for since. It is guarded by the session's mu.
 type handshake struct {
-	asked         record         // initialize, as soon as the client has sent it
-	since         time.Time      // when that was
-	request       record         // the same, once it was answered; empty if it was too large
-	version       string         // that the server answered; "" until it has
-	capabilities  []byte         // that it answered, as JSON
-	digest        [8]byte        // of what else it answered; zero while that is not known
-	confirmation  record         // notifications/initialized, once it was sent
-	confirmedByUs bool           // confirmation is ours: the client's own, if it comes, is one too many
-	level         record         // the last logging/setLevel that was granted
-	subscriptions []subscription // resources/subscribe that were granted, in order
+	asked         record    // initialize, as soon as the client has sent it
+	since         time.Time // when that was
+	request       record    // the same, once it was answered; empty if it was too large
+	version       string    // that the server answered; "" until it has
+	capabilities  []byte    // that it answered, as JSON
+	digest        [8]byte   // of what else it answered; zero while that is not known
+	confirmation  record    // notifications/initialized, once it was sent
+	confirmedByUs bool      // confirmation is ours: the client's own, if it comes, is one too many
+	granted       []granted // what the client asked for since and got, in order
 }
 
-type subscription struct {
-	uri     string
-	request record
+// A granted is a state that was granted: the last logging/setLevel, or the last resources/subscribe of a URI.
+type granted struct {
+	method, uri string
+	request     record
 }
 
 // maxSubscriptions bounds how many subscriptions are replayed; later ones are lost by a restart.
@@ -93,7 +93,7 @@ func (l *link) recordInitialize(request record, answer *message.Message) {
 
 // recordState records a state that the client asked for, if it was granted.
 func (l *link) recordState(method string, request record, answer *message.Message) {
-	if answer.Envelope().IsError() || request == "" {
+	if answer.Envelope().IsError() {
 		return
 	}
 	var asked struct {
@@ -101,37 +101,32 @@ func (l *link) recordState(method string, request record, answer *message.Messag
 			URI string `json:"uri"`
 		} `json:"params"`
 	}
-	if method != "logging/setLevel" && json.Unmarshal([]byte(request), &asked) != nil {
+	if json.Unmarshal([]byte(request), &asked) != nil { // or it was too large for a record
 		return
 	}
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	switch h := &l.s.handshake; method {
-	case "logging/setLevel":
-		h.level = request
-	case "resources/subscribe":
-		h.unsubscribe(asked.Params.URI)
-		if len(h.subscriptions) < maxSubscriptions {
-			h.subscriptions = append(h.subscriptions, subscription{asked.Params.URI, request})
-		}
-	default:
-		h.unsubscribe(asked.Params.URI)
-	}
+	l.s.handshake.grant(method, asked.Params.URI, request)
 }
 
-// unsubscribe forgets a subscription. Who replays the handshake may hold the list: it gets another.
-func (h *handshake) unsubscribe(uri string) {
-	var kept []subscription
-	for _, sub := range h.subscriptions {
-		if sub.uri != uri {
-			kept = append(kept, sub)
+// grant notes a state, in place of the one that it replaces or ends; an empty request cannot be said again. Who replays the handshake may hold the list: it
+// gets another.
+func (h *handshake) grant(method, uri string, request record) {
+	level := method == "logging/setLevel"
+	var kept []granted
+	for _, g := range h.granted {
+		if level != (g.method == "logging/setLevel") || !level && uri != g.uri {
+			kept = append(kept, g)
 		}
 	}
-	h.subscriptions = kept
+	if request != "" && (level || method == "resources/subscribe" && len(kept) < maxSubscriptions) {
+		kept = append(kept, granted{method, uri, request})
+	}
+	h.granted = kept
 }
 
 // stateless reports whether the process was told nothing but who the client is.
-func (h *handshake) stateless() bool { return h.level == "" && len(h.subscriptions) == 0 }
+func (h *handshake) stateless() bool { return len(h.granted) == 0 }
 
 // replay says the handshake to a fresh process, and compares what it answers. Without one it does
 // nothing: the client will say it. A call is never said again: it may have had its effect.
@@ -164,21 +159,13 @@ func (l *link) replay() error {
 			return err
 		}
 	}
-	again := h.subscriptions
-	if h.level != "" {
-		again = append([]subscription{{"", h.level}}, again...)
-	}
-	for i, sub := range again {
-		answer, err := l.ask(sub.request)
+	for _, g := range h.granted {
+		answer, err := l.ask(g.request)
 		if err != nil {
 			return err
 		}
 		if answer.Envelope().IsError() {
-			method := "resources/subscribe"
-			if i == 0 && h.level != "" {
-				method = "logging/setLevel"
-			}
-			l.s.log.Warn("restarted server refused a request that it accepted before", "method", method)
+			l.s.log.Warn("restarted server refused a request that it accepted before", "method", g.method)
 		}
 		answer.Free()
 	}

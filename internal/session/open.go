@@ -22,12 +22,11 @@ type Opening struct {
 	// Version is the protocol version for which we initialize the process ourselves, because the
 	// client does not; empty if it does.
 	Version string
-	// Initialize is the client's, which is to be sent next, where it is known already; it is not kept.
+	// Initialize is the client's, which is to be sent next, where it is known already; it is not kept. A session
+	// that is there under ID is ended then, instead of being returned.
 	Initialize *message.Message
 	// Request names the HTTP request in the log; empty if it has no name.
 	Request string
-	// Fresh ends a session that is there under ID, instead of returning it.
-	Fresh bool
 	// Ends is when calls must have ended, since the only stream of the session, as HTTP with SSE has it, ends by the
 	// Functions host, which lets a request take HostLimit. It is zero for other sessions.
 	Ends      time.Time
@@ -52,7 +51,7 @@ func (o Opening) handshake() (h handshake, idle time.Duration, err error) {
 }
 
 // Open opens a session and returns it, entered: Leave must follow. With an ID whose session is
-// there it returns that, unless Fresh is set. The process starts in the background, unless the server is known
+// there it returns that, unless Initialize is set. The process starts in the background, unless the server is known
 // to answer what the session begins with: then it starts when it is needed. Open fails with
 // a *admission.FullError or admission.ErrClosed, and, with an ID, an *ElsewhereError if another instance has
 // the session, or a *child.Failure if that cannot be found out.
@@ -98,9 +97,9 @@ func (t *Table) admit(key admission.Key, o Opening, h handshake, talk Talk, idle
 	}
 	if s := t.sessions[key]; s != nil {
 		switch {
-		case o.Fresh && s.Alive():
+		case o.Initialize != nil && s.Alive():
 			return nil, s, nil, nil
-		case !o.Fresh && s.Enter():
+		case o.Initialize == nil && s.Enter():
 			return s, nil, nil, nil
 		}
 		delete(t.sessions, key) // it has ended, and is about to be forgotten

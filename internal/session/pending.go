@@ -60,7 +60,7 @@ func (l *link) prepareLocked(ctx context.Context, p *pending, m *message.Message
 	case "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
 		request := recorded(m)
 		if l.known() { // it grants a level, and answers no other of these
-			l.s.handshake.level = request
+			l.s.handshake.grant(p.method, "", request)
 			break
 		}
 		p.record = func(answer *message.Message) { l.recordState(p.method, request, answer) }

@@ -60,7 +60,7 @@ func (b *bench) begin(principal, initialize string) *Session {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	s, err := b.table.Open(b.t.Context(), Opening{Server: b.server, Principal: principal, Initialize: m, Fresh: true})
+	s, err := b.table.Open(b.t.Context(), Opening{Server: b.server, Principal: principal, Initialize: m})
 	m.Free()
 	if err != nil {
 		b.t.Fatal(err)

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -19,11 +20,15 @@ func newReader(st *Stream, at int) *Reader {
 }
 
 func (r *Reader) wake() {
-	if r == nil {
-		return
+	if r != nil {
+		rouse(r.ready)
 	}
+}
+
+// rouse signals on c, which has a capacity of 1, or is nil without a listener.
+func rouse(c chan struct{}) {
 	select {
-	case r.ready <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -93,7 +98,7 @@ func (r *Reader) Take() (Event, State) {
 	e.Message, e.Last = m, st.ended && r.at == st.nextLocked()-1
 	st.sent = max(st.sent, r.at)
 	r.at++
-	st.takenLocked()
+	rouse(st.drained)
 	return e, Taken
 }
 
@@ -134,26 +139,13 @@ func (r *Reader) Leave() {
 	st, s := r.st, r.st.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, p := range s.parked {
-		if p == r {
-			s.parked = append(s.parked[:i], s.parked[i+1:]...)
-			return
-		}
-	}
+	s.parked = slices.DeleteFunc(s.parked, func(other *Reader) bool { return other == r })
 	if st.reader != r {
 		return
 	}
-	st.reader = nil
 	if r == &st.opener {
 		s.recycleLocked(r)
 	}
-	if n := len(s.parked); n > 0 && st == &s.standalone {
-		st.reader, s.parked = s.parked[n-1], s.parked[:n-1]
-		st.reader.at = st.sent + 1
-		st.reader.wake()
-	}
-	if st.reader == nil && !st.keep {
-		st.dropAllLocked()
-	}
-	st.takenLocked() // who waits for this reader in Hold waits no longer
+	s.succeedLocked(st)
+	rouse(st.drained) // who waits for this reader in Hold waits no longer
 }

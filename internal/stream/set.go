@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 const (
 	maxBacklog   = 256              // events that a connected reader may be behind before who pushes has to wait
 	stallTimeout = 15 * time.Second // for such a reader to read something
+	maxParked    = 64               // older readers of the standalone stream that wait
 )
 
 // A Set is streams with numbers of their own and one bound on what they keep together. Its methods may
@@ -193,22 +195,37 @@ func (s *Set) cutOff(st *Stream, reader *Reader) bool {
 		return false
 	}
 	reader.cut = true
-	st.reader = nil
-	if !st.keep {
-		st.dropAllLocked()
-	}
+	s.succeedLocked(st)
 	reader.wake()
 	return true
 }
 
+// succeedLocked gives a stream, which has lost its reader, to the newest of those that wait for it.
+func (s *Set) succeedLocked(st *Stream) {
+	st.reader = nil
+	if n := len(s.parked); n > 0 && st == &s.standalone {
+		st.reader, s.parked = s.parked[n-1], s.parked[:n-1]
+		st.reader.at = max(st.sent+1, st.first)
+		st.reader.wake()
+	}
+	if st.reader == nil && !st.keep {
+		st.dropAllLocked()
+	}
+}
+
 // Listen returns a reader of the standalone stream, beginning with what has reached nobody yet.
-// The newest listener is served; older ones wait until it leaves.
+// The newest listener is served; older ones wait until it leaves. One more than may wait cuts off the oldest.
 func (s *Set) Listen() *Reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := &s.standalone
 	if st.reader != nil {
 		s.parked = append(s.parked, st.reader)
+	}
+	if len(s.parked) > maxParked {
+		s.parked[0].cut = true
+		s.parked[0].wake()
+		s.parked = slices.Delete(s.parked, 0, 1)
 	}
 	st.reader = newReader(st, max(st.sent+1, st.first))
 	st.reader.wake()

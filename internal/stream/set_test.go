@@ -105,6 +105,49 @@ func TestKeptStreamIsResumed(t *testing.T) {
 	}
 }
 
+func TestOldestListenersAreCutOff(t *testing.T) {
+	t.Parallel()
+	s := newTestSet()
+	var all []*Reader
+	for range maxParked + 3 {
+		all = append(all, s.Listen())
+	}
+	for i, r := range all {
+		want := Waiting
+		if i < 2 {
+			want = Cut
+		}
+		if _, state := r.Take(); state != want {
+			t.Errorf("listener %d: %d, want %d", i, state, want)
+		}
+		r.Leave()
+	}
+}
+
+func TestListenerThatIsCutOffIsSucceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestSet()
+		older, newer := s.Listen(), s.Listen()
+		for n := range maxBacklog + 1 {
+			push(t, s, s.Standalone(), n)
+		}
+		held := make(chan bool)
+		go func() { held <- s.Hold(t.Context(), s.Standalone()) }()
+		time.Sleep(stallTimeout + time.Second)
+		if _, state := newer.Take(); state != Cut {
+			t.Errorf("the one that does not read: %d", state)
+		}
+		if got, end := read(older); !strings.HasPrefix(got, "m0 m1 ") || end != Waiting {
+			t.Errorf("the one that waits gets %.20q, then %d", got, end)
+		}
+		if !<-held {
+			t.Error("the writer does not hear of it")
+		}
+		newer.Leave()
+		older.Leave()
+	})
+}
+
 func TestNewestListenerIsServed(t *testing.T) {
 	t.Parallel()
 	s := newTestSet()

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"mime"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -301,75 +299,6 @@ func (q *request) failed(err error, id []byte) {
 		q.Log.Error("request failed", "error", err)
 		q.refuseID(http.StatusInternalServerError, codeInternal, "internal error", id, "")
 	}
-}
-
-func isJSON(contentType string) bool {
-	if contentType == "application/json" {
-		return true
-	}
-	kind, _, err := mime.ParseMediaType(contentType)
-	return err == nil && kind == "application/json"
-}
-
-// takesContent reports whether the body of a POST is of a kind that is read. It has answered when it is not.
-func (q *request) takesContent() bool {
-	if !isJSON(q.r.Header.Get("Content-Type")) {
-		q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Type must be application/json")
-		return false
-	}
-	for _, coding := range q.r.Header.Values("Content-Encoding") {
-		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
-			q.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
-			q.refuse(http.StatusUnsupportedMediaType, codeInvalid, "Content-Encoding must be identity or omitted")
-			return false
-		}
-	}
-	return true
-}
-
-// body reads and checks the message of a POST. It has answered when it returns nil.
-func (q *request) body() *message.Message {
-	if !q.takesContent() {
-		return nil
-	}
-	if q.r.ContentLength > q.MaxBody {
-		q.tooLarge()
-		return nil
-	}
-	m := message.New(&q.share)
-	err := q.fill(m)
-	if err == nil && m.IsContainer() {
-		return m
-	}
-	var large *message.TooLargeError
-	var syntax *message.SyntaxError
-	switch {
-	case errors.As(err, &large):
-		q.tooLarge()
-	case errors.Is(err, message.ErrNoMemory):
-		q.w.Header().Set("Retry-After", "5")
-		q.refuse(http.StatusServiceUnavailable, codeInternal, err.Error())
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		q.w.Header().Set("Connection", "close")
-		q.refuse(http.StatusRequestTimeout, codeInvalid, q.content.tooLate())
-	case errors.Is(err, message.ErrEncoding):
-		q.refuse(http.StatusBadRequest, codeParse, "the body must be JSON in UTF-8: "+err.Error())
-	case err == nil || errors.As(err, &syntax) || errors.Is(err, message.ErrUnfinished) || errors.Is(err, message.ErrMember):
-		text := "the body is not a JSON-RPC message"
-		if err != nil {
-			text += ": " + err.Error()
-		}
-		q.refuse(http.StatusBadRequest, codeParse, text)
-	default:
-		q.refuse(http.StatusBadRequest, codeParse, "the body could not be read")
-	}
-	m.Free()
-	return nil
-}
-
-func (q *request) tooLarge() {
-	q.w.Header().Set("Connection", "close")
-	q.refuse(http.StatusRequestEntityTooLarge, codeInvalid, "the body is larger than "+strconv.FormatInt(q.MaxBody, 10)+" bytes")
 }
 
 // forbidden reports whether the caller lacks something for m. It has answered then.

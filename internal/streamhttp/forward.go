@@ -63,7 +63,7 @@ func (q *request) pass(id string, m *message.Message) (answered bool, err error)
 		if err != nil || owner == "" {
 			return false, err
 		}
-		if q.passTo(Remote{Owner: owner, Session: o.OwnerName(), Caller: q.caller}, m) {
+		if q.passTo(owner, o.OwnerName(), m) {
 			return true, nil
 		}
 		q.Table.ForgetOwner(o)
@@ -81,8 +81,10 @@ func unsettled() error {
 	return &child.Failure{Text: "the session is moving between instances; try again soon", Reason: child.ReasonUnsure, Retryable: true}
 }
 
-// passTo passes the request on to an instance. It has answered unless it reports false.
-func (q *request) passTo(to Remote, m *message.Message) bool {
+// passTo passes the request on to an instance, and the session with this name there; empty for none. It has answered
+// unless it reports false.
+func (q *request) passTo(owner, session string, m *message.Message) bool {
+	to := Remote{Owner: owner, Session: session, Caller: q.caller}
 	var body Body
 	if m != nil {
 		body = m
@@ -128,14 +130,6 @@ func (n *noted) WriteHeader(status int) {
 
 // Unwrap is for http.ResponseController.
 func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
-
-// passState passes the request on to the instance that minted its requestState. It has answered if it returns nil.
-func (q *request) passState(owner string, m *message.Message) error {
-	if q.passTo(Remote{Owner: owner, Caller: q.caller}, m) {
-		return nil
-	}
-	return unsettled()
-}
 
 // found passes the request on if err, of opening its session, is that another instance has that. It returns nil
 // if it has answered.

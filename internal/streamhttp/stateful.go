@@ -131,10 +131,10 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 	var err error
 	switch {
 	case id == "" && initialize, q.chosen(id) && initialize:
-		s, err = q.begins(id, m)
+		s, err = q.open(id, "", m)
 		opened = true
 	case id == "" && m.Kind() == message.Request && q.Anonymous:
-		s, err = q.open("", q.version())
+		s, err = q.open("", q.version(), nil)
 		opened = true
 	case id == "":
 		q.refuse(http.StatusBadRequest, codeInvalid, "missing session id: send initialize first, then the header Mcp-Session-Id from its answer")
@@ -144,14 +144,14 @@ func (q *request) session(m *message.Message) (s *session.Session, opened, ok bo
 		switch {
 		case !errors.Is(err, session.ErrUnknown):
 		case initialize: // the client has kept the id of a session that is over, and initializes again
-			s, err = q.begins("", m)
+			s, err = q.open("", "", m)
 			opened = true
 		case session.Minted(id):
 			if s, err = q.takeOver(id, m); s == nil && err == nil {
 				return nil, false, false
 			}
 		case q.chosen(id) && m.Kind() == message.Request:
-			s, err = q.open(id, q.version())
+			s, err = q.open(id, q.version(), nil)
 			opened = true
 		}
 	}
@@ -188,18 +188,11 @@ func (q *request) welcome(s *session.Session) bool {
 	return true
 }
 
-// open opens a session: with an id that the client chose or a minted one, and, unless version is
-// empty, initialized by us.
-func (q *request) open(id, version string) (*session.Session, error) {
+// open opens a session: with an id that the client chose or a minted one, initialized by us in this version, or by
+// the client, with m.
+func (q *request) open(id, version string, m *message.Message) (*session.Session, error) {
 	o := q.opening(id)
-	o.Version = version
-	return q.Table.Open(q.ctx, o)
-}
-
-// begins opens the session that the client asks for with m, with an id that it chose or a minted one.
-func (q *request) begins(id string, m *message.Message) (*session.Session, error) {
-	o := q.opening(id)
-	o.Initialize, o.Fresh = m, true
+	o.Version, o.Initialize = version, m
 	return q.Table.Open(q.ctx, o)
 }
 

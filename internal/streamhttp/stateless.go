@@ -138,8 +138,8 @@ func (q *request) call(m *message.Message, id []byte, version string) (*pool.Cal
 			q.withSessions(m, version, id, undecided.Why)
 			return nil, nil
 		case errors.As(err, &elsewhere):
-			if err = q.passState(elsewhere.Owner, m); err != nil {
-				q.failed(err, id)
+			if !q.passTo(elsewhere.Owner, "", m) {
+				q.failed(unsettled(), id)
 			}
 			return nil, nil
 		case err != nil:

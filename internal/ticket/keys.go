@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"bytes"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -89,11 +88,7 @@ func (k *Keys) Names(text string) (names []string) {
 }
 
 func nameBy(key []byte, text string) string {
-	key, err := hkdf.Key(sha256.New, key, nil, "mcpfunc name a", 32)
-	if err != nil {
-		panic("ticket: no key can be derived: " + err.Error()) // of other sizes than ours
-	}
-	mac := hmac.New(sha256.New, key)
+	mac := hmac.New(sha256.New, deriveKey("mcpfunc name a", key, nil))
 	io.WriteString(mac, text)
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }

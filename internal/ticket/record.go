@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 )
 
 // What instances keep for each other outside of their memory is sealed with the keys of session ids,
@@ -36,10 +35,7 @@ type Sealer struct {
 func (k *Keys) Sealer() *Sealer {
 	s := new(Sealer)
 	rand.Read(s.salt[:])
-	var err error
-	if s.aead, err = deriveFor(recordPurpose, k.keys[0], s.salt[:]); err != nil {
-		panic(fmt.Sprintf("ticket: no key can be derived: %v", err)) // of other sizes than ours
-	}
+	s.aead = derive(recordPurpose, k.keys[0], s.salt[:])
 	return s
 }
 
@@ -57,16 +53,11 @@ func (k *Keys) OpenRecord(number uint64, record, about []byte) ([]byte, error) {
 	if len(record) < Overhead {
 		return nil, ErrRecord
 	}
-	for _, key := range k.keys {
-		aead, err := deriveFor(recordPurpose, key, record[:saltSize])
-		if err != nil {
-			return nil, ErrRecord
-		}
-		if plain, err := aead.Open(nil, recordNonce(number), record[saltSize:], about); err == nil {
-			return plain, nil
-		}
+	plain, ok := k.open(recordPurpose, recordNonce(number), record, about)
+	if !ok {
+		return nil, ErrRecord
 	}
-	return nil, ErrRecord
+	return plain, nil
 }
 
 func recordNonce(number uint64) []byte {

@@ -26,7 +26,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -74,11 +73,7 @@ func (k *Keys) Seal(h Holder, t Ticket) (id string, err error) {
 	}
 	sealed := make([]byte, saltSize, saltSize+len(packed)+tagSize)
 	rand.Read(sealed)
-	aead, err := derive(k.keys[0], sealed)
-	if err != nil {
-		return "", fmt.Errorf("seal a session id: %w", err)
-	}
-	sealed = aead.Seal(sealed, make([]byte, aead.NonceSize()), packed, h.bytes())
+	sealed = derive(idPurpose, k.keys[0], sealed).Seal(sealed, make([]byte, nonceSize), packed, h.bytes())
 	id = Prefix + layout + base64.RawURLEncoding.EncodeToString(sealed)
 	if len(id) > MaxLength {
 		return "", ErrTooLong
@@ -89,9 +84,8 @@ func (k *Keys) Seal(h Holder, t Ticket) (id string, err error) {
 // Open returns what id carries if it was sealed for h under any of the keys, and ErrInvalid if not.
 // It does not know how old an id may be.
 //
-// An id that is not an id by its form is refused at once, which tells nobody more than they sent. Beyond
-// that all keys are tried, no matter which fits or whether any does, and nothing of the content is looked
-// at before it is authenticated.
+// An id that is not an id by its form is refused at once, which tells nobody more than they sent. Nothing of the
+// content is looked at before it is authenticated.
 func (k *Keys) Open(h Holder, id string) (Ticket, error) {
 	text, ok := strings.CutPrefix(id, Prefix+layout)
 	if !ok || len(id) > MaxLength || strings.ContainsAny(text, "\r\n") { // which the decoder skips
@@ -103,41 +97,49 @@ func (k *Keys) Open(h Holder, id string) (Ticket, error) {
 	if err != nil || len(sealed) < minSize {
 		return Ticket{}, ErrInvalid
 	}
-	var packed []byte
-	holder, nonce := h.bytes(), make([]byte, nonceSize)
-	for _, key := range k.keys {
-		aead, err := derive(key, sealed[:saltSize])
-		if err != nil {
-			return Ticket{}, ErrInvalid
-		}
-		if plain, err := aead.Open(nil, nonce, sealed[saltSize:], holder); err == nil {
-			packed = plain
-		}
-	}
-	if packed == nil {
+	packed, ok := k.open(idPurpose, make([]byte, nonceSize), sealed, h.bytes())
+	if !ok {
 		return Ticket{}, ErrInvalid
 	}
 	return k.unpack(packed)
 }
 
-const nonceSize = 12 // of GCM
+const (
+	idPurpose = "mcpfunc session id " + layout
+	nonceSize = 12 // of GCM
+)
 
-// derive returns the cipher of the one id that has this salt.
-func derive(key, salt []byte) (cipher.AEAD, error) {
-	return deriveFor("mcpfunc session id "+layout, key, salt)
+// open returns what was sealed for a purpose and about something, under any of the keys: salt and ciphertext. All keys
+// are tried, no matter which fits or whether any does.
+func (k *Keys) open(purpose string, nonce, sealed, about []byte) (plain []byte, ok bool) {
+	for _, key := range k.keys {
+		text, err := derive(purpose, key, sealed[:saltSize]).Open(nil, nonce, sealed[saltSize:], about)
+		if err == nil {
+			plain, ok = text, true
+		}
+	}
+	return plain, ok
 }
 
-// deriveFor returns the cipher of what has this salt, and serves this purpose and no other.
-func deriveFor(purpose string, key, salt []byte) (cipher.AEAD, error) {
-	sub, err := hkdf.Key(sha256.New, key, salt, purpose, 32)
+// derive returns the cipher of what has this salt, and serves this purpose and no other.
+func derive(purpose string, key, salt []byte) cipher.AEAD {
+	block, err := aes.NewCipher(deriveKey(purpose, key, salt))
 	if err != nil {
-		return nil, err
+		panic("ticket: " + err.Error()) // of other sizes than ours
 	}
-	block, err := aes.NewCipher(sub)
+	aead, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, err
+		panic("ticket: " + err.Error())
 	}
-	return cipher.NewGCM(block)
+	return aead
+}
+
+func deriveKey(purpose string, key, salt []byte) []byte {
+	sub, err := hkdf.Key(sha256.New, key, salt, purpose, keySize)
+	if err != nil {
+		panic("ticket: no key can be derived: " + err.Error()) // of other sizes than ours
+	}
+	return sub
 }
 
 // bytes is the holder in one piece, so that no two holders have the same.

@@ -3,10 +3,13 @@
 package scale
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/mcpfunc/mcpfunc/internal/e2etest"
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
@@ -66,5 +69,36 @@ func TestDeleteIsRememberedByEveryInstance(t *testing.T) {
 	}
 	if !e2etest.Eventually(testlimit.Wait(), func() bool { return strings.Contains(c.send(t, http.MethodPost, other, echo).body, "hello") }) {
 		t.Error("a session that goes on is not reached any more")
+	}
+}
+
+// A call of a session that is on the instance that it reaches does not use Redis, in which that instance only reports that
+// it is alive.
+func TestCallsOfSessionsThatAreHereDoNotUseRedis(t *testing.T) {
+	store := e2etest.StartRedis(t)
+	s := newStage(t, 1, map[string]server{"counter": stateful(t)}, sharedBy(store))
+	here := s.up()[0].at("counter")
+	count := &tally{id: here.open(t)}
+	c := redis.NewClient(optionsOf(t, store))
+	defer c.Close()
+	commands := func() (n int) {
+		t.Helper()
+		_, after, _ := strings.Cut(c.Info(t.Context(), "stats").Val(), "total_commands_processed:")
+		if _, err := fmt.Sscan(after, &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	const calls = 2000
+	before := commands()
+	for range calls {
+		if !count.next(t, here) {
+			t.Fatal("a call fails")
+		}
+	}
+	used := commands() - before
+	t.Logf("%d calls, and meanwhile %d commands", calls, used)
+	if used >= calls {
+		t.Errorf("%d calls sent %d commands to Redis", calls, used)
 	}
 }

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package process
+
+import "net"
+
+// system has nothing to do where there is neither a sub-reaper nor /proc, or where job objects do it.
+type system struct{}
+
+func (*system) open(*Supervisor)                        {}
+func (*system) takeProcess()                            {}
+func (*system) ended(*Child)                            {}
+func (*system) close()                                  {}
+func (*system) isolation() string                       { return isolation }
+func (*system) peer(net.Conn) (child uint64, ours bool) { return 0, false }
+func (*system) limitation() (text, hint string)         { return "", "" }
