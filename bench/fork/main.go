@@ -3,9 +3,10 @@
 //
 //	go run ./bench/fork [-sessions 10] [-python 3.12] [SERVER...]
 //
-// A server is a command line for uvx, with its version: "mcp-server-time@2026.10.19". Without any they are the lines of
-// test/e2e/tools/fork-servers.txt that begin with "ci". It packs them into a temporary folder, for which it needs uv and the
-// network, and prints a table in Markdown. Sessions with and without a fork alternate.
+// A server is a command line for uvx, with its version, after the variables that it needs: "mcp-server-time@2026.10.19".
+// Without any they are the lines of test/e2e/tools/fork-servers.txt that begin with "ci". It packs them into a temporary folder, for which it needs uv and the
+// network, and prints a table in Markdown. Sessions with and without a fork alternate, beside one of each that stays open:
+// what two processes read of files, they share.
 package main
 
 import (
@@ -46,8 +47,8 @@ func run(sessions int, python string, lines []string, out io.Writer) error {
 			return err
 		}
 		for line := range strings.Lines(string(list)) {
-			if line, ok := strings.CutPrefix(strings.TrimSpace(line), "ci uvx "); ok {
-				lines = append(lines, line)
+			if line, ok := strings.CutPrefix(strings.TrimSpace(line), "ci "); ok {
+				lines = append(lines, strings.Replace(line, "uvx ", "", 1))
 			}
 		}
 	}
@@ -72,20 +73,31 @@ func run(sessions int, python string, lines []string, out io.Writer) error {
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|")
 	for i, name := range names {
 		costs := map[bool][]cost{}
+		var first []func() error
 		for n := range sessions + 1 {
 			for _, forked := range []bool{true, false} {
-				c, err := apps[forked].session(name)
+				c, end, err := apps[forked].session(name)
 				if err != nil {
 					return fmt.Errorf("%s: %w", lines[i], err)
 				}
-				if n > 0 { // the first finds out what others know
-					costs[forked] = append(costs[forked], c)
+				if n == 0 { // it finds out what others know
+					first = append(first, end)
+					continue
 				}
+				costs[forked] = append(costs[forked], c)
+				if err := end(); err != nil {
+					return err
+				}
+			}
+		}
+		for _, end := range first {
+			if err := end(); err != nil {
+				return err
 			}
 		}
 		cold, fork := median(costs[false]), median(costs[true])
 		const gib = 1 << 10
-		fmt.Fprintf(out, "| `%s` | %.0f | %.0f | %.0f %% | %.1f | %.1f | %.0f | %.0f | %.1f |\n", lines[i], cold.cpu, fork.cpu, 100*fork.cpu/cold.cpu,
+		fmt.Fprintf(out, "| `%s` | %.0f | %.0f | %.1f %% | %.1f | %.1f | %.0f | %.0f | %.1f |\n", lines[i], cold.cpu, fork.cpu, 100*fork.cpu/cold.cpu,
 			cold.private, fork.private, gib/cold.private, (gib-fork.server)/fork.private, fork.server)
 	}
 	return nil
@@ -111,7 +123,11 @@ func pack(dir, python string, lines []string) (names []string, err error) {
 func configure(dir string, lines []string, forked bool) error {
 	servers := map[string]any{}
 	for i, line := range lines {
-		servers["s"+strconv.Itoa(i)] = map[string]any{"command": "uvx", "args": strings.Fields(line), "timeout_seconds": 120, "fork": forked, "era": "legacy"}
+		words, env := strings.Fields(line), map[string]string{}
+		for name, value, is := strings.Cut(words[0], "="); is; name, value, is = strings.Cut(words[0], "=") {
+			env[name], words = value, words[1:]
+		}
+		servers["s"+strconv.Itoa(i)] = map[string]any{"command": "uvx", "args": words, "env": env, "timeout_seconds": 120, "fork": forked, "era": "legacy"}
 	}
 	data, err := json.Marshal(map[string]any{"mcpServers": servers})
 	if err != nil {
@@ -153,46 +169,42 @@ type cost struct {
 	private, server float64 // MiB: of its process, of the fork server
 }
 
-// session opens one, and returns what its process has cost when it has answered.
-func (l *lab) session(name string) (c cost, err error) {
+// session opens one, and returns what its process has cost when it has answered, and what ends it.
+func (l *lab) session(name string) (c cost, end func() error, err error) {
 	before := processes()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	client := mcp.NewClient(&mcp.Implementation{Name: "bench", Version: "1"}, nil)
 	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: l.front.URL + "/api/mcp/" + name, DisableStandaloneSSE: true}, nil)
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
-	defer session.Close()
 	if _, err := session.ListTools(ctx, nil); err != nil {
-		return c, err
+		session.Close()
+		return c, nil, err
 	}
 	// One that there is not: every server answers, and none has work to do.
 	_, _ = session.CallTool(ctx, &mcp.CallToolParams{Name: "none"})
 	server := 0
-	for pid, p := range processes() {
-		if _, old := before[pid]; old || p.parent == os.Getpid() == l.forked {
+	for pid, parent := range processes() {
+		if _, old := before[pid]; old || parent == os.Getpid() == l.forked {
 			continue
 		}
-		c.cpu, c.private, server = p.cpu, private(pid), p.parent
+		c.cpu, c.private, server = cpu(pid), rollup(pid, "Private_"), parent
 	}
 	if c.cpu == 0 {
-		return c, fmt.Errorf("there is no process of its own, forked: %t", l.forked)
+		session.Close()
+		return c, nil, fmt.Errorf("there is no process of its own, forked: %t", l.forked)
 	}
 	if l.forked {
-		c.server = private(server)
+		c.server = rollup(server, "Anonymous:") // its processes share most of that
 	}
-	return c, nil
+	return c, session.Close, nil
 }
 
-type proc struct {
-	parent int
-	cpu    float64 // ms
-}
-
-// processes returns those of Python, by id.
-func processes() map[int]proc {
-	all := map[int]proc{}
+// processes returns those of Python, by id, with their parents.
+func processes() map[int]int {
+	all := map[int]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
 		stat, err := os.ReadFile(file)
@@ -202,18 +214,28 @@ func processes() map[int]proc {
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		parent, _ := strconv.Atoi(fields[1])
-		user, _ := strconv.Atoi(fields[11])
-		system, _ := strconv.Atoi(fields[12])
-		all[pid] = proc{parent, float64(user+system) * 10} // USER_HZ is 100
+		all[pid] = parent
 	}
 	return all
 }
 
-// private is the memory of a process that it does not share, in MiB.
-func private(pid int) (mib float64) {
-	rollup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	for line := range strings.Lines(string(rollup)) {
-		if fields := strings.Fields(line); strings.HasPrefix(line, "Private_") {
+// cpu is the processor time that the threads of a process have used, in ms.
+func cpu(pid int) (ms float64) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, file := range threads {
+		stat, _ := os.ReadFile(file)
+		first, _, _ := strings.Cut(string(stat), " ")
+		ns, _ := strconv.ParseFloat(first, 64)
+		ms += ns / 1e6
+	}
+	return ms
+}
+
+// rollup sums up the memory of a process of the kinds that begin with kind, in MiB.
+func rollup(pid int, kind string) (mib float64) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); strings.HasPrefix(line, kind) {
 			kib, _ := strconv.Atoi(fields[1])
 			mib += float64(kib) / (1 << 10)
 		}

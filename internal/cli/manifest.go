@@ -252,15 +252,13 @@ func (m *manifestMaker) asked(name string) bool {
 	return slices.ContainsFunc(m.report, func(r manifestReport) bool { return r.Name == name })
 }
 
-// probe returns what asks a server for its tools while it is packed, and then for what a manifest says.
-func (m *manifestMaker) probe(prober *packprobe.Prober) func(context.Context, pack.Target) ([]pack.Tool, error) {
-	return func(ctx context.Context, target pack.Target) ([]pack.Tool, error) {
-		tools, err := prober.Probe(ctx, target)
-		if err == nil && target.Fork == nil && m.has(target.Name) && !m.asked(target.Name) {
-			got, failed := prober.Record(ctx, target)
-			m.take(target.Name, got, failed)
+// recordPacked returns what asks a server while it is packed.
+func (m *manifestMaker) recordPacked(prober *packprobe.Prober) func(context.Context, pack.Target) {
+	return func(ctx context.Context, target pack.Target) {
+		if m.has(target.Name) {
+			got, err := prober.Record(ctx, target)
+			m.take(target.Name, got, err)
 		}
-		return tools, err
 	}
 }
 

@@ -132,7 +132,7 @@ func runPack(ctx context.Context, env *Env, opts *packOptions) error {
 		if m, err = newManifestMaker(env, opts.Dir); err != nil {
 			return err
 		}
-		task.Probe = m.probe(prober)
+		task.Probe, task.Record = prober.Probe, m.recordPacked(prober)
 	}
 	var report *pack.Report
 	err = env.duringProgress("packing", func(p *progress) (err error) {

@@ -55,7 +55,8 @@ func (r *run) addFork(j *job, start *packmanifest.Start) error {
 
 // tryFork finds out whether a server that has answered with these tools can be forked: imported is what it had
 // imported by then. Whatever goes wrong is a reason to start it in the ordinary way.
-func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, imported []string, tools []Tool) error {
+// Where it can, target is forked from then on.
+func (r *run) tryFork(ctx context.Context, j *job, target *Target, seal *sealed, imported []string, tools []Tool) error {
 	list, err := os.ReadFile(filepath.Join(j.lockDir, forkName))
 	if err != nil { // else it was found before, for the same packages
 		modules := r.shareable(j, imported)
@@ -69,7 +70,7 @@ func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, 
 		if err := os.WriteFile(target.Fork.Modules, list, 0o644); err != nil {
 			return err
 		}
-		got, err := r.opts.Probe(ctx, target)
+		got, err := r.opts.Probe(ctx, *target)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -88,6 +89,7 @@ func (r *run) tryFork(ctx context.Context, j *job, target Target, seal *sealed, 
 		}
 	}
 	if j.noFork != "" {
+		target.Fork = nil
 		j.report.Fork = &ForkReport{Why: j.noFork}
 		r.note(j.name, "is not started as a fork: %s", j.noFork)
 		return nil

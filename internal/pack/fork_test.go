@@ -1,11 +1,17 @@
 package pack
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 )
 
 // What is imported before a fork is of others: neither the server's own packages nor what is in the project, whose
@@ -54,6 +60,60 @@ func TestModulesThatSessionsMayShare(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, r.shareable(j, imported)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A manifest is recorded of a server as it will be started, once it is known whether that is by fork.
+func TestServersAreRecordedAsTheyWillStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		imported []string
+		fork     error
+		want     bool
+	}{
+		"forked": {[]string{"json"}, nil, true}, "not forked": {[]string{"json"}, errors.New("a thread"), false}, "nothing to import": {nil, nil, false},
+	} {
+		project, stage := t.TempDir(), t.TempDir()
+		for _, dir := range []string{workFolder, "packed/x/site-packages", "lock"} {
+			if err := os.MkdirAll(filepath.Join(stage, dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(stage, "packed/x/site-packages/x.py"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var recorded []bool
+		r := &run{
+			stage: stage, work: filepath.Join(stage, workFolder), lock: &Lock{Platform: Platform},
+			file: &packmanifest.File{
+				Format: packmanifest.Format, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+				Servers: map[string]packmanifest.Server{"x": {Start: packmanifest.Start{Interpreter: packmanifest.Python}}},
+			},
+			opts: &Options{
+				Dir: project, Log: func(string, string) {},
+				Probe: func(_ context.Context, target Target) ([]Tool, error) {
+					if target.Fork != nil {
+						return nil, tt.fork
+					}
+					*target.Imported = tt.imported
+					return nil, nil
+				},
+				Record: func(_ context.Context, target Target) { recorded = append(recorded, target.Fork != nil) },
+			},
+		}
+		j := &job{
+			plan:   &plan{name: "x", recipe: &Recipe{Kind: KindPython, Requires: []string{"x"}, Script: "x"}},
+			report: &ServerReport{}, treeDir: filepath.Join(stage, "packed/x"), lockDir: filepath.Join(stage, "lock"),
+		}
+		r.jobs = []*job{j}
+		seal, err := r.seal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = errors.Join(r.try(t.Context(), j, &packmanifest.Starter{}, seal), unseal(stage))
+		if err != nil || !slices.Equal(recorded, []bool{tt.want}) {
+			t.Errorf("%s: recorded %v, %v; want once, by fork: %t", name, recorded, err, tt.want)
 		}
 	}
 }

@@ -43,6 +43,9 @@ type Options struct {
 	// Probe starts a packed server and asks it for its tools. nil asks none.
 	Probe func(context.Context, Target) ([]Tool, error)
 
+	// Record is called with each server that has answered, as it will be started. nil records nothing.
+	Record func(context.Context, Target)
+
 	// Confirm is asked before anything is put in place where tools are others than they were; its error ends
 	// the run. nil agrees.
 	Confirm func(*Report) error

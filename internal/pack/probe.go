@@ -60,12 +60,11 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 	if forks {
 		target.Imported = &imported
 	}
+	var changed []string
 	tools, err := r.opts.Probe(ctx, target)
 	if err != nil {
 		err = fmt.Errorf("the packed server does not answer: %w", err)
-	} else if changed, e := seal.changed(); e != nil {
-		err = e
-	} else if len(changed) > 0 {
+	} else if changed, err = seal.changed(); err == nil && len(changed) > 0 {
 		err = writeError(changed)
 	}
 	if err != nil {
@@ -84,11 +83,20 @@ func (r *run) try(ctx context.Context, j *job, starter *packmanifest.Starter, se
 		j.report.ToolChanges = toolChanges(before, tools)
 	}
 	r.note(j.name, "answers, with %s", plural(n, "tool"))
-	if !forks {
+	target.Imported = nil
+	if forks {
+		if err := r.tryFork(ctx, j, &target, seal, imported, tools); err != nil {
+			return err
+		}
+	}
+	if r.opts.Record == nil {
 		return nil
 	}
-	target.Imported = nil
-	return r.tryFork(ctx, j, target, seal, imported, tools)
+	r.opts.Record(ctx, target)
+	if changed, err = seal.changed(); err == nil && len(changed) > 0 {
+		err = writeError(changed)
+	}
+	return err
 }
 
 // keepTools drops what is known of the tools of a server that was resolved again: nobody asked it.

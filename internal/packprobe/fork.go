@@ -10,15 +10,15 @@ import (
 	"sync"
 
 	"github.com/mcpfunc/mcpfunc/internal/child"
-	"github.com/mcpfunc/mcpfunc/internal/pack"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
 
 // A forkTrial starts the processes of a server by fork and in no other way, and keeps why that fails.
 type forkTrial struct {
-	flags int        // how many arguments come before the script
-	found *pack.Fork // what is imported before, and what of that is found
+	flags   int                          // how many arguments come before the script
+	modules string                       // a file that names what is imported before
+	found   func(reads, random []string) // what of that is found; nil where nobody asks
 
 	mu      sync.Mutex
 	starter *child.Starter // nil until the first start
@@ -50,8 +50,7 @@ func (t *forkTrial) start(ctx context.Context, s mcpfunc.Server, env, words []st
 		t.starter = child.NewStarter(slog.New(slog.DiscardHandler), nil, child.Limits{})
 		t.forks = t.starter.Forks(supervisor, child.ForkPlan{
 			Name: s.Name, Command: line[0], Flags: line[1:script], Script: line[script], Args: line[script+1:],
-			Modules: t.found.Modules, Dir: s.Dir, Sandbox: box, Env: env, Patience: s.StartTimeout,
-			Watch: func(reads, random []string) { t.found.Reads, t.found.Random = reads, random },
+			Modules: t.modules, Dir: s.Dir, Sandbox: box, Env: env, Patience: s.StartTimeout, Watch: t.found,
 		})
 	}
 	t.mu.Unlock()

@@ -52,19 +52,26 @@ const lastWordsBytes = 2 << 10
 
 // Launch implements mcpfunc.Launcher.
 func (l *lastWords) Launch(ctx context.Context, s mcpfunc.Server, _ []string) (mcpfunc.Process, error) {
-	env := authenv.Join(l.environ, s.Env)
 	if l.trial != nil {
-		p, err := l.trial.start(ctx, s, env, l.demote)
-		if err != nil {
-			return nil, err
-		}
-		return &overheard{Process: p, words: l}, nil
+		return l.fork(ctx, s)
 	}
+	return l.exec(ctx, s)
+}
+
+func (l *lastWords) fork(ctx context.Context, s mcpfunc.Server) (mcpfunc.Process, error) {
+	p, err := l.trial.start(ctx, s, authenv.Join(l.environ, s.Env), l.demote)
+	if err != nil {
+		return nil, err
+	}
+	return &overheard{Process: p, words: l}, nil
+}
+
+func (l *lastWords) exec(ctx context.Context, s mcpfunc.Server) (mcpfunc.Process, error) {
 	if len(l.demote) > 0 {
 		s.Args = slices.Concat(l.demote[1:], []string{s.Command}, s.Args)
 		s.Command = l.demote[0]
 	}
-	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, env)
+	p, err := mcpfunc.ExecLauncher{}.Launch(ctx, s, authenv.Join(l.environ, s.Env))
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (p *Prober) Probe(ctx context.Context, target pack.Target) ([]pack.Tool, er
 	defer cancel()
 	said := newLastWords(server.Env, server.Args, target.Dir)
 	if target.Fork != nil {
-		said.trial = &forkTrial{flags: flags, found: target.Fork}
+		said.trial = &forkTrial{flags: flags, modules: target.Fork.Modules, found: func(reads, random []string) { target.Fork.Reads, target.Fork.Random = reads, random }}
 		defer said.trial.close()
 	} else if target.Imported != nil {
 		server.Args = slices.Insert(slices.Clone(server.Args), flags, verbose...)

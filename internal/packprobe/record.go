@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/authenv"
@@ -43,13 +44,21 @@ type RecordedTalk struct {
 	answers      []answer
 }
 
-// Record asks a packed server for what a manifest says of it.
+// Record asks a packed server for what a manifest says of it. One that is forked is asked first without a fork.
 func (p *Prober) Record(ctx context.Context, target pack.Target) (*Recorded, error) {
-	server, _, err := p.server(target)
+	server, flags, err := p.server(target)
 	if err != nil {
 		return nil, err
 	}
-	return record(ctx, server, newLastWords(server.Env, server.Args, target.Dir), target)
+	said := newLastWords(server.Env, server.Args, target.Dir)
+	if target.Fork != nil {
+		supervisor := process.Open(slog.New(slog.DiscardHandler))
+		defer supervisor.Close()
+		ctx = supervisor.With(ctx)
+		said.trial = &forkTrial{flags: flags, modules: target.Fork.Modules}
+		defer said.trial.close()
+	}
+	return record(ctx, server, said, target)
 }
 
 // RecordWritten asks a server of the project in dir that starts as it is written for what a manifest says of it, on this machine and
@@ -100,9 +109,15 @@ func record(ctx context.Context, server mcpfunc.Server, said *lastWords, target 
 	log := slog.New(slog.DiscardHandler)
 	starter := child.NewStarter(log, nil, child.Limits{Starts: runtime.NumCPU()})
 	defer starter.Close()
+	var started atomic.Bool
 	r := &recorder{server: server, starter: starter, spec: &child.Spec{
 		Name: server.Name, Framing: framing.Mode(server.Framing), MaxMessage: maxAnswer, StartTimeout: server.StartTimeout, Grace: time.Second,
-		Launch: func(ctx context.Context, _ any) (process.Process, error) { return said.Launch(ctx, server, nil) },
+		Launch: func(ctx context.Context, _ any) (process.Process, error) {
+			if said.trial != nil && started.Swap(true) {
+				return said.fork(ctx, server)
+			}
+			return said.exec(ctx, server)
+		},
 	}}
 	got, err := r.all(ctx)
 	if err != nil {

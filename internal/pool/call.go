@@ -30,8 +30,7 @@ type Call struct {
 
 	of      *calls.Call    // that is told how it ended; nil for none
 	outcome *calls.Outcome // of its answer, once the client has it
-	refused bool           // by the policy
-	failed  *child.Failure // that its answer was made of; guarded by w.mu; nil if it is the server's
+	ours    *calls.Outcome // of its answer, if that is not the server's; guarded by w.mu
 }
 
 // subscribes reports whether the call is a subscription, which has no end of its own.
@@ -48,8 +47,7 @@ func (w *Worker) Send(ctx context.Context, m *message.Message, of *calls.Call) (
 		return nil, err
 	}
 	if refusal != nil {
-		c.refused = true
-		w.finish(c, refusal.Answer(c.id))
+		w.finish(c, refusal.Answer(c.id), &calls.Outcome{Kind: calls.Refused, Reason: "policy"})
 		return c, nil
 	}
 	if c.subscribes() {
@@ -95,15 +93,13 @@ func (w *Worker) register(ctx context.Context, e *message.Envelope, of *calls.Ca
 
 // fail answers the call with f, unless it is answered, and tells the process to stop.
 func (c *Call) fail(f *child.Failure, why string) {
-	c.w.mu.Lock()
-	c.failed = f
-	c.w.mu.Unlock()
-	c.finish(f.Answer(c.id), why)
+	how := f.Outcome()
+	c.finish(f.Answer(c.id), &how, why)
 }
 
 // finish gives the call its last message, unless it has it, and tells the process to stop.
-func (c *Call) finish(last *message.Message, why string) {
-	if c.w.finish(c, last) {
+func (c *Call) finish(last *message.Message, ours *calls.Outcome, why string) {
+	if c.w.finish(c, last, ours) {
 		c.cancel(why)
 	} else {
 		last.Free()
@@ -116,13 +112,15 @@ func (c *Call) cancel(why string) {
 	}
 }
 
-// finish gives c its last message, which may be nil, and reports whether it was in flight.
-func (w *Worker) finish(c *Call, last *message.Message) bool {
+// finish gives c its last message, which may be nil, and reports whether it was in flight. ours is how it ended if
+// that message is not the server's.
+func (w *Worker) finish(c *Call, last *message.Message, ours *calls.Outcome) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.calls[c.number] != c {
 		return false
 	}
+	c.ours = ours
 	w.finishLocked(c, last)
 	return true
 }
@@ -173,24 +171,20 @@ func (c *Call) Leave() {
 // how is how the call ended, which is over for its client.
 func (c *Call) how() calls.Outcome {
 	c.w.mu.Lock()
-	f := c.failed
+	ours := c.ours
 	c.w.mu.Unlock()
 	switch {
 	case c.outcome == nil:
 		return calls.Outcome{Kind: calls.Cancelled}
-	case c.refused:
-		return calls.Outcome{Kind: calls.Refused, Code: c.outcome.Code, Reason: "policy", Out: c.outcome.Out}
-	case f != nil && c.outcome.Kind == calls.Error:
-		how := f.Outcome()
-		how.Out = c.outcome.Out
-		return how
+	case ours == nil:
+		return *c.outcome
 	}
-	return *c.outcome
+	return calls.Outcome{Kind: ours.Kind, Code: c.outcome.Code, Reason: ours.Reason, Out: c.outcome.Out}
 }
 
 // End ends a subscription as a server does that shuts down: with an answer (2026-07-28, patterns,
 // "Subscriptions"). Of any other call the answer is an error.
-func (c *Call) End(why string) { c.finish(c.farewell(why), why) }
+func (c *Call) End(why string) { c.finish(c.farewell(why), nil, why) }
 
 func (c *Call) farewell(why string) *message.Message {
 	if !c.subscribes() {

@@ -133,7 +133,7 @@ func (w *Worker) callLocked(number []byte) *Call {
 
 // hold waits while c's client is far behind. If that does not read at all its call is cancelled.
 func (w *Worker) hold(c *Call) {
-	if w.streams.Hold(w.ctx, &c.stream) && w.finish(c, nil) {
+	if w.streams.Hold(w.ctx, &c.stream) && w.finish(c, nil, nil) {
 		w.aside.Go(func() { c.cancel("the client does not read") })
 	}
 }

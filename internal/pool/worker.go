@@ -333,8 +333,9 @@ func (w *Worker) gone(f *child.Failure, died bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	how := f.Outcome()
 	for _, c := range w.calls {
-		c.failed = f
+		c.ours = &how
 		w.finishLocked(c, f.Answer(c.id))
 	}
 }

@@ -66,7 +66,7 @@ func Follow(ctx, app context.Context, r Remote, log *slog.Logger) (*Follower, er
 		}
 		stop()
 		close(f.events)
-		f.wake()
+		rouse(f.ready)
 	}()
 	return f, nil
 }
@@ -99,18 +99,11 @@ func (f *Follower) read(ctx context.Context, read func(context.Context) ([]event
 func (f *Follower) pass(ctx context.Context, e Event) bool {
 	select {
 	case f.events <- e:
-		f.wake()
+		rouse(f.ready)
 		return true
 	case <-ctx.Done():
 		e.Free()
 		return false
-	}
-}
-
-func (f *Follower) wake() {
-	select {
-	case f.ready <- struct{}{}:
-	default:
 	}
 }
 

@@ -20,11 +20,15 @@ func newReader(st *Stream, at int) *Reader {
 }
 
 func (r *Reader) wake() {
-	if r == nil {
-		return
+	if r != nil {
+		rouse(r.ready)
 	}
+}
+
+// rouse signals on c, which has a capacity of 1, or is nil without a listener.
+func rouse(c chan struct{}) {
 	select {
-	case r.ready <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -94,7 +98,7 @@ func (r *Reader) Take() (Event, State) {
 	e.Message, e.Last = m, st.ended && r.at == st.nextLocked()-1
 	st.sent = max(st.sent, r.at)
 	r.at++
-	st.takenLocked()
+	rouse(st.drained)
 	return e, Taken
 }
 
@@ -143,5 +147,5 @@ func (r *Reader) Leave() {
 		s.recycleLocked(r)
 	}
 	s.succeedLocked(st)
-	st.takenLocked() // who waits for this reader in Hold waits no longer
+	rouse(st.drained) // who waits for this reader in Hold waits no longer
 }

@@ -38,14 +38,6 @@ type Stream struct {
 	one     [1]*message.Message
 }
 
-// takenLocked says that the reader took something, or that it has left.
-func (st *Stream) takenLocked() {
-	select {
-	case st.drained <- struct{}{}: // never while it is nil
-	default:
-	}
-}
-
 // nextLocked is the sequence number that the next event gets.
 func (st *Stream) nextLocked() int { return st.first + len(st.events) }
 

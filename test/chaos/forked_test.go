@@ -66,6 +66,11 @@ func forkedProject(t *testing.T) string {
 		t.Fatal(err)
 	}
 	write("mcp_config.json", config)
+	if os.Getenv("MCPFUNC_E2E_MANIFEST") != "" {
+		if err := recordPacked(t.Context(), dir, "server", written); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return dir
 }
 
@@ -87,6 +92,9 @@ func TestNothingOfAForkedServerSurvivesAnyDeath(t *testing.T) {
 	lasting, err := newProjectHandler(t, mcpfunc.Config{}, dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if os.Getenv("MCPFUNC_E2E_MANIFEST") != "" {
+		opensWithoutProcess(t, lasting)
 	}
 	before := forkServerOf(t, lasting)
 	work := make(chan way)
@@ -120,6 +128,23 @@ func TestNothingOfAForkedServerSurvivesAnyDeath(t *testing.T) {
 	}
 	settled(lasting, counts)
 	counts.report(t)
+}
+
+// opensWithoutProcess opens a session of h, for which nothing may start: it is answered from the manifest.
+func opensWithoutProcess(t *testing.T, h *handler) {
+	t.Helper()
+	c := newClient(h, "server")
+	defer c.leave()
+	s, err := c.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := slices.DeleteFunc(descendants(h.pid()), func(p process) bool { return guards(p, h) }); len(found) > 0 {
+		t.Errorf("a session that was only opened has started %v", found)
+	}
+	if err := s.end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // forkServerOf returns the process from which a new session of h is forked.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/config"
 	"github.com/mcpfunc/mcpfunc/internal/manifest"
+	"github.com/mcpfunc/mcpfunc/internal/pack"
+	"github.com/mcpfunc/mcpfunc/internal/packmanifest"
 	"github.com/mcpfunc/mcpfunc/internal/packprobe"
 	mcpfunc "github.com/mcpfunc/mcpfunc/runtime"
 )
@@ -46,6 +48,37 @@ func throughManifest(ctx context.Context, dir string, cfg mcpfunc.Config) error 
 		entries[s.Name] = packprobe.Entry{Identity: manifest.SourceOf(s, nil, os.Getenv).Identity(""), Recorded: answers}
 	}
 	data, err := packprobe.Encode(entries)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, manifest.Name), data, 0o600)
+}
+
+// recordPacked writes the manifest of the project in dir, whose server is packed.
+func recordPacked(ctx context.Context, dir, server string, command packmanifest.Command) error {
+	path := filepath.Join(dir, "mcp_config.json")
+	written, err := config.Load(path, nil)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(dir, "temp")
+	if err != nil {
+		return err
+	}
+	targets, err := pack.Targets(ctx, &pack.Options{Dir: dir, Servers: []pack.Server{{Name: server, Command: command}}, Env: os.Environ()}, temp)
+	if err != nil {
+		return err
+	}
+	prober := packprobe.Prober{Environ: os.Environ(), Resolve: func() (*config.File, error) { return written, nil }}
+	answers, err := prober.Record(ctx, targets[server])
+	if err != nil {
+		return err
+	}
+	source, err := pack.Source(dir, written, server, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	data, err := packprobe.Encode(map[string]packprobe.Entry{server: {Identity: source.Identity(""), Recorded: answers}})
 	if err != nil {
 		return err
 	}

@@ -201,28 +201,8 @@ func TestNothingHappensTwiceWhenRedisComesBack(t *testing.T) {
 	redis := e2etest.StartRedis(t)
 	s := newStage(t, 2, map[string]server{"counter": stateful(t)}, sharedBy(redis))
 	a, b := s.up()[0].at("counter"), s.up()[1].at("counter")
-	id := a.open(t)
-	made, last := 0, 0
-	next := func(from caller) (ok bool) {
-		made++
-		got := from.send(t, http.MethodPost, id, call(1000+made, "next", `{}`))
-		if !strings.Contains(got.body, fmt.Sprintf(`"id":%d`, 1000+made)) && got.status == http.StatusOK {
-			t.Fatalf("the answer to another call: %+v", got)
-		}
-		_, after, ok := strings.Cut(got.body, `"text":"call `)
-		if !ok {
-			if !strings.Contains(got.body, `"retryable":true`) {
-				t.Fatalf("a failed call: %+v", got)
-			}
-			return false
-		}
-		var n int
-		if _, err := fmt.Sscanf(after, "%d.", &n); err != nil || n <= last || n > made {
-			t.Fatalf("call %d of %d, after %d", n, made, last)
-		}
-		last = n
-		return true
-	}
+	count := &tally{id: a.open(t)}
+	next := func(from caller) bool { return count.next(t, from) }
 	for range at(5, 2) {
 		for range 20 {
 			if !next(b) || !next(a) {

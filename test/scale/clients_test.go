@@ -72,7 +72,7 @@ func clients() []client {
 type script struct{ interpreter, file string }
 
 func (s script) loop(t *testing.T, url string, calls, sessions int, j job) outcome {
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
 	steps, err := json.Marshal(j.Steps)
 	if err != nil {
@@ -159,7 +159,7 @@ func connect(ctx context.Context, url string) (*mcp.ClientSession, error) {
 }
 
 func callOnce(ctx context.Context, s *mcp.ClientSession, c step) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, slowStart*time.Second)
 	defer cancel()
 	result, err := s.CallTool(ctx, &mcp.CallToolParams{Name: c.Tool, Arguments: json.RawMessage(c.Args)})
 	if err != nil {

@@ -16,32 +16,6 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
-// A tally calls next in one session, and checks that nobody else does and that no call is made twice.
-type tally struct {
-	id         string
-	made, last int
-}
-
-// next reports whether a call was answered, and not with an error that lets the client try again.
-func (c *tally) next(t *testing.T, from caller) bool {
-	t.Helper()
-	c.made++
-	got := from.send(t, http.MethodPost, c.id, call(1000+c.made, "next", `{}`))
-	_, after, ok := strings.Cut(got.body, `"text":"call `)
-	if !ok {
-		if !strings.Contains(got.body, `"retryable":true`) {
-			t.Fatalf("call %d: %+v", c.made, got)
-		}
-		return false
-	}
-	var n int
-	if _, err := fmt.Sscanf(after, "%d.", &n); err != nil || n <= c.last || n > c.made {
-		t.Fatalf("call %d is number %d, after %d", c.made, n, c.last)
-	}
-	c.last = n
-	return true
-}
-
 // A Redis that was away for so long that reports of all instances have expired, and comes back with its data, makes no
 // owner look dead: as it comes back, an instance may reach it before the owner does.
 func TestSessionsOutliveARedisThatKeepsItsData(t *testing.T) {

@@ -19,8 +19,8 @@ func TestSessionsKeepTheirMemoryOnEveryInstance(t *testing.T) {
 	s := newStage(t, 3, map[string]server{
 		"counter": stateful(t),
 		"sql": {"command": "uvx", "args": []string{e2etest.Pinned(t, "mcp-server-motherduck"), "--db-path", ":memory:", "--read-write"},
-			"era":             "legacy", // 2026-07-28 does not have sessions, and nothing that a process remembers belongs to one
-			"timeout_seconds": 300},     // it imports for seconds of processor time, in several processes at once
+			"era":             "legacy",   // 2026-07-28 does not have sessions, and nothing that a process remembers belongs to one
+			"timeout_seconds": slowStart}, // it imports for seconds of processor time
 	}, sharedBy(redis))
 	jobs := []job{
 		{Server: "counter", Steps: []step{{"next", `{}`, "call {n}."}}},
@@ -57,7 +57,7 @@ func TestServerMemoryKeepsItsGraphOnEveryInstance(t *testing.T) {
 	dir, servers := t.TempDir(), map[string]server{}
 	file := func(c client) string { return filepath.Join(dir, c.name+".jsonl") }
 	for _, c := range clients() {
-		servers[c.name] = server{"command": "npx", "args": []string{"-y", memoryServer(t)}, "env": map[string]string{"MEMORY_FILE_PATH": file(c)}}
+		servers[c.name] = server{"command": "npx", "args": []string{"-y", memoryServer(t)}, "env": map[string]string{"MEMORY_FILE_PATH": file(c)}, "timeout_seconds": slowStart}
 	}
 	s := newStage(t, 3, servers, sharedBy(redis))
 	round := []step{

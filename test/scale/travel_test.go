@@ -14,11 +14,15 @@ import (
 
 const sessionsPerClient = 2
 
+// slowStart is how long a server may take to start, in seconds: several do at once, on a machine that may be busy. Clients
+// wait as long for a call.
+const slowStart = 300
+
 // what there is to call: the names of the servers are the tests'.
 func cast(t *testing.T) (servers map[string]server, jobs []job) {
 	return map[string]server{
-			"everything": {"command": "npx", "args": []string{"-y", everything(t)}},
-			"python":     {"command": python, "args": []string{pythonServer(t)}},
+			"everything": {"command": "npx", "args": []string{"-y", everything(t)}, "timeout_seconds": slowStart},
+			"python":     {"command": python, "args": []string{pythonServer(t)}, "timeout_seconds": slowStart},
 			"fast":       {"command": fastServer(t)},
 		}, []job{
 			{Server: "everything", Steps: []step{{"echo", `{"message": "from afar"}`, "Echo: from afar"}}},

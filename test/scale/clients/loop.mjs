@@ -16,6 +16,7 @@ const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/cli
 
 const [url, calls, sessions, list] = process.argv.slice(2);
 const steps = JSON.parse(list);
+const patience = { timeout: 300_000 }; // some servers start slowly
 const total = { calls: 0, failed: 0, begun: 0, errors: [] };
 
 function note(error) {
@@ -26,7 +27,7 @@ function note(error) {
 async function open() {
   const client = new Client({ name: "mcpfunc-scale-typescript", version: "1" }, { capabilities: { roots: { listChanged: true } } });
   const transport = new StreamableHTTPClientTransport(new URL(url));
-  await client.connect(transport, { timeout: 300_000 }); // some servers start slowly
+  await client.connect(transport, patience);
   total.begun++;
   return { client, transport };
 }
@@ -43,7 +44,7 @@ async function session(n) {
       }
       const { Tool, Args, Want } = steps[made % steps.length];
       const round = String(Math.floor(made++ / steps.length) + 1);
-      const result = await peer.client.callTool({ name: Tool, arguments: JSON.parse(Args.replaceAll("{n}", round)) });
+      const result = await peer.client.callTool({ name: Tool, arguments: JSON.parse(Args.replaceAll("{n}", round)) }, undefined, patience);
       const text = result.content?.[0]?.text ?? "";
       if (result.isError || !text.includes(Want.replaceAll("{n}", round))) throw new Error(`answered ${JSON.stringify(result).slice(0, 200)}`);
     } catch (error) {

@@ -32,7 +32,7 @@ async def call(session: ClientSession, made: int) -> None:
     total["calls"] += 1
     step, number = steps[made % len(steps)], str(made // len(steps) + 1)
     arguments = json.loads(step["Args"].replace("{n}", number))
-    result = await session.call_tool(step["Tool"], arguments, read_timeout_seconds=timedelta(seconds=60))
+    result = await session.call_tool(step["Tool"], arguments, read_timeout_seconds=timedelta(seconds=300))
     text = getattr(result.content[0], "text", "") if result.content else ""
     if result.isError or step["Want"].replace("{n}", number) not in text:
         raise RuntimeError(f"answered {result!r}"[:200])
