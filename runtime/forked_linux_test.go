@@ -39,6 +39,9 @@ if __name__ == "__main__":
             r = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "f", "version": "1"}}
         elif m["method"] == "tools/call" and m["params"]["name"] == "exit":
             sys.exit(m["params"]["code"])
+        elif m["method"] == "tools/call" and m["params"]["name"] == "devices":
+            fds = [int(n) for n in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + n)]
+            r = {"read": len(os.read(heavy.random, 8)), "open": [n for n in fds if n > 2 and n not in (heavy.random, heavy.null)]}
         elif m["method"] == "tools/call" and m["params"]["name"] == "processes":
             import multiprocessing
             for way in "fork", "spawn", "forkserver":
@@ -312,6 +315,17 @@ func TestImportsSeeTheScript(t *testing.T) {
 	lab := newForkLab(t, "import __main__\nREAD = __main__.__file__", "")
 	if s := connect(t, lab.url).self(t); !s.forked() || s.Read == nil || filepath.Base(*s.Read) != "start.py" {
 		t.Errorf("it is %+v, and has read %v", s, s.Read)
+	}
+}
+
+// Devices without a state may be open before the fork, and are after it.
+func TestForkKeepsDevices(t *testing.T) {
+	c := connect(t, newForkLab(t, "null, random = os.open('/dev/null', os.O_WRONLY), os.open('/dev/urandom', os.O_RDONLY)\nos.dup2(random, 9)\nos.close(random)\nrandom = 9", "").url)
+	if s := c.self(t); !s.forked() {
+		t.Fatalf("it is %+v", s)
+	}
+	if got, err := c.send("tools/call", `{"name":"devices"}`); err != nil || got != `{"read": 8, "open": []}` {
+		t.Errorf("it answers %s, %v", got, err)
 	}
 }
 

@@ -16,6 +16,7 @@ import weakref
 PR_SET_PDEATHSIG = 1
 LANDLOCK_RESTRICT_SELF = 446
 MARK = "MCPFUNC_CHILD"
+DEVICES = "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"  # processes that have them open share nothing
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.getenv.restype = ctypes.c_void_p
@@ -188,7 +189,7 @@ def problem(watch, before, here):
         return "%s: a thread, started by an import" % watch.blame("thread")
     now = resources()
     for it in now:
-        if before.get(it) != now[it]:
+        if before.get(it) != now[it] and now[it] not in DEVICES:
             if "-" in it:
                 return "an import shares memory with the processes that it forks: %s" % now[it]
             return "%s: left open by an import: %s" % (watch.blame("file"), now[it])
@@ -213,7 +214,7 @@ def source(path):
         return f.read()
 
 
-def serve(control, ruleset):
+def serve(control, ruleset, kept):
     """Forks until the handler is gone. It returns in a child, with its environment."""
     while True:
         message, fds, _, _ = socket.recv_fds(control, 256, 4)
@@ -238,12 +239,12 @@ def serve(control, ruleset):
         else:
             if pid == 0:
                 control.detach()
-                return begin(fds, ruleset)
+                return begin(fds, ruleset, kept)
         for fd in fds:
             os.close(fd)
 
 
-def begin(fds, ruleset):
+def begin(fds, ruleset, kept):
     """Keeps a child apart from all others, and returns the conversation in which it learns who it is."""
     if os.getsid(0) == me:
         os.setsid()  # as the fork server itself, where the app has a terminal
@@ -258,7 +259,10 @@ def begin(fds, ruleset):
         os.write(talk, b"error landlock: %s\n" % os.strerror(ctypes.get_errno()).encode())
         os._exit(1)
     os.dup2(talk, 3)
-    os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+    first = 4
+    for fd in kept + [os.sysconf("SC_OPEN_MAX")]:
+        os.closerange(first, fd)
+        first = fd + 1
     os.write(3, b"pid %d\n" % os.getpid())
     return 3
 
@@ -326,7 +330,8 @@ def main(control):
     if wrong:
         os._exit(0)
     gc.freeze()
-    become(serve(control, ruleset), changed, generators)
+    kept = sorted(int(fd) for fd, to in resources().items() if to in DEVICES and int(fd) > 3)
+    become(serve(control, ruleset, kept), changed, generators)
     gc.enable()
     if plan["watch"]:
         os.environ.__class__ = Writes

@@ -29,13 +29,8 @@ type Child struct {
 	tree       tree          // its descendants, as far as the system keeps them together
 	killed     atomic.Bool   // by us
 	wide       int           // pipes that were widened; guarded by supervisor.mu
-
-	// On Linux.
-	oomKills  int64 // that there had been when it was started
-	mark      mark  // what its descendants carry
-	enclosure *enclosure
-	sandbox   Sandbox
-	fork      *forked // nil for one that was not forked
+	sandbox    Sandbox
+	systemChild
 }
 
 // start runs spec. The caller has made supervisor account for it.

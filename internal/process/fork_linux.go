@@ -300,9 +300,16 @@ func (f *ForkServer) take(c *Child) (err error) {
 	}
 	if err != nil {
 		c.fork.pidfd.Close()
+		if c.proc != nil {
+			c.proc.Release()
+		}
 	}
 	return err
 }
+
+// released reports whether a fork server has reaped its child before it was told to: the number of the group may be
+// another's.
+func (c *Child) released() bool { return c.fork != nil && c.proc.Signal(syscall.Signal(0)) != nil }
 
 // reap waits for the child, takes its group with it, and has the fork server reap it. The child of a fork server
 // that is gone has been killed; it is ours to wait for, if we are a sub-reaper.
@@ -323,6 +330,7 @@ func (k *forked) reap(c *Child) error {
 	}
 	late.Stop()
 	k.pidfd.Close()
+	c.proc.Release() // a sweep leaves a process alone that a descriptor refers to
 	if c.status == 0 {
 		return nil
 	}

@@ -7,8 +7,6 @@ import "errors"
 // A ForkServer forks children: see fork_linux.go. Other systems have none.
 type ForkServer struct{ *Child }
 
-type forked struct{}
-
 // StartForkServer fails.
 func (s *Supervisor) StartForkServer(Spec, [][]byte) (*ForkServer, error) {
 	return nil, errors.ErrUnsupported

@@ -13,6 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// systemChild is what Linux needs of a child.
+type systemChild struct {
+	oomKills  int64 // that there had been when it was started
+	mark      mark  // what its descendants carry
+	enclosure *enclosure
+	fork      *forked // nil for one that was not forked
+}
+
 // launch starts the child from a thread of its own, which then waits for it, as a thread must for
 // every child. The thread is what makes PR_SET_PDEATHSIG safe, since that signal comes when the
 // thread that forked ends (prctl(2)), and what gives the child its walls, since those are a thread's and

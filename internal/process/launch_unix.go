@@ -29,10 +29,6 @@ func (t *tree) signal(c *Child, sig syscall.Signal) error {
 	return err
 }
 
-// released reports whether a fork server has reaped its child before it was told to: the number of the group may be
-// another's.
-func (c *Child) released() bool { return c.fork != nil && c.proc.Signal(syscall.Signal(0)) != nil }
-
 // end takes what is left of the group with the child, which has exited and not been reaped.
 func (t *tree) end(c *Child) {
 	t.mu.Lock()

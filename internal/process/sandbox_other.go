@@ -4,9 +4,6 @@ package process
 
 import "runtime"
 
-// An enclosure is what walls there are on Linux.
-type enclosure struct{}
-
 // means are those that a system has for a sandbox.
 type means struct{}
 

@@ -14,3 +14,11 @@ func (*system) close()                                  {}
 func (*system) isolation() string                       { return isolation }
 func (*system) peer(net.Conn) (child uint64, ours bool) { return 0, false }
 func (*system) limitation() (text, hint string)         { return "", "" }
+
+// systemChild is what only Linux needs of a child.
+type systemChild struct{}
+
+func (*Child) released() bool { return false }
+
+// widen does nothing: pipes grow by themselves here, or cannot.
+func widen(uintptr) {}

@@ -26,9 +26,9 @@ var forkCalls = map[string]struct {
 }{
 	"mcp-server-time":       {"convert_time", map[string]any{"source_timezone": "Asia/Tokyo", "time": "12:00", "target_timezone": "UTC"}, "T03:00:00+00:00"},
 	"mcp-server-git":        {"git_status", map[string]any{"repo_path": "/no/such/repository"}, "/no/such/repository"},
-	"mcp-server-fetch":      {"fetch", map[string]any{"url": "http://127.0.0.1:1/"}, "127.0.0.1"},
-	"aws-documentation":     {"read_documentation", map[string]any{"url": "https://127.0.0.1/"}, "list of supported domains"},
 	"mcp-server-calculator": {"calculate", map[string]any{"expression": "6*7"}, "42"},
+	"mcp-obsidian":          {"obsidian_get_file_contents", map[string]any{"filepath": "a.md"}, "127.0.0.1"},
+	"mcp-shell-server":      {"shell_execute", map[string]any{"command": []string{"echo", "6*7"}, "directory": "/"}, "6*7"},
 }
 
 // forkable are the servers of tools/fork-servers.txt that CI tries.
@@ -37,10 +37,13 @@ func forkable(t *testing.T) map[string]map[string]any {
 	servers := map[string]map[string]any{}
 	for line := range strings.Lines(readFile(t, e2etest.File(t, "test", "e2e", "tools", "fork-servers.txt"))) {
 		if line, chosen := strings.CutPrefix(strings.TrimSpace(line), "ci "); chosen {
-			words := strings.Fields(line)
+			words, env := strings.Fields(line), map[string]string{}
+			for words[0] != "uvx" {
+				name, value, _ := strings.Cut(words[0], "=")
+				env[name], words = value, words[1:]
+			}
 			name, _, _ := strings.Cut(words[1], "@")
-			name = strings.TrimSuffix(strings.TrimPrefix(name, "awslabs."), "-mcp-server")                                  // a dot cannot be in a name
-			servers[name] = map[string]any{"command": words[0], "args": words[1:], "timeout_seconds": 120, "era": "legacy"} // a process per session
+			servers[name] = map[string]any{"command": words[0], "args": words[1:], "env": env, "timeout_seconds": 120, "era": "legacy"} // a process per session
 		}
 	}
 	return servers
