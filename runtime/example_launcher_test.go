@@ -7,6 +7,8 @@ import (
 	"log"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -31,11 +33,12 @@ func (m *memory) Kill() error {
 	return m.Close()
 }
 
-// greeter starts a server with one tool, which answers with a variable of its environment.
+// greeter starts a server with one tool, which answers with the variable NAME of its environment.
 func greeter(_ context.Context, s mcpfunc.Server, env []string) (mcpfunc.Process, error) {
 	server := mcp.NewServer(&mcp.Implementation{Name: s.Name, Version: "1"}, nil)
 	mcp.AddTool(server, &mcp.Tool{Name: "greet"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
-		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: env[len(env)-1]}}}, nil, nil
+		i := slices.IndexFunc(env, func(entry string) bool { return strings.HasPrefix(entry, "NAME=") })
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: env[i]}}}, nil, nil
 	})
 	stdin, in := io.Pipe()
 	out, stdout := io.Pipe()
@@ -52,7 +55,7 @@ func greeter(_ context.Context, s mcpfunc.Server, env []string) (mcpfunc.Process
 // A test without programs: the processes are in memory, everything else is as in production.
 func ExampleLauncherFunc() {
 	app, err := mcpfunc.New(
-		&mcpfunc.Config{Servers: []mcpfunc.Server{{Name: "greeter", Command: "greeter", Env: map[string]string{"ZZ_NAME": "Ada"}}}},
+		&mcpfunc.Config{Servers: []mcpfunc.Server{{Name: "greeter", Command: "greeter", Env: map[string]string{"NAME": "Ada"}}}},
 		&mcpfunc.Options{Launcher: mcpfunc.LauncherFunc(greeter), Logger: slog.New(slog.DiscardHandler)},
 	)
 	if err != nil {
@@ -74,5 +77,5 @@ func ExampleLauncherFunc() {
 	}
 	fmt.Println(result.Content[0].(*mcp.TextContent).Text)
 	session.Close()
-	// Output: ZZ_NAME=Ada
+	// Output: NAME=Ada
 }
