@@ -15,14 +15,21 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
-// A loser acknowledges entries of mailboxes that Redis never gets, as one that fails over before its replica has them.
-type loser struct{ left atomic.Int64 } // pipelines with entries to lose
+// A loser acknowledges entries of mailboxes that Redis never gets, as one that fails over before its replica has them. One
+// that cuts refuses all of them.
+type loser struct {
+	left atomic.Int64 // pipelines with entries to lose
+	cuts atomic.Bool
+}
 
 func (l *loser) DialHook(next redis.DialHook) redis.DialHook          { return next }
 func (l *loser) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (l *loser) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "xadd" && l.cuts.Load() {
+			return errors.New("the wire is cut")
+		}
 		if cmds[0].Name() == "xadd" && l.left.Load() > 0 {
 			l.left.Add(-1)
 			return nil
@@ -58,9 +65,16 @@ func TestCallsThatRedisLosesEnd(t *testing.T) {
 	}
 }
 
-// A call that the owner has begun and does not finish is not one of which nothing was done.
+// A call that the owner has begun and does not finish is not one of which nothing was done. The caller is told, however
+// often it takes.
 func TestCallThatTheOwnerGivesUpIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
+	for name, cut := range map[string]bool{"the owner can tell": false, "the owner cannot tell": true} {
+		t.Run(name, func(t *testing.T) { giveUp(t, cut) })
+	}
+}
+
+func giveUp(t *testing.T, cut bool) {
 	redis, keys := startRedis(t), ticket.RandomKeys()
 	began := make(chan struct{})
 	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, _ Passed) {
@@ -75,8 +89,23 @@ func TestCallThatTheOwnerGivesUpIsNotMadeAgain(t *testing.T) {
 		done <- err
 	}()
 	<-began
+	if cut {
+		lose := &loser{}
+		lose.cuts.Store(true)
+		a.store.client.AddHook(lose)
+		time.AfterFunc(2*patience, func() { lose.cuts.Store(false) })
+	}
 	a.lose(errors.New("a connection has failed")) // and works again before others consider it dead
-	if err := <-done; err == nil || errors.Is(err, ErrRefused) {
+	var err error
+	eventually(t, "the caller is told", func() bool {
+		select {
+		case err = <-done:
+			return true
+		default:
+			return false
+		}
+	})
+	if err == nil || errors.Is(err, ErrRefused) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -48,14 +48,22 @@ func (i *Instance) takeQueue() (batch []outgoing) {
 	return batch
 }
 
-// dropQueue drops what waits when Redis has been away for too long. The calls that it belongs to fail.
+// dropQueue drops what waits when Redis has been away for too long. The calls that it belongs to fail. That they have
+// ended is not dropped: nobody else tells the other instance.
 func (i *Instance) dropQueue() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.queue, i.queued = nil, 0
+	i.queue = slices.DeleteFunc(i.queue, func(out outgoing) bool { return !out.e.ends() })
+	i.queued = 0
+	for _, out := range i.queue {
+		i.queued += out.e.size()
+	}
 	close(i.drained)
 	i.drained = make(chan struct{})
 }
+
+// ends reports whether e says that a call has ended before its answer was complete.
+func (e *entry) ends() bool { return e.kind == kindRefusal || e.kind == kindCancel }
 
 // send writes what is queued to the mailboxes of others, until the context ends.
 func (i *Instance) send() {
@@ -77,6 +85,12 @@ func (i *Instance) send() {
 		}
 		if !i.deliver(mails) {
 			clear(seal.sent)
+			for _, out := range batch {
+				if out.e.ends() {
+					i.post(out.to, out.e)
+				}
+			}
+			_ = wait(i.ctx, jitter(minPause)) // the loop looks at the context
 		}
 	}
 }
