@@ -5,8 +5,10 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +17,21 @@ import (
 
 func TestEveryClientPlaysEveryScenarioOnTheTypeScriptServer(t *testing.T) {
 	t.Parallel()
-	playAll(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": "npx", "args": ["-y", %q]}}}`,
-		e2etest.Pinned(t, "@modelcontextprotocol/server-everything")))
+	playAll(t, fmt.Sprintf(`{"mcpServers": {"everything": {"command": %q}}}`,
+		npmProgram(t, "@modelcontextprotocol/server-everything", "mcp-server-everything")))
+}
+
+// npmProgram is where npx has a program of a package. To start it by npx takes longer than to start it, and there are
+// a hundred sessions.
+func npmProgram(t *testing.T, name, program string) string {
+	t.Helper()
+	cmd := exec.Command("npx", "-y", "--package="+e2etest.Pinned(t, name), "-c", "command -v "+program)
+	cmd.Env = e2etest.Environ()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", cmd, err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func TestEveryClientPlaysEveryScenarioOnThePythonServer(t *testing.T) {
