@@ -71,11 +71,11 @@ func holds() []hold {
 		{title: "progress notifications out of order", limit: 0, form: unit("%.0f"), value: absolute("progress out of order")},
 		{title: "session churn, one at a time, cold: sessions/s of raw", limit: 0.65, least: true, form: percent, value: ratio("churn sessions/s", raw), why: whyChurn},
 		{title: "session churn, four at a time, cold: sessions/s of raw", limit: 0.55, least: true, form: percent, value: ratio("churn 4× sessions/s", raw), why: whyChurn},
-		{title: "list-only sessions from the manifest: `initialize` → `tools/list`, p50 over the floor's", limit: 1.3, form: times, ours: true,
+		{title: "list-only sessions from the manifest: `initialize` → `tools/list`, p50 over the floor's", limit: 1.3, form: times, ours: true, why: whyManifest,
 			value: func(res *results, _ string) (float64, bool) { return ratio(lists+" p50 µs", floor)(res, known) }},
 		{title: "list-only sessions from the manifest: processes", limit: 0, form: unit("%.0f"), ours: true,
 			value: func(res *results, _ string) (float64, bool) { return res.median(known, lists+" processes") }},
-		{title: "prewarmed: `initialize` → `tools/list`, with a server that answers in microseconds", limit: 1.5, form: unit("%.1f ms"), ours: true,
+		{title: "prewarmed: `initialize` → `tools/list`, with a server that answers in microseconds", limit: 1.5, form: unit("%.1f ms"), ours: true, why: whyPrewarmed,
 			value: func(res *results, contender string) (float64, bool) {
 				return res.median(prewarmed, arrivals+" to tools/list ms")
 			}},

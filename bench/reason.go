@@ -22,9 +22,11 @@ var (
 	whyProgress = reason{"each notification is checked, routed, numbered, kept for a client that reconnects, and written once more", "progress"}
 	whyIdle     = reason{"a session has two goroutines that read stdout and stderr, and a thread in which its process was started: a process dies with the thread that started it, which is how it dies with the handler. " +
 		"[RATIONALE.md](../RATIONALE.md) has the figures, and says why the thread stays", ""}
-	whyChurn   = reason{"the kernel makes a thread for each process, confines it, and starts it; raw pipes only start it. Starts take turns, because a process inherits its mark from the handler", ""}
-	whySandbox = reason{"each system call of a sandboxed server passes the filters; entering the sandbox makes two folders and a rule of Landlock per folder and port before the server starts", ""}
-	whyScan    = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
+	whyChurn     = reason{"the kernel makes a thread for each process, confines it, and starts it; raw pipes only start it. Starts take turns, because a process inherits its mark from the handler", ""}
+	whyManifest  = reason{"a session is admitted, gets an identifier that is sealed, and is logged, which the floor does not do", ""}
+	whyPrewarmed = reason{"both requests come after a pause, when nothing of the handler, the server, and the client is in the processors' caches, and a process for the next session is started beside them", ""}
+	whySandbox   = reason{"each system call of a sandboxed server passes the filters; entering the sandbox makes two folders and a rule of Landlock per folder and port before the server starts", ""}
+	whyScan      = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
 )
 
 // holdTable compares our handler with its holds.
