@@ -69,7 +69,7 @@ func (q *request) post() {
 		}
 	}
 	id := firstID(q.id[:0], messages)
-	initialize := len(messages) == 1 && isInitialize(m)
+	initialize := len(messages) == 1 && isInitialize(messages[0]) // m is freed if it was a batch
 	mode := session.OnStream
 	if !stream {
 		mode = session.AnswersOnly
