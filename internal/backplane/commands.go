@@ -70,6 +70,8 @@ func (s *Store) up(ctx context.Context) (time.Duration, error) {
 // warnOfEviction logs that Redis may drop keys when its memory is full: an owner that is dropped is unknown until it is
 // recorded again.
 func (s *Store) warnOfEviction(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout) // reports that the instance is alive wait for it
+	defer cancel()
 	info, err := s.client.Info(ctx, "memory").Result() // not every Redis allows or knows it
 	_, policy, known := strings.Cut(info, "maxmemory_policy:")
 	policy, _, _ = strings.Cut(policy, "\r\n")

@@ -5,7 +5,6 @@ package backplane
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,20 +74,7 @@ func TestCallThatTheOwnerGivesUpIsNotMadeAgain(t *testing.T) {
 }
 
 func giveUp(t *testing.T, cut bool) {
-	redis, keys := startRedis(t), ticket.RandomKeys()
-	began := make(chan struct{})
-	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, _ Passed) {
-		close(began)
-		<-r.Context().Done()
-	})
-	b := redis.member(t, keys, nil)
-	a.own(t, "s", nil)
-	done := make(chan error, 1)
-	go func() {
-		_, err := b.pass(t.Context(), t, "s", "x")
-		done <- err
-	}()
-	<-began
+	a, _, done := begunCall(t)
 	if cut {
 		lose := &loser{}
 		lose.cuts.Store(true)
@@ -108,6 +94,32 @@ func giveUp(t *testing.T, cut bool) {
 	if err == nil || errors.Is(err, ErrRefused) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// What is still to be said to others does not keep an app from ending when Redis is away.
+func TestCloseDoesNotWaitForARedisThatIsAway(t *testing.T) {
+	t.Parallel()
+	a, b, done := begunCall(t)
+	lose := &loser{}
+	lose.cuts.Store(true)
+	a.store.client.AddHook(lose)
+	a.lose(errors.New("a connection has failed")) // which ends the call, and b is not told
+	eventually(t, "it is to be said", a.pending)
+	closed := make(chan struct{})
+	go func() {
+		a.Close()
+		close(closed)
+	}()
+	eventually(t, "the app has ended", func() bool {
+		select {
+		case <-closed:
+			return true
+		default:
+			return false
+		}
+	})
+	b.Close()
+	<-done
 }
 
 // After an outage in which reports have expired, and nothing else, no owner is taken for dead before it has reported.

@@ -90,7 +90,9 @@ func (i *Instance) send() {
 					i.post(out.to, out.e)
 				}
 			}
-			_ = wait(i.ctx, jitter(minPause)) // the loop looks at the context
+			if wait(i.ctx, jitter(minPause)) != nil {
+				return
+			}
 		}
 	}
 }

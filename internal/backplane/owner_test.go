@@ -91,22 +91,30 @@ func (m *member) vanish() {
 	m.loops.Wait()
 }
 
-func TestCallsOfAnOwnerThatDiesEndWithAReason(t *testing.T) {
-	t.Parallel()
+// begunCall returns the owner of a session, another instance, and how a call of the latter ends, which the owner has begun
+// and does not finish.
+func begunCall(t *testing.T) (owner, other *member, done chan error) {
+	t.Helper()
 	redis, keys := startRedis(t), ticket.RandomKeys()
 	began := make(chan struct{})
-	a := redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, p Passed) {
+	owner = redis.member(t, keys, func(w http.ResponseWriter, r *http.Request, _ Passed) {
 		close(began)
 		<-r.Context().Done()
 	})
-	b := redis.member(t, keys, echo)
-	a.own(t, "s", nil)
-	done := make(chan error, 1)
+	other = redis.member(t, keys, echo)
+	owner.own(t, "s", nil)
+	done = make(chan error, 1)
 	go func() {
-		_, err := b.pass(t.Context(), t, "s", "x")
+		_, err := other.pass(t.Context(), t, "s", "x")
 		done <- err
 	}()
 	<-began
+	return owner, other, done
+}
+
+func TestCallsOfAnOwnerThatDiesEndWithAReason(t *testing.T) {
+	t.Parallel()
+	a, b, done := begunCall(t)
 	a.vanish()
 	var lost *LostError
 	if err := <-done; !errors.As(err, &lost) || !lost.Gone() || lost.Unsent {
