@@ -93,7 +93,7 @@ func newForkLab(t *testing.T, heavy, more string, pth ...string) *forkLab {
 	python, err := exec.LookPath("/usr/bin/python3")
 	if err != nil {
 		if python, err = exec.LookPath("python3"); err != nil {
-			t.Skip("there is no Python here")
+			testlimit.Lack(t, "there is no Python here")
 		}
 	}
 	out, err := exec.Command(python, "-c", "import sys; print('3.%d' % sys.version_info[1])").Output()

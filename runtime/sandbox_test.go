@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/mcpfunc/mcpfunc/internal/process"
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // reach is a server whose tool does what it is called: it tells what the process it is in can reach.
@@ -84,7 +85,7 @@ func reacher(name string, box Sandbox) Server {
 func keeps(t *testing.T) {
 	t.Helper()
 	if text, whole := process.SandboxTier(); !whole {
-		t.Skipf("this kernel keeps up %s", text)
+		testlimit.Lack(t, "this kernel keeps up %s", text)
 	}
 }
 

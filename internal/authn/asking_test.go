@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// tokens returns verdicts by a provider that knows tokens which begin with "good", and how often it was asked.
+// askedAbout returns verdicts by a provider that knows tokens which begin with "good", and how often it was asked.
 func askedAbout(t *testing.T) (v *verdicts, asked *atomic.Int32) {
 	asked = new(atomic.Int32)
 	return newVerdicts(time.Now, func(_ context.Context, token string) (*Caller, error) {

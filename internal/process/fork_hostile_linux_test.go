@@ -11,9 +11,7 @@ import (
 
 // A fork server runs code of others. It cannot have the app take any process for its child.
 func TestForkServerCannotNameProcessesOfOthers(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	s := open(t)
 	victim := shell(t, s, `echo ready; cat`)
 	line(t, victim)
@@ -41,9 +39,7 @@ if __name__ != "__main__":
 
 // A fork server that talks without end takes neither the memory of the app nor its time.
 func TestForkServerThatTalksWithoutEnd(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	f, err := startForkServer(open(t), `
 import os
 def forks():

@@ -56,6 +56,13 @@ func python() string {
 	return path
 }
 
+func needPython(t *testing.T) {
+	t.Helper()
+	if python() == "" {
+		testlimit.Lack(t, "there is no Python here")
+	}
+}
+
 // startForkServer starts one whose children run a script, and waits until it is ready.
 func startForkServer(s *Supervisor, script string, env ...string) (*ForkServer, error) {
 	return startSandboxedForkServer(s, script, Sandbox{}, env...)
@@ -136,9 +143,7 @@ func forkAndRun(s *Supervisor, spec Spec) (*Child, error) {
 
 // What holds for a child holds for one that was forked.
 func TestForked(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	current = "fork"
 	defer func() { current = "exec" }()
 	for name, test := range map[string]func(*testing.T){
@@ -181,9 +186,7 @@ func fork(t *testing.T, f *ForkServer, env ...string) *Child {
 
 // Nothing of a caller is in what the children of others are copies of, and no way leads back to it.
 func TestForkedChildHasNothingOfOthers(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	s := open(t)
 	s.TakeProcess()
 	f, err := startForkServer(s, talker, "SHARED=by all")
@@ -247,9 +250,7 @@ func lcCtype(names string) string {
 
 // Random numbers and hashes of what is secret: children share what was made before the fork and nothing made after.
 func TestForkedChildrenDrawOtherNumbers(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	f, err := startForkServer(open(t), `
 if __name__ != "__main__": # before the fork
     import builtins, random, uuid, tempfile, secrets, ssl
@@ -283,9 +284,7 @@ if __name__ != "__main__": # before the fork
 }
 
 func TestChildrenDieWithTheirForkServer(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	for name, whole := range map[string]bool{"guest": false, "process of its own": true} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -321,9 +320,7 @@ func TestChildrenDieWithTheirForkServer(t *testing.T) {
 
 // No matter which dies first, nothing is left: neither a process nor what it started, nor a zombie.
 func TestKillCyclesOfForks(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	for round := range testlimit.Rounds(120) / 10 {
 		s := Open(slog.New(slog.DiscardHandler))
 		s.TakeProcess()

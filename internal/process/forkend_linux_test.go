@@ -13,9 +13,7 @@ import (
 
 // A forked child that has ended did what an interpreter does at its end, with the same exit code.
 func TestForkedChildEndsAsOthers(t *testing.T) {
-	if python() == "" {
-		t.Skip("there is no Python here")
-	}
+	needPython(t)
 	// An interpreter that is taken apart says so. A child does that only if something could notice the difference.
 	const apart = "import os, sys\nsys.addaudithook(lambda e, a, w=os.write: e == 'cpython.PyInterpreterState_Clear' and w(1, b'taken apart'))\n"
 	for name, tt := range map[string]struct {

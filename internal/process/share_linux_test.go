@@ -4,6 +4,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // Pages that are shared count once: this process and a fork of it would be twice as large otherwise.
@@ -32,7 +34,7 @@ func TestSharedPagesCountOnce(t *testing.T) {
 	sizes := new(shares).measure([]process{self})
 	pss, readable := proportional(self.pid)
 	if !readable {
-		t.Skip("the kernel does not tell")
+		testlimit.Lack(t, "the kernel does not tell")
 	}
 	if sizes[0] > self.resident-size/2 || sizes[0] > pss+size/4 {
 		t.Errorf("%d MB of %d that are resident, where %d are shared", sizes[0]>>20, self.resident>>20, size>>20)
@@ -49,7 +51,7 @@ func TestSharesAreReadSeldom(t *testing.T) {
 	}
 	self, _ := inspect(os.Getpid(), make([]byte, statBytes))
 	if _, readable := proportional(self.pid); !readable {
-		t.Skip("the kernel does not tell")
+		testlimit.Lack(t, "the kernel does not tell")
 	}
 	s.measure([]process{self})
 	key := shareKey{self.pid, self.started}

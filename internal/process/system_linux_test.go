@@ -316,8 +316,8 @@ func TestChildrenCannotReadOrSignalOthers(t *testing.T) {
 			t.Errorf("%s: the spy saw %q", name, got)
 		}
 	}
-	if s.sys.walls.abi == 0 && os.Getenv("CI") != "" {
-		t.Error("this kernel has no Landlock, so nothing was tested")
+	if s.sys.walls.abi == 0 {
+		testlimit.Lack(t, "this kernel has no Landlock, so nothing was tested")
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/mcpfunc/mcpfunc/internal/testlimit"
 )
 
 // A world is what a sandboxed child is told of what there is to reach.
@@ -215,6 +217,6 @@ func needs(t *testing.T, box Sandbox) {
 		if got := (*SandboxError)(nil); !errors.As(err, &got) || got.Hint == "" {
 			t.Fatalf("a sandbox that cannot be kept up: %v", err)
 		}
-		t.Skipf("this kernel refuses: %v", faults)
+		testlimit.Lack(t, "this kernel refuses: %v", faults)
 	}
 }

@@ -1,5 +1,5 @@
-// Package testlimit says how long tests wait and how often they try: a machine under load must not fail a test,
-// and a test must not keep a machine busy for nothing. Only tests import it.
+// Package testlimit says how long tests wait, how often they try, and what they may lack: a machine under load must not
+// fail a test, and a test must not keep a machine busy for nothing. Only tests import it.
 package testlimit
 
 import (
@@ -58,4 +58,13 @@ func Rounds(n int) int {
 		return n / 10
 	}
 	return n
+}
+
+// Lack skips a test because this machine lacks something that CI has: there, it fails the test.
+func Lack(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }
