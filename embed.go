@@ -30,6 +30,7 @@ import (
 //go:embed internal/devpage/*.go internal/devpage/assets
 //go:embed internal/eventlog/*.go
 //go:embed internal/framing/*.go
+//go:embed internal/hostjson/*.go
 //go:embed internal/manifest/*.go
 //go:embed internal/markup/*.go
 //go:embed internal/message/*.go

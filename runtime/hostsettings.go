@@ -5,15 +5,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/mcpfunc/mcpfunc/internal/hostjson"
 )
 
 // An environment is variables as NAME=value, which contain the app settings.
@@ -29,9 +27,7 @@ func (e environment) get(name string) string {
 	return ""
 }
 
-// hostSettings are the values of host.json, by their paths: in small letters, with a colon between segments, of
-// which an index of a list is one. An app setting beats the file. .NET, which binds both, minds neither case
-// nor whether a colon or "__" separates the segments of a setting's name.
+// hostSettings are the values of host.json, by their paths, as package hostjson has them. An app setting beats the file.
 type hostSettings map[string]string
 
 // appRoot is the folder of the app, with host.json and the functions. A configuration may lie in another one, as
@@ -51,32 +47,9 @@ func hostSettingsOf(root string, env environment) hostSettings {
 	settings := hostSettings{}
 	var host any
 	readSettings(filepath.Join(root, "host.json"), &host)
-	settings.add("", host)
-	for _, entry := range env {
-		name, value, _ := strings.Cut(entry, "=")
-		path := strings.ToLower(strings.ReplaceAll(name, "__", ":"))
-		if key, ok := strings.CutPrefix(path, "azurefunctionsjobhost:"); ok {
-			settings[key] = value
-		}
-	}
+	hostjson.Flatten(settings, "", host)
+	hostjson.Override(settings, env)
 	return settings
-}
-
-// add adds what is in a value of the file, whose path this is.
-func (s hostSettings) add(path string, value any) {
-	switch value := value.(type) {
-	case map[string]any:
-		for _, name := range slices.Sorted(maps.Keys(value)) {
-			s.add(strings.TrimPrefix(path+":"+strings.ToLower(name), ":"), value[name])
-		}
-	case []any:
-		for i, inner := range value {
-			s.add(path+":"+strconv.Itoa(i), inner)
-		}
-	case nil:
-	default:
-		s[path] = fmt.Sprint(value)
-	}
 }
 
 // routing returns the prefix of routes, and the routes of customHandler.http.routes, of which any at all exclude

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/hostjson"
 )
 
 // An App is a project as the host reads it. It does not change once loaded.
@@ -82,8 +84,8 @@ func readSettings(dir string, env []string) (settings, error) {
 	if err := readJSON(dir, "host.json", &file); err != nil {
 		return nil, err
 	}
-	s.flatten("", file)
-	s.override(env)
+	hostjson.Flatten(s, "", file)
+	hostjson.Override(s, env)
 	switch v := s.text("version"); v {
 	case "2.0":
 		return s, nil

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mcpfunc/mcpfunc/internal/hostjson"
 )
 
 const description = `"description":{"defaultExecutablePath":"handler"}`
@@ -278,7 +280,7 @@ func TestCommandExpandsTheEnvironment(t *testing.T) {
 	}
 	env := []string{"NAME=run", "PORT=1", "PORT=2", "PATH=" + filepath.Join(dir, "tools")}
 	s := settings{}
-	s.flatten("customHandler:description", map[string]any{
+	hostjson.Flatten(s, "customHandler:description", map[string]any{
 		"defaultExecutablePath": "bin/%NAME%", "defaultWorkerPath": "my script.py",
 		"arguments": []any{"--port=%PORT%", "%NONE%x", "two words", `"one word"`}, "workerArguments": []any{"last"},
 		"workingDirectory": "bin",

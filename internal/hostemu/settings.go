@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -20,43 +18,8 @@ import (
 
 // settings is configuration as .NET binds it: paths such as "customHandler:port", compared without
 // regard to case, to values that are all text. Elements of a list have their index as a name. Keys
-// are kept in lower case.
+// are kept in lower case: see package hostjson.
 type settings map[string]string
-
-// flatten adds a decoded JSON value under path. A later value replaces an earlier one.
-func (s settings) flatten(path string, value any) {
-	join := func(name string) string {
-		if path == "" {
-			return name
-		}
-		return path + ":" + name
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		for _, name := range slices.Sorted(maps.Keys(v)) { // in one order, for keys that differ in case only
-			s.flatten(join(name), v[name])
-		}
-	case []any:
-		for i, element := range v {
-			s.flatten(join(strconv.Itoa(i)), element)
-		}
-	case nil:
-		s[strings.ToLower(path)] = ""
-	default:
-		s[strings.ToLower(path)] = fmt.Sprint(v)
-	}
-}
-
-// override lets AzureFunctionsJobHost__a__b in the environment win over a:b of host.json.
-func (s settings) override(env []string) {
-	for _, entry := range env {
-		name, value, _ := strings.Cut(entry, "=")
-		path := strings.ToLower(strings.ReplaceAll(name, "__", ":"))
-		if key, ok := strings.CutPrefix(path, "azurefunctionsjobhost:"); ok {
-			s[key] = value
-		}
-	}
-}
 
 // missing sets a default: path keeps the value it has.
 func (s settings) missing(path, value string) {
