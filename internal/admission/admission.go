@@ -268,8 +268,8 @@ const whatApp = "the app has reached its limit"
 var errNoMemory = &FullError{What: "the instance does not have enough memory for its process", RetryAfter: 10 * time.Second}
 
 // idlestLocked returns the tenant that nobody has used for the longest time, or nil if all are in use, of those
-// that count for a limit; with process, of those of them that have one. One that still works on a request, whose client may come back for the
-// answer, is taken after all others.
+// that count for a limit; with process, of those of them that have one. One that still works on a request, whose
+// client may come back for the answer, is taken after all others.
 func (c *Controller) idlestLocked(whose Key, process bool) Tenant {
 	var oldest, working Tenant
 	var since, sinceWorking time.Time

@@ -80,9 +80,11 @@ type rules struct {
 func New(o Options) *Policy {
 	p := &Policy{pin: o.Pin, pins: o.Pins, report: o.Report, drifted: map[Drift]struct{}{}}
 	needed := o.Pin != PinOff
+	deny := slices.Clone(o.Resources.Deny)
 	for _, glob := range o.Resources.Deny {
-		o.Resources.Deny = append(slices.Clip(o.Resources.Deny), lowerScheme(glob))
+		deny = append(deny, lowerScheme(glob))
 	}
+	o.Resources.Deny = deny
 	for k, r := range [kinds]Rules{o.Tools, o.Prompts, o.Resources} {
 		p.kinds[k] = rules{
 			active:  r.Allow != nil || len(r.Deny) > 0 || len(r.Require) > 0,

@@ -109,8 +109,8 @@ func (l *link) recordState(method string, request record, answer *message.Messag
 	l.s.handshake.grant(method, asked.Params.URI, request)
 }
 
-// grant notes a state, in place of the one that it replaces or ends; an empty request cannot be said again. Who replays the handshake may hold the list: it
-// gets another.
+// grant notes a state, in place of the one that it replaces or ends; an empty request cannot be said again. Who replays
+// the handshake may hold the list: it gets another.
 func (h *handshake) grant(method, uri string, request record) {
 	level := method == "logging/setLevel"
 	var kept []granted

@@ -83,8 +83,8 @@ func unsettled() error {
 
 // passTo passes the request on to an instance, and the session with this name there; empty for none. It has answered
 // unless it reports false.
-func (q *request) passTo(owner, session string, m *message.Message) bool {
-	to := Remote{Owner: owner, Session: session, Caller: q.caller}
+func (q *request) passTo(owner, name string, m *message.Message) bool {
+	to := Remote{Owner: owner, Session: name, Caller: q.caller}
 	var body Body
 	if m != nil {
 		body = m
