@@ -51,6 +51,7 @@ func TestFences(t *testing.T) {
 		{"internal/calls", module, "who hears of calls does not know how they come and go"},
 		{"internal/pace", module, "how often does not depend on what"},
 		{"internal/recent", module, "how long does not depend on what"},
+		{"internal/hostjson", module, "how a file is read does not depend on who reads it"},
 		{"internal/message", module + "internal/framing", "a message does not know how it was told from the next one"},
 		{"internal/message", module + "internal/process", "a message does not know where it came from"},
 		{"internal/message", module + "internal/config", "what a message means is in its bytes alone"},

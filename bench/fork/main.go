@@ -4,9 +4,9 @@
 //	go run ./bench/fork [-sessions 10] [-python 3.12] [SERVER...]
 //
 // A server is a command line for uvx, with its version, after the variables that it needs: "mcp-server-time@2026.10.19".
-// Without any they are the lines of test/e2e/tools/fork-servers.txt that begin with "ci". It packs them into a temporary folder, for which it needs uv and the
-// network, and prints a table in Markdown. Sessions with and without a fork alternate, beside one of each that stays open:
-// what two processes read of files, they share.
+// Without any they are the lines of test/e2e/tools/fork-servers.txt that begin with "ci". It packs them into a temporary
+// folder, for which it needs uv and the network, and prints a table in Markdown. Sessions with and without a fork alternate,
+// beside one of each that stays open: what two processes read of files, they share.
 package main
 
 import (

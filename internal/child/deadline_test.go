@@ -58,8 +58,6 @@ func TestLimitedEndsWithItsRequest(t *testing.T) {
 					cancel(gone)
 				} else {
 					time.AfterFunc(time.Second, func() { cancel(gone) })
-				}
-				if !early {
 					<-l.Done()
 				}
 				if !errors.Is(l.Err(), context.Canceled) || !errors.Is(context.Cause(l), gone) {
