@@ -39,7 +39,7 @@ import (
 //go:embed internal/policy/*.go
 //go:embed internal/pool/*.go
 //go:embed internal/printable/*.go
-//go:embed internal/process/*.go
+//go:embed internal/process/*.go internal/process/filters
 //go:embed internal/recent/*.go
 //go:embed internal/secret/*.go
 //go:embed internal/session/*.go

@@ -14,7 +14,7 @@ func TestFiltersKnowTheirArchitecture(t *testing.T) {
 	}
 	box := Sandbox{NoNetwork: true}
 	needs(t, box)
-	for name, filter := range map[string]Filter{"child": childFilter, "sandbox": sandboxFilter, "network": networkFilter, "noSockets": noSocketsFilter, "ports": portsFilter, "attributes": attributesFilter, "attended": attendedFilter} {
+	for name, filter := range map[string]Filter{"child": childFilter, "sandbox": sandboxFilter, "network": networkFilter, "no-sockets": noSocketsFilter, "ports": portsFilter, "attributes": attributesFilter, "attended": attendedFilter} {
 		const errnoENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 		for what, data := range map[string][2]uint32{"i386": {359, unix.AUDIT_ARCH_I386}, "x32": {1<<30 | unix.SYS_SOCKET, unix.AUDIT_ARCH_X86_64}} {
 			if got := run(t, filter, data[0], data[1]); got != errnoENOSYS {
@@ -29,17 +29,18 @@ func run(t *testing.T, filter Filter, number, arch uint32) uint32 {
 	t.Helper()
 	words := [16]uint32{number, arch}
 	var a uint32
-	for pc := 0; pc < len(filter); pc++ {
-		in := filter[pc]
-		jt, jf, k := int(in>>16&0xff), int(in>>24&0xff), uint32(in>>32)
+	program := instructions(filter)
+	for pc := 0; pc < len(program); pc++ {
+		in := program[pc]
+		k := in.K
 		jump := func(yes bool) {
 			if yes {
-				pc += jt
+				pc += int(in.Jt)
 			} else {
-				pc += jf
+				pc += int(in.Jf)
 			}
 		}
-		switch in & 0xffff {
+		switch in.Op {
 		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
 			a = words[k/4]
 		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K:
@@ -55,7 +56,7 @@ func run(t *testing.T, filter Filter, number, arch uint32) uint32 {
 		case unix.BPF_RET | unix.BPF_K:
 			return k
 		default:
-			t.Fatalf("instruction %#x", in)
+			t.Fatalf("instruction %+v", in)
 		}
 	}
 	t.Fatal("no end")

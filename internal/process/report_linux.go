@@ -30,6 +30,8 @@ func newReporter(box Sandbox) *reporter {
 	return &reporter{box: box}
 }
 
+var reportFilter = filter("report")
+
 func (r *reporter) filter() Filter { return reportFilter }
 
 // look says whether a call goes on to the kernel, or else with what error it ends. With neither it is one of those that

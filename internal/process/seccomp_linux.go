@@ -1,6 +1,8 @@
 package process
 
 import (
+	"embed"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +22,30 @@ func filtersSystemCalls() bool {
 	return errno == unix.EFAULT
 }
 
-// A Filter is a program of seccomp: struct sock_filter (linux/filter.h), 8 bytes per instruction, as a word of a
-// little-endian machine.
-type Filter []uint64
+// A Filter is a program of seccomp, as the kernel takes it: an array of struct sock_filter (linux/filter.h).
+type Filter []byte
+
+//go:embed filters
+var filters embed.FS
+
+// filter returns what filters/ has of this name for this architecture; nil for none.
+func filter(name string) Filter {
+	program, _ := filters.ReadFile("filters/" + runtime.GOARCH + "/" + name + ".bpf")
+	return program
+}
+
+var (
+	childFilter      = filter("child")
+	sandboxFilter    = filter("sandbox")
+	networkFilter    = filter("network")
+	noSocketsFilter  = filter("no-sockets")
+	portsFilter      = filter("ports")
+	attributesFilter = filter("attributes")
+	attendedFilter   = filter("attended")
+)
 
 func (f Filter) program() unix.SockFprog {
-	return unix.SockFprog{Len: uint16(len(f)), Filter: (*unix.SockFilter)(unsafe.Pointer(&f[0]))}
+	return unix.SockFprog{Len: uint16(len(f) / unix.SizeofSockFilter), Filter: (*unix.SockFilter)(unsafe.Pointer(&f[0]))}
 }
 
 // enterFilter gives the calling thread, and all that it forks, a filter. It needs no new privileges to be set.

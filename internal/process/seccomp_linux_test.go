@@ -2,20 +2,20 @@ package process
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"fmt"
-	"go/format"
-	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
 	"github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -248,21 +248,19 @@ func assembled(t *testing.T, info *arch.Info, policy seccomp.Policy) []bpf.Instr
 	return program
 }
 
-// filters are all that a handler has, by the file and the name of the variable.
-func filters(t *testing.T, info *arch.Info) map[string]map[string]Filter {
+// assembledFilters are all that a handler has, by name.
+func assembledFilters(t *testing.T, info *arch.Info) map[string]Filter {
 	t.Helper()
 	of := func(rules []rule) Filter { return finish(t, info, programs(t, info, rules)) }
-	return map[string]map[string]Filter{
-		"filter": {
-			"childFilter":      finish(t, info, assembled(t, info, childPolicy())),
-			"sandboxFilter":    of(sandboxRules()),
-			"networkFilter":    of(networkRules()),
-			"noSocketsFilter":  of(noSocketsRules()),
-			"portsFilter":      of(portsRules()),
-			"attributesFilter": of(attributesRules()),
-			"attendedFilter":   of(attendedRules()),
-		},
-		"report": {"reportFilter": of(reportRules())},
+	return map[string]Filter{
+		"child":      finish(t, info, assembled(t, info, childPolicy())),
+		"sandbox":    of(sandboxRules()),
+		"network":    of(networkRules()),
+		"no-sockets": of(noSocketsRules()),
+		"ports":      of(portsRules()),
+		"attributes": of(attributesRules()),
+		"attended":   of(attendedRules()),
+		"report":     of(reportRules()),
 	}
 }
 
@@ -280,8 +278,10 @@ func finish(t *testing.T, info *arch.Info, program []bpf.Instruction) Filter {
 		t.Fatal(err)
 	}
 	var filter Filter
-	for _, in := range raw {
-		filter = append(filter, uint64(in.Op)|uint64(in.Jt)<<16|uint64(in.Jf)<<24|uint64(in.K)<<32)
+	for _, in := range raw { // struct sock_filter; both architectures are little-endian
+		filter = binary.LittleEndian.AppendUint16(filter, in.Op)
+		filter = append(filter, in.Jt, in.Jf)
+		filter = binary.LittleEndian.AppendUint32(filter, in.K)
 	}
 	return filter
 }
@@ -294,39 +294,14 @@ func setArch(policy *seccomp.Policy, info *arch.Info) {
 
 // The filters are data in the handler. What they are assembled from is above.
 func TestFilterIsThatOfThePolicy(t *testing.T) {
+	t.Parallel()
 	for goarch, info := range map[string]*arch.Info{"amd64": arch.X86_64, "arm64": arch.AARCH64} {
-		for file, want := range filters(t, info) {
-			if goarch == runtime.GOARCH && file == "filter" {
-				got := map[string]Filter{
-					"childFilter": childFilter, "sandboxFilter": sandboxFilter, "networkFilter": networkFilter,
-					"noSocketsFilter": noSocketsFilter, "portsFilter": portsFilter, "attributesFilter": attributesFilter, "attendedFilter": attendedFilter,
-				}
-				if diff := cmp.Diff(want, got); !*update && diff != "" {
-					t.Errorf("the filters of this program (-want +got):\n%s", diff)
-				}
-			}
-			var text bytes.Buffer
-			if file == "report" {
-				fmt.Fprint(&text, "//go:build mcpfunc_devpage\n\n")
-			}
-			file += "_linux_" + goarch + ".go"
-			fmt.Fprint(&text, "package process\n\n// These are assembled: see seccomp_linux.go.\n")
-			for _, name := range slices.Sorted(maps.Keys(want)) {
-				fmt.Fprintf(&text, "\nvar %s = Filter{", name)
-				for i, in := range want[name] {
-					if i%8 == 0 {
-						fmt.Fprint(&text, "\n")
-					}
-					fmt.Fprintf(&text, "%#x, ", in)
-				}
-				fmt.Fprint(&text, "\n}\n")
-			}
-			source, err := format.Source(text.Bytes())
-			if err != nil {
-				t.Fatal(err)
-			}
+		dir := filepath.Join("filters", goarch)
+		want := assembledFilters(t, info)
+		for name, program := range want {
+			file := filepath.Join(dir, name+".bpf")
 			if *update {
-				if err := os.WriteFile(file, source, 0o644); err != nil {
+				if err := os.WriteFile(file, program, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -334,9 +309,31 @@ func TestFilterIsThatOfThePolicy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(string(source), string(got)); diff != "" {
-				t.Errorf("%s is stale (-policy +file), hint: go test ./internal/process -run TestFilterIsThatOfThePolicy -update\n%s", file, diff)
+			if !bytes.Equal(program, got) {
+				t.Errorf("%s is stale, hint: go test ./internal/process -run TestFilterIsThatOfThePolicy -update\n-policy\n%s+file\n%s", file, listing(program), listing(got))
+			}
+			if goarch == runtime.GOARCH && !*update && !bytes.Equal(filter(name), got) {
+				t.Errorf("the handler has another %s", file)
 			}
 		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) != len(want) {
+			t.Errorf("%s has %d files, want %d: %v", dir, len(files), len(want), err)
+		}
 	}
+}
+
+// listing disassembles a filter.
+func listing(f Filter) string {
+	var text strings.Builder
+	for i, in := range instructions(f) {
+		fmt.Fprintf(&text, "%3d %v\n", i, in.Disassemble())
+	}
+	return text.String()
+}
+
+func instructions(f Filter) (all []bpf.RawInstruction) {
+	for in := range slices.Chunk(f, unix.SizeofSockFilter) {
+		all = append(all, bpf.RawInstruction{Op: binary.LittleEndian.Uint16(in), Jt: in[2], Jf: in[3], K: binary.LittleEndian.Uint32(in[4:])})
+	}
+	return all
 }
