@@ -121,7 +121,7 @@ func next(c *Call) (text string, last bool) {
 		switch state {
 		case stream.Taken:
 			defer e.Free()
-			return string(e.Bytes()), e.Last
+			return string(e.Message.Bytes()), e.Last
 		case stream.Waiting:
 			<-c.Ready()
 		default:

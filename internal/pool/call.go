@@ -212,15 +212,15 @@ func (c *Call) Ready() <-chan struct{} { return c.reader.Ready() }
 // requestState.
 func (c *Call) Take() (stream.Event, stream.State) {
 	e, state := c.reader.Take()
-	if state == stream.Taken && e.Kind() == message.Response { // before the client can make use of it
+	if state == stream.Taken && e.Message.Kind() == message.Response { // before the client can make use of it
 		if c.of != nil {
 			how := child.Outcome(c.method, e.Message)
 			c.outcome = &how
 		}
 		if c.method == "tools/list" {
-			c.w.learn(e.Bytes())
+			c.w.learn(e.Message.Bytes())
 		}
-		if minted, ok := e.RequestState(); ok {
+		if minted, ok := e.Message.RequestState(); ok {
 			c.w.pools.minted(c.w, minted)
 		}
 	}

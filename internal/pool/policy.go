@@ -69,7 +69,7 @@ func (w *Worker) listTools(ctx context.Context, cursor []byte) (*message.Message
 	defer call.Leave()
 	for {
 		switch e, state := call.Take(); {
-		case state == stream.Taken && e.Kind() == message.Response:
+		case state == stream.Taken && e.Message.Kind() == message.Response:
 			return e.Message, nil
 		case state == stream.Taken:
 			e.Free()

@@ -56,6 +56,12 @@ type source interface {
 	Ready() <-chan struct{}
 }
 
+func said(e stream.Event) string {
+	var text strings.Builder
+	e.WriteTo(&text)
+	return text.String()
+}
+
 // take returns up to most events as "id data" lines, and what ended them: Waiting if it was most.
 func take(t *testing.T, from source, most int) (lines []string, end stream.State) {
 	t.Helper()
@@ -63,7 +69,7 @@ func take(t *testing.T, from source, most int) (lines []string, end stream.State
 		e, state := from.Take()
 		switch state {
 		case stream.Taken:
-			lines = append(lines, string(e.AppendID(nil))+" "+string(e.Bytes()))
+			lines = append(lines, string(e.AppendID(nil))+" "+said(e))
 			e.Free()
 			if e.Last {
 				return lines, stream.Ended

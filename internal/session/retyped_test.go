@@ -39,7 +39,7 @@ func TestIdsOfAnotherTypeAreSaidOnce(t *testing.T) {
 	defer r.Leave()
 	for i := range 5 {
 		e, state := r.Take()
-		if state != stream.Taken || string(e.Bytes()) != fmt.Sprintf(`{"id":"%d","result":{}}`, i) {
+		if state != stream.Taken || said(e) != fmt.Sprintf(`{"id":"%d","result":{}}`, i) {
 			t.Fatalf("answer %d: state %d", i, state)
 		}
 		e.Free()

@@ -149,7 +149,7 @@ func (b *bench) call(s *Session, text string, of ...*calls.Call) (got []string, 
 		e, state := r.Take()
 		switch state {
 		case stream.Taken:
-			got = append(got, string(e.Bytes()))
+			got = append(got, said(e))
 			e.Free()
 			if e.Last {
 				return got, nil

@@ -264,7 +264,9 @@ func TestServerThatMayRememberIsNotResurrected(t *testing.T) {
 				if state != stream.Taken {
 					break
 				}
-				told = append(told, e.Envelope().Method())
+				m := message.Must([]byte(said(e)))
+				told = append(told, m.Envelope().Method())
+				m.Free()
 				e.Free()
 			}
 			r.Leave()

@@ -30,10 +30,10 @@ func (b *backlog) add(st *Stream, size int) {
 			continue
 		}
 		oldest.dropLocked()
-		if oldest.ended && len(oldest.events) == 0 {
+		if oldest.ended && oldest.emptyLocked() {
 			delete(oldest.set.streams, oldest.number)
 		}
-		if oldest.shared != nil && oldest != st { // what st gets says it, too
+		if oldest.kept.shared != nil && oldest != st { // what st gets says it, too
 			oldest.unshareLocked()
 		}
 		b.bytes -= b.order[i].size

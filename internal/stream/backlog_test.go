@@ -40,16 +40,17 @@ func TestBacklogKnowsWhatIsKept(t *testing.T) {
 		}
 		held, size := 0, 0
 		for _, st := range streams {
-			held += len(st.events)
-			for _, m := range st.events {
-				size += m.Len()
+			held += st.held()
+			for number := st.first; number < st.nextLocked(); number++ {
+				small, large := st.kept.event(number, st.first)
+				size += Event{Message: large, small: small}.Len()
 			}
 		}
-		if known := len(s.kept.order) - s.kept.head; known != held || s.kept.bytes != size || held > keptEvents+maxBacklog*len(streams) {
-			t.Fatalf("after %d events the backlog knows of %d (%d bytes), and %d (%d bytes) are held", n+1, known, s.kept.bytes, held, size)
+		if known := len(s.backlog.order) - s.backlog.head; known != held || s.backlog.bytes != size || held > keptEvents+maxBacklog*len(streams) {
+			t.Fatalf("after %d events the backlog knows of %d (%d bytes), and %d (%d bytes) are held", n+1, known, s.backlog.bytes, held, size)
 		}
 	}
-	if room := cap(s.kept.order); room > 8*keptEvents {
+	if room := cap(s.backlog.order); room > 8*keptEvents {
 		t.Errorf("the backlog has room for %d entries, and %d are kept", room, keptEvents)
 	}
 	s.Release()

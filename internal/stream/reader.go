@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"io"
 	"slices"
 	"strconv"
 
@@ -11,6 +12,7 @@ import (
 type Reader struct {
 	st    *Stream
 	at    int           // the next to take; guarded by the Set's mu
+	room  *chunk        // for the event that was taken last, if it is kept; nil without
 	cut   bool          // another reader has taken over, or this one was too slow; guarded by the Set's mu
 	ready chan struct{} // capacity 1
 }
@@ -47,15 +49,40 @@ const (
 	Cut                  // this reader gets no more; the stream may go on elsewhere
 )
 
-// An Event is one message for a client. The reader frees it.
+// An Event is one message for a client. The reader frees it: after Keep, before it takes the next.
 type Event struct {
-	*message.Message
-	Last bool // the stream has ended with it
+	Message *message.Message // may be nil once Keep was called
+	Last    bool             // the stream has ended with it
+	small   []byte           // the bytes without a Message
 
 	// Its EventID in parts, which are put together where it is written; number is 0, and there is no
 	// id, unless Keep was called.
 	stream, number int
 	suffix         string
+}
+
+// Len is the number of the event's bytes.
+func (e Event) Len() int {
+	if e.Message == nil {
+		return len(e.small)
+	}
+	return e.Message.Len()
+}
+
+// WriteTo writes the event's bytes to w.
+func (e Event) WriteTo(w io.Writer) (int64, error) {
+	if e.Message == nil {
+		n, err := w.Write(e.small)
+		return int64(n), err
+	}
+	return e.Message.WriteTo(w)
+}
+
+// Free says that the event is not needed any more.
+func (e Event) Free() {
+	if e.Message != nil {
+		e.Message.Free()
+	}
 }
 
 // HasID reports whether the event has an id, which clients may resume from.
@@ -86,24 +113,31 @@ func (r *Reader) Take() (Event, State) {
 		return Event{}, Waiting
 	}
 	var e Event
-	m := st.events[r.at-st.first]
-	if st.keep {
+	if st.kept != nil {
 		e = st.eventLocked(r.at)
-		m.Retain()
+		if e.small, e.Message = st.kept.event(r.at, st.first); e.Message != nil {
+			e.Message.Retain()
+		} else {
+			e.small = r.copy(e.small) // it may be dropped before it is written
+		}
 	} else {
-		st.events[0] = nil
-		st.events = st.events[1:]
+		e.Message, st.unsent[0] = st.unsent[0], nil
+		st.unsent = st.unsent[1:]
 		st.first++
 	}
-	e.Message, e.Last = m, st.ended && r.at == st.nextLocked()-1
+	e.Last = st.ended && r.at == st.nextLocked()-1
 	st.sent = max(st.sent, r.at)
 	r.at++
 	rouse(st.drained)
 	return e, Taken
 }
 
-// fewEvents is for how many events a stream that keeps them has room from the start.
-const fewEvents = 16
+func (r *Reader) copy(small []byte) []byte {
+	if r.room == nil {
+		r.room = chunks.Get().(*chunk)
+	}
+	return append(r.room.events[:0], small...)
+}
 
 // Keep makes the events of the stream outlive their sending, because the client is about to learn
 // their ids. What the reader has taken so far, it gives back, to take it again with its id. Keep
@@ -112,23 +146,21 @@ func (r *Reader) Keep(taken []Event) string {
 	st, s := r.st, r.st.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if st.keep {
+	if st.kept != nil {
 		st.shareLocked(r.at - 1)
 		return st.eventIDLocked(r.at - 1)
 	}
-	st.keep = true
+	held := st.unsent
+	st.kept, st.unsent = new(kept), nil
 	s.streams[st.number] = st
-	held := st.events
-	st.events = make([]*message.Message, 0, max(len(taken)+len(held), fewEvents))
-	for _, e := range taken {
-		st.events = append(st.events, e.Message)
-	}
-	st.events = append(st.events, held...)
 	st.first -= len(taken)
 	st.sent -= len(taken)
 	r.at -= len(taken)
-	for _, m := range st.events {
-		s.kept.add(st, m.Len())
+	for _, e := range taken {
+		st.keepLocked(e.Message)
+	}
+	for _, m := range held {
+		st.keepLocked(m)
 	}
 	st.shareLocked(st.first - 1)
 	return st.eventIDLocked(r.at - 1)
@@ -136,6 +168,10 @@ func (r *Reader) Keep(taken []Event) string {
 
 // Leave says that the HTTP request is over. The stream goes on without a reader.
 func (r *Reader) Leave() {
+	if r.room != nil {
+		r.room.free()
+		r.room = nil
+	}
 	st, s := r.st, r.st.set
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,7 +28,7 @@ type Set struct {
 	parked     []*Reader       // of standalone: older connections
 	streams    map[int]*Stream // those with ids that clients know
 	last       int             // number that was given
-	kept       backlog
+	backlog    backlog
 	spare      []chan struct{} // of readers that have left
 	ended      bool
 	events     *eventlog.Log // where other instances read what is kept; nil for nowhere
@@ -38,7 +38,7 @@ type Set struct {
 // NewSet returns a Set with an empty standalone stream.
 func NewSet(log *slog.Logger) *Set {
 	s := &Set{log: log, life: newLife()}
-	s.standalone.set, s.standalone.first, s.standalone.keep = s, 1, true
+	s.standalone.set, s.standalone.first, s.standalone.kept = s, 1, new(kept)
 	s.streams = map[int]*Stream{0: &s.standalone}
 	return s
 }
@@ -53,7 +53,7 @@ func (s *Set) Open(st *Stream, request string) *Reader {
 	defer s.mu.Unlock()
 	s.last++
 	st.set, st.number, st.first, st.request = s, s.last, 1, request
-	st.events = st.one[:0] // most have one: the answer
+	st.unsent = st.one[:0] // most have one: the answer
 	st.opener = Reader{st: st, at: 1, ready: s.readyLocked()}
 	st.reader = &st.opener
 	return st.reader
@@ -90,16 +90,14 @@ func (s *Set) Push(st *Stream, m *message.Message, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.ended = st.ended || last // before the event, which knows that it is the last
-	if st.reader == nil && !st.keep {
+	if st.reader == nil && st.kept == nil {
 		m.Free()
 		return
 	}
-	st.events = append(st.events, m)
-	if st.keep {
-		s.kept.add(st, m.Len())
-	}
-	if st.shared != nil {
-		st.writeLocked(st.nextLocked() - 1)
+	if st.kept != nil {
+		st.keepLocked(m)
+	} else {
+		st.unsent = append(st.unsent, m)
 	}
 	st.reader.wake()
 }
@@ -130,18 +128,16 @@ func (s *Set) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, st := range s.streams {
-		for len(st.events) > 0 {
-			st.dropLocked()
-		}
+		st.dropAllLocked()
 	}
-	s.kept = backlog{}
+	s.backlog = backlog{}
 }
 
 // Reachable reports whether a client reads the stream, or may come back for it.
 func (s *Set) Reachable(st *Stream) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !st.ended && (st.reader != nil || st.keep)
+	return !st.ended && (st.reader != nil || st.kept != nil)
 }
 
 // Listening reports whether someone reads the standalone stream.
@@ -208,7 +204,7 @@ func (s *Set) succeedLocked(st *Stream) {
 		st.reader.at = max(st.sent+1, st.first)
 		st.reader.wake()
 	}
-	if st.reader == nil && !st.keep {
+	if st.reader == nil && st.kept == nil {
 		st.dropAllLocked()
 	}
 }

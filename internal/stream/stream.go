@@ -3,7 +3,6 @@ package stream
 import (
 	"errors"
 
-	"github.com/mcpfunc/mcpfunc/internal/eventlog"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
@@ -24,14 +23,12 @@ var (
 type Stream struct {
 	set     *Set
 	number  int
-	events  []*message.Message // those still held
-	first   int                // sequence number of events[0]; they begin at 1
+	first   int                // sequence number of the oldest event that is held; they begin at 1
+	unsent  []*message.Message // the events that are held, unless kept has them
+	kept    *kept              // once clients know event ids, so that events outlive their sending
 	sent    int                // the last that a reader has taken
-	ended   bool               // nothing comes after events
-	keep    bool               // clients know event ids, so events outlive their sending
+	ended   bool               // nothing comes after those
 	request string             // id of the only request whose answer comes here; empty if there are several
-	suffix  string             // of event ids; empty until there is one
-	shared  *eventlog.Stream   // where other instances read it; nil for nowhere
 	reader  *Reader
 	drained chan struct{} // signals that a reader took something; capacity 1; nil while no writer waits for that
 	opener  Reader        // the first reader: most have one
@@ -39,7 +36,15 @@ type Stream struct {
 }
 
 // nextLocked is the sequence number that the next event gets.
-func (st *Stream) nextLocked() int { return st.first + len(st.events) }
+func (st *Stream) nextLocked() int {
+	if st.kept != nil {
+		return st.first + st.kept.count
+	}
+	return st.first + len(st.unsent)
+}
+
+// emptyLocked reports whether no event is held.
+func (st *Stream) emptyLocked() bool { return st.nextLocked() == st.first }
 
 // behindLocked reports whether the reader has so much to read that who pushes should wait.
 func (st *Stream) behindLocked() bool {
@@ -48,33 +53,48 @@ func (st *Stream) behindLocked() bool {
 
 // endLocked says that nothing more comes.
 func (st *Stream) endLocked() {
-	if st.shared != nil && !st.ended {
-		st.shared.End()
+	if k := st.kept; k != nil && k.shared != nil && !st.ended {
+		k.shared.End()
 	}
 	st.ended = true
 	st.reader.wake()
 }
 
+// keepLocked appends m, which it takes over, to what is kept.
+func (st *Stream) keepLocked(m *message.Message) {
+	st.kept.add(m)
+	st.set.backlog.add(st, m.Len())
+	if st.kept.shared != nil {
+		st.writeLocked(st.nextLocked()-1, m, st.ended)
+	}
+	m.Free()
+}
+
 // dropLocked forgets the oldest event.
 func (st *Stream) dropLocked() {
-	st.events[0].Free()
-	st.events[0] = nil
-	st.events = st.events[1:]
 	st.first++
+	if st.kept != nil {
+		st.kept.drop()
+		return
+	}
+	st.unsent[0].Free()
+	st.unsent[0] = nil
+	st.unsent = st.unsent[1:]
 }
 
 func (st *Stream) dropAllLocked() {
-	for len(st.events) > 0 {
+	for !st.emptyLocked() {
 		st.dropLocked()
 	}
 }
 
 // eventLocked returns an event with the id of this sequence number.
 func (st *Stream) eventLocked(seq int) Event {
-	if st.suffix == "" {
-		st.suffix = EventID{Life: st.set.life, Request: st.request}.suffix()
+	k := st.kept
+	if k.suffix == "" {
+		k.suffix = EventID{Life: st.set.life, Request: st.request}.suffix()
 	}
-	return Event{stream: st.number, number: seq, suffix: st.suffix}
+	return Event{stream: st.number, number: seq, suffix: k.suffix}
 }
 
 // eventIDLocked is the EventID of the event with this sequence number, as text.
@@ -86,28 +106,33 @@ func (st *Stream) eventIDLocked(seq int) string {
 // with this number on, if other instances may read it.
 func (st *Stream) shareLocked(number int) {
 	s := st.set
-	if s.events == nil || st.shared != nil || s.ended {
+	if s.events == nil || st.kept.shared != nil || s.ended {
 		return
 	}
 	number = max(number, st.first-1)
 	name := s.name
 	name.Life, name.Stream = s.life, st.number
-	st.shared = s.events.Open(name, number)
+	st.kept.shared = s.events.Open(name, number)
 	for n := number + 1; n < st.nextLocked(); n++ {
-		st.writeLocked(n)
+		small, large := st.kept.event(n, st.first)
+		if large == nil {
+			large = message.Must(small)
+			defer large.Free()
+		}
+		st.writeLocked(n, large, st.ended && n == st.nextLocked()-1)
 	}
 }
 
 // writeLocked writes the event with this number. Nothing waits.
-func (st *Stream) writeLocked(number int) {
-	st.shared.Append(number, st.first, st.events[number-st.first], st.ended && number == st.nextLocked()-1)
+func (st *Stream) writeLocked(number int, m *message.Message, last bool) {
+	st.kept.shared.Append(number, st.first, m, last)
 }
 
 // unshareLocked forgets what is kept no longer.
 func (st *Stream) unshareLocked() {
-	if st.ended && len(st.events) == 0 {
-		st.shared.Drop()
+	if st.ended && st.emptyLocked() {
+		st.kept.shared.Drop()
 		return
 	}
-	st.shared.Trim(st.first)
+	st.kept.shared.Trim(st.first)
 }

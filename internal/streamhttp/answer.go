@@ -45,8 +45,8 @@ func (a *answer) write() error {
 		switch state {
 		case stream.Taken:
 			taken = append(taken, e)
-			a.refused = e.Envelope().IsError()
-			switch other := e.Kind() != message.Response; {
+			a.refused = e.Message.Envelope().IsError()
+			switch other := e.Message.Kind() != message.Response; {
 			case other && a.stream && (!hold || len(taken) == maxHeld), e.Last && !a.wantsBody(taken):
 				return a.events(taken)
 			case e.Last:

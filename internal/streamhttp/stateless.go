@@ -242,7 +242,7 @@ func (q *request) reply(call *pool.Call) {
 	for {
 		e, state := call.Take()
 		switch {
-		case state == stream.Taken && e.Kind() == message.Response && (jsonBody || e.Envelope().IsError()):
+		case state == stream.Taken && e.Message.Kind() == message.Response && (jsonBody || e.Message.Envelope().IsError()):
 			q.whole(e.Message)
 			return
 		case state == stream.Taken && !sse:
