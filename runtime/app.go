@@ -218,7 +218,8 @@ func (a *App) fallback() string {
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(intakeTime)
 	h := headeds.Get().(*headed)
-	*h = headed{ResponseWriter: w}
+	conn, _ := r.Context().Value(gathererKey{}).(*gatherer)
+	*h = headed{ResponseWriter: w, conn: conn}
 	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
 		// It may have said a length as well, which net/http drops without a word. Whatever is in front may have
 		// gone by that: nothing that follows on this connection is believed (RFC 9112, section 6.3).
@@ -226,6 +227,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.answer(h, r)
 	takeIn(w, r, deadline, &h.rest)
+	h.finish(r)
 	*h = headed{}
 	headeds.Put(h)
 }

@@ -16,7 +16,7 @@ func (l patientListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &patientConn{Conn: c}, nil
+	return &patientConn{gatherer: newGatherer(c)}, nil
 }
 
 // A patientConn is a connection that does not tell the system of every deadline. net/http moves the
@@ -25,7 +25,7 @@ func (l patientListener) Accept() (net.Conn, error) {
 // an earlier deadline is told at once. When one that was told comes and is not the last word, the read
 // goes on, with the one that is.
 type patientConn struct {
-	net.Conn
+	gatherer
 	want atomic.Int64 // the read deadline in Unix nanoseconds; 0 for none
 	told atomic.Int64 // that the system has
 }

@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ var headeds = sync.Pool{New: func() any { return new(headed) }}
 // A headed response knows whether its head was written.
 type headed struct {
 	http.ResponseWriter
+	conn    *gatherer // that it is written to; nil if it is not known
 	written bool
 	rest    io.LimitedReader // of the request's body, for takeIn
 }
@@ -25,6 +27,9 @@ func (h *headed) WriteHeader(status int) {
 
 func (h *headed) Write(p []byte) (int, error) {
 	h.written = true
+	if len(p) > heldSize {
+		h.conn.hold()
+	}
 	return h.ResponseWriter.Write(p)
 }
 
@@ -34,7 +39,19 @@ func (h *headed) Flush() { _ = h.FlushError() }
 // FlushError is what http.ResponseController asks for.
 func (h *headed) FlushError() error {
 	h.written = true
-	return http.NewResponseController(h.ResponseWriter).Flush()
+	return errors.Join(http.NewResponseController(h.ResponseWriter).Flush(), h.conn.send())
+}
+
+// finish sends what waits on the connection, if net/http has nothing to write behind it: the end of the chunks.
+func (h *headed) finish(r *http.Request) {
+	if h.conn == nil || !h.conn.holds {
+		return
+	}
+	if r.ProtoAtLeast(1, 1) && h.Header().Get("Content-Length") == "" {
+		h.conn.last = true
+		return
+	}
+	h.Flush()
 }
 
 // Unwrap is for http.ResponseController.

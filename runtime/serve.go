@@ -47,7 +47,8 @@ func listenAndServe(ctx context.Context, addr string, a *App) (err error) {
 	})
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		ConnContext: withGatherer,
+		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	defer tune()()
 	served := make(chan error, 1)

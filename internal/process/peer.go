@@ -35,6 +35,9 @@ type peerConn struct {
 	leave  func() // nil for nothing to do
 }
 
+// NetConn returns the connection below.
+func (c *peerConn) NetConn() net.Conn { return c.Conn }
+
 func (c *peerConn) Read(p []byte) (int, error) {
 	c.once.Do(func() {
 		leave, ok := c.listener.Admit(c.listener.Supervisor.Peer(c.Conn))

@@ -68,11 +68,11 @@ func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.
 			o.event(e)
 			e.Free()
 			if e.Last {
-				return o.flush() == nil
+				return o.write() == nil
 			}
 			continue
 		case stream.Ended:
-			return o.flush() == nil
+			return o.write() == nil
 		case stream.Cut:
 			o.flush()
 			return false
@@ -130,13 +130,20 @@ func (o *events) free() {
 	}
 }
 
+// write passes on what has been written, to be sent with the end of the answer. An error is that the client is gone.
+func (o *events) write() error {
+	if o.w == nil {
+		return nil
+	}
+	err := o.w.Flush()
+	o.free()
+	return err
+}
+
 // flush sends what has been written. An error is that the client is gone.
 func (o *events) flush() error {
-	if o.w != nil {
-		err := o.w.Flush()
-		if o.free(); err != nil {
-			return err
-		}
+	if err := o.write(); err != nil {
+		return err
 	}
 	return o.rc.Flush()
 }
