@@ -2,46 +2,15 @@ package policy
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// A set is what globs match. The zero set is empty.
-type set struct {
-	exact map[string]struct{} // globs without a wildcard
-	globs []string
-}
-
-// newSet returns the set of globs; nil of nil.
-func newSet(globs []string) *set {
-	if globs == nil {
-		return nil
-	}
-	s := &set{exact: map[string]struct{}{}}
-	for _, g := range globs {
-		if strings.ContainsAny(g, "*?") {
-			s.globs = append(s.globs, g)
-		} else {
-			s.exact[g] = struct{}{}
-		}
-	}
-	return s
-}
-
-func (s *set) has(name string) bool {
-	if s == nil {
-		return false
-	}
-	if _, ok := s.exact[name]; ok {
-		return true
-	}
-	for _, g := range s.globs {
-		if Matches(g, name) {
-			return true
-		}
-	}
-	return false
+// matchesAny reports whether one of the globs matches the whole of name.
+func matchesAny(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(glob string) bool { return Matches(glob, name) })
 }
 
 // Matches reports whether a glob of Rules matches the whole of name. Unlike that of package path, its "*" does not stop at

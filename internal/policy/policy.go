@@ -68,12 +68,10 @@ const (
 	kinds
 )
 
-// rules are Rules, ready to be asked.
+// rules are Rules, and whether there are any.
 type rules struct {
-	active  bool // there are any
-	allow   *set // nil for everything
-	deny    *set
-	require []Requirement
+	Rules
+	active bool
 }
 
 // New returns a Policy, or nil where everyone may use everything, and nothing is pinned.
@@ -86,12 +84,7 @@ func New(o Options) *Policy {
 	}
 	o.Resources.Deny = deny
 	for k, r := range [kinds]Rules{o.Tools, o.Prompts, o.Resources} {
-		p.kinds[k] = rules{
-			active:  r.Allow != nil || len(r.Deny) > 0 || len(r.Require) > 0,
-			allow:   newSet(r.Allow),
-			deny:    newSet(r.Deny),
-			require: r.Require,
-		}
+		p.kinds[k] = rules{r, r.Allow != nil || len(r.Deny) > 0 || len(r.Require) > 0}
 		needed = needed || p.kinds[k].active
 	}
 	p.kinds[tools].active = p.kinds[tools].active || o.Pin == PinEnforce
@@ -108,7 +101,7 @@ func (p *Policy) Strict() bool {
 
 // Requires reports whether there is anything that Lacks could find. p may be nil.
 func (p *Policy) Requires() bool {
-	return p != nil && slices.ContainsFunc(p.kinds[:], func(r rules) bool { return len(r.require) > 0 })
+	return p != nil && slices.ContainsFunc(p.kinds[:], func(r rules) bool { return len(r.Require) > 0 })
 }
 
 // visible reports whether callers may know of what has this name, or URI.
@@ -125,13 +118,13 @@ func (p *Policy) visible(k kind, name string) bool {
 	}
 	forms, ok := forms(name)
 	for _, form := range forms {
-		ok = ok && r.visible(form) && !r.deny.has(lowerScheme(form))
+		ok = ok && r.visible(form) && !matchesAny(r.Deny, lowerScheme(form))
 	}
 	return ok
 }
 
 func (r *rules) visible(name string) bool {
-	return (r.allow == nil || r.allow.has(name)) && !r.deny.has(name)
+	return (r.Allow == nil || matchesAny(r.Allow, name)) && !matchesAny(r.Deny, name)
 }
 
 // uses calls f with everything that a message of a client uses, as far as there are rules for it, until f

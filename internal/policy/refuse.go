@@ -122,7 +122,7 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 	if k == resources {
 		names, _ = forms(name)
 	}
-	for _, need := range r.require {
+	for _, need := range r.Require {
 		if !slices.ContainsFunc(names, func(name string) bool {
 			return Matches(need.Glob, name) || k == resources && Matches(lowerScheme(need.Glob), lowerScheme(name))
 		}) {
