@@ -19,39 +19,47 @@ const (
 	unknown               // there are rules for its kind, and its effect is unknown
 )
 
-// about says of which kind a method is. One that is written in another case, or that no revision of MCP has,
-// is unknown: there may be servers that take it for what it looks like.
+// A use is what a message of a client is about.
+type use struct {
+	kind
+	how
+	key  string // of the result of a list: where its elements are
+	name string // of an element: what names it
+}
+
+// uses are what the methods of MCP are about.
 //
 // Tasks are not among them: a caller with the ID of one was allowed the call that made it.
-func about(method string) (kind, how) {
-	switch method {
-	case "tools/call":
-		return tools, byName
-	case "tools/list":
-		return tools, lists
-	case "prompts/get":
-		return prompts, byName
-	case "prompts/list":
-		return prompts, lists
-	case "resources/read", "resources/subscribe", "resources/unsubscribe":
-		return resources, byURI
-	case "resources/list", "resources/templates/list":
-		return resources, lists
-	case "completion/complete":
-		return prompts, refers
-	case "subscriptions/listen":
-		return resources, subscribes
+var uses = map[string]use{
+	"tools/call":               {kind: tools, how: byName},
+	"tools/list":               {tools, lists, "tools", "name"},
+	"prompts/get":              {kind: prompts, how: byName},
+	"prompts/list":             {prompts, lists, "prompts", "name"},
+	"resources/read":           {kind: resources, how: byURI},
+	"resources/subscribe":      {kind: resources, how: byURI},
+	"resources/unsubscribe":    {kind: resources, how: byURI},
+	"resources/list":           {resources, lists, "resources", "uri"},
+	"resources/templates/list": {resources, lists, "resourceTemplates", "uriTemplate"},
+	"completion/complete":      {kind: prompts, how: refers},
+	"subscriptions/listen":     {kind: resources, how: subscribes},
+}
+
+// about says what a method is about. One that is written in another case, or that no revision of MCP has,
+// is unknown: there may be servers that take it for what it looks like.
+func about(method string) use {
+	if u, ok := uses[method]; ok {
+		return u
 	}
 	room, _, ok := strings.Cut(method, "/")
-	for _, like := range [...]struct {
-		room string
-		kind kind
-	}{{"tools", tools}, {"prompts", prompts}, {"resources", resources}, {"completion", prompts}, {"subscriptions", resources}} {
-		if ok && strings.EqualFold(room, like.room) {
-			return like.kind, unknown
+	if !ok {
+		return use{}
+	}
+	for known, u := range uses {
+		if like, _, _ := strings.Cut(known, "/"); strings.EqualFold(room, like) {
+			return use{kind: u.kind, how: unknown}
 		}
 	}
-	return tools, unrelated
+	return use{}
 }
 
 // references calls f with what completion/complete is about. A reader that ignores the case of keys, or takes

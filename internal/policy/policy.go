@@ -131,7 +131,8 @@ func (r *rules) visible(name string) bool {
 // returns false. It is not ok if that cannot be told: the message names nothing where it has to, or its method
 // is one whose effect is unknown.
 func (p *Policy) uses(m *message.Message, f func(kind, string) bool) (k kind, ok bool) {
-	k, how := about(m.Envelope().Method())
+	u := about(m.Envelope().Method())
+	k, how := u.kind, u.how
 	name, ok := "", true
 	switch {
 	case how == refers:

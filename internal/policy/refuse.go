@@ -63,7 +63,7 @@ func (p *Policy) Refuse(m *message.Message, modern bool) *Refusal {
 		return refusal == nil
 	})
 	if refusal == nil && !ok {
-		if _, how := about(m.Envelope().Method()); how == unknown {
+		if about(m.Envelope().Method()).how == unknown {
 			return &Refusal{Code: codeNoMethod, Text: "Method not found"}
 		}
 		refusal = notThere(k, "", modern)

@@ -6,32 +6,10 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
 
-// A list is where an answer has its elements, and what names them.
-type list struct {
-	kind kind
-	key  string // of result
-	name string // of an element
-}
-
-// listOf says what an answer to this method lists.
-func listOf(method string) (list, bool) {
-	switch method {
-	case "tools/list":
-		return list{tools, "tools", "name"}, true
-	case "prompts/list":
-		return list{prompts, "prompts", "name"}, true
-	case "resources/list":
-		return list{resources, "resources", "uri"}, true
-	case "resources/templates/list":
-		return list{resources, "resourceTemplates", "uriTemplate"}, true
-	}
-	return list{}, false
-}
-
 // Sifts reports whether Sift may have something to do with answers to this method.
 func (p *Policy) Sifts(method string) bool {
-	l, ok := listOf(method)
-	return ok && (p.kinds[l.kind].active || l.kind == tools && p.pin != PinOff)
+	l := about(method)
+	return l.how == lists && (p.kinds[l.kind].active || l.kind == tools && p.pin != PinOff)
 }
 
 // Sift cuts out of an answer to a list what callers may not know of, and changes no other byte. It may be
@@ -43,7 +21,7 @@ func (p *Policy) Sift(method string, answer *message.Message, seen *Inventory) {
 	if !p.Sifts(method) || answer.Kind() != message.Response {
 		return
 	}
-	l, _ := listOf(method)
+	l := about(method)
 	text := answer.Bytes()
 	var cuts []message.Span
 	for result := range below(text, message.Whole(text), "result") {
@@ -57,7 +35,7 @@ func (p *Policy) Sift(method string, answer *message.Message, seen *Inventory) {
 }
 
 // cuts appends what has to go of one list: with an element that goes, what parts it from another.
-func (p *Policy) cuts(cuts []message.Span, text []byte, elements message.Span, l list, seen *Inventory) []message.Span {
+func (p *Policy) cuts(cuts []message.Span, text []byte, elements message.Span, l use, seen *Inventory) []message.Span {
 	kept, last := false, message.Span{} // whether an element before stays, and where the last one before is
 	gone := message.Span{}              // a run of elements that go; empty without one
 	for at := range message.Elements(text, elements) {
@@ -87,7 +65,7 @@ func (p *Policy) cuts(cuts []message.Span, text []byte, elements message.Span, l
 }
 
 // stays reports whether an element stays in its list.
-func (p *Policy) stays(text []byte, at message.Span, l list, seen *Inventory) bool {
+func (p *Policy) stays(text []byte, at message.Span, l use, seen *Inventory) bool {
 	r := &p.kinds[l.kind]
 	var names []string
 	named, visible := false, true
