@@ -133,10 +133,10 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 				lack.Scopes = append(lack.Scopes, scope)
 			}
 		}
-		if !hasOne(need.Roles, has.Role) {
+		if len(need.Roles) > 0 && !slices.ContainsFunc(need.Roles, has.Role) {
 			lack.Roles = need.Roles
 		}
-		if !hasOne(need.Groups, has.Group) {
+		if len(need.Groups) > 0 && !slices.ContainsFunc(need.Groups, has.Group) {
 			lack.Groups = need.Groups
 		}
 	}
@@ -144,16 +144,6 @@ func (r *rules) lacks(k kind, name string, has Grants) *Lack {
 		return nil
 	}
 	return lack
-}
-
-// hasOne reports whether has is true of one of names, or names is empty.
-func hasOne(names []string, has func(string) bool) bool {
-	for _, name := range names {
-		if has(name) {
-			return true
-		}
-	}
-	return len(names) == 0
 }
 
 func (k kind) String() string { return [...]string{"tool", "prompt", "resource"}[k] }
