@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,6 +40,9 @@ type identityToken struct {
 	ClientID    string      `json:"client_id"`
 }
 
+// maxAnswer bounds an answer of the platform, in bytes; golang.org/x/oauth2 bounds those of Entra by as much.
+const maxAnswer = 1 << 20
+
 // ask gets a token for resource: of the identity with the given client id, or of the app's own if
 // that is empty.
 func (p platform) ask(ctx context.Context, resource, clientID string) (*identityToken, error) {
@@ -67,7 +71,7 @@ func (p platform) ask(ctx context.Context, resource, clientID string) (*identity
 		return nil, fmt.Errorf("the managed identity endpoint answered with status %d", resp.StatusCode)
 	}
 	var t identityToken
-	if err := json.NewDecoder(resp.Body).Decode(&t); err != nil || t.AccessToken == "" {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&t); err != nil || t.AccessToken == "" {
 		return nil, errors.New("the managed identity endpoint's answer is not a token")
 	}
 	return &t, nil
