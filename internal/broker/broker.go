@@ -53,11 +53,10 @@ type Options struct {
 // A Broker answers the processes of an app. It begins to listen with the first lease that needs it.
 // Its methods may be called from many goroutines at once.
 type Broker struct {
-	log    *slog.Logger
-	client *http.Client
-	lookup func(string) (string, bool)
-	now    func() time.Time
-	wrap   func(net.Listener) net.Listener // nil for none
+	log      *slog.Logger
+	identity platform // the app's
+	now      func() time.Time
+	wrap     func(net.Listener) net.Listener // nil for none
 
 	server http.Server
 	served chan struct{}  // closed when nothing is accepted any more
@@ -73,23 +72,22 @@ type Broker struct {
 // New returns a broker. Close it.
 func New(o Options) *Broker {
 	b := &Broker{
-		log:    o.Logger,
-		lookup: o.LookupEnv,
-		now:    o.Now,
-		wrap:   o.Listener,
-		served: make(chan struct{}),
-		leases: make(map[string]*Lease),
+		log:      o.Logger,
+		identity: platform{o.LookupEnv, newClient(o.Transport)},
+		now:      o.Now,
+		wrap:     o.Listener,
+		served:   make(chan struct{}),
+		leases:   make(map[string]*Lease),
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	if b.lookup == nil {
-		b.lookup = os.LookupEnv
+	if o.LookupEnv == nil {
+		b.identity.lookup = os.LookupEnv
 	}
 	if b.now == nil {
 		b.now = time.Now
 	}
-	b.client = newClient(o.Transport)
 	b.server = http.Server{
 		Handler:           http.HandlerFunc(b.answer),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -213,7 +211,7 @@ func (b *Broker) Close() {
 		<-b.served
 		b.conns.Wait()
 	}
-	b.client.CloseIdleConnections()
+	b.identity.http.CloseIdleConnections()
 }
 
 // A source gets a token for a resource. newest returns the caller whose token is good now.
@@ -223,19 +221,18 @@ type source interface {
 
 // source returns where a server's tokens come from, nil if it gets none from here.
 func (b *Broker) source(g Grant) (source, error) {
-	identity := platform{lookup: b.lookup, http: b.client}
 	switch g.Auth.Method {
 	case config.AuthAzureDefault:
-		if !identity.present() {
+		if !b.identity.present() {
 			return nil, nil // a developer's machine: the SDKs find `az login` on their own
 		}
-		return newDelegate(identity, g.Auth), nil
+		return newDelegate(b.identity, g.Auth), nil
 	case config.AuthAzureOBO:
-		credential, err := identity.credential(g)
+		credential, err := b.identity.credential(g)
 		if err != nil {
 			return nil, err
 		}
-		return newExchange(g, credential, b.client, b.now)
+		return newExchange(g, credential, b.identity.http, b.now)
 	}
 	return nil, nil
 }

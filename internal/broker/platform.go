@@ -152,12 +152,12 @@ func exchangeAudience(authority string) string {
 }
 
 // HasIdentity reports whether the platform gives the app a managed identity.
-func (b *Broker) HasIdentity() bool { return platform{lookup: b.lookup, http: b.client}.present() }
+func (b *Broker) HasIdentity() bool { return b.identity.present() }
 
 // AppToken returns a token for resource of the app's managed identity, or of the one with a client id if that is
 // not empty. It is for the app itself, and no process sees it.
 func (b *Broker) AppToken(ctx context.Context, resource, clientID string) (string, error) {
-	t, err := platform{lookup: b.lookup, http: b.client}.ask(ctx, resource, clientID)
+	t, err := b.identity.ask(ctx, resource, clientID)
 	if err != nil {
 		return "", err
 	}
