@@ -105,17 +105,9 @@ func New(cfg config.Auth, env Env) (Guard, error) {
 	case config.AuthNone, config.AuthAzureDefault:
 		return open{}, nil
 	case config.AuthAzureOBO:
-		g, err := newEntra(cfg, env)
-		if err != nil {
-			return nil, err
-		}
-		return bearer{g, g.refuse}, nil
+		return newEntra(cfg, env)
 	case config.AuthOAuth2Bearer:
-		g, err := newOAuth2(cfg, env)
-		if err != nil {
-			return nil, err
-		}
-		return bearer{g, g.refuse}, nil
+		return newOAuth2(cfg, env)
 	}
 	return nil, fmt.Errorf("unknown auth method %q", cfg.Method)
 }

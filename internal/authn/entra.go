@@ -25,7 +25,7 @@ type entra struct {
 	now     func() time.Time
 }
 
-func newEntra(cfg config.Auth, env Env) (*entra, error) {
+func newEntra(cfg config.Auth, env Env) (Guard, error) {
 	s, err := entraSettingsOf(cfg, env)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func newEntra(cfg config.Auth, env Env) (*entra, error) {
 			})
 		}
 	}
-	return g, nil
+	return bearer{g, g.refuse}, nil
 }
 
 // judge looks first at all that a token says, against the configuration; then, for tokens of

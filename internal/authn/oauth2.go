@@ -34,7 +34,7 @@ type oauth2 struct {
 // signatureAlgorithms are what a JWT may be signed with: one of each family.
 func signatureAlgorithms() []string { return []string{"RS256", "ES256", "EdDSA", "PS256"} }
 
-func newOAuth2(cfg config.Auth, env Env) (*oauth2, error) {
+func newOAuth2(cfg config.Auth, env Env) (Guard, error) {
 	if err := checkOAuth2(cfg, env); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func newOAuth2(cfg config.Auth, env Env) (*oauth2, error) {
 	switch {
 	case usesGitHub(cfg):
 		g.opaque = newVerdicts(env.Now, newGitHub(cfg, fetch).ask)
-		return g, nil
+		return bearer{g, g.refuse}, nil
 	case cfg.OAuth2JWKSURI != "":
 		g.keys = newKeySource(cfg.OAuth2Issuer, env, func(ctx context.Context) (*keySet, error) {
 			return fetch.keys(ctx, cfg.OAuth2JWKSURI, log)
@@ -67,7 +67,7 @@ func newOAuth2(cfg config.Auth, env Env) (*oauth2, error) {
 	if cfg.OAuth2IntrospectionEndpoint != "" {
 		g.opaque = newVerdicts(env.Now, (&introspection{cfg, g.audience, fetch, env.Now}).ask)
 	}
-	return g, nil
+	return bearer{g, g.refuse}, nil
 }
 
 // checkOAuth2 refuses settings that would leave a token unchecked.
