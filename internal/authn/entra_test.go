@@ -313,7 +313,7 @@ func TestCloudsNameTheirIssuers(t *testing.T) {
 		"https://login.chinacloudapi.cn": {"https://sts.chinacloudapi.cn/t/", "https://login.partner.microsoftonline.cn/t/v2.0"},
 		"https://127.0.0.1:8443":         {"https://127.0.0.1:8443/t/", "https://127.0.0.1:8443/t/v2.0"},
 	} {
-		c, err := cloudOf(authority, false)
+		c, err := cloudFor(config.Auth{AzureAuthority: authority}, Env{})
 		if err != nil {
 			t.Errorf("%s: %v", authority, err)
 			continue

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -25,32 +26,19 @@ type cloud struct {
 	sts       string // the issuer of version 1.0 tokens, without the tenant
 }
 
-// cloudFor returns the cloud that the configuration names, else the environment, else the public one.
+// cloudFor returns the cloud that the configuration names, else the environment, else the public one. Its
+// authority may lack the scheme, as in AZURE_AUTHORITY_HOST. One that is not Microsoft's issues both versions
+// under its own name.
 func cloudFor(cfg config.Auth, env Env) (cloud, error) {
-	authority := cfg.AzureAuthority
-	if authority == "" {
-		authority = env.AuthorityHost
-	}
-	return cloudOf(authority, env.Development)
-}
-
-// cloudOf returns the cloud of an authority host as in AZURE_AUTHORITY_HOST, which may lack its
-// scheme. An authority that is not Microsoft's issues both versions under its own name.
-func cloudOf(authority string, development bool) (cloud, error) {
-	if authority == "" {
-		authority = "https://login.microsoftonline.com"
-	}
+	authority := cmp.Or(cfg.AzureAuthority, env.AuthorityHost, "https://login.microsoftonline.com")
 	if !strings.Contains(authority, "://") {
 		authority = "https://" + authority
 	}
 	authority = strings.TrimRight(authority, "/")
-	if err := checkURL(authority, development); err != nil {
+	if err := checkURL(authority, env.Development); err != nil {
 		return cloud{}, fmt.Errorf("azure_authority: %w", err)
 	}
-	u, err := url.Parse(authority)
-	if err != nil {
-		return cloud{}, fmt.Errorf("azure_authority: %w", err)
-	}
+	u, _ := url.Parse(authority) // which checkURL has done, too
 	if u.Path != "" || u.RawQuery != "" {
 		return cloud{}, fmt.Errorf("azure_authority: %s must be a host without a path; the tenant goes into azure_tenant_id", authority)
 	}
@@ -154,11 +142,8 @@ func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 // allowedTenants returns the tenants whose users may call, nil for all of them.
 func allowedTenants(cfg config.Auth, env Env) ([]string, error) {
 	tenants := cfg.AzureAllowedTenants
-	if len(tenants) == 0 && cfg.AzureTenantID != "" {
-		tenants = []string{cfg.AzureTenantID}
-	}
-	if len(tenants) == 0 && env.TenantID != "" {
-		tenants = []string{env.TenantID}
+	if own := cmp.Or(cfg.AzureTenantID, env.TenantID); len(tenants) == 0 && own != "" {
+		tenants = []string{own}
 	}
 	if len(tenants) == 0 {
 		return nil, errors.New(`no tenant: set azure_tenant_id, or azure_allowed_tenants ("*" for all)`)
