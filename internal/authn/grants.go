@@ -58,6 +58,7 @@ func (s *entraSettings) fullScope(scope string) string {
 // bareScope is a scope of Entra as a token has it.
 func bareScope(scope string) string { return scope[strings.LastIndexByte(scope, '/')+1:] }
 
+// union returns what is in the lists, each once, in their order.
 func union(lists ...[]string) []string {
 	var all []string
 	for _, s := range slices.Concat(lists...) {
@@ -87,10 +88,8 @@ func (c *Caller) Has(claim, value string) bool {
 	switch v := c.Claims[claim].(type) {
 	case string:
 		return v == value
-	case []string:
-		return slices.Contains(v, value)
 	case []any:
-		return slices.ContainsFunc(v, func(e any) bool { return e == value })
+		return slices.Contains(v, any(value))
 	}
 	return false
 }

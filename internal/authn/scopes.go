@@ -29,16 +29,12 @@ func (c claims) scopes() ([]string, error) {
 			return nil, errors.New(name + " is neither a string nor a list")
 		}
 	}
-	var valid []string
 	for _, s := range granted {
 		if !isScope(s) {
 			return nil, errors.New("a scope with a character that is not permitted")
 		}
-		if !slices.Contains(valid, s) {
-			valid = append(valid, s)
-		}
 	}
-	return valid, nil
+	return union(granted), nil
 }
 
 // isScope reports whether s is a scope-token of RFC 6749, section 3.3.
