@@ -65,12 +65,7 @@ func (g *github) ask(ctx context.Context, token string) (*Caller, error) {
 		// Also 401 when bound: it is our own credentials that are wrong.
 		return nil, unavailable(askPause, &statusError{githubAPI, r.status})
 	}
-	caller, err := g.read(r)
-	if err != nil {
-		return nil, err
-	}
-	caller.Token = token
-	return caller, nil
+	return g.read(r)
 }
 
 func (g *github) request(ctx context.Context, token string) (*http.Request, error) {

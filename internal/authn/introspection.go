@@ -47,12 +47,7 @@ func (i *introspection) ask(ctx context.Context, token string) (*Caller, error) 
 	default:
 		return nil, unavailable(askPause, &statusError{i.cfg.OAuth2IntrospectionEndpoint, r.status})
 	}
-	caller, err := i.read(r.body)
-	if err != nil {
-		return nil, err
-	}
-	caller.Token = token
-	return caller, nil
+	return i.read(r.body)
 }
 
 // unsupported reports whether an error answer is about the token, and not about us: some servers

@@ -108,7 +108,7 @@ func (v *verdicts) settle(ctx context.Context, d *verdict, source, token string)
 		now := v.now()
 		d.until = now.Add(standing(d, now))
 		if d.err == nil {
-			d.caller.Again = d.until
+			d.caller.Token, d.caller.Again = token, d.until
 		} else if !now.Before(d.until) {
 			v.forget(d)
 		}
