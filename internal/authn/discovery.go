@@ -11,7 +11,7 @@ import (
 
 // discoveredKeys fetches the metadata at discoveryURL, which must be those of issuer, and then the
 // key set that they name.
-func (f fetcher) discoveredKeys(ctx context.Context, discoveryURL, issuer string, log *slog.Logger) (*keySet, error) {
+func (f fetcher) discoveredKeys(ctx context.Context, discoveryURL, issuer string, log *slog.Logger) (keySet, error) {
 	data, err := f.get(ctx, discoveryURL)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (f fetcher) discoveredKeys(ctx context.Context, discoveryURL, issuer string
 	return f.keys(ctx, keysURL, log)
 }
 
-func (f fetcher) keys(ctx context.Context, keysURL string, log *slog.Logger) (*keySet, error) {
+func (f fetcher) keys(ctx context.Context, keysURL string, log *slog.Logger) (keySet, error) {
 	data, err := f.get(ctx, keysURL)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func readMetadata(data []byte, issuer string) (jwksURI string, err error) {
 // issuerKeys finds the metadata of an issuer at the places where RFC 8414 and OpenID Connect put
 // them, in the order of the MCP specification (2025-11-25, authorization server metadata
 // discovery), and fetches the key set.
-func (f fetcher) issuerKeys(ctx context.Context, issuer string, log *slog.Logger) (*keySet, error) {
+func (f fetcher) issuerKeys(ctx context.Context, issuer string, log *slog.Logger) (keySet, error) {
 	places, err := metadataURLs(issuer)
 	if err != nil {
 		return nil, err

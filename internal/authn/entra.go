@@ -42,7 +42,7 @@ func newEntra(cfg config.Auth, env Env) (Guard, error) {
 		for _, version := range []string{entraV1, entraV2} {
 			issuer := s.cloud.issuer(version, tenant)
 			discovery := s.cloud.discovery(version, tenant)
-			g.sources[issuer] = newKeySource(issuer, env, func(ctx context.Context) (*keySet, error) {
+			g.sources[issuer] = newKeySource(issuer, env, func(ctx context.Context) (keySet, error) {
 				return fetch.discoveredKeys(ctx, discovery, issuer, env.Logger)
 			})
 		}

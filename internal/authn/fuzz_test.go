@@ -78,7 +78,7 @@ func FuzzKeySet(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, k := range set.named {
+		for _, k := range set {
 			if jwk := (jose.JSONWebKey{Key: k.public}); !jwk.Valid() || !jwk.IsPublic() {
 				t.Errorf("kept %#v", k)
 			}

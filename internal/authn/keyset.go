@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -24,15 +23,12 @@ func (k key) fits(alg string) bool {
 }
 
 // A keySet is the usable part of a JWK set (RFC 7517, section 5). It is not changed once made.
-type keySet struct {
-	named   map[string]key
-	unnamed []key
-}
+type keySet []key
 
 // parseKeySet reads a JWK set and keeps the keys that are fit to verify with. The others are named
 // in dropped, for the log: one odd key must not take away the good ones. A set without any good key
 // is an error, as it would lock everyone out where the previous set would not.
-func parseKeySet(data []byte) (set *keySet, dropped []error, err error) {
+func parseKeySet(data []byte) (set keySet, dropped []error, err error) {
 	object, err := decodeObject(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("key set: %w", err)
@@ -52,43 +48,36 @@ func parseKeySet(data []byte) (set *keySet, dropped []error, err error) {
 			}
 		}
 	}
-	set = &keySet{named: make(map[string]key)}
 	for i, m := range members {
 		k, err := parseKey(m)
 		switch {
 		case err != nil:
 			dropped = append(dropped, fmt.Errorf("key %d: %w", i, err))
-		case k.id == "":
-			set.unnamed = append(set.unnamed, k)
-		case seen[k.id] > 1:
+		case k.id != "" && seen[k.id] > 1:
 			// Which of them was meant cannot be known.
 			dropped = append(dropped, fmt.Errorf("key %d: kid %s is used %d times", i, printable(k.id), seen[k.id]))
 		default:
-			set.named[k.id] = k
+			set = append(set, k)
 		}
 	}
-	if len(set.named)+len(set.unnamed) == 0 {
+	if len(set) == 0 {
 		return nil, dropped, errors.Join(append([]error{errors.New("key set: no usable key")}, dropped...)...)
 	}
 	return set, dropped, nil
 }
 
 // find returns the key for a token. A token without kid is only unambiguous when one key alone fits.
-func (s *keySet) find(alg, kid string) (key, bool) {
-	if kid != "" {
-		k, ok := s.named[kid]
-		return k, ok
-	}
-	var fitting []key
-	for _, k := range slices.AppendSeq(slices.Clone(s.unnamed), maps.Values(s.named)) {
-		if k.fits(alg) {
-			fitting = append(fitting, k)
+func (s keySet) find(alg, kid string) (key, bool) {
+	var found []key
+	for _, k := range s {
+		if kid != "" && k.id == kid || kid == "" && k.fits(alg) {
+			found = append(found, k)
 		}
 	}
-	if len(fitting) != 1 {
+	if len(found) != 1 {
 		return key{}, false
 	}
-	return fitting[0], true
+	return found[0], true
 }
 
 // parseKey reads one member of a set and says why it is not to be used, if so.

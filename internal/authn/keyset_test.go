@@ -112,10 +112,10 @@ func TestT12WeakOrUnfitKeysAreDropped(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if _, got := set.named["k"]; got != test.want {
+		if _, got := set.find("", "k"); got != test.want {
 			t.Errorf("%s: kept %v, want %v (%v)", name, got, test.want, dropped)
 		}
-		if _, ok := set.named["sound"]; !ok {
+		if _, ok := set.find("", "sound"); !ok {
 			t.Errorf("%s: took the sound key with it", name)
 		}
 	}
@@ -197,8 +197,8 @@ func TestT12KeysThatShareAnIDAreAllDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	var kept []string
-	for id := range set.named {
-		kept = append(kept, id)
+	for _, k := range set {
+		kept = append(kept, k.id)
 	}
 	if diff := cmp.Diff([]string{"b"}, kept); diff != "" || len(dropped) != 4 {
 		t.Errorf("(-want +got)\n%s\ndropped %v", diff, dropped)

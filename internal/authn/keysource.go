@@ -27,13 +27,13 @@ const (
 // finds the set due refreshes it, while all others work on with the old one. Without a usable set
 // they wait for that request's outcome. It may be used from many goroutines at once.
 type keySource struct {
-	fetch func(context.Context) (*keySet, error)
+	fetch func(context.Context) (keySet, error)
 	now   func() time.Time
 	log   *slog.Logger
 	name  string // for errors and the log
 
 	mu       sync.Mutex
-	set      *keySet
+	set      keySet
 	fetched  time.Time     // when set was
 	tried    time.Time     // when the latest attempt ended
 	due      time.Time     // no scheduled attempt before
@@ -43,7 +43,7 @@ type keySource struct {
 	inFlight chan struct{} // closed when the running attempt ends; nil if none runs
 }
 
-func newKeySource(name string, env Env, fetch func(context.Context) (*keySet, error)) *keySource {
+func newKeySource(name string, env Env, fetch func(context.Context) (keySet, error)) *keySource {
 	return &keySource{fetch: fetch, now: env.Now, log: env.Logger, name: name, pause: keysFirstPause}
 }
 
@@ -68,7 +68,7 @@ func (s *keySource) key(ctx context.Context, alg, kid string) (key, error) {
 }
 
 // current returns a usable set, fetching one if it must.
-func (s *keySource) current(ctx context.Context) (*keySet, error) {
+func (s *keySource) current(ctx context.Context) (keySet, error) {
 	s.mu.Lock()
 	now := s.now()
 	set, usable := s.set, s.usable(now)
@@ -87,7 +87,7 @@ func (s *keySource) current(ctx context.Context) (*keySet, error) {
 }
 
 // newer returns a set asked for since began, or the one there is if it is too early to ask again.
-func (s *keySource) newer(ctx context.Context, began time.Time) (*keySet, error) {
+func (s *keySource) newer(ctx context.Context, began time.Time) (keySet, error) {
 	s.mu.Lock()
 	now := s.now()
 	switch {
@@ -117,7 +117,7 @@ func (s *keySource) usable(now time.Time) bool {
 	return s.set != nil && now.Before(s.fetched.Add(keysTTL))
 }
 
-func (s *keySource) outcome() (*keySet, error) {
+func (s *keySource) outcome() (keySet, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -147,7 +147,7 @@ func (s *keySource) attempt(ctx context.Context) error {
 	s.inFlight = done
 	s.mu.Unlock()
 
-	set, err := (*keySet)(nil), errors.New("fetch panicked")
+	set, err := keySet(nil), errors.New("fetch panicked")
 	defer func() { // even so, as others wait
 		s.finish(set, err)
 		close(done)
@@ -157,7 +157,7 @@ func (s *keySource) attempt(ctx context.Context) error {
 	return nil
 }
 
-func (s *keySource) finish(set *keySet, err error) {
+func (s *keySource) finish(set keySet, err error) {
 	s.mu.Lock()
 	now := s.now()
 	s.inFlight, s.tried, s.lastErr = nil, now, err

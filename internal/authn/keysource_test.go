@@ -33,7 +33,7 @@ func (i *issuer) count() int {
 	return i.fetches
 }
 
-func (i *issuer) fetch(context.Context) (*keySet, error) {
+func (i *issuer) fetch(context.Context) (keySet, error) {
 	i.mu.Lock()
 	i.fetches++
 	kids, err, delay := i.kids, i.err, i.delay
@@ -42,9 +42,9 @@ func (i *issuer) fetch(context.Context) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &keySet{named: make(map[string]key)}
+	set := keySet{}
 	for _, kid := range kids {
-		set.named[kid] = key{id: kid}
+		set = append(set, key{id: kid})
 	}
 	return set, nil
 }
@@ -232,7 +232,7 @@ func TestT23FetchOutlivesTheRequestThatBeganIt(t *testing.T) {
 func TestT23FetchThatPanicsBlocksNobody(t *testing.T) {
 	t.Parallel()
 	s := newKeySource("https://issuer", Env{Now: time.Now, Logger: slog.New(slog.DiscardHandler)},
-		func(context.Context) (*keySet, error) { panic("broken") })
+		func(context.Context) (keySet, error) { panic("broken") })
 	func() {
 		defer func() {
 			if recover() == nil {

@@ -56,11 +56,11 @@ func newOAuth2(cfg config.Auth, env Env) (Guard, error) {
 		g.opaque = newVerdicts(env.Now, newGitHub(cfg, fetch).ask)
 		return bearer{g, g.refuse}, nil
 	case cfg.OAuth2JWKSURI != "":
-		g.keys = newKeySource(cfg.OAuth2Issuer, env, func(ctx context.Context) (*keySet, error) {
+		g.keys = newKeySource(cfg.OAuth2Issuer, env, func(ctx context.Context) (keySet, error) {
 			return fetch.keys(ctx, cfg.OAuth2JWKSURI, log)
 		})
 	case cfg.OAuth2IntrospectionEndpoint == "":
-		g.keys = newKeySource(cfg.OAuth2Issuer, env, func(ctx context.Context) (*keySet, error) {
+		g.keys = newKeySource(cfg.OAuth2Issuer, env, func(ctx context.Context) (keySet, error) {
 			return fetch.issuerKeys(ctx, cfg.OAuth2Issuer, log)
 		})
 	}
