@@ -83,7 +83,13 @@ func (s *keySource) current(ctx context.Context) (keySet, error) {
 	if err := s.attempt(ctx); err != nil {
 		return nil, err
 	}
-	return s.outcome()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now = s.now()
+	if !s.usable(now) {
+		return nil, s.unavailable(now)
+	}
+	return s.set, nil
 }
 
 // newer returns a set asked for since began, or the one there is if it is too early to ask again.
@@ -115,16 +121,6 @@ func (s *keySource) newer(ctx context.Context, began time.Time) (keySet, error) 
 
 func (s *keySource) usable(now time.Time) bool {
 	return s.set != nil && now.Before(s.fetched.Add(keysTTL))
-}
-
-func (s *keySource) outcome() (keySet, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	if !s.usable(now) {
-		return nil, s.unavailable(now)
-	}
-	return s.set, nil
 }
 
 func (s *keySource) unavailable(now time.Time) error {
