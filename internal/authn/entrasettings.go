@@ -126,7 +126,7 @@ func entraSettingsOf(cfg config.Auth, env Env) (*entraSettings, error) {
 	}
 	var ask []string
 	for _, scope := range cfg.AzureRequiredScopes {
-		if !isScope(scope) {
+		if !config.IsScope(scope) {
 			return nil, fmt.Errorf("azure_required_scopes: %s is not a scope", printable(scope))
 		}
 		s.required = append(s.required, bareScope(scope))

@@ -100,7 +100,7 @@ func (g *github) read(r *reply) (*Caller, error) {
 	user := object
 	if g.clientID == "" {
 		for _, s := range strings.Split(r.header.Get("X-OAuth-Scopes"), ",") {
-			if s = strings.TrimSpace(s); isScope(s) {
+			if s = strings.TrimSpace(s); config.IsScope(s) {
 				caller.Scopes = append(caller.Scopes, s)
 			}
 		}

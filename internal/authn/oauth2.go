@@ -100,7 +100,7 @@ func checkOAuth2(cfg config.Auth, env Env) error {
 		}
 	}
 	for _, s := range cfg.OAuth2RequiredScopes {
-		if !isScope(s) {
+		if !config.IsScope(s) {
 			return fmt.Errorf("oauth2_required_scopes: %s is not a scope", printable(s))
 		}
 	}

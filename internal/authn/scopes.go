@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/mcpfunc/mcpfunc/internal/config"
 )
 
 // scopes returns what a token grants: scope, a string (RFC 9068, section 2.2.3), and scp, a string
@@ -30,16 +32,11 @@ func (c claims) scopes() ([]string, error) {
 		}
 	}
 	for _, s := range granted {
-		if !isScope(s) {
+		if !config.IsScope(s) {
 			return nil, errors.New("a scope with a character that is not permitted")
 		}
 	}
 	return union(granted), nil
-}
-
-// isScope reports whether s is a scope-token of RFC 6749, section 3.3.
-func isScope(s string) bool {
-	return s != "" && quotable(s) && !strings.Contains(s, " ")
 }
 
 // missingScopes returns those of required that are not granted, neither by name, which counts

@@ -109,7 +109,7 @@ func (m member) requirement() (Requirement, error) {
 	need := Requirement{Glob: m.name}
 	scopes := func(n node) ([]string, error) {
 		list, err := n.someWords()
-		if slices.ContainsFunc(list, func(s string) bool { return !n.pending(s) && !scope(s) }) {
+		if slices.ContainsFunc(list, func(s string) bool { return !n.pending(s) && !IsScope(s) }) {
 			return nil, n.fail("must be a list of scopes: ASCII without quotes and backslashes")
 		}
 		return list, err
@@ -132,9 +132,9 @@ func (n node) someWords() ([]string, error) {
 	return list, err
 }
 
-// scope reports whether s is a scope-token of RFC 6749, section 3.3.
-func scope(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+// IsScope reports whether s is a scope-token of RFC 6749, section 3.3.
+func IsScope(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
 }
 
 // checkRequire refuses a requirement that nobody could meet: without a token there is neither scope nor role.
