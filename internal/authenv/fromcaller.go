@@ -206,7 +206,7 @@ func fault(value string) string {
 // CheckVariable says why a variable may not be taken from a caller: one that decides what program or library
 // is run, where it finds its configuration or whom it trusts would make the process the caller's.
 func CheckVariable(name string) error {
-	if name == "" || len(name) > maxNameBytes || !isVariable(name) {
+	if len(name) > maxNameBytes || !IsVariable(name) {
 		return fmt.Errorf("invalid variable %q: want letters, digits and \"_\", at most %d, not starting with a digit", name, maxNameBytes)
 	}
 	upper := strings.ToUpper(name)
@@ -218,7 +218,8 @@ func CheckVariable(name string) error {
 	return nil
 }
 
-func isVariable(name string) bool {
+// IsVariable reports whether name can name a variable: letters, digits and "_", not first a digit.
+func IsVariable(name string) bool {
 	for i := range len(name) {
 		c := name[i]
 		letter := 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || c == '_'
@@ -226,7 +227,7 @@ func isVariable(name string) bool {
 			return false
 		}
 	}
-	return true
+	return name != ""
 }
 
 // subverting are names by which loaders, shells, interpreters, their package managers, TLS libraries, the

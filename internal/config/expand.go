@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/mcpfunc/mcpfunc/internal/authenv"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
@@ -89,10 +90,10 @@ func (x *expander) reference(n node, body string) (reference, error) {
 				ref.fallback, ref.defaulted = input.Default, true
 			}
 		}
-	case variableName(scheme):
+	case authenv.IsVariable(scheme):
 		return ref, n.fail("uses a ${%s:...} variable, which only an editor can resolve", scheme).hint(hintSetting)
 	}
-	if !variableName(ref.name) {
+	if !authenv.IsVariable(ref.name) {
 		return ref, n.fail("contains a ${...} that is not the name of a variable").hint("write $${ for a literal ${")
 	}
 	ref.secret = ref.secret || secret.Setting(n.key[strings.LastIndexByte(n.key, '.')+1:])
@@ -140,17 +141,4 @@ func (p *parser) secretOptions(server string, args []string) {
 			}
 		}
 	}
-}
-
-// variableName reports whether s can name a variable: letters, digits and "_", not first a digit.
-func variableName(s string) bool {
-	for i, r := range s {
-		switch {
-		case r == '_', 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
-		case '0' <= r && r <= '9' && i > 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }
