@@ -7,6 +7,7 @@
 package authenv
 
 import (
+	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -28,9 +29,9 @@ var passed = []string{
 	"HOMEDRIVE", "HOMEPATH", "PROGRAMFILES", "PROGRAMDATA", "PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS",
 }
 
-// prefixes are of names that pass unless they name a secret: locale, and where package runners
+// unlessSecret are names that pass unless they name a secret: locale, and where package runners
 // find packages and keep them.
-var prefixes = []string{"LC_", "UV_", "PIP_", "NPM_CONFIG_"}
+var unlessSecret = []string{"LC_*", "UV_*", "PIP_*", "NPM_CONFIG_*"}
 
 // denied are names that never pass: with any of them a process could act as the app, or as the
 // host.
@@ -60,10 +61,7 @@ func passes(name string, inherit []string) bool {
 	if Denied(name) {
 		return false
 	}
-	if slices.Contains(passed, upper) {
-		return true
-	}
-	if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(upper, p) }) && !secret.Named(name) {
+	if matchesAny(passed, upper) || matchesAny(unlessSecret, upper) && !secret.Named(name) {
 		return true
 	}
 	return slices.ContainsFunc(inherit, func(glob string) bool {
@@ -73,9 +71,11 @@ func passes(name string, inherit []string) bool {
 }
 
 // Denied reports whether a variable of the app never reaches a process.
-func Denied(name string) bool {
-	upper := strings.ToUpper(name)
-	return slices.ContainsFunc(denied, func(pattern string) bool { return matches(pattern, upper) })
+func Denied(name string) bool { return matchesAny(denied, strings.ToUpper(name)) }
+
+// matchesAny reports whether name is what one of the patterns says.
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return matches(pattern, name) })
 }
 
 // matches reports whether name is what pattern says, in which a star stands for anything. path.Match
@@ -110,9 +110,7 @@ func Join(base []string, layers ...map[string]string) []string {
 		vars[name] = value
 	}
 	for _, layer := range layers {
-		for name, value := range layer {
-			vars[name] = value
-		}
+		maps.Copy(vars, layer)
 	}
 	joined := make([]string, 0, len(vars))
 	for name, value := range vars {

@@ -210,9 +210,7 @@ func CheckVariable(name string) error {
 		return fmt.Errorf("invalid variable %q: want letters, digits and \"_\", at most %d, not starting with a digit", name, maxNameBytes)
 	}
 	upper := strings.ToUpper(name)
-	if Denied(name) || slices.Contains(passed, upper) ||
-		slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(upper, p) }) ||
-		slices.ContainsFunc(subverting, func(pattern string) bool { return matches(pattern, upper) }) {
+	if Denied(name) || matchesAny(passed, upper) || matchesAny(unlessSecret, upper) || matchesAny(subverting, upper) {
 		return fmt.Errorf("variable %s may not come from a caller: it changes what the server runs or trusts", name)
 	}
 	return nil
@@ -232,7 +230,7 @@ func IsVariable(name string) bool {
 
 // subverting are names by which loaders, shells, interpreters, their package managers, TLS libraries, the
 // Azure SDKs and telemetry are told what to load, to run, to trust, or where to send what they know. Those that
-// pass from the app's environment (passed, prefixes) are no caller's either.
+// pass from the app's environment (passed, unlessSecret) are no caller's either.
 var subverting = []string{
 	"LD_*", "DYLD_*", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "MALLOC_*", "HOSTALIASES", "RES_OPTIONS", "LOCALDOMAIN", "RESOLV_*",
 	"IFS", "ENV", "BASH_*", "SHELLOPTS", "BASHOPTS", "PS4", "PROMPT_COMMAND", "CDPATH", "ZDOTDIR", "FPATH", "_", "PWD", "OLDPWD",
@@ -254,8 +252,7 @@ func CheckHeader(name string) error {
 	if name == "" || len(name) > maxNameBytes || !isToken(name) {
 		return fmt.Errorf("invalid header %q: want the name of an HTTP header", name)
 	}
-	lower := strings.ToLower(name)
-	if slices.ContainsFunc(foreign, func(pattern string) bool { return matches(pattern, lower) }) {
+	if matchesAny(foreign, strings.ToLower(name)) {
 		return fmt.Errorf("header %s may not become a variable: it is not the caller's to give to the server", name)
 	}
 	return nil
