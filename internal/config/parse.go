@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -36,13 +37,8 @@ func unreadable(path string, err error) *Error {
 	if errors.As(err, &pathError) {
 		err = pathError.Err
 	}
-	return &Error{Path: path, Err: &readError{err}}
+	return &Error{Path: path, Err: fmt.Errorf("cannot be read: %w", err)}
 }
-
-type readError struct{ err error }
-
-func (e *readError) Error() string { return "cannot be read: " + e.err.Error() }
-func (e *readError) Unwrap() error { return e.err }
 
 // Parse reads a configuration. The path serves only to name the file in errors, all of which are
 // *Error; the first one in the order of the file ends the reading, and the File is then nil. What
