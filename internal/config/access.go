@@ -49,22 +49,13 @@ func (d *draft) accessFields(of string) fields {
 
 // globs reads a list of globs for what is called of.
 func (n node) globs(of string) ([]string, error) {
-	elements, err := n.elements("globs")
-	if err != nil {
-		return nil, err
-	}
-	globs := make([]string, 0, len(elements))
-	for _, e := range elements {
-		g, err := e.text()
+	return listOf(n, "globs", func(element node) (string, error) {
+		glob, err := element.text()
 		if err == nil {
-			err = e.checkGlob(of, g)
+			err = element.checkGlob(of, glob)
 		}
-		if err != nil {
-			return nil, err
-		}
-		globs = append(globs, g)
-	}
-	return globs, nil
+		return glob, err
+	})
 }
 
 // checkGlob says why g is no glob, or one that does not mean what it seems to: only "*" and "?" stand for

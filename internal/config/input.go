@@ -12,28 +12,23 @@ func (p *parser) inputs() error {
 	if !ok {
 		return nil
 	}
-	list, err := m.elements("objects")
-	if err != nil {
-		return err
-	}
-	byID := make(map[string]Input, len(list))
-	byEnv := make(map[string]string, len(list))
-	for _, n := range list {
+	byID, byEnv := map[string]Input{}, map[string]string{}
+	inputs, err := listOf(m.node, "objects", func(n node) (Input, error) {
 		input, err := readInput(n)
 		if err != nil {
-			return err
+			return input, err
 		}
 		if _, twice := byID[input.ID]; twice {
-			return n.fail("contains the id %q twice", input.ID)
+			return input, n.fail("contains the id %q twice", input.ID)
 		}
 		if other, taken := byEnv[input.EnvName]; taken {
 			p.warn(n.fail("asks for %q and %q, which are both read from %s", other, input.ID, input.EnvName))
 		}
 		byID[input.ID], byEnv[input.EnvName] = input, input.ID
-		p.file.Inputs = append(p.file.Inputs, input)
-	}
-	p.on.inputs, p.off.inputs = byID, byID
-	return nil
+		return input, nil
+	})
+	p.file.Inputs, p.on.inputs, p.off.inputs = inputs, byID, byID
+	return err
 }
 
 // readInput takes what the runtime has a use for; what else an input holds (options, command

@@ -176,38 +176,32 @@ func choice[T ~string](words ...T) func(node) (T, error) {
 	}
 }
 
-// elements returns the values of a list, which is one of what.
-func (n node) elements(what string) ([]node, error) {
+// listOf reads a list of what, and each of its elements by read.
+func listOf[T any](n node, what string, read func(node) (T, error)) ([]T, error) {
 	array, ok := n.val.Value.(*hujson.Array)
 	if !ok {
 		return nil, n.fail("must be a list of %s, not %s", what, kind(n.val))
 	}
-	list := make([]node, len(array.Elements))
-	for i, v := range array.Elements {
-		list[i] = n
-		list[i].val = v
+	var all []T
+	for _, element := range array.Elements {
+		n.val = element
+		value, err := read(n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, value)
 	}
-	return list, nil
+	return all, nil
 }
 
 // texts reads a list of strings.
 func (n node) texts() ([]string, error) {
-	elements, err := n.elements("strings")
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, element := range elements {
+	return listOf(n, "strings", func(element node) (string, error) {
 		if element.val.Value.Kind() != '"' {
-			return nil, element.fail("must be a list of strings, but contains %s", kind(element.val))
+			return "", element.fail("must be a list of strings, but contains %s", kind(element.val))
 		}
-		s, err := element.text()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, nil
+		return element.text()
+	})
 }
 
 // words reads a list of strings none of which is empty or has a blank in it.

@@ -87,21 +87,11 @@ func (n node) network() (none bool, ports []int, err error) {
 		word, err := choice("all", "none")(n)
 		return word == "none", nil, err
 	}
-	elements, err := n.elements("ports")
-	if err != nil {
-		return false, nil, err
+	ports, err = listOf(n, "ports", whole(1, 65535))
+	if err == nil && len(ports) == 0 {
+		err = n.fail("must not be empty").hint(`write "none"`)
 	}
-	if len(elements) == 0 {
-		return false, nil, n.fail("must not be empty").hint(`write "none"`)
-	}
-	for _, element := range elements {
-		port, err := whole(1, 65535)(element)
-		if err != nil {
-			return false, nil, err
-		}
-		ports = append(ports, port)
-	}
-	return true, ports, nil
+	return err == nil, ports, err
 }
 
 // folders reads a list of folders.
