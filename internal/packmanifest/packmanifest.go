@@ -13,6 +13,7 @@ package packmanifest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,17 +109,19 @@ const (
 
 // Load reads the file of the project in dir. A project that was never packed gives an error that is
 // fs.ErrNotExist.
-func Load(dir string) (*File, error) {
-	path := filepath.Join(dir, Folder, Name)
-	data, err := os.ReadFile(path)
+func Load(dir string) (*File, error) { return load(dir, Name, Parse) }
+
+// load reads the file of that name in Folder.
+func load[T any](dir, name string, parse func([]byte) (T, error)) (none T, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, Folder, name))
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	f, err := Parse(data)
+	content, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(Folder, Name), err)
+		return none, fmt.Errorf("%s: %w", filepath.Join(Folder, name), err)
 	}
-	return f, nil
+	return content, nil
 }
 
 // Parse reads the contents of a file and checks them: a path that leaves the project, a program that
@@ -183,14 +186,7 @@ func (f *File) check() error {
 		}
 	}
 	for name, s := range f.Servers {
-		err := f.checkStart(s)
-		if err == nil {
-			err = s.checkExecutables(name)
-		}
-		if err == nil {
-			err = s.checkFork(name)
-		}
-		if err != nil {
+		if err := cmp.Or(f.checkStart(s), s.checkExecutables(name), s.checkFork(name)); err != nil {
 			return fmt.Errorf("server %q: %w", name, err)
 		}
 	}

@@ -3,8 +3,6 @@ package packmanifest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 )
 
 // PinsName is the file in Folder that says what tools servers had when they were packed.
@@ -20,17 +18,7 @@ type pinsFile struct {
 }
 
 // LoadPins reads the pins of the project in dir. A project without any gives an error that is fs.ErrNotExist.
-func LoadPins(dir string) (Pins, error) {
-	data, err := os.ReadFile(filepath.Join(dir, Folder, PinsName))
-	if err != nil {
-		return nil, err
-	}
-	pins, err := parsePins(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(Folder, PinsName), err)
-	}
-	return pins, nil
-}
+func LoadPins(dir string) (Pins, error) { return load(dir, PinsName, parsePins) }
 
 // parsePins is strict: a pin that is not understood would be none.
 func parsePins(data []byte) (Pins, error) {
