@@ -10,7 +10,7 @@ type state struct {
 	Now       time.Time     `json:"now"`
 	Started   time.Time     `json:"started"`
 	Servers   []serverState `json:"servers"`
-	Sessions  []sessionNow  `json:"sessions"`
+	Sessions  []Session     `json:"sessions"`
 	Unwatched int           `json:"unwatched"`
 	Shared    *Shared       `json:"shared,omitempty"`
 	Tail      *Tail         `json:"tail"` // of the session that was asked for; nil if it is not there
@@ -28,17 +28,12 @@ type serverState struct {
 	Drifted []string `json:"drifted,omitempty"` // tools that are not as they were packed
 }
 
-type sessionNow struct {
-	Session
-	Memory int64 `json:"memory,omitempty"` // bytes; zero: not known
-}
-
 // now puts together what is known, with the end of one session.
 func (p *Page) now(session, message, line uint64) state {
 	view := p.opts.History.view()
 	s := state{
 		Run: p.run, Look: p.look, Version: view.Version, Now: time.Now(), Started: p.opts.Started, Unwatched: view.Unwatched,
-		Sessions: make([]sessionNow, 0, len(view.Sessions)),
+		Sessions: view.Sessions,
 	}
 	if p.opts.Shared != nil {
 		shared := p.opts.Shared()
@@ -51,8 +46,8 @@ func (p *Page) now(session, message, line uint64) state {
 		}
 	}
 	memory := p.opts.Memory(pids)
-	for _, about := range view.Sessions {
-		s.Sessions = append(s.Sessions, sessionNow{about, memory[about.PID]})
+	for i, about := range view.Sessions {
+		s.Sessions[i].Memory = memory[about.PID]
 	}
 	for _, server := range p.opts.Servers {
 		now := serverState{Name: server.Name, State: "idle", Era: era(server.Era), Command: server.Command}

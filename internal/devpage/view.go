@@ -29,6 +29,7 @@ type Session struct {
 	Waiting  int        `json:"waiting"`            // of them without an answer
 	PID      int        `json:"pid,omitempty"`      // of the process; zero without a process
 	Starts   int        `json:"starts"`             // of processes so far
+	Memory   int64      `json:"memory,omitempty"`   // bytes that the process uses; zero: not known
 }
 
 // A Line is a line of stderr.
@@ -70,28 +71,18 @@ func (h *History) tail(session, message, line uint64) (Tail, bool) {
 		if r.about.Number != session {
 			continue
 		}
-		t := Tail{Session: session, AfterMessage: message, AfterLine: line, Messages: []watch.Message{}, Lines: []Line{}}
-		for _, m := range r.messages {
-			if m.Number > message {
-				t.Messages = append(t.Messages, m)
-			}
-		}
-		for _, l := range r.lines {
-			if l.Number > line {
-				t.Lines = append(t.Lines, l)
-			}
-		}
-		t.MissedMessages = missed(r.lastMessage, message, len(t.Messages))
-		t.MissedLines = missed(r.lastLine, line, len(t.Lines))
+		t := Tail{Session: session, AfterMessage: message, AfterLine: line}
+		t.Messages, t.MissedMessages = after(r.messages, r.lastMessage, message)
+		t.Lines, t.MissedLines = after(r.lines, r.lastLine, line)
 		return t, true
 	}
 	return Tail{}, false
 }
 
-// missed is how many of those up to last and after seen are not among the n that are there.
-func missed(last, seen uint64, n int) uint64 {
-	if seen >= last {
-		return 0
-	}
-	return last - seen - uint64(n)
+// after returns what came after the number that was seen, as far as it is kept, and how much of it is not.
+// Numbers have no gaps, and what is kept ends with the last one.
+func after[T any](kept []T, last, seen uint64) (news []T, missed uint64) {
+	all := last - min(seen, last)
+	n := min(all, uint64(len(kept)))
+	return append([]T{}, kept[uint64(len(kept))-n:]...), all - n
 }
