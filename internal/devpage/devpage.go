@@ -61,15 +61,6 @@ type Server struct {
 	Drifted func() []string `json:"-"` // names of its tools that are not as they were packed; nil for none
 }
 
-// needed returns the headers that every request to the server carries.
-func (s Server) needed() []string {
-	needed := []string{}
-	if s.Token {
-		needed = append(needed, "Authorization")
-	}
-	return append(needed, s.Headers...)
-}
-
 // A Page serves the page. It may be used from any goroutine.
 type Page struct {
 	opts Options

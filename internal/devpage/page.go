@@ -35,8 +35,12 @@ func (p *Page) render(origin string) string {
 func (p *Page) server(out *markup.Page, s Server, origin string) {
 	name, url := s.Name, origin+s.Path
 	out.Add(`<article id="server-{}" data-server="{}" data-path="{}"`, name, name, s.Path)
-	needed, _ := json.Marshal(s.needed()) // strings can be written
-	out.Add(` data-headers="{}"`, string(needed))
+	needed := []string{}
+	for _, c := range credentials(s) {
+		needed = append(needed, c.header)
+	}
+	headers, _ := json.Marshal(needed) // strings can be written
+	out.Add(` data-headers="{}"`, string(headers))
 	out.Add(` aria-labelledby="server-{}-title">
 <div class="title"><h3 id="server-{}-title">{}</h3><p class="state muted"></p></div>
 `, name, name, name)
