@@ -188,11 +188,14 @@ func (t *Talk) reply(a asked, m *message.Message, caller string) *message.Messag
 }
 
 // Begun returns the answer that begins the conversation.
-func (t *Talk) Begun() []byte {
+func (t *Talk) Begun() []byte { return t.answers[t.beginning()].text }
+
+// beginning is the request that begins the conversation.
+func (t *Talk) beginning() question {
 	if t.modern {
-		return t.answers[question{methodDiscover, ""}].text
+		return question{method: methodDiscover}
 	}
-	return t.answers[question{methodInitialize, ""}].text
+	return question{method: methodInitialize}
 }
 
 // Check compares what a process answers with what is known: begun, which it has answered already, and the
@@ -201,10 +204,8 @@ func (t *Talk) Begun() []byte {
 // decided.
 func (t *Talk) Check(begun *message.Message, ask func(*message.Message) (*message.Message, error)) (changed []string, err error) {
 	var others []string
-	if begun != nil && !same(t.Begun(), begun) {
-		if others = []string{methodInitialize}; t.modern {
-			others[0] = methodDiscover
-		}
+	if q := t.beginning(); begun != nil && !same(t.answers[q], begun) {
+		others = []string{q.method}
 		t.settle(others) // whatever becomes of the process
 	}
 	for _, q := range t.lists {
@@ -258,7 +259,7 @@ func (t *Talk) compare(q question, ask func(*message.Message) (*message.Message,
 		return false, err
 	}
 	defer answer.Free()
-	return same(t.answers[q].text, answer), nil
+	return same(t.answers[q], answer), nil
 }
 
 // settle notes which answers of a process in this conversation were others than is known.
@@ -284,23 +285,15 @@ func (t *Talk) settle(others []string) {
 	}
 }
 
-// same reports whether answer is text except for its id.
-func same(text []byte, answer *message.Message) bool {
-	known, err := message.Parse(text)
-	if err != nil {
-		return false
-	}
-	defer known.Free()
-	if known.Envelope().IsError() != answer.Envelope().IsError() {
-		return false
-	}
+// same reports whether answer is the known one except for its id.
+func same(known said, answer *message.Message) bool {
 	again, err := message.Parse(answer.Bytes())
 	if err != nil {
 		return false
 	}
 	defer again.Free()
-	again.Splice(message.Edit{Part: message.PartID, Text: known.Envelope().ID()})
-	return bytes.Equal(again.Bytes(), text)
+	again.Splice(message.Edit{Part: message.PartID, Text: known.text[known.from:known.to]})
+	return bytes.Equal(again.Bytes(), known.text)
 }
 
 // A Stateless is what one server is known to answer without sessions.
