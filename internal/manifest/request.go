@@ -16,7 +16,7 @@ const StatelessVersion = "2026-07-28"
 var Tried = json.RawMessage(`{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}`)
 
 // Ask returns a request of ours, except for initialize. capabilities are those of a conversation without a session;
-// nil in one with.
+// nil in one with. All requests have one id: the next is sent when the last was answered.
 func Ask(method, cursor string, capabilities json.RawMessage) []byte {
 	params := map[string]any{}
 	if cursor != "" {
@@ -26,25 +26,12 @@ func Ask(method, cursor string, capabilities json.RawMessage) []byte {
 		params["level"] = "info"
 	}
 	if capabilities != nil {
-		params["_meta"] = meta(capabilities)
+		params["_meta"] = map[string]any{
+			"io.modelcontextprotocol/protocolVersion":    StatelessVersion,
+			"io.modelcontextprotocol/clientInfo":         map[string]string{"name": "mcpfunc", "version": "1"},
+			"io.modelcontextprotocol/clientCapabilities": capabilities,
+		}
 	}
-	if len(params) == 0 {
-		params = nil
-	}
-	return request(method, params)
-}
-
-var clientInfo = map[string]string{"name": "mcpfunc", "version": "1"}
-
-func meta(capabilities json.RawMessage) map[string]any {
-	return map[string]any{
-		"io.modelcontextprotocol/protocolVersion": StatelessVersion, "io.modelcontextprotocol/clientInfo": clientInfo,
-		"io.modelcontextprotocol/clientCapabilities": capabilities,
-	}
-}
-
-// request makes a request. All have one id: the next is sent when the last was answered.
-func request(method string, params map[string]any) []byte {
 	text, err := json.Marshal(struct {
 		Version string         `json:"jsonrpc"`
 		ID      string         `json:"id"`
