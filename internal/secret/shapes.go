@@ -3,6 +3,7 @@ package secret
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -80,12 +81,7 @@ func hideShapes(text string) string {
 // hinted reports whether a text, in lower case, may have the shape. To look for a few words costs a
 // hundredth of what it costs to match.
 func (s *shape) hinted(lower string) bool {
-	for _, hint := range s.hints {
-		if strings.Contains(lower, hint) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.hints, func(hint string) bool { return strings.Contains(lower, hint) })
 }
 
 var (
