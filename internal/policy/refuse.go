@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
@@ -39,13 +40,7 @@ func (r *Refusal) Answer(id []byte) *message.Message {
 	if err != nil {
 		panic("policy: " + err.Error()) // it is made of strings
 	}
-	text := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
-	text = append(append(append(text, `,"error":`...), body...), '}')
-	m, err := message.Parse(text)
-	if err != nil {
-		panic("policy: the id of a request is not JSON: " + err.Error())
-	}
-	return m
+	return message.Must(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":%s}`, id, body))
 }
 
 // Refuse says why a message of a client is not passed on to the process, or nil if it is: it uses something
