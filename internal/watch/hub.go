@@ -44,7 +44,7 @@ func (h *Hub) Open(server, name string, pool bool, own *secret.Redactor) *Record
 	if h == nil {
 		return nil
 	}
-	r := &Recorder{opts: &h.opts, secrets: h.opts.Secrets.And(own), pending: map[key]pending{}}
+	r := &Recorder{secrets: h.opts.Secrets.And(own), pending: map[key]pending{}}
 	if h.opts.Wire != nil {
 		what := "session" // as everything else of it is logged
 		if pool {

@@ -21,7 +21,6 @@ const (
 // A Recorder hears what happens in one session. The nil Recorder hears nothing. Its methods may be
 // called from any goroutine. They keep no message that they are given.
 type Recorder struct {
-	opts    *Options
 	secrets *secret.Redactor
 	wire    *slog.Logger // nil for none
 	sink    SessionSink  // nil for none
