@@ -33,8 +33,7 @@ func readFile(path string) ([]byte, error) {
 
 // unreadable drops the path that the operating system's error repeats.
 func unreadable(path string, err error) *Error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
 	}
 	return &Error{Path: path, Err: fmt.Errorf("cannot be read: %w", err)}
@@ -77,8 +76,8 @@ func parse(path string, data []byte, lookup func(string) (string, bool), each bo
 	if o.shape == "" {
 		return nil, o.lacksServers()
 	}
-	p := newParser(o, lookup)
-	p.each = each
+	p := &parser{outline: o, file: &File{Path: doc.Path, Shape: o.shape}, each: each, off: &expander{}}
+	p.on = &expander{lookup: lookup, note: func(v Variable) { p.file.Variables = append(p.file.Variables, v) }}
 	for _, other := range o.others {
 		p.warn(o.servers.fail("is used, and %q is ignored", other))
 	}
@@ -104,13 +103,6 @@ type parser struct {
 	file    *File
 	each    bool      // what is wrong with one server is in its Fault
 	on, off *expander // for what is switched on, and for what is not
-}
-
-func newParser(o *outline, lookup func(string) (string, bool)) *parser {
-	p := &parser{outline: o, file: &File{Path: o.doc.Path, Shape: o.shape}}
-	p.on = &expander{lookup: lookup, note: func(v Variable) { p.file.Variables = append(p.file.Variables, v) }}
-	p.off = &expander{}
-	return p
 }
 
 // warn turns a problem that stops nothing into a Warning.
