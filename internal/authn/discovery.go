@@ -70,8 +70,7 @@ func (f fetcher) issuerKeys(ctx context.Context, issuer string, log *slog.Logger
 	}
 	for _, place := range places {
 		set, err := f.discoveredKeys(ctx, place, issuer, log)
-		var status *statusError
-		if errors.As(err, &status) && status.url == place && status.status >= 400 && status.status < 500 {
+		if status, ok := errors.AsType[*statusError](err); ok && status.url == place && status.status >= 400 && status.status < 500 {
 			continue // not kept there
 		}
 		return set, err

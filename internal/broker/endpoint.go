@@ -110,17 +110,14 @@ func requestedResource(r *http.Request) (string, error) {
 // explain turns an error into what the process is told, and writes the rest of it to the log. An
 // interaction that the user has to go through is kept for the user's next request.
 func (l *Lease) explain(resource string, err error) *refusal {
-	var told *refusal
-	if errors.As(err, &told) {
+	if told, ok := errors.AsType[*refusal](err); ok {
 		l.log.Debug("token refused", "resource", resource, "reason", err)
 		return told
 	}
-	var demanded *interactionError
-	if errors.As(err, &demanded) {
+	if demanded, ok := errors.AsType[*interactionError](err); ok {
 		l.demand(demanded)
 	}
-	var denied *deniedError
-	if errors.As(err, &denied) {
+	if denied, ok := errors.AsType[*deniedError](err); ok {
 		l.log.Warn("token refused by the identity provider", "resource", resource, "error", denied.Code,
 			"codes", denied.Codes, "suberror", denied.Suberror, "correlation_id", denied.Correlation)
 		return &refusal{http.StatusBadRequest, denied.Code, denied.Error()}
