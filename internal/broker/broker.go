@@ -12,6 +12,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -72,15 +73,12 @@ type Broker struct {
 // New returns a broker. Close it.
 func New(o Options) *Broker {
 	b := &Broker{
-		log:      o.Logger,
+		log:      cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
 		identity: platform{o.LookupEnv, newClient(o.Transport)},
 		now:      o.Now,
 		wrap:     o.Listener,
 		served:   make(chan struct{}),
 		leases:   make(map[string]*Lease),
-	}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
 	}
 	if o.LookupEnv == nil {
 		b.identity.lookup = os.LookupEnv

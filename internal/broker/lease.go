@@ -71,14 +71,14 @@ func (l *Lease) Environ(env map[string]string) (map[string]string, error) {
 	if caller != nil && caller.Principal != l.principal {
 		return nil, errOtherUser
 	}
-	vars, err := Variables(l.grant.Auth, caller, l.broker.identity.lookup)
+	vars, err := Variables(l.grant.Auth, caller, l.broker.identity.setting)
 	if err != nil {
 		return nil, err
 	}
 	if l.path != "" {
 		vars["IDENTITY_ENDPOINT"] = l.origin + "/" + l.path + tokenPath
 		vars["IDENTITY_HEADER"] = l.secret
-		passProxyBy(vars, env, l.broker.identity.lookup)
+		passProxyBy(vars, env, l.broker.identity.setting)
 		if vars[tokenCredentials] == "" {
 			// Without it the SDKs prefer AZURE_CLIENT_SECRET, where it is set, and the process would
 			// act as the app, with the app's rights, for every user.

@@ -22,6 +22,7 @@ type platform struct {
 	http   *http.Client
 }
 
+// setting reads the app's own environment.
 func (p platform) setting(name string) string {
 	value, _ := p.lookup(name)
 	return value

@@ -27,13 +27,9 @@ const maxValue = 16 << 10
 //	               if there is one, AZURE_CLIENT_SECRET
 //	oauth2_bearer  OAUTH_USER_ID, OAUTH_SCOPES; with forward_user_token OAUTH_ACCESS_TOKEN
 //
-// lookup reads the app's own environment. A value that holds NUL, CR or LF, or more than 16 KiB, is
+// app reads the app's own environment. A value that holds NUL, CR or LF, or more than 16 KiB, is
 // an error, which does not repeat it. So is a nil caller where the method has users.
-func Variables(auth config.Auth, caller *authn.Caller, lookup func(string) (string, bool)) (map[string]string, error) {
-	app := func(name string) string {
-		value, _ := lookup(name)
-		return value
-	}
+func Variables(auth config.Auth, caller *authn.Caller, app func(name string) string) (map[string]string, error) {
 	vars := make(map[string]string)
 	set := func(name, value string) {
 		if value != "" {
@@ -81,12 +77,12 @@ func Variables(auth config.Auth, caller *authn.Caller, lookup func(string) (stri
 
 // passProxyBy adds the broker's address to those that env, or else the app, excepts from its proxy,
 // if there is one. Not every SDK knows that a proxy does not lead to its own machine.
-func passProxyBy(vars, env map[string]string, lookup func(string) (string, bool)) {
+func passProxyBy(vars, env map[string]string, app func(name string) string) {
 	first := func(names ...string) string {
 		for _, name := range names {
 			value, ok := env[name]
 			if !ok {
-				value, _ = lookup(name)
+				value = app(name)
 			}
 			if value != "" {
 				return value

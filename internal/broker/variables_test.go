@@ -39,7 +39,7 @@ func TestVariablesAreTheDocumentedOnes(t *testing.T) {
 		"oauth2_bearer":            {config.Auth{Method: config.AuthOAuth2Bearer}, map[string]string{"OAUTH_USER_ID": "583231", "OAUTH_SCOPES": "repo:read user:read"}},
 		"oauth2_bearer, forwarded": {config.Auth{Method: config.AuthOAuth2Bearer, ForwardUserToken: true}, map[string]string{"OAUTH_ACCESS_TOKEN": "token", "OAUTH_USER_ID": "583231", "OAUTH_SCOPES": "repo:read user:read"}},
 	} {
-		got, err := Variables(test.auth, caller, lookup)
+		got, err := Variables(test.auth, caller, platform{lookup: lookup}.setting)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -60,7 +60,7 @@ func TestValueThatIsNoValueIsRefused(t *testing.T) {
 	}
 }
 
-func noEnv(string) (string, bool) { return "", false }
+func noEnv(string) string { return "" }
 
 func TestProcessOfAUserIsNotStartedForNobody(t *testing.T) {
 	t.Parallel()
