@@ -39,10 +39,6 @@ type asker struct {
 	refused pace.Bucket
 }
 
-func newAsker() *asker {
-	return &asker{slots: make(chan struct{}, maxSourceAsking), refused: pace.Bucket{Burst: sourceBurst, Rate: sourceRate}}
-}
-
 func newAsking(now func() time.Time) *asking {
 	return &asking{
 		now: now, all: make(chan struct{}, maxAsking),
@@ -104,7 +100,7 @@ func (a *asking) enter(source string) *asker {
 		}
 	}
 	if s == nil {
-		s = newAsker()
+		s = &asker{slots: make(chan struct{}, maxSourceAsking), refused: pace.Bucket{Burst: sourceBurst, Rate: sourceRate}}
 		a.sources[source] = s
 	}
 	s.users++

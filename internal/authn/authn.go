@@ -12,6 +12,7 @@
 package authn
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -88,9 +89,7 @@ func (e Env) withDefaults() Env {
 	if e.Transport == nil {
 		e.Transport = NewTransport(e.Development, e.PrivateIssuers)
 	}
-	if e.Logger == nil {
-		e.Logger = slog.New(slog.DiscardHandler)
-	}
+	e.Logger = cmp.Or(e.Logger, slog.New(slog.DiscardHandler))
 	if e.Now == nil {
 		e.Now = time.Now
 	}

@@ -42,10 +42,9 @@ func parseKeySet(data []byte) (set keySet, dropped []error, err error) {
 	}
 	seen := make(map[string]int)
 	for _, m := range members {
-		if member, ok := m.(map[string]any); ok {
-			if id, ok := member["kid"].(string); ok {
-				seen[id]++
-			}
+		member, _ := m.(map[string]any)
+		if id, ok := member["kid"].(string); ok {
+			seen[id]++
 		}
 	}
 	for i, m := range members {
