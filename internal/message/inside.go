@@ -1,6 +1,9 @@
 package message
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // What is inside a message, for the few who have to look deeper than an envelope does. The text is that of a
 // message, so it is known to be JSON.
@@ -110,14 +113,7 @@ func ends(c byte) bool { return c == ',' || c == '}' || c == ']' || blank(c) }
 // it is. What is left must be JSON, and have the envelope that it had. It may be called only while nobody
 // else holds the message.
 func (m *Message) Cut(spans []Span) {
-	e := m.Envelope()
-	for i := len(spans) - 1; i >= 0; i-- { // from the end, so that the places before stay where they are
-		s := spans[i]
+	for _, s := range slices.Backward(spans) { // from the end, so that the places before stay where they are
 		m.replace(s.From, s.To, nil)
-		for j := range e.places {
-			if p := &e.places[j]; p.from >= int64(s.To) {
-				p.from, p.to = p.from-int64(s.To-s.From), p.to-int64(s.To-s.From)
-			}
-		}
 	}
 }

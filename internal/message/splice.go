@@ -46,22 +46,22 @@ func (m *Message) Splice(edits ...Edit) {
 	for _, x := range edits {
 		at := e.places[x.Part]
 		m.replace(int(at.from), int(at.to), x.Text)
-		longer := int64(len(x.Text)) - (at.to - at.from)
-		for i := range e.places {
-			if p := &e.places[i]; p.from > at.from {
-				p.from, p.to = p.from+longer, p.to+longer
-			}
-		}
-		e.places[x.Part].to += longer
+		e.places[x.Part].to = at.from + int64(len(x.Text))
 	}
 }
 
-// replace puts text in place of the bytes from to to.
+// replace puts text in place of the bytes from to to, and notes where that moves the values behind them.
 func (m *Message) replace(from, to int, text []byte) {
+	longer := len(text) - (to - from)
+	for i := range m.scan.env.places {
+		if p := &m.scan.env.places[i]; p.from >= int64(to) {
+			p.from, p.to = p.from+int64(longer), p.to+int64(longer)
+		}
+	}
 	if m.dead {
 		return
 	}
-	m.size += len(text) - (to - from)
+	m.size += longer
 	if len(m.pieces) == 0 {
 		m.small = slices.Replace(m.small, from, to, text...)
 		return
@@ -130,11 +130,6 @@ func (m *Message) AddMeta(key string, value []byte) bool {
 		entry = append(entry, ',')
 	}
 	m.replace(at, at, entry)
-	for i := range e.places {
-		if p := &e.places[i]; int(p.from) >= at {
-			p.from, p.to = p.from+int64(len(entry)), p.to+int64(len(entry))
-		}
-	}
 	return true
 }
 
