@@ -45,15 +45,12 @@ return now - since`
 
 // sayAlive reports that an instance is alive. It returns whether Redis knew that, and how long Redis has been up.
 func (s *Store) sayAlive(ctx context.Context, name string) (was bool, up time.Duration, err error) {
-	var known *redis.IntCmd
-	var since *redis.Cmd
-	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		since = p.Eval(ctx, upScript, []string{upKey}, outage.Milliseconds())
-		known = p.Exists(ctx, alivePrefix+name)
-		p.Set(ctx, alivePrefix+name, "", SignOfLife)
-		p.PExpire(ctx, boxPrefix+name, boxLife)
-		return nil
-	})
+	p := s.client.Pipeline()
+	since := p.Eval(ctx, upScript, []string{upKey}, outage.Milliseconds())
+	known := p.Exists(ctx, alivePrefix+name)
+	p.Set(ctx, alivePrefix+name, "", SignOfLife)
+	p.PExpire(ctx, boxPrefix+name, boxLife)
+	_, err = p.Exec(ctx)
 	if err != nil {
 		return false, 0, fmt.Errorf("tell Redis that this instance is alive: %w", explain(err))
 	}
@@ -82,11 +79,10 @@ func (s *Store) warnOfEviction(ctx context.Context) {
 
 // bury reports that an instance has ended.
 func (s *Store) bury(ctx context.Context, name string) error {
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Del(ctx, alivePrefix+name)
-		p.Del(ctx, boxPrefix+name)
-		return nil
-	})
+	p := s.client.Pipeline()
+	p.Del(ctx, alivePrefix+name)
+	p.Del(ctx, boxPrefix+name)
+	_, err := p.Exec(ctx)
 	return err
 }
 
@@ -103,12 +99,11 @@ func (s *Store) claim(ctx context.Context, name, value, replace string) (string,
 
 // renew is claim for several sessions, without a replacement.
 func (s *Store) renew(ctx context.Context, all []ownership) (have []string, err error) {
-	answers, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, o := range all {
-			p.Eval(ctx, claimScript, []string{s.key(ownerPrefix, o.name)}, o.value, claimLife.Milliseconds(), "")
-		}
-		return nil
-	})
+	p := s.client.Pipeline()
+	for _, o := range all {
+		p.Eval(ctx, claimScript, []string{s.key(ownerPrefix, o.name)}, o.value, claimLife.Milliseconds(), "")
+	}
+	answers, err := p.Exec(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +115,11 @@ func (s *Store) renew(ctx context.Context, all []ownership) (have []string, err 
 }
 
 func (s *Store) release(ctx context.Context, all []ownership) error {
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, o := range all {
-			p.Eval(ctx, releaseScript, []string{s.key(ownerPrefix, o.name)}, o.value)
-		}
-		return nil
-	})
+	p := s.client.Pipeline()
+	for _, o := range all {
+		p.Eval(ctx, releaseScript, []string{s.key(ownerPrefix, o.name)}, o.value)
+	}
+	_, err := p.Exec(ctx)
 	return err
 }
 
@@ -138,12 +132,11 @@ func (s *Store) owners(ctx context.Context, name string) ([]ownership, error) {
 func (s *Store) find(ctx context.Context, prefix, name string) (found []ownership, err error) {
 	names := s.keys.Names(prefix + name)
 	answers := make([]*redis.StringCmd, len(names))
-	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, name := range names {
-			answers[i] = p.Get(ctx, prefix+name)
-		}
-		return nil
-	})
+	p := s.client.Pipeline()
+	for i, name := range names {
+		answers[i] = p.Get(ctx, prefix+name)
+	}
+	_, err = p.Exec(ctx)
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}
@@ -180,17 +173,16 @@ type mail struct {
 func (s *Store) post(ctx context.Context, mails []mail) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		boxes := map[string]bool{}
-		for _, m := range mails {
-			p.XAdd(ctx, &redis.XAddArgs{Stream: boxPrefix + m.to, Values: []any{m.field, m.value}})
-			boxes[m.to] = true
-		}
-		for box := range boxes { // its instance may have ended
-			p.PExpire(ctx, boxPrefix+box, boxLife)
-		}
-		return nil
-	})
+	p := s.client.Pipeline()
+	boxes := map[string]bool{}
+	for _, m := range mails {
+		p.XAdd(ctx, &redis.XAddArgs{Stream: boxPrefix + m.to, Values: []any{m.field, m.value}})
+		boxes[m.to] = true
+	}
+	for box := range boxes { // its instance may have ended
+		p.PExpire(ctx, boxPrefix+box, boxLife)
+	}
+	_, err := p.Exec(ctx)
 	return err
 }
 
@@ -215,14 +207,12 @@ func (s *Store) mailbox(name string, connected func()) *mailbox {
 
 // receive returns the next entries, or none if nothing arrives for 2 s. It deletes those that it returned before.
 func (b *mailbox) receive(ctx context.Context) (mails []mail, err error) {
-	var found *redis.XStreamSliceCmd
-	_, err = b.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if len(b.taken) > 0 {
-			p.XDel(ctx, b.key, b.taken...)
-		}
-		found = p.XRead(ctx, &redis.XReadArgs{Streams: []string{b.key, "0"}, Count: mostMail, Block: blocking})
-		return nil
-	})
+	p := b.client.Pipeline()
+	if len(b.taken) > 0 {
+		p.XDel(ctx, b.key, b.taken...)
+	}
+	found := p.XRead(ctx, &redis.XReadArgs{Streams: []string{b.key, "0"}, Count: mostMail, Block: blocking})
+	_, err = p.Exec(ctx)
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, err
 	}

@@ -27,33 +27,32 @@ var _ eventlog.Store = (*Store)(nil)
 
 // Write reports that writer is alive for the time live, and performs ops, in one round trip. See eventlog.Store.
 func (s *Store) Write(ctx context.Context, writer string, live time.Duration, ops []eventlog.Op) error {
-	done, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if live > 0 {
-			p.Set(ctx, writerPrefix+writer, "", live)
+	p := s.client.Pipeline()
+	if live > 0 {
+		p.Set(ctx, writerPrefix+writer, "", live)
+	}
+	fresh := map[string]bool{} // logs whose expiry starts again
+	for _, op := range ops {
+		key := eventsPrefix + op.Log
+		switch op.Do {
+		case eventlog.Put:
+			p.XAdd(ctx, &redis.XAddArgs{Stream: key, ID: entryID(op.Number), MaxLen: op.Length(), Values: []any{writer, op.Data}})
+			fresh[key] = true
+		case eventlog.Trim:
+			p.XTrimMaxLen(ctx, key, op.Length())
+		case eventlog.Keep:
+			fresh[key] = true
+		case eventlog.Drop:
+			p.Del(ctx, key)
 		}
-		fresh := map[string]bool{} // logs whose expiry starts again
-		for _, op := range ops {
-			key := eventsPrefix + op.Log
-			switch op.Do {
-			case eventlog.Put:
-				p.XAdd(ctx, &redis.XAddArgs{Stream: key, ID: entryID(op.Number), MaxLen: op.Length(), Values: []any{writer, op.Data}})
-				fresh[key] = true
-			case eventlog.Trim:
-				p.XTrimMaxLen(ctx, key, op.Length())
-			case eventlog.Keep:
-				fresh[key] = true
-			case eventlog.Drop:
-				p.Del(ctx, key)
-			}
-		}
-		for key := range fresh {
-			p.PExpire(ctx, key, eventlog.Kept)
-		}
-		if live == 0 && !s.server.cluster {
-			p.Del(ctx, writerPrefix+writer)
-		}
-		return nil
-	})
+	}
+	for key := range fresh {
+		p.PExpire(ctx, key, eventlog.Kept)
+	}
+	if live == 0 && !s.server.cluster {
+		p.Del(ctx, writerPrefix+writer)
+	}
+	done, err := p.Exec(ctx)
 	for _, cmd := range done {
 		if e := cmd.Err(); e != nil && !isThere(e) {
 			return fmt.Errorf("write events to Redis: %w", e)
@@ -89,19 +88,17 @@ func (s *Store) Newest(ctx context.Context, log string) (e eventlog.Entry, write
 
 // Read returns entries after a number, and whether more may follow. See eventlog.Store.
 func (s *Store) Read(ctx context.Context, log, writer string, after, most int) (entries []eventlog.Entry, live bool, err error) {
-	var alive, kept *redis.IntCmd
-	var found *redis.XMessageSliceCmd
+	var alive *redis.IntCmd
 	if s.server.cluster { // nodes of a cluster answer at the same time
 		alive = s.client.Exists(ctx, writerPrefix+writer)
 	}
-	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if alive == nil { // before the entries: a writer that is gone then has written nothing after them
-			alive = p.Exists(ctx, writerPrefix+writer)
-		}
-		kept = p.Exists(ctx, eventsPrefix+log)
-		found = p.XRangeN(ctx, eventsPrefix+log, entryID(after+1), "+", int64(most))
-		return nil
-	})
+	p := s.client.Pipeline()
+	if alive == nil { // before the entries: a writer that is gone then has written nothing after them
+		alive = p.Exists(ctx, writerPrefix+writer)
+	}
+	kept := p.Exists(ctx, eventsPrefix+log)
+	found := p.XRangeN(ctx, eventsPrefix+log, entryID(after+1), "+", int64(most))
+	_, err = p.Exec(ctx)
 	if err = cmp.Or(err, alive.Err()); err != nil {
 		return nil, false, fmt.Errorf("read events from Redis: %w", err)
 	}

@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Any instance can open an ID, also after a DELETE that another instance received. Redis therefore holds the SHA-256 of
@@ -48,15 +46,14 @@ func (s *Store) Revoke(ctx context.Context, id string, until time.Time) error {
 
 // publish stores and publishes revocations, in one round trip.
 func (s *Store) publish(ctx context.Context, all ...revoked) error {
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, r := range all {
-			if left := time.Until(r.until); left >= time.Millisecond { // the unit of Redis
-				p.Set(ctx, keyPrefix+string(r.digest), "", left)
-				p.Publish(ctx, channel, string(r.digest))
-			}
+	p := s.client.Pipeline()
+	for _, r := range all {
+		if left := time.Until(r.until); left >= time.Millisecond { // the unit of Redis
+			p.Set(ctx, keyPrefix+string(r.digest), "", left)
+			p.Publish(ctx, channel, string(r.digest))
 		}
-		return nil
-	})
+	}
+	_, err := p.Exec(ctx)
 	return err
 }
 

@@ -95,12 +95,11 @@ func (s *Store) catchUp(ctx context.Context, held func() []string, end func(id s
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	for ids := range slices.Chunk(held(), batch) {
-		answers, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for _, id := range ids {
-				p.Exists(ctx, keyPrefix+string(digestOf(id)))
-			}
-			return nil
-		})
+		p := s.client.Pipeline()
+		for _, id := range ids {
+			p.Exists(ctx, keyPrefix+string(digestOf(id)))
+		}
+		answers, err := p.Exec(ctx)
 		if err != nil {
 			return err
 		}
