@@ -126,18 +126,13 @@ var methods = func() map[string]string {
 // FromClient reports whether the method is one that only clients use: from a server, such a message is
 // what it was asked, and no question of its own.
 func (e *Envelope) FromClient() bool {
-	switch method := e.Method(); method {
+	method := e.Method()
+	switch method {
 	case "initialize", "notifications/initialized", "completion/complete", "logging/setLevel", "notifications/roots/list_changed",
 		"server/discover", "subscriptions/listen":
 		return true
-	default:
-		for _, room := range []string{"tools/", "resources/", "prompts/"} {
-			if strings.HasPrefix(method, room) {
-				return true
-			}
-		}
 	}
-	return false
+	return strings.HasPrefix(method, "tools/") || strings.HasPrefix(method, "resources/") || strings.HasPrefix(method, "prompts/")
 }
 
 func (e *Envelope) of(m member) []byte {
@@ -188,9 +183,9 @@ func (e *Envelope) length(m member) int { return len(e.text) - int(e.spans[m].fr
 
 // forget makes m void, and what is inside it: its key has come again.
 func (e *Envelope) forget(m member) {
-	e.ambiguous = e.ambiguous || e.seen[m] != absent && m.unique()
+	e.ambiguous = e.ambiguous || e.seen[m] != absent && unique[m]
 	e.seen[m] = absent
-	for _, inner := range m.within() {
+	for _, inner := range within[m] {
 		e.seen[inner] = absent
 	}
 }

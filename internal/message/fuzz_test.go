@@ -89,7 +89,7 @@ func sameEnvelope(t *testing.T, got, want *Envelope) {
 		t.Errorf("of the whole: %v, %v, %t; in pieces: %v, %v, %t", got.seen, got.Kind(), got.Ambiguous(), want.seen, want.Kind(), want.Ambiguous())
 	}
 	for m := none + 1; m < members; m++ {
-		if m.kept() {
+		if kept[m] {
 			same(t, m.String(), got.of(m), want.of(m))
 		}
 		if m < placed && want.seen[m] != absent && got.places[m] != want.places[m] {

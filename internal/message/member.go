@@ -175,64 +175,27 @@ func (r room) lookalike(key []byte) bool {
 	return int(r) < len(lookalikes) && slices.ContainsFunc(lookalikes[r], func(like []byte) bool { return bytes.EqualFold(key, like) })
 }
 
-// room is the room that opens when m's value is an object.
-func (m member) room() room {
-	switch m {
-	case params:
-		return inParams
-	case meta:
-		return inMeta
-	case relatedTask:
-		return inTask
-	case clientInfo:
-		return inClient
-	case result:
-		return inResult
-	case resultMeta:
-		return inResultMeta
-	case failure:
-		return inError
-	}
-	return elsewhere
+// roomOf is the room that opens when the value of a member is an object.
+var roomOf = [members]room{
+	params: inParams, meta: inMeta, relatedTask: inTask, clientInfo: inClient,
+	result: inResult, resultMeta: inResultMeta, failure: inError,
 }
 
-// kept reports whether the text of m's value is kept, which bounds it.
-func (m member) kept() bool {
-	switch m {
-	case id, version, method, progressToken, progressOf, cancelled, taskID, taskOf:
-		return true
-	}
-	return false
+// kept are the members of whose values the text is kept, which bounds them.
+var kept = [members]bool{
+	id: true, version: true, method: true, progressToken: true, progressOf: true, cancelled: true, taskID: true, taskOf: true,
 }
 
-// unique reports whether a second m in a request leaves open which of the two its reader takes.
-func (m member) unique() bool {
-	switch m {
-	case id, method, params, meta, progressToken, protocol, name, uri, retryState:
-		return true
-	}
-	return false
+// unique are the members of which a second one in a request leaves open which of the two its reader takes.
+var unique = [members]bool{
+	id: true, method: true, params: true, meta: true, progressToken: true, protocol: true, name: true, uri: true, retryState: true,
 }
 
-// within lists m and the members inside it: what a second m makes void.
-func (m member) within() []member {
-	switch m {
-	case params:
-		return paramsMembers[:]
-	case meta:
-		return paramsMembers[1:13]
-	case relatedTask:
-		return paramsMembers[6:8]
-	case clientInfo:
-		return paramsMembers[10:13]
-	case result:
-		return resultMembers[:]
-	case resultMeta:
-		return resultMembers[1:3]
-	case failure:
-		return errorMembers[:]
-	}
-	return nil
+// within lists, for a member, itself and those inside it: what a second one makes void.
+var within = [members][]member{
+	params: paramsMembers[:], meta: paramsMembers[1:13], relatedTask: paramsMembers[6:8], clientInfo: paramsMembers[10:13],
+	result: resultMembers[:], resultMeta: resultMembers[1:3],
+	failure: {failure, code},
 }
 
 var (
@@ -242,5 +205,4 @@ var (
 		progressOf, cancelled, taskOf, name, uri, retryState,
 	}
 	resultMembers = [...]member{result, resultMeta, closing, resultState, toolError}
-	errorMembers  = [...]member{failure, code}
 )

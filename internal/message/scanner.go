@@ -238,7 +238,7 @@ func (s *Scanner) begin(c byte, i int) {
 	if m != none {
 		s.env.open(m, c, s.off+int64(i))
 		s.value = m
-		if m.kept() {
+		if kept[m] {
 			s.capture = m
 		}
 	}
@@ -298,7 +298,7 @@ func (s *Scanner) push(c byte, m member, i int) {
 		case c == '{' && len(s.stack) == 0:
 			r = inMessage
 		case c == '{':
-			r = m.room()
+			r = roomOf[m]
 		}
 		s.rooms[len(s.stack)] = r
 	}

@@ -39,7 +39,7 @@ func (s *Scanner) wholeValue(p []byte, i int, c byte) int {
 	end := i
 	switch {
 	case c == '"':
-		if s.next == none || !s.next.kept() {
+		if s.next == none || !kept[s.next] {
 			end = stringEnd(p, i+1)
 		} else {
 			end = stringStop(p, i+1)
@@ -62,12 +62,12 @@ func (s *Scanner) wholeValue(p []byte, i int, c byte) int {
 		return i
 	}
 	if m := s.next; m != none {
-		if m.kept() && end-i > MaxMember {
+		if kept[m] && end-i > MaxMember {
 			return i
 		}
 		s.next = none
 		s.env.open(m, c, s.off+int64(i))
-		if m.kept() {
+		if kept[m] {
 			s.env.text = append(s.env.text, p[i:end]...)
 		}
 		s.env.close(m, s.off+int64(end))
