@@ -4,28 +4,18 @@ package process
 
 import "golang.org/x/sys/unix"
 
-// legacyNames are namesOf for calls that newer architectures do not have.
-func legacyNames(n *notification) []named {
-	a := &n.args
-	switch n.number {
-	case unix.SYS_OPEN, unix.SYS_CREAT:
-		return []named{here("write", a[0], false)}
-	case unix.SYS_MKDIR:
-		return []named{here("create the folder", a[0], true)}
-	case unix.SYS_MKNOD:
-		return []named{here("make", a[0], true)}
-	case unix.SYS_UNLINK, unix.SYS_RMDIR:
-		return []named{here("remove", a[0], true)}
-	case unix.SYS_SYMLINK:
-		return []named{here("create the link", a[1], true)}
-	case unix.SYS_RENAME:
-		return []named{here("move", a[0], true), here("move to", a[1], true)}
-	case unix.SYS_LINK:
-		return []named{here("link", a[0], true), here("link to", a[1], true)}
-	case unix.SYS_CHMOD:
-		return []named{here("change the mode of", a[0], false)}
-	case unix.SYS_CHOWN, unix.SYS_LCHOWN:
-		return []named{here("change the owner of", a[0], false)}
-	}
-	return nil
+// legacyNames are callNames of calls that newer architectures do not have.
+var legacyNames = map[int32][]named{
+	unix.SYS_OPEN:    {{"write", here, 0, false}},
+	unix.SYS_CREAT:   {{"write", here, 0, false}},
+	unix.SYS_MKDIR:   {{"create the folder", here, 0, true}},
+	unix.SYS_MKNOD:   {{"make", here, 0, true}},
+	unix.SYS_UNLINK:  {{"remove", here, 0, true}},
+	unix.SYS_RMDIR:   {{"remove", here, 0, true}},
+	unix.SYS_SYMLINK: {{"create the link", here, 1, true}},
+	unix.SYS_RENAME:  {{"move", here, 0, true}, {"move to", here, 1, true}},
+	unix.SYS_LINK:    {{"link", here, 0, true}, {"link to", here, 1, true}},
+	unix.SYS_CHMOD:   {{"change the mode of", here, 0, false}},
+	unix.SYS_CHOWN:   {{"change the owner of", here, 0, false}},
+	unix.SYS_LCHOWN:  {{"change the owner of", here, 0, false}},
 }

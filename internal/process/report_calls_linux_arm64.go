@@ -3,4 +3,4 @@
 package process
 
 // legacyNames are of calls that this architecture does not have.
-func legacyNames(*notification) []named { return nil }
+var legacyNames map[int32][]named

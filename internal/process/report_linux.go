@@ -56,7 +56,7 @@ func (r *reporter) look(a *attendant, n *notification) (goesOn bool, err error) 
 		return true, nil
 	}
 	for _, name := range namesOf(n) {
-		if path, ok := name.resolve(int(n.pid)); ok && !slices.Contains(sinks, path) && !a.writable(path) {
+		if path, ok := name.resolve(n); ok && !slices.Contains(sinks, path) && !a.writable(path) {
 			r.box.Report(Refusal{SandboxWrite, name.verb + " " + path, fmt.Sprintf("add %q to sandbox.write if the server needs it", filepath.Dir(path))})
 		}
 	}
@@ -124,23 +124,26 @@ func (r *reporter) connect(n *notification) {
 // A named is a file that a call would change.
 type named struct {
 	verb   string
-	target target
+	dir    int  // which argument of the call is a descriptor of the folder that path starts from, or here
+	path   int  // which argument is the path
 	parent bool // the folder that it is in is what changes: a link is not followed
 }
 
+// here says that a path starts from the working directory.
+const here = -1
+
 // resolve returns the real path of a file. It reports false for one that a sandbox does not decide on, or that cannot
 // be looked for.
-func (f named) resolve(pid int) (string, bool) {
-	f.target.pid = pid
-	path, err := f.target.text()
+func (f named) resolve(n *notification) (string, bool) {
+	path, err := (&target{pid: int(n.pid), path: n.args[f.path]}).text()
 	if err != nil {
 		return "", false
 	}
-	from := "/proc/" + strconv.Itoa(pid) + "/cwd"
-	if f.target.dir != unix.AT_FDCWD {
-		from = "/proc/" + strconv.Itoa(pid) + "/fd/" + strconv.Itoa(f.target.dir)
-	}
 	if !filepath.IsAbs(path) {
+		from := "/proc/" + strconv.Itoa(int(n.pid)) + "/cwd"
+		if f.dir != here && int32(n.args[f.dir]) != unix.AT_FDCWD {
+			from = "/proc/" + strconv.Itoa(int(n.pid)) + "/fd/" + strconv.Itoa(int(int32(n.args[f.dir])))
+		}
 		dir, err := os.Readlink(from)
 		if err != nil || !filepath.IsAbs(dir) {
 			return "", false
@@ -161,49 +164,35 @@ func (f named) resolve(pid int) (string, bool) {
 	return filepath.Join(dir, filepath.Base(path)), err == nil
 }
 
-// at is a file by a descriptor of its folder and a path.
-func at(verb string, dir, path uint64, parent bool) named {
-	return named{verb, target{dir: int(int32(dir)), path: path}, parent}
-}
-
-// here is a file by its path alone.
-func here(verb string, path uint64, parent bool) named {
-	return named{verb, target{dir: unix.AT_FDCWD, path: path}, parent}
-}
-
 // namesOf returns the files that a call would change.
 func namesOf(n *notification) []named {
-	a := &n.args
-	switch n.number {
-	case unix.SYS_OPENAT:
-		return []named{at("write", a[0], a[1], false)}
-	case unix.SYS_OPENAT2:
+	if n.number == unix.SYS_OPENAT2 {
 		t := target{pid: int(n.pid)}
 		var flags [8]byte
-		if t.read(a[2], flags[:]) != nil || binary.NativeEndian.Uint64(flags[:])&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC) == 0 {
+		if t.read(n.args[2], flags[:]) != nil || binary.NativeEndian.Uint64(flags[:])&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC) == 0 {
 			return nil
 		}
-		return []named{at("write", a[0], a[1], false)}
-	case unix.SYS_TRUNCATE:
-		return []named{here("truncate", a[0], false)}
-	case unix.SYS_MKDIRAT:
-		return []named{at("create the folder", a[0], a[1], true)}
-	case unix.SYS_MKNODAT:
-		return []named{at("make", a[0], a[1], true)}
-	case unix.SYS_UNLINKAT:
-		return []named{at("remove", a[0], a[1], true)}
-	case unix.SYS_SYMLINKAT:
-		return []named{at("create the link", a[1], a[2], true)}
-	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
-		return []named{at("move", a[0], a[1], true), at("move to", a[2], a[3], true)}
-	case unix.SYS_LINKAT:
-		return []named{at("link", a[0], a[1], true), at("link to", a[2], a[3], true)}
-	case unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2:
-		return []named{at("change the mode of", a[0], a[1], false)}
-	case unix.SYS_UTIMENSAT:
-		return []named{at("change the times of", a[0], a[1], false)}
-	case unix.SYS_FCHOWNAT:
-		return []named{at("change the owner of", a[0], a[1], false)}
 	}
-	return legacyNames(n)
+	if names, ok := callNames[n.number]; ok {
+		return names
+	}
+	return legacyNames[n.number]
+}
+
+// callNames are the files that calls would change, by the numbers of the calls.
+var callNames = map[int32][]named{
+	unix.SYS_OPENAT:    {{"write", 0, 1, false}},
+	unix.SYS_OPENAT2:   {{"write", 0, 1, false}},
+	unix.SYS_TRUNCATE:  {{"truncate", here, 0, false}},
+	unix.SYS_MKDIRAT:   {{"create the folder", 0, 1, true}},
+	unix.SYS_MKNODAT:   {{"make", 0, 1, true}},
+	unix.SYS_UNLINKAT:  {{"remove", 0, 1, true}},
+	unix.SYS_SYMLINKAT: {{"create the link", 1, 2, true}},
+	unix.SYS_RENAMEAT:  {{"move", 0, 1, true}, {"move to", 2, 3, true}},
+	unix.SYS_RENAMEAT2: {{"move", 0, 1, true}, {"move to", 2, 3, true}},
+	unix.SYS_LINKAT:    {{"link", 0, 1, true}, {"link to", 2, 3, true}},
+	unix.SYS_FCHMODAT:  {{"change the mode of", 0, 1, false}},
+	unix.SYS_FCHMODAT2: {{"change the mode of", 0, 1, false}},
+	unix.SYS_UTIMENSAT: {{"change the times of", 0, 1, false}},
+	unix.SYS_FCHOWNAT:  {{"change the owner of", 0, 1, false}},
 }
