@@ -56,14 +56,17 @@ func (m Machine) Used(pids []int) map[int]int64 {
 }
 
 func meminfo(field string) (int64, bool) {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
+	data, _ := os.ReadFile("/proc/meminfo")
+	kib, ok := figure(data, field)
+	return kib << 10, ok
+}
+
+// figure returns the number behind a name that a line begins with, whatever its unit.
+func figure(data []byte, name string) (int64, bool) {
 	for line := range bytes.Lines(data) {
-		if rest, ok := bytes.CutPrefix(line, []byte(field)); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(string(rest)), " kB"), 10, 64)
-			return kib << 10, err == nil
+		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(string(rest)), " kB"), 10, 64)
+			return n, err == nil
 		}
 	}
 	return 0, false
@@ -91,13 +94,8 @@ func number(path string) (int64, bool) {
 
 func stat(path, field string) int64 {
 	data, _ := os.ReadFile(path)
-	for line := range bytes.Lines(data) {
-		if rest, ok := bytes.CutPrefix(line, []byte(field+" ")); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(string(rest)), 10, 64)
-			return n
-		}
-	}
-	return 0
+	n, _ := figure(data, field+" ")
+	return n
 }
 
 // oomKills is how many processes the kernel has killed for want of memory: in this control group,

@@ -1,9 +1,7 @@
 package process
 
 import (
-	"bytes"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -70,12 +68,6 @@ func (s *shares) measure(all []process) []int64 {
 
 // proportional reads the proportional set size of a process; ok is false where it may not be read.
 func proportional(pid int) (size int64, ok bool) {
-	data := read("/proc/"+strconv.Itoa(pid)+"/smaps_rollup", make([]byte, 4<<10))
-	for line := range bytes.Lines(data) {
-		if rest, found := bytes.CutPrefix(line, []byte("Pss:")); found {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(string(rest)), " kB"), 10, 64)
-			return kib << 10, err == nil
-		}
-	}
-	return 0, false
+	kib, ok := figure(read("/proc/"+strconv.Itoa(pid)+"/smaps_rollup", make([]byte, 4<<10)), "Pss:")
+	return kib << 10, ok
 }
