@@ -19,12 +19,4 @@ func (c *Child) launch(cmd *exec.Cmd) error {
 	return nil
 }
 
-// reap waits for the child, and a moment later takes its group with it: there is no portable way to
-// wait for a child without reaping it.
-func (c *Child) reap() error {
-	err := c.collect()
-	c.tree.end(c)
-	return err
-}
-
 const isolation = "process group"

@@ -73,12 +73,6 @@ func (t *tree) kill(c *Child) error {
 	}
 }
 
-func (c *Child) reap() error {
-	err := c.collect()
-	c.tree.end(c)
-	return err
-}
-
 func (t *tree) end(*Child) {
 	windows.TerminateJobObject(t.job, 1)
 	windows.CloseHandle(t.job)

@@ -18,6 +18,14 @@ func (*system) limitation() (text, hint string)         { return "", "" }
 // systemChild is what only Linux needs of a child.
 type systemChild struct{}
 
+// reap waits for the child, and a moment later takes its group with it: there is no portable way to
+// wait for a child without reaping it.
+func (c *Child) reap() error {
+	err := c.collect()
+	c.tree.end(c)
+	return err
+}
+
 func (*Child) released() bool { return false }
 
 // widen does nothing: pipes grow by themselves here, or cannot.
