@@ -7,6 +7,7 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
 
 // noiseBytes is how much of what is not a message is logged.
@@ -15,7 +16,7 @@ const noiseBytes = 256
 // logNoise reports what the process wrote to its stdout that is not a message. It is logged and skipped: a
 // print statement that was left in a server must not end a session.
 func (c *Child) logNoise(head []byte, size int64) {
-	text := c.shown(head)
+	text := shown(c.secrets, head, noiseBytes)
 	if !c.spoke {
 		c.skipped.note(text)
 	}
@@ -24,13 +25,13 @@ func (c *Child) logNoise(head []byte, size int64) {
 	}
 }
 
-// shown is the beginning of something that the process wrote, as it may be shown.
-func (c *Child) shown(head []byte) string {
-	text := string(bytes.ToValidUTF8(head, []byte("\uFFFD")))
-	if len(head) < noiseBytes {
-		return c.secrets.Redact(text)
+// shown is text of the process as it may be shown. Of text with most bytes the rest was cut off.
+func shown(secrets *secret.Redactor, text []byte, most int) string {
+	valid := string(bytes.ToValidUTF8(text, []byte("\uFFFD")))
+	if len(text) < most {
+		return secrets.Redact(valid)
 	}
-	return c.secrets.RedactCut(text)
+	return secrets.RedactCut(valid)
 }
 
 // ExplainSilence adds to f, which says that the process did not answer, what it wrote to its stdout
@@ -71,7 +72,7 @@ func (s *skipped) explain(f *Failure) {
 func (c *Child) brokenAnswer(b *framing.BrokenError) *message.Message {
 	c.log.Warn("server answer is not JSON: its request gets an error", "id", string(b.ID), "error", b.Err)
 	f := &Failure{
-		Text: "the server's answer is not valid JSON: " + b.Err.Error(), Reason: ReasonBroken, Head: c.shown(b.Head),
+		Text: "the server's answer is not valid JSON: " + b.Err.Error(), Reason: ReasonBroken, Head: shown(c.secrets, b.Head, noiseBytes),
 		Hint: "check the server for NaN or line breaks within strings: its stdout must be JSON, one message per line",
 	}
 	return f.Answer(b.ID)

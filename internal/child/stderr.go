@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/bufpool"
+	"github.com/mcpfunc/mcpfunc/internal/framing"
 	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
@@ -51,19 +52,8 @@ func (t *stderrTail) drain(r io.Reader) {
 	defer close(t.done)
 	lines := newLimiter()
 	var partial []byte
-	pr, _ := r.(interface {
-		ReadPiece() (*bufpool.Piece, int, error)
-	})
 	for {
-		var piece *bufpool.Piece
-		var n int
-		var err error
-		if pr != nil {
-			piece, n, err = pr.ReadPiece()
-		} else {
-			piece = bufpool.Get()
-			n, err = r.Read(piece[:])
-		}
+		piece, n, err := framing.ReadPiece(r)
 		var rest []byte
 		if piece != nil { // nil at the end
 			rest = piece[:n]
@@ -101,19 +91,10 @@ func (t *stderrTail) line(line []byte, lines *limiter) {
 	rec := t.rec
 	t.mu.Unlock()
 	if lines.allow(t.log) {
-		text := t.clean(line)
+		text := shown(t.secrets, line, lineBytes)
 		rec.Stderr(text)
 		t.log.Info("stderr", "line", text)
 	}
-}
-
-// clean returns a line as it may be shown.
-func (t *stderrTail) clean(line []byte) string {
-	text := string(bytes.ToValidUTF8(line, []byte("\uFFFD")))
-	if len(line) < lineBytes {
-		return t.secrets.Redact(text)
-	}
-	return t.secrets.RedactCut(text)
 }
 
 // end waits until stderr has been read, though not long: a process that escaped may hold it.
@@ -129,12 +110,12 @@ func (t *stderrTail) lines() []string {
 	t.mu.Lock()
 	lines := t.tail.lines()
 	t.mu.Unlock()
-	var shown []string
+	var told []string
 	for _, line := range lines {
-		text := t.clean(line)
-		shown = append(shown, text[:min(len(text), tailBytes)])
+		text := shown(t.secrets, line, lineBytes)
+		told = append(told, text[:min(len(text), tailBytes)])
 	}
-	return shown
+	return told
 }
 
 // record lets rec hear of what is written, and of what was written before by a process that was started

@@ -61,6 +61,16 @@ type PieceReader interface {
 	ReadPiece() (p *bufpool.Piece, n int, err error)
 }
 
+// ReadPiece reads from r, which need not be a PieceReader, into a piece that is the caller's then; nil for none.
+func ReadPiece(r io.Reader) (p *bufpool.Piece, n int, err error) {
+	if pr, ok := r.(PieceReader); ok {
+		return pr.ReadPiece()
+	}
+	p = bufpool.Get()
+	n, err = r.Read(p[:])
+	return p, n, err
+}
+
 // A TimedReader is a PieceReader that can give up. ok is false if there was nothing to read for the time d; what comes
 // later is not lost.
 type TimedReader interface {
@@ -149,12 +159,7 @@ type input struct {
 }
 
 func (s *Stream) read() (in input) {
-	if pr, ok := s.r.(PieceReader); ok {
-		in.piece, in.n, in.err = pr.ReadPiece()
-		return in
-	}
-	in.piece = bufpool.Get()
-	in.n, in.err = s.r.Read(in.piece[:])
+	in.piece, in.n, in.err = ReadPiece(s.r)
 	return in
 }
 
