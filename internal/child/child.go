@@ -147,14 +147,17 @@ func (c *Child) Kill(why *Failure) {
 // KillAfter kills the process when it has not answered method within limit, unless stop is called
 // before.
 func (c *Child) KillAfter(limit time.Duration, method string) (stop func() bool) {
-	return time.AfterFunc(limit, func() {
-		f := &Failure{
-			Text: "the server did not answer " + method + " within " + limit.String(), Reason: ReasonTimeout, Retryable: true,
-			Hint: "raise timeout_seconds",
-		}
-		c.skipped.explain(f)
-		c.Kill(f)
-	}).Stop
+	return time.AfterFunc(limit, func() { c.Kill(c.Unanswered(method, limit)) }).Stop
+}
+
+// Unanswered is the failure of a process that has not answered method within limit.
+func (c *Child) Unanswered(method string, limit time.Duration) *Failure {
+	f := &Failure{
+		Text: "the server did not answer " + method + " within " + limit.String(), Reason: ReasonTimeout, Retryable: true,
+		Hint: "raise timeout_seconds",
+	}
+	c.skipped.explain(f)
+	return f
 }
 
 // Skip frees m, which is not a message for anyone, and logs its beginning.
@@ -175,25 +178,23 @@ func (c *Child) Read() (*message.Message, error) {
 		}
 		var large *message.TooLargeError
 		var broken *framing.BrokenError
+		var f *Failure
 		switch {
 		case errors.As(err, &broken):
 			c.speaks()
 			return c.brokenAnswer(broken), nil
 		case errors.As(err, &large):
-			f := &Failure{Text: "the server's answer is too large: " + err.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
-			if answer := c.dropped(m, f, err); answer != nil {
-				return answer, nil
-			}
+			f = &Failure{Text: "the server's answer is too large: " + err.Error(), Reason: ReasonLarge, Hint: "raise runtime.max_message_bytes"}
 		case errors.Is(err, message.ErrNoMemory):
-			f := &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
-			if answer := c.dropped(m, f, err); answer != nil {
-				return answer, nil
-			}
+			f = &Failure{Text: "no memory for the server's answer: " + err.Error(), Reason: ReasonNoRoom, Retryable: true}
 		case errors.Is(err, framing.ErrRunaway):
 			c.Kill(&Failure{Text: "the server wrote an endless message and was stopped", Reason: ReasonFlood})
 			return nil, err
 		default:
 			return nil, err
+		}
+		if answer := c.dropped(m, f, err); answer != nil {
+			return answer, nil
 		}
 	}
 }

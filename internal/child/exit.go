@@ -16,15 +16,13 @@ func (c *Child) failure() *Failure {
 		return &told
 	}
 	f := &Failure{Reason: ReasonExited, Retryable: true, Stderr: c.stderr.lines()}
-	var ee process.Exit
-	code := 0
+	exit, exited := errors.AsType[process.Exit](c.exit)
 	switch {
-	case errors.As(c.exit, &ee) && ee.ExitCode() >= 0:
-		code = ee.ExitCode()
-		f.ExitCode = &code
-		f.Text = fmt.Sprintf("the server exited with code %d", code)
-	case errors.As(c.exit, &ee):
-		f.Reason, f.Signal = ReasonKilled, signalOf(ee)
+	case exited && exit.ExitCode() >= 0:
+		f.ExitCode = new(exit.ExitCode())
+		f.Text = fmt.Sprintf("the server exited with code %d", *f.ExitCode)
+	case exited:
+		f.Reason, f.Signal = ReasonKilled, signalOf(exit)
 		f.Text = "the server was killed by " + f.Signal
 		if m, ok := c.p.(interface{ OutOfMemory() bool }); ok && m.OutOfMemory() {
 			f.Reason = ReasonMemory
@@ -33,7 +31,7 @@ func (c *Child) failure() *Failure {
 	case c.exit != nil:
 		f.Text = "the server ended: " + c.exit.Error()
 	default:
-		f.ExitCode = &code
+		f.ExitCode = new(int)
 		f.Text = "the server exited by itself"
 	}
 	return f
@@ -42,8 +40,7 @@ func (c *Child) failure() *Failure {
 // StartFailure says why a process of caller could not be started.
 func (s *Starter) StartFailure(caller any, err error) *Failure {
 	f := &Failure{Text: "the server could not be started: " + s.Redact(caller, err.Error()), Reason: ReasonStart}
-	var ce *process.CommandError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*process.CommandError](err); ok {
 		f.Hint = ce.Hint
 	}
 	return f

@@ -34,10 +34,6 @@ func shown(secrets *secret.Redactor, text []byte, most int) string {
 	return secrets.RedactCut(valid)
 }
 
-// ExplainSilence adds to f, which says that the process did not answer, what it wrote to its stdout
-// instead.
-func (c *Child) ExplainSilence(f *Failure) { c.skipped.explain(f) }
-
 // skipped is what a process wrote to its stdout before its first message.
 type skipped struct {
 	mu    sync.Mutex

@@ -108,11 +108,8 @@ func (l *link) onTimeout(p *pending, limit time.Duration, f *child.Failure) {
 
 // startTimeout is the failure of an initialize that has not been answered in time.
 func (l *link) startTimeout(limit time.Duration) *child.Failure {
-	f := &child.Failure{
-		Text: "the server did not answer initialize within " + limit.String(), Reason: child.ReasonTimeout, Retryable: true,
-		Hint: "raise timeout_seconds", Stderr: l.Stderr(),
-	}
-	l.ExplainSilence(f)
+	f := l.Unanswered("initialize", limit)
+	f.Stderr = l.Stderr()
 	if last := l.s.table.firstStarts.failure(l.s); last != nil {
 		blame(f, last)
 	} else if l.s.table.starter.Patience(l.s.server.Spec) > 0 {
