@@ -29,7 +29,11 @@ func (s *Session) abandon(f *child.Failure) {
 		s.log.Info("first start continues without its client")
 		ctx, cancel := context.WithTimeout(s.ctx, patience)
 		if l, err := s.awaitLink(ctx); err == nil { // where we initialize it, it has answered us then
-			l.awaitAnswer(ctx)
+			select {
+			case <-l.Answered():
+			case <-l.Gone():
+			case <-ctx.Done():
+			}
 		}
 		cancel()
 	}
@@ -43,13 +47,4 @@ func goesOn(s *Session) time.Duration {
 		return 0
 	}
 	return s.table.starter.Patience(s.server.Spec)
-}
-
-// awaitAnswer returns when the process has answered for the first time, or will not, or when ctx ends.
-func (l *link) awaitAnswer(ctx context.Context) {
-	select {
-	case <-l.Answered():
-	case <-l.Gone():
-	case <-ctx.Done():
-	}
 }

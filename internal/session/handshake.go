@@ -196,17 +196,13 @@ func (l *link) compare(answer *message.Message) error {
 	if a.Error != nil {
 		return &child.Failure{Text: "the server refused to initialize: " + l.s.table.starter.Redact(l.s.Caller, a.Error.Message), Reason: child.ReasonStart}
 	}
-	different, err := l.match(&a)
+	l.s.mu.Lock()
+	different, err := l.s.handshake.match(&a)
+	l.s.mu.Unlock()
 	if different {
 		l.s.log.Warn("restarted server announces another identity or other capabilities")
 	}
 	return err
-}
-
-func (l *link) match(a *initializeResult) (different bool, err error) {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	return l.s.handshake.match(a)
 }
 
 // match compares what a process answers with what the first one did, which it records if there was no earlier answer,

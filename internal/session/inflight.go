@@ -1,8 +1,6 @@
 package session
 
 import (
-	"sync/atomic"
-
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/message"
 )
@@ -12,20 +10,6 @@ import (
 const maxInFlight = 512
 
 var errBusy = &admission.BusyError{What: "the session", Limit: maxInFlight}
-
-// sending is how many messages are on their way to the process, or wait for one.
-type sending struct{ n atomic.Int64 }
-
-// begin counts n more messages in flight, if the limit permits.
-func (s *sending) begin(n int) error {
-	if s.n.Add(int64(n)) > maxInFlight {
-		s.end(n)
-		return errBusy
-	}
-	return nil
-}
-
-func (s *sending) end(n int) { s.n.Add(-int64(n)) }
 
 // roomFor reports whether n more requests may be in flight.
 func (x *router) roomFor(messages []*message.Message) bool {

@@ -91,7 +91,7 @@ func TestT35MessagesThatWaitForAProcessAreBounded(t *testing.T) {
 		}
 		cancel()
 		all.Wait()
-		if n := s.sending.n.Load(); n != 0 {
+		if n := s.sending.Load(); n != 0 {
 			t.Errorf("%d are still counted", n)
 		}
 		s.Leave()

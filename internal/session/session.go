@@ -61,7 +61,7 @@ type Session struct {
 	started       atomic.Bool   // there has been a process
 	initialized   atomic.Bool   // the process was told that the client is initialized, as far as ensureInitialized has to care
 
-	sending sending
+	sending atomic.Int64 // messages on their way to the process, or waiting for one
 
 	mu           sync.Mutex
 	launched     bool     // there is a process, or one is on its way, or it has ended
@@ -190,10 +190,11 @@ func (s *Session) Send(ctx context.Context, messages []*message.Message, mode Re
 			m.Free()
 		}
 	}()
-	if err := s.sending.begin(len(messages)); err != nil {
-		return nil, err
+	n := int64(len(messages))
+	defer s.sending.Add(-n)
+	if s.sending.Add(n) > maxInFlight {
+		return nil, errBusy
 	}
-	defer s.sending.end(len(messages))
 	noteAsked(s, messages)
 	for {
 		l, err := s.ready(ctx, messages)
