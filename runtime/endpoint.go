@@ -156,9 +156,6 @@ func (a *App) connect(s *server) {
 		Inject: spec.InjectTrace, Answered: a.answered(spec),
 		Grace: a.opts.Grace, Restart: spec.MaxRestarts > 0, MaxRestarts: spec.MaxRestarts, Prewarm: a.prewarm(spec), MostPrewarm: a.mostPrewarm(spec),
 	}
-	if spec.Framing == "" {
-		run.Framing = framing.Auto
-	}
 	limits := admission.Limits{Max: spec.MaxSessions, MaxPerPrincipal: spec.MaxPerCaller}
 	s.policy = a.policyOf(spec)
 	s.endpoint = &streamhttp.Endpoint{
