@@ -113,19 +113,15 @@ func (ps *permissions) ask(ctx context.Context, s *Session) bool {
 		s.log.Warn("session not taken over: the server does not say what its tools do", "error", err)
 		return false
 	}
-	ps.write(s.server, granted)
-	s.log.Info("asked the server for its tools to decide whether a session may be taken over", "may", granted)
-	return granted
-}
-
-func (ps *permissions) write(server *Server, granted bool) {
 	var until time.Time // never
 	if granted {
 		until = time.Now().Add(permissionAge)
 	}
 	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	ps.granted.Put(server.Spec.ID(), granted, until)
+	ps.granted.Put(s.server.Spec.ID(), granted, until)
+	ps.mu.Unlock()
+	s.log.Info("asked the server for its tools to decide whether a session may be taken over", "may", granted)
+	return granted
 }
 
 // toolPage is what we read of an answer to tools/list.
