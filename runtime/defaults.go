@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"net/url"
@@ -31,9 +32,7 @@ func (o Options) withDefaults() Options {
 	if o.Launcher == nil {
 		o.Launcher = ExecLauncher{}
 	}
-	if o.Prefix == "" {
-		o.Prefix = defaultPrefix
-	}
+	o.Prefix = cmp.Or(o.Prefix, defaultPrefix)
 	return o
 }
 
@@ -49,12 +48,8 @@ func (c Config) withDefaults(o Options) Config {
 	c.Keepalive = limit(c.Keepalive, 20*time.Second, o.StreamLimit)
 	c.development = c.development || o.Development
 	c.logMessages = c.logMessages || o.LogMessages
-	if o.SessionKeys != "" {
-		c.sessionKeys = o.SessionKeys
-	}
-	if o.RedisURL != "" {
-		c.redisURL = o.RedisURL
-	}
+	c.sessionKeys = cmp.Or(o.SessionKeys, c.sessionKeys)
+	c.redisURL = cmp.Or(o.RedisURL, c.redisURL)
 	if c.development && len(c.AllowedHosts) == 0 {
 		// Against DNS rebinding: a page in the developer's browser can make a name of its own point
 		// here, but not be called localhost.
@@ -77,9 +72,7 @@ func (s Server) withDefaults() Server {
 	s.MaxSessions = max(0, s.MaxSessions)
 	s.MaxPerCaller = limit(s.MaxPerCaller, 8, 0)
 	s.Prewarm = max(0, s.Prewarm)
-	if s.Framing == "" {
-		s.Framing = "auto"
-	}
+	s.Framing = cmp.Or(s.Framing, "auto")
 	if s.OnLost == "" && s.Stateless {
 		s.OnLost = "resurrect"
 	}

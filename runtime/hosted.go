@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,10 +33,7 @@ func hostedBy(root string, env environment) *hosting {
 	if env.get(portSetting) == "" {
 		return nil
 	}
-	id := env.get("WEBSITE_INSTANCE_ID")
-	if id == "" {
-		id = rand.Text() // of this process alone
-	}
+	id := cmp.Or(env.get("WEBSITE_INSTANCE_ID"), rand.Text()) // the latter is of this process alone
 	name := sha256.Sum256([]byte(id))
 	flags := strings.Split(env.get("AzureWebJobsFeatureFlags"), ",")
 	return &hosting{

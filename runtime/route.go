@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -22,12 +23,7 @@ func (a *App) route(w http.ResponseWriter, r *http.Request) {
 		notFound(w) // our routes in the host do not match it: it came in by another function
 		return
 	}
-	if path != "/" {
-		path = strings.TrimSuffix(path, "/")
-	}
-	if path == "" {
-		path = "/"
-	}
+	path = cmp.Or(strings.TrimSuffix(path, "/"), "/")
 	if !a.gate(w, r, path) {
 		return
 	}

@@ -1,6 +1,7 @@
 package mcpfunc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -24,11 +25,7 @@ const portSetting = "FUNCTIONS_CUSTOMHANDLER_PORT"
 // FunctionsAddr returns the address where the Functions host expects a custom handler: on loopback, at the port
 // in FUNCTIONS_CUSTOMHANDLER_PORT, or at 8080 if it is not set.
 func FunctionsAddr() string {
-	port := os.Getenv(portSetting)
-	if port == "" {
-		port = "8080"
-	}
-	return net.JoinHostPort("127.0.0.1", port)
+	return net.JoinHostPort("127.0.0.1", cmp.Or(os.Getenv(portSetting), "8080"))
 }
 
 func listenAndServe(ctx context.Context, addr string, a *App) (err error) {

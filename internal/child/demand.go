@@ -1,6 +1,7 @@
 package child
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -40,9 +41,6 @@ func (d *demand) took(start time.Duration) {
 
 // during is how many are expected to be asked for while one starts.
 func (d *demand) during(now time.Time) int {
-	start := d.start
-	if start == 0 {
-		start = usualStart
-	}
+	start := cmp.Or(d.start, usualStart)
 	return int(math.Round(d.left(now) * float64(start) / float64(demandFor)))
 }

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -36,9 +37,4 @@ type Spec struct {
 }
 
 // ID is what findings about the server are remembered by.
-func (s *Spec) ID() string {
-	if s.Identity != "" {
-		return s.Identity
-	}
-	return s.Name
-}
+func (s *Spec) ID() string { return cmp.Or(s.Identity, s.Name) }

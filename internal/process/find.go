@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -45,8 +46,7 @@ func runnable(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err
 		}
 		return err
@@ -62,10 +62,7 @@ func extensions(env []string) []string {
 	if runtime.GOOS != "windows" {
 		return []string{""}
 	}
-	ext := Getenv(env, "PATHEXT")
-	if ext == "" {
-		ext = ".com;.exe;.bat;.cmd"
-	}
+	ext := cmp.Or(Getenv(env, "PATHEXT"), ".com;.exe;.bat;.cmd")
 	return append([]string{""}, strings.Split(ext, ";")...)
 }
 

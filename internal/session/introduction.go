@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/mcpfunc/mcpfunc/internal/calls"
@@ -23,10 +24,7 @@ func Introduce(s *Session, c *calls.Call) {
 		return
 	}
 	s.mu.Lock()
-	known, request := s.introduced, s.handshake.request
-	if request == "" {
-		request = s.handshake.asked
-	}
+	known, request := s.introduced, cmp.Or(s.handshake.request, s.handshake.asked)
 	s.mu.Unlock()
 	if known.request != request {
 		known = introduction{request, ClientOf([]byte(request))}

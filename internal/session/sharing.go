@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,10 +88,7 @@ func seal(s *Session) string {
 	s.mu.Lock()
 	h := s.handshake
 	s.mu.Unlock()
-	request := h.request
-	if request == "" {
-		request = h.asked
-	}
+	request := cmp.Or(h.request, h.asked)
 	if keys == nil || !s.sealable || request == "" {
 		return s.ID
 	}

@@ -1,6 +1,7 @@
 package streamhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -205,12 +206,7 @@ func (q *request) opening(id string) session.Opening {
 }
 
 // version is the protocol version for a session that we initialize.
-func (q *request) version() string {
-	if v := q.r.Header.Get(HeaderVersion); v != "" {
-		return v
-	}
-	return latest
-}
+func (q *request) version() string { return cmp.Or(q.r.Header.Get(HeaderVersion), latest) }
 
 // split returns the messages of a batch, instead of which it has answered when ok is false. Only
 // the revision 2025-03-26 knows batches, and initialize may not be in one.

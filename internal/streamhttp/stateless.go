@@ -89,9 +89,7 @@ func (q *request) stateless(m *message.Message) {
 	defer q.one[0].End(calls.Outcome{Kind: calls.Refused})
 	id := append([]byte(nil), e.ID()...)
 	version, _ := m.ProtocolVersion()
-	if version == "" {
-		version = q.r.Header.Get(HeaderVersion)
-	}
+	version = cmp.Or(version, q.r.Header.Get(HeaderVersion))
 	if q.Pool.Era == pool.LegacyEra {
 		q.withSessions(m, version, id, nil)
 		return
