@@ -61,19 +61,15 @@ type verdict struct {
 // *UndecidedError if that is not known and is not to be asked right now, and an open verdict if the caller
 // has to find out. Only one does so at a time.
 func (ps *Pools) proven(ctx context.Context, server *Server) (*verdict, error) {
-	switch server.Era {
+	era := server.Era
+	if server.Known != nil && (era == AnyEra || era == "") {
+		era = Era(server.Known.Era()) // which the process that is started is asked all the same
+	}
+	switch era {
 	case LegacyEra:
 		return nil, ErrLegacy
 	case ModernEra, BothEras:
 		return nil, nil
-	}
-	if server.Known != nil {
-		switch Era(server.Known.Era()) {
-		case LegacyEra:
-			return nil, ErrLegacy
-		case ModernEra, BothEras: // which the process that is started is asked all the same
-			return nil, nil
-		}
 	}
 	for {
 		v, first := ps.verdictOf(server)
