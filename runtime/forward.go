@@ -8,15 +8,20 @@ import (
 
 	"github.com/mcpfunc/mcpfunc/internal/backplane"
 	"github.com/mcpfunc/mcpfunc/internal/child"
+	"github.com/mcpfunc/mcpfunc/internal/message"
 	"github.com/mcpfunc/mcpfunc/internal/streamhttp"
 )
 
 // A forwarder passes requests on to the instances that have their sessions.
 type forwarder struct{ *backplane.Instance }
 
-func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to streamhttp.Remote, body streamhttp.Body, begun bool) error {
+func (f forwarder) Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to streamhttp.Remote, m *message.Message, begun bool) error {
 	target := backplane.Target{
 		Owner: to.Owner, Session: to.Session, Passed: backplane.Passed{Principal: to.Principal, Client: to.Client},
+	}
+	var body backplane.Body
+	if m != nil {
+		body = m
 	}
 	err := f.Instance.Forward(ctx, w, r, target, body, begun)
 	lost, ok := errors.AsType[*backplane.LostError](err)

@@ -3,7 +3,6 @@ package streamhttp
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -19,10 +18,10 @@ import (
 
 // A Forwarder passes requests on to other instances.
 type Forwarder interface {
-	// Forward gives w what another instance answers to r; begun says that the head of a stream is written. It
-	// fails with ErrRefused, a *child.Failure that says why there is no answer, the cause of ctx's end, or any
-	// other error, which is that the client is gone.
-	Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to Remote, body Body, begun bool) error
+	// Forward gives w what another instance answers to r, whose body is m, nil for none; begun says that the head
+	// of a stream is written. It fails with ErrRefused, a *child.Failure that says why there is no answer, the
+	// cause of ctx's end, or any other error, which is that the client is gone.
+	Forward(ctx context.Context, w http.ResponseWriter, r *http.Request, to Remote, m *message.Message, begun bool) error
 }
 
 // A Remote is another instance, and what is meant there.
@@ -30,12 +29,6 @@ type Remote struct {
 	Owner   string // as session.Owners and pool.Minters call it
 	Session string // its name there; empty for a request of none
 	Caller
-}
-
-// A Body is that of a request; nil for none.
-type Body interface {
-	Len() int
-	io.WriterTo
 }
 
 // ErrRefused says that what is meant is not on that instance any more, and that nothing was done there.
@@ -85,12 +78,8 @@ func unsettled() error {
 // unless it reports false.
 func (q *request) passTo(owner, name string, m *message.Message) bool {
 	to := Remote{Owner: owner, Session: name, Caller: q.caller}
-	var body Body
-	if m != nil {
-		body = m
-	}
 	w := &noted{ResponseWriter: q.w}
-	err := q.Forwarder.Forward(q.ctx, w, q.r, to, body, q.begun)
+	err := q.Forwarder.Forward(q.ctx, w, q.r, to, m, q.begun)
 	failure, failed := errors.AsType[*child.Failure](err)
 	switch {
 	case errors.Is(err, ErrRefused):
