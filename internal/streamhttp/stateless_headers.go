@@ -1,6 +1,7 @@
 package streamhttp
 
 import (
+	"cmp"
 	"encoding/base64"
 	"strings"
 
@@ -24,18 +25,14 @@ func (q *request) mismatch(m *message.Message) (code int, text string) {
 	if _, problem := q.repeated(HeaderVersion, false); !ok && problem == "" {
 		return codeParams, `"_meta" lacks "io.modelcontextprotocol/protocolVersion"`
 	}
-	if text := q.differs(HeaderVersion, version); text != "" {
-		return codeHeaderMismatch, text
-	}
 	method := m.Envelope().Method()
-	if text := q.differs(HeaderMethod, method); text != "" {
-		return codeHeaderMismatch, text
-	}
-	switch method {
-	case "tools/call", "prompts/get":
+	text = cmp.Or(q.differs(HeaderVersion, version), q.differs(HeaderMethod, method))
+	switch {
+	case text != "":
+	case method == "tools/call", method == "prompts/get":
 		name, _ := m.Name()
 		text = q.differs(HeaderName, name)
-	case "resources/read":
+	case method == "resources/read":
 		uri, _ := m.URI()
 		text = q.differs(HeaderName, uri)
 	}
