@@ -47,9 +47,7 @@ func (q *request) give(reader source, before, protocol string) error {
 	} else {
 		out.comment("ok")
 	}
-	end := time.NewTimer(q.streamLimit(q.MaxStream))
-	defer end.Stop()
-	if !out.follow(reader, q.r.Context().Done(), end.C, q.Keepalive) {
+	if !out.follow(reader, q.r.Context().Done(), q.streamLimit(q.MaxStream), q.Keepalive) {
 		return errGone
 	}
 	return nil
@@ -57,8 +55,10 @@ func (q *request) give(reader source, before, protocol string) error {
 
 // follow writes what reader brings until its stream has ended, and flushes whenever there is nothing
 // more to write. It reports false if it stopped before: because the client is gone or too slow, or
-// because it is time to make it come back.
-func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.Time, every time.Duration) bool {
+// because of limit, for it is time to make it come back.
+func (o *events) follow(reader source, gone <-chan struct{}, limit, every time.Duration) bool {
+	enough := time.NewTimer(limit)
+	defer enough.Stop()
 	keepalive := time.NewTimer(every)
 	defer keepalive.Stop()
 	for {
@@ -85,7 +85,7 @@ func (o *events) follow(reader source, gone <-chan struct{}, enough <-chan time.
 		case <-reader.Ready():
 		case <-keepalive.C:
 			o.comment("keep-alive")
-		case <-enough:
+		case <-enough.C:
 			return false
 		case <-gone:
 			return false

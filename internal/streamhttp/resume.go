@@ -3,7 +3,6 @@ package streamhttp
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
@@ -100,9 +99,7 @@ func (q *request) replay(f *stream.Follower) bool {
 	out := newEvents(q)
 	defer out.free()
 	out.comment("ok")
-	end := time.NewTimer(q.streamLimit(q.MaxStream))
-	defer end.Stop()
-	return out.follow(f, q.r.Context().Done(), end.C, q.Keepalive) && f.Whole()
+	return out.follow(f, q.r.Context().Done(), q.streamLimit(q.MaxStream), q.Keepalive) && f.Whole()
 }
 
 // elsewhere answers for the stream of a POST that is not to be had here.

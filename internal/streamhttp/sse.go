@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
@@ -50,9 +49,7 @@ func (e *Endpoint) ServeSSE(w http.ResponseWriter, r *http.Request, caller Calle
 	if out.flush() != nil {
 		return
 	}
-	end := time.NewTimer(q.streamLimit(limit))
-	defer end.Stop()
-	out.follow(reader, q.r.Context().Done(), end.C, e.Keepalive)
+	out.follow(reader, q.r.Context().Done(), q.streamLimit(limit), e.Keepalive)
 }
 
 // key returns the part of a URL's query that carries a key of the Functions host, if there is one. A

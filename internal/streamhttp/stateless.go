@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
@@ -321,12 +322,10 @@ func (q *request) follow(call *pool.Call, first *stream.Event) {
 			return
 		}
 	}
-	limit := time.NewTimer(q.streamLimit(q.MaxStream))
-	defer limit.Stop()
 	gone := q.r.Context().Done()
-	if out.follow(call, gone, limit.C, q.Keepalive) || q.r.Context().Err() != nil {
+	if out.follow(call, gone, q.streamLimit(q.MaxStream), q.Keepalive) || q.r.Context().Err() != nil {
 		return
 	}
 	call.End("the stream reached its maximum age")
-	out.follow(call, gone, nil, q.Keepalive)
+	out.follow(call, gone, math.MaxInt64, q.Keepalive) // until the answer that says so
 }
