@@ -14,7 +14,10 @@ import (
 // A severity is a log handler that writes records that need an operator's action to a stream of their own.
 // The Functions host files a line by its stream: stdout is information, stderr an error, or a warning
 // when "warn" is in the line, in any case.
-type severity struct{ rest, grave slog.Handler }
+type severity struct {
+	slog.Handler // of the rest; it takes the same levels
+	grave        slog.Handler
+}
 
 // newSeverity logs JSON lines: warnings and errors to stderr, the others to stdout.
 func newSeverity(stdout, stderr io.Writer, level slog.Leveler) slog.Handler {
@@ -22,27 +25,19 @@ func newSeverity(stdout, stderr io.Writer, level slog.Leveler) slog.Handler {
 	return severity{slog.NewJSONHandler(edited{stdout, harmless}, options), slog.NewJSONHandler(edited{stderr, filed}, options)}
 }
 
-func (s severity) Enabled(ctx context.Context, level slog.Level) bool {
-	return s.of(level).Enabled(ctx, level)
-}
-
 func (s severity) Handle(ctx context.Context, r slog.Record) error {
-	return s.of(r.Level).Handle(ctx, r)
+	if r.Level >= slog.LevelWarn {
+		return s.grave.Handle(ctx, r)
+	}
+	return s.Handler.Handle(ctx, r)
 }
 
 func (s severity) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return severity{s.rest.WithAttrs(attrs), s.grave.WithAttrs(attrs)}
+	return severity{s.Handler.WithAttrs(attrs), s.grave.WithAttrs(attrs)}
 }
 
 func (s severity) WithGroup(name string) slog.Handler {
-	return severity{s.rest.WithGroup(name), s.grave.WithGroup(name)}
-}
-
-func (s severity) of(level slog.Level) slog.Handler {
-	if level >= slog.LevelWarn {
-		return s.grave
-	}
-	return s.rest
+	return severity{s.Handler.WithGroup(name), s.grave.WithGroup(name)}
 }
 
 // An edited is a writer of lines that are edited before.
