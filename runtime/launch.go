@@ -49,11 +49,8 @@ func (ExecLauncher) Launch(ctx context.Context, s Server, env []string) (Process
 	if supervisor, ok := process.From(ctx); ok {
 		if s.forks != nil {
 			child, err := s.forks.Start(ctx, spec)
-			if err == nil {
-				return child, nil
-			}
-			if ctx.Err() != nil {
-				return nil, err
+			if err == nil || ctx.Err() != nil {
+				return child, err
 			}
 		}
 		child, err := supervisor.Start(spec)
