@@ -33,8 +33,8 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 // typed makes a ConfigError of an error about a file's contents, and leaves others as they are.
 func typed(err error) error {
-	var ce *config.Error
-	if !errors.As(err, &ce) {
+	ce, ok := errors.AsType[*config.Error](err)
+	if !ok {
 		return err
 	}
 	typed := &ConfigError{File: ce.Path, Line: ce.Line, Server: ce.Server, Key: ce.Key, Hint: ce.Hint, Err: ce.Err}

@@ -103,8 +103,7 @@ const infoClaim = "mcpfunc:token_info"
 
 // refuseUnauthorized answers a request that a guard refused.
 func (a *App) refuseUnauthorized(w http.ResponseWriter, r *http.Request, err error) {
-	var refused *authn.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*authn.Error](err); ok {
 		a.log.Debug("request refused", "path", r.URL.Path, "request", r.Header.Get("X-Azure-Functions-Invocationid"),
 			"status", refused.Status, "why", refused.Error())
 		refused.ServeHTTP(w, r)

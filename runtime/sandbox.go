@@ -76,8 +76,7 @@ func (a *App) checkSandbox(spec Server) error {
 		box.Ports = append(box.Ports, 1) // that of the broker will be one
 	}
 	for _, err := range box.Check() {
-		e := (*process.SandboxError)(nil)
-		errors.As(err, &e)
+		e, _ := errors.AsType[*process.SandboxError](err)
 		if !box.Optional {
 			return fault(e.Key, e.Hint, errors.New(e.Text))
 		}
