@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
@@ -127,7 +128,7 @@ func (i *Instance) Close() {
 	i.serving.Wait()
 	late.Stop()
 	for until := time.Now().Add(farewell); i.pending() && !i.down.Load() && time.Now().Before(until); {
-		_ = wait(i.ctx, closePause)
+		_ = pace.Wait(i.ctx, closePause)
 	}
 	i.cancel()
 	i.loops.Wait()

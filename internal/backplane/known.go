@@ -3,6 +3,8 @@ package backplane
 import (
 	"context"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 // remembered returns the owner that Redis has named for a session a moment ago, or "".
@@ -45,7 +47,7 @@ func (i *Instance) lives(ctx context.Context, peer string) (bool, error) {
 			alive, err = ask(ctx, func(ctx context.Context) (bool, error) { return i.store.alive(ctx, peer) })
 		}
 		if !alive && !settled && err == nil {
-			err = wait(ctx, settlePause)
+			err = pace.Wait(ctx, settlePause)
 		}
 	}
 	i.mu.Lock()

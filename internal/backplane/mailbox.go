@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -90,7 +91,7 @@ func (i *Instance) send() {
 					i.post(out.to, out.e)
 				}
 			}
-			if wait(i.ctx, jitter(minPause)) != nil {
+			if pace.Wait(i.ctx, jitter(minPause)) != nil {
 				return
 			}
 		}
@@ -108,7 +109,7 @@ func (i *Instance) deliver(mails []mail) bool {
 		case i.down.Load() || time.Since(since) >= patience:
 			i.lose(err)
 			return false
-		case wait(i.ctx, jitter(minPause)) != nil:
+		case pace.Wait(i.ctx, jitter(minPause)) != nil:
 			return false
 		}
 	}
@@ -127,7 +128,7 @@ func (i *Instance) receive() {
 		mails, err := box.receive(i.ctx)
 		i.shaky.Store(err != nil)
 		if err != nil {
-			_ = wait(i.ctx, jitter(pause)) // the loop looks at the context
+			_ = pace.Wait(i.ctx, jitter(pause)) // the loop looks at the context
 			pause = min(2*pause, beat)
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 // claimLife is how long Redis keeps the owner of a session, unless the owner renews it. The key of a session is its
@@ -113,7 +115,7 @@ func (i *Instance) contend(ctx context.Context, name string) (elsewhere string, 
 		if other == "" || err != nil || called < i.store.key(ownerPrefix, name) || n == tries-1 {
 			return other, err
 		}
-		if err := wait(ctx, pause); err != nil { // the other one gives way, unless it came first
+		if err := pace.Wait(ctx, pause); err != nil { // the other one gives way, unless it came first
 			return "", err
 		}
 	}
@@ -231,7 +233,7 @@ func (i *Instance) Owner(ctx context.Context, name string) (string, error) {
 		if value = owner.value; value != "" || len(found) > 0 || known {
 			break
 		}
-		if err := wait(ctx, settlePause); err != nil {
+		if err := pace.Wait(ctx, settlePause); err != nil {
 			return "", err
 		}
 	}

@@ -3,6 +3,8 @@ package backplane
 import (
 	"context"
 	"time"
+
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 // After an outage of Redis, instances that are alive look dead until they have reported again, and what they own may be
@@ -19,7 +21,7 @@ func (i *Instance) settle(ctx context.Context) error {
 		if settled, err := i.isSettled(ctx); settled || err != nil {
 			return err
 		}
-		if err := wait(ctx, settlePause); err != nil {
+		if err := pace.Wait(ctx, settlePause); err != nil {
 			return err
 		}
 	}

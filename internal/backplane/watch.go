@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 const (
@@ -36,7 +38,7 @@ func (s *Store) Watch(ctx context.Context, held func() []string, end func(id str
 			s.log.Warn("cannot reach Redis: a session that another instance ends continues here", "error", explain(err))
 		}
 		down = true
-		if wait(ctx, jitter(pause)) != nil {
+		if pace.Wait(ctx, jitter(pause)) != nil {
 			return
 		}
 		pause = min(2*pause, maxPause)

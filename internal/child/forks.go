@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 	"github.com/mcpfunc/mcpfunc/internal/secret"
 )
@@ -183,9 +184,7 @@ func (f *Forks) await(ctx context.Context, env []string) (*forking, error) {
 		if err == nil || pause == 0 || pause >= exhaustedPause/2 {
 			return p, err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if pace.Wait(ctx, pause) != nil {
 			return nil, ctx.Err()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/process"
 )
 
@@ -82,10 +83,7 @@ func (sp *spares) fill(pause time.Duration) {
 		return
 	}
 	sp.filling = sp.starter.background(func() {
-		select {
-		case <-time.After(pause):
-		case <-sp.starter.ctx.Done():
-		}
+		_ = pace.Wait(sp.starter.ctx, pause)
 		for sp.wantMore() {
 			if !sp.starter.room(sp.spec.Name) || !sp.start() {
 				sp.stopFilling() // until one is taken

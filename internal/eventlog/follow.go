@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 )
 
 // ErrLost says that what came after an event cannot be had: it was not written, is not kept any more, or
@@ -65,8 +66,8 @@ func (l *Log) Follow(ctx context.Context, n Name, after int) (*Follower, error) 
 		if time.Since(began) >= grace {
 			return nil, ErrLost
 		}
-		if err := pause(ctx, minPoll); err != nil {
-			return nil, err
+		if pace.Wait(ctx, minPoll) != nil {
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -168,17 +169,8 @@ func (f *Follower) Wait(ctx context.Context) ([]Event, error) {
 		case err != nil && time.Since(f.heard) >= patience:
 			return nil, fmt.Errorf("%w: %w", ErrLost, err)
 		}
-		if err := pause(ctx, poll); err != nil {
-			return nil, err
+		if pace.Wait(ctx, poll) != nil {
+			return nil, ctx.Err()
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

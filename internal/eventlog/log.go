@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/ticket"
 )
 
@@ -143,9 +144,7 @@ func (l *Log) deliver(ops []Op) bool {
 			down = true
 			l.log.Warn("cannot write events: until that works, clients can resume streams on this instance only", "error", err)
 		}
-		select {
-		case <-time.After(pause):
-		case <-l.ctx.Done():
+		if pace.Wait(l.ctx, pause) != nil {
 			return false
 		}
 	}

@@ -1,7 +1,11 @@
-// Package pace limits how often something is done: a burst at once, and then a number per second.
+// Package pace limits how often something is done: a burst at once, and then a number per second. Wait is a
+// pause that can be cut short.
 package pace
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // A Bucket is a token bucket. It is full at first, and used by one goroutine at a time.
 type Bucket struct {
@@ -49,4 +53,14 @@ func (b *Bucket) Full(now time.Time) bool {
 func (b *Bucket) Wait(now time.Time) time.Duration {
 	b.fill(now)
 	return time.Duration(max(0, b.used-(b.Burst-1)) / b.Rate * float64(time.Second))
+}
+
+// Wait returns after d, or with the cause of ctx's end.
+func Wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/admission"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/recent"
 	"github.com/mcpfunc/mcpfunc/internal/watch"
@@ -178,11 +179,8 @@ func (ps *Pools) queue(ctx context.Context, server *Server, caller Caller, probe
 			victim.Evict()
 			continue
 		case pause > 0:
-			select {
-			case <-time.After(pause):
+			if err = pace.Wait(ctx, pause); err == nil {
 				continue
-			case <-ctx.Done():
-				err = context.Cause(ctx)
 			}
 		}
 		if probe != nil && (t == nil || !t.probes) {

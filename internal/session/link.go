@@ -8,6 +8,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/policy"
 	"github.com/mcpfunc/mcpfunc/internal/stream"
 )
@@ -315,12 +316,7 @@ func (l *link) maybeRestart(f *child.Failure) bool {
 	}
 	s.table.count.restarts.Add(1)
 	s.log.Warn("server died; restarting it", "why", f.Text, "reason", f.Reason, "restarts_left", f.RestartsLeft, "after", pause)
-	select {
-	case <-s.ctx.Done():
-		return false
-	case <-time.After(pause):
-		return true
-	}
+	return pace.Wait(s.ctx, pause) == nil
 }
 
 // died is maybeRestart except for the pause, which it returns. Without a handshake to say again no process

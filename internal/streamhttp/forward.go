@@ -9,6 +9,7 @@ import (
 	"github.com/mcpfunc/mcpfunc/internal/calls"
 	"github.com/mcpfunc/mcpfunc/internal/child"
 	"github.com/mcpfunc/mcpfunc/internal/message"
+	"github.com/mcpfunc/mcpfunc/internal/pace"
 	"github.com/mcpfunc/mcpfunc/internal/session"
 )
 
@@ -60,10 +61,8 @@ func (q *request) pass(id string, m *message.Message) (answered bool, err error)
 			return true, nil
 		}
 		q.Table.ForgetOwner(o)
-		select {
-		case <-time.After(ownerPause << attempt):
-		case <-q.ctx.Done():
-			return false, context.Cause(q.ctx)
+		if err := pace.Wait(q.ctx, ownerPause<<attempt); err != nil {
+			return false, err
 		}
 	}
 	return false, unsettled()
