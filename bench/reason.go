@@ -26,6 +26,8 @@ var (
 	whyManifest  = reason{"a session is admitted, gets an identifier that is sealed, and is logged, which the floor does not do", ""}
 	whyPrewarmed = reason{"both requests come after a pause, when nothing of the handler, the server, and the client is in the processors' caches, and a process for the next session is started beside them", ""}
 	whySandbox   = reason{"each system call of a sandboxed server passes the filters; entering the sandbox makes two folders and a rule of Landlock per folder and port before the server starts", ""}
+	whyRedis     = reason{"a call of a session on this instance sends no command to Redis, and makes the same objects as without Redis. What differs is within the scatter of the rounds (±)", ""}
+	whyScanRate  = reason{"scanning is computation alone, so its rate is that of the processor", ""}
 	whyScan      = reason{"the scan also checks that the whole message is JSON, so that nothing else reaches a server or a client", ""}
 )
 
